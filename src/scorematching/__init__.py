@@ -1,0 +1,45 @@
+"""Regularised score matching by extended double backpropagation, and image priors fitted with it."""
+
+from scorematching._version import __version__
+from scorematching.checks import CheckError, check_gradients, check_layer
+from scorematching.graph import Edge, Graph, Sequential
+from scorematching.images import psnr, read_image, ssim, write_image
+from scorematching.layers import *  # noqa: F403
+from scorematching.layers import __all__ as _layers
+from scorematching.losses import ScoreMatchingLoss, hessian_diagonal, score, score_matching_loss
+from scorematching.models import FieldsOfExperts, PoT, Whitening
+from scorematching.prior import Prior, PriorInfo
+from scorematching.restoration import BicubicDownsampling, denoise, upscale
+from scorematching.training import FitResult, Progress, fit, load_prior, save_prior
+
+__all__ = [
+    *_layers,
+    "BicubicDownsampling",
+    "CheckError",
+    "Edge",
+    "FieldsOfExperts",
+    "FitResult",
+    "Graph",
+    "PoT",
+    "Prior",
+    "PriorInfo",
+    "Progress",
+    "ScoreMatchingLoss",
+    "Sequential",
+    "Whitening",
+    "__version__",
+    "check_gradients",
+    "check_layer",
+    "denoise",
+    "fit",
+    "hessian_diagonal",
+    "load_prior",
+    "psnr",
+    "read_image",
+    "save_prior",
+    "score",
+    "score_matching_loss",
+    "ssim",
+    "upscale",
+    "write_image",
+]

@@ -1,0 +1,3 @@
+"""The version, at one place."""
+
+__version__ = "0.1.0"

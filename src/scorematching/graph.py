@@ -1,0 +1,183 @@
+"""Energy networks: a directed acyclic graph with layers on its edges and values on its nodes.
+
+A node's value is the sum of its incoming edges. So an addition needs no layer, a skip connection is one more edge,
+and every rule of the sweeps is unary: it sees one edge at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from scorematching.layers import Layer
+
+
+class Edge(NamedTuple):
+    """One edge: its layer leads from node ``source`` to node ``target``; ``index`` is its place in the graph."""
+
+    index: int
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"edge {self.index} ({self.source} -> {self.target})"
+
+
+class Graph(nn.Module):
+    """An energy ``E(x; w)``, given by its edges.
+
+    Args:
+        edges: Triples (source node, layer, target node). A node is named by any string and exists by being named. A
+            layer may stand on several edges, which then share its weights.
+        input: The node that holds the data.
+        output: The node that holds the energies.
+
+    Attributes:
+        layers: The edges' layers, in sweep order, so that ``state_dict`` names them ``layers.0.weight`` and so on.
+        edges: The edges, in sweep order: each after all edges that lead to its source.
+
+    Raises:
+        TypeError: A layer is not a :class:`scorematching.Layer`.
+        ValueError: The graph has a cycle; a node that the input does not reach, or that does not reach the output; an
+            edge into the input or out of the output.
+
+    Example:
+        A skip connection:
+
+        >>> import torch, scorematching as sm
+        >>> energy = sm.Graph(
+        ...     [
+        ...         ("x", sm.Linear(4, 8), "h"),
+        ...         ("h", sm.Tanh(), "u"),
+        ...         ("x", sm.Linear(4, 8), "u"),
+        ...         ("u", sm.Square(), "v"),
+        ...         ("v", sm.Sum(), "energy"),
+        ...     ]
+        ... )
+        >>> energy(torch.zeros(3, 4)).shape
+        torch.Size([3])
+    """
+
+    def __init__(
+        self, edges: Iterable[tuple[str, Layer, str]], input: str = "x", output: str = "energy"
+    ) -> None:
+        super().__init__()
+        given = list(edges)
+        for source, layer, target in given:
+            if not isinstance(layer, Layer):
+                raise TypeError(
+                    f"edge {source} -> {target}: expected a scorematching layer, got {type(layer).__name__}; "
+                    "wrap a point-wise function in PointwiseFunction"
+                )
+        self.input, self.output = input, output
+        order = _sweep_order([(source, target) for source, _, target in given], input, output)
+        self.layers = nn.ModuleList(given[i][1] for i in order)
+        self.edges = [Edge(k, given[i][0], given[i][2]) for k, i in enumerate(order)]
+        self.influential = self._influential_nodes()
+
+    def _influential_nodes(self) -> frozenset[str]:
+        """The nodes whose *value* bears on ``d`` and ``d2``: from them a layer that is not affine lies ahead."""
+        found: set[str] = set()
+        for edge, layer in reversed(list(self.pairs())):
+            if not layer.affine or edge.target in found:
+                found.add(edge.source)
+        return frozenset(found)
+
+    def pairs(self) -> Iterable[tuple[Edge, Layer]]:
+        """Edges and their layers, in sweep order."""
+        for edge, layer in zip(self.edges, self.layers, strict=True):
+            assert isinstance(layer, Layer)
+            yield edge, layer
+
+    def check_edge(self, edge: Edge, layer: Layer, x: Tensor) -> None:
+        """Raise ``ValueError``, naming the edge, where a value does not fit the edge's layer."""
+        try:
+            layer.check_input(x)
+        except ValueError as error:
+            raise ValueError(f"{type(layer).__name__} on {edge}: {error}") from None
+
+    def add_to_node(self, values: dict[str, Tensor], edge: Edge, y: Tensor) -> None:
+        """Add an edge's value to its target node's.
+
+        Raises:
+            ValueError: Another edge brought a different shape.
+        """
+        known = values.get(edge.target)
+        if known is not None and known.shape != y.shape:
+            raise ValueError(
+                f"node {edge.target!r} is a sum of shape {tuple(known.shape)} so far, "
+                f"but {edge} brings {tuple(y.shape)}"
+            )
+        values[edge.target] = y if known is None else known + y
+
+    def check_energy(self, energies: Tensor, samples: int) -> Tensor:
+        """The energies, if there is one a sample; otherwise raise ``ValueError``."""
+        if energies.shape != (samples,):
+            raise ValueError(
+                f"node {self.output!r} must hold one energy a sample, shape ({samples},), got "
+                f"{tuple(energies.shape)}: end the network with Sum or WeightedSum"
+            )
+        return energies
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Energies, shape (N,), of a batch ``x``, shape (N, ...)."""
+        values = {self.input: x}
+        for edge, layer in self.pairs():
+            self.check_edge(edge, layer, values[edge.source])
+            self.add_to_node(values, edge, layer(values[edge.source]))
+        return self.check_energy(values[self.output], len(x))
+
+    def extra_repr(self) -> str:
+        """The edges, for ``print``."""
+        return "\n".join(str(edge) for edge in self.edges)
+
+
+class Sequential(Graph):
+    """A chain of layers, from the data to the energies.
+
+    Args:
+        layers: In the order of application; the last one gives one number a sample.
+
+    Example:
+        A product of Student-t experts:
+
+        >>> import torch, scorematching as sm
+        >>> energy = sm.Sequential(sm.Linear(64, 128), sm.StudentT(), sm.WeightedSum(128))
+        >>> energy(torch.zeros(2, 64)).shape
+        torch.Size([2])
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        names = ["x", *(f"g{i}" for i in range(1, len(layers))), "energy"]
+        super().__init__([(names[i], layer, names[i + 1]) for i, layer in enumerate(layers)])
+
+
+def _sweep_order(edges: list[tuple[str, str]], input: str, output: str) -> list[int]:
+    """Indices of the edges, each after all edges that lead to its source; raises where there is no such order."""
+    sources, targets = {s for s, _ in edges}, {t for _, t in edges}
+    if input not in sources:
+        raise ValueError(f"no edge leaves the input node {input!r}; the nodes are {sorted(sources | targets)}")
+    if output not in targets:
+        raise ValueError(f"no edge leads to the output node {output!r}; the nodes are {sorted(sources | targets)}")
+    if input in targets:
+        raise ValueError(f"an edge leads into the input node {input!r}")
+    if output in sources:
+        raise ValueError(f"an edge leaves the output node {output!r}")
+    if orphans := sources - targets - {input}:
+        raise ValueError(f"unconnected: no edge leads to {sorted(orphans)}, and the input node is {input!r}")
+    if ends := targets - sources - {output}:
+        raise ValueError(f"unconnected: no edge leaves {sorted(ends)}, and the output node is {output!r}")
+    order: list[int] = []
+    waiting = dict(enumerate(edges))
+    while waiting:
+        unfinished = {target for _, target in waiting.values()}
+        ready = [i for i, (source, _) in waiting.items() if source not in unfinished]
+        if not ready:
+            cycle = sorted({s for s, _ in waiting.values()} & unfinished)
+            raise ValueError(f"the graph has a cycle, through some of the nodes {cycle}")
+        order += ready
+        for i in ready:
+            del waiting[i]
+    return order

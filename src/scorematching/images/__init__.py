@@ -1,0 +1,17 @@
+"""Pictures: files, arrays of any type, quality measures."""
+
+from scorematching.images.arrays import Planes, from_planes, to_planes
+from scorematching.images.files import IMAGE_SUFFIXES, find_images, read_image, write_image
+from scorematching.images.metrics import psnr, ssim
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Planes",
+    "find_images",
+    "from_planes",
+    "psnr",
+    "read_image",
+    "ssim",
+    "to_planes",
+    "write_image",
+]

@@ -1,0 +1,273 @@
+"""The two families of layers, and every rule of the four sweeps, each at one place.
+
+A layer sits on an edge of the graph and maps the value ``x`` of its source node to a summand ``y`` of its target
+node. For each node the sweeps carry five quantities (symbols of the paper on the left)::
+
+    g            g    the node's value                                            sweep 1, forward
+    delta        d    dE/dg                                                       sweep 2, backward
+    delta'       d2   the diagonal of d2E/dg2                                     sweep 2, backward
+    dJ/d delta   a    how the loss depends on d                                   sweep 3, forward
+    dJ/d delta'  a2   how the loss depends on d2                                  sweep 3, forward
+    dJ/dg        c    how the loss depends on the value, once d, d2 are unrolled  sweep 4, backward
+
+A rule takes the quantities of one end of the edge and gives the edge's summand for the other end. ``None`` stands
+for a tensor of zeros, so that what is zero costs nothing. Numbers in brackets are equations of the supplement to
+Kingma & LeCun, *Regularized estimation of image statistics by Score Matching*, NIPS 2010.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Gradients = dict[str, Tensor]
+#: Coefficients of a linear map: a tensor, one number for all, or ``None`` for a map of zeros and ones.
+Coefficients = Any
+
+
+class Sides(NamedTuple):
+    """What sweep 4 needs of an edge: ``d``, ``d2``, ``c`` of its target node and ``a``, ``a2`` of its source node."""
+
+    d: Tensor
+    d2: Tensor | None
+    a: Tensor | None
+    a2: Tensor | None
+    c: Tensor | None
+
+
+def total(*terms: Tensor | None) -> Tensor | None:
+    """Sum of tensors, where ``None`` is zero."""
+    present = [term for term in terms if term is not None]
+    return sum(present[1:], present[0]) if present else None
+
+
+def times(*factors: Tensor | None) -> Tensor | None:
+    """Product of tensors, where ``None`` is zero."""
+    result: Tensor | None = None
+    for factor in factors:
+        if factor is None:
+            return None
+        result = factor if result is None else result * factor
+    return result
+
+
+def maybe(rule: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor | None:
+    """A rule that is linear in each of its arguments, where ``None`` is zero."""
+    return None if any(tensor is None for tensor in tensors) else rule(*tensors)
+
+
+def channel_view(values: Tensor, ndim: int) -> Tensor:
+    """View of ``values``, shape (C,), that broadcasts along dimension 1 of a tensor of ``ndim`` dimensions."""
+    return values.view(-1, *[1] * (ndim - 2))
+
+
+def channel_sum(values: Tensor) -> Tensor:
+    """Sum over all dimensions but dimension 1: shape (N, C, ...) to (C,)."""
+    return values.sum([i for i in range(values.ndim) if i != 1])
+
+
+class Layer(nn.Module, ABC):
+    """A function on an edge, with its rules for the four sweeps.
+
+    Subclass :class:`Affine` or :class:`Pointwise`, which hold the rules; this class only names them. A *local* is
+    what a layer works out once at its input and uses in every sweep.
+    """
+
+    #: Whether second derivatives vanish everywhere: the value of a node from which only such layers lead to the
+    #: energy has no influence on the loss.
+    affine: ClassVar[bool]
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError``, saying what was expected, where ``x`` does not fit. The default accepts all."""
+
+    def stand_in(self, x: Tensor) -> Tensor:
+        """A tensor of the shape of ``forward(x)``, of any values, where only the shape is asked for."""
+        return self(x)
+
+    @abstractmethod
+    def local(self, x: Tensor) -> tuple:
+        """What the sweeps need of this layer at its input ``x``; ``x`` itself comes first."""
+
+    @abstractmethod
+    def pull_d(self, local: tuple, d: Tensor) -> Tensor:
+        """Sweep 2: the layer's summand of ``d`` at its source, (1)."""
+
+    @abstractmethod
+    def pull_d2(self, local: tuple, d: Tensor, d2: Tensor | None) -> Tensor | None:
+        """Sweep 2: the layer's summand of ``d2`` at its source, section 1.3."""
+
+    @abstractmethod
+    def push_a(self, local: tuple, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
+        """Sweep 3: the layer's summand of ``a`` at its target, (4) and (6)."""
+
+    @abstractmethod
+    def push_a2(self, local: tuple, a2: Tensor | None) -> Tensor | None:
+        """Sweep 3: the layer's summand of ``a2`` at its target, (8)."""
+
+    @abstractmethod
+    def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
+        """Sweep 4: the layer's summand of ``c`` at its source, (9) and (10)."""
+
+    @abstractmethod
+    def gradients(self, local: tuple, sides: Sides) -> Gradients:
+        """Sweep 4: dJ/dw for each own parameter that asks for a gradient, by name."""
+
+
+class Affine(Layer):
+    """``y = W x + b``, for any linear map ``W`` that is made of coefficients ``w``.
+
+    A concrete layer says how the map is applied (:meth:`linear`), how its adjoint is (:meth:`adjoint`), and, if it
+    has a ``weight`` to learn, how two tensors make its gradient (:meth:`outer`). ``W∘W`` is the same map with
+    squared coefficients; a map of zeros and ones has no coefficients (``None``) and is its own square.
+    """
+
+    affine = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight: Coefficients = None
+        self.bias: nn.Parameter | None = None
+
+    @abstractmethod
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """``W x`` with coefficients ``w``, for a batch ``x``."""
+
+    @abstractmethod
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """``W^T y`` with coefficients ``w``, where ``shape`` is that of the input ``x``."""
+
+    def outer(self, y: Tensor, x: Tensor) -> Tensor:
+        """Gradient of ``<y, W x>`` by the coefficients: ``y x^T``, summed over the batch."""
+        raise TypeError(f"{type(self).__name__} has no weight to learn, so it needs no outer product")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Sweep 1: ``W x + b``."""
+        y = self.linear(x, self.weight)
+        return y if self.bias is None else y + channel_view(self.bias, y.ndim)
+
+    def local(self, x: Tensor) -> tuple:
+        """The input, ``w`` and ``w∘w``, which every sweep shares."""
+        return x, self.weight, None if self.weight is None else self.weight * self.weight
+
+    def pull_d(self, local: tuple, d: Tensor) -> Tensor:
+        """Sweep 2: ``W^T d``, section 3.1."""
+        x, w, _ = local
+        return self.adjoint(d, w, x.shape)
+
+    def pull_d2(self, local: tuple, d: Tensor, d2: Tensor | None) -> Tensor | None:
+        """Sweep 2: ``(W∘W)^T d2``, section 3.1."""
+        x, _, ww = local
+        return maybe(lambda t: self.adjoint(t, ww, x.shape), d2)
+
+    def push_a(self, local: tuple, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
+        """Sweep 3: ``W a``, (11) and (12)."""
+        _, w, _ = local
+        return maybe(lambda t: self.linear(t, w), a)
+
+    def push_a2(self, local: tuple, a2: Tensor | None) -> Tensor | None:
+        """Sweep 3: ``(W∘W) a2``, (13)."""
+        _, _, ww = local
+        return maybe(lambda t: self.linear(t, ww), a2)
+
+    def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
+        """Sweep 4: ``W^T c``, (14) and (15)."""
+        x, w, _ = local
+        return maybe(lambda t: self.adjoint(t, w, x.shape), sides.c)
+
+    def gradients(self, local: tuple, sides: Sides) -> Gradients:
+        """Sweep 4: ``c x^T + d a^T + 2 W∘(d2 a2^T)`` for the weight, (16) and (17), and ``c`` for the bias."""
+        x, w, _ = local
+        found: Gradients = {}
+        if isinstance(w, nn.Parameter) and w.requires_grad:
+            d, d2, a, a2, c = sides
+            curved = maybe(self.outer, d2, a2)
+            gradient = total(
+                maybe(self.outer, c, x), maybe(self.outer, d, a), None if curved is None else 2 * w * curved
+            )
+            if gradient is not None:
+                found["weight"] = gradient
+        if self.bias is not None and self.bias.requires_grad and sides.c is not None:
+            found["bias"] = channel_sum(sides.c)
+        return found
+
+
+class Pointwise(Layer):
+    """``y = f(x)``, entry by entry.
+
+    A concrete layer gives ``f`` as :meth:`forward` and ``f', f'', f'''`` as :meth:`derivatives`, and, if it has
+    parameters, :meth:`parameter_gradients`.
+
+    Example:
+        >>> class Cube(Pointwise):
+        ...     def forward(self, x):
+        ...         return x**3
+        ...     def derivatives(self, x):
+        ...         return 3 * x**2, 6 * x, torch.full_like(x, 6.0)
+        >>> import scorematching as sm
+        >>> report = sm.check_layer(Cube(), torch.randn(2, 5, dtype=torch.float64))
+        >>> max(report.values()) < 1e-10
+        True
+    """
+
+    affine = False
+
+    @abstractmethod
+    def derivatives(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``f'(x), f''(x), f'''(x)``, each of the shape of ``x``."""
+
+    def parameter_gradients(
+        self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None
+    ) -> Gradients:
+        """Gradient of ``<p0, f> + <p1, f'> + <p2, f''>`` by each own parameter; none by default."""
+        return {}
+
+    def stand_in(self, x: Tensor) -> Tensor:
+        """The input: it has the shape of the output."""
+        return x
+
+    def local(self, x: Tensor) -> tuple:
+        """The input and ``f', f'', f'''`` there."""
+        return x, *self.derivatives(x)
+
+    def pull_d(self, local: tuple, d: Tensor) -> Tensor:
+        """Sweep 2: ``f' d``, (1)."""
+        _, f1, _, _ = local
+        return f1 * d
+
+    def pull_d2(self, local: tuple, d: Tensor, d2: Tensor | None) -> Tensor | None:
+        """Sweep 2: ``f'^2 d2 + f'' d``, section 1.3."""
+        _, f1, f2, _ = local
+        return total(f2 * d, times(d2, f1, f1))
+
+    def push_a(self, local: tuple, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
+        """Sweep 3: ``f' a + f'' a2``, (18) and (19)."""
+        _, f1, f2, _ = local
+        return total(times(f1, a), times(f2, a2))
+
+    def push_a2(self, local: tuple, a2: Tensor | None) -> Tensor | None:
+        """Sweep 3: ``f'^2 a2``, (20)."""
+        _, f1, _, _ = local
+        return times(a2, f1, f1)
+
+    def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
+        """Sweep 4: ``f' c + f'' d a + (2 f' f'' d2 + f''' d) a2``, (21) and (22)."""
+        _, f1, f2, f3 = local
+        p0, p1, p2 = self._multipliers(local, sides)
+        return total(times(f1, p0), times(f2, p1), times(f3, p2))
+
+    def gradients(self, local: tuple, sides: Sides) -> Gradients:
+        """Sweep 4: (21) and (22) with the derivative by a parameter in the place of the derivative by ``x``."""
+        if not any(p.requires_grad for p in self.parameters()):
+            return {}
+        return self.parameter_gradients(local[0], *self._multipliers(local, sides))
+
+    @staticmethod
+    def _multipliers(local: tuple, sides: Sides) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """What multiplies a change of ``f``, ``f'`` and ``f''`` in the loss: ``c``, ``d a + 2 d2 a2 f'``, ``d a2``."""
+        d, d2, a, a2, c = sides
+        p1 = total(times(d, a), times(d2, a2, 2 * local[1]) if d2 is not None else None)
+        return c, p1, times(d, a2)

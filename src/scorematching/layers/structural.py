@@ -1,0 +1,205 @@
+"""Affine layers that move, repeat and add entries: sums, pools, selections, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scorematching.layers.base import Affine, Coefficients, channel_view
+
+
+class Identity(Affine):
+    """``y = x``: what a skip connection is made of."""
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """``x``."""
+        return x
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """``y``."""
+        return y
+
+
+class Flatten(Affine):
+    """All dimensions but the first in one: shape (N, ...) to (N, D)."""
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """``x`` in one row a sample."""
+        return x.flatten(1)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """``y`` in the shape of the input."""
+        return y.reshape(shape)
+
+
+class Sum(Affine):
+    """Sum of all entries of a sample, times a fixed factor: shape (N, ...) to (N,).
+
+    Args:
+        factor: What the sum is multiplied by.
+    """
+
+    def __init__(self, factor: float = 1.0) -> None:
+        super().__init__()
+        self.weight = float(factor)
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """The sum, times the factor."""
+        return w * x.flatten(1).sum(1)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """``y`` times the factor, repeated."""
+        return (w * y).view(-1, *[1] * (len(shape) - 1)).expand(shape)
+
+    def extra_repr(self) -> str:
+        """The factor, for ``print``."""
+        return "" if self.weight == 1 else f"{self.weight:g}"
+
+
+class WeightedSum(Affine):
+    """Sum of all entries with one learned weight a channel: shape (N, channels, ...) to (N,).
+
+    The head of a product of experts, ``E = sum_k w_k rho_k``.
+
+    Args:
+        channels: Size of dimension 1. The weights start at 1.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless ``x`` is (N, channels, ...)."""
+        if x.ndim < 2 or x.shape[1] != len(self.weight):
+            raise ValueError(f"expected shape (N, {len(self.weight)}, ...), got {tuple(x.shape)}")
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """``sum_k w_k x_k``."""
+        return x.flatten(2).sum(2) @ w if x.ndim > 2 else x @ w
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """``y w_k``, repeated over the other dimensions."""
+        ndim = len(shape)
+        return (y.view(-1, *[1] * (ndim - 1)) * channel_view(w, ndim)).expand(shape)
+
+    def outer(self, y: Tensor, x: Tensor) -> Tensor:
+        """``y x_k``, summed over the batch and the other dimensions."""
+        return y @ (x.flatten(2).sum(2) if x.ndim > 2 else x)
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``print``."""
+        return str(len(self.weight))
+
+
+class SumPool2d(Affine):
+    """Sums over squares of ``size`` x ``size``: (N, C, H, W) to (N, C, H', W'), as ``torch.nn.AvgPool2d`` lays them.
+
+    Args:
+        size: Side of a square, in entries.
+        stride: Distance of two squares; ``size`` if not given. Rows and columns that fill no square are left out.
+    """
+
+    def __init__(self, size: int, stride: int | None = None) -> None:
+        super().__init__()
+        self.size, self.stride = size, stride or size
+        self.weight = 1.0
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless ``x`` is (N, C, H, W), H and W no smaller than the squares."""
+        if x.ndim != 4 or min(x.shape[2:]) < self.size:
+            raise ValueError(f"expected shape (N, C, H, W), H and W {self.size} or more, got {tuple(x.shape)}")
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """``w`` times the sum over each square."""
+        return w * F.avg_pool2d(x, self.size, self.stride, divisor_override=1)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """Each entry spread over its square."""
+        channels = shape[1]
+        ones = y.new_ones(channels, 1, self.size, self.size)
+        rest = [n - self.size - (m - 1) * self.stride for n, m in zip(shape[2:], y.shape[2:], strict=True)]
+        return w * F.pad(F.conv_transpose2d(y, ones, stride=self.stride, groups=channels), (0, rest[1], 0, rest[0]))
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``print``."""
+        return f"{self.size}, stride={self.stride}"
+
+
+class AvgPool2d(SumPool2d):
+    """Means over squares of ``size`` x ``size``: (N, C, H, W) to (N, C, H', W'). Arguments as :class:`SumPool2d`."""
+
+    def __init__(self, size: int, stride: int | None = None) -> None:
+        super().__init__(size, stride)
+        self.weight = 1.0 / size**2
+
+
+class Select(Affine):
+    """The entries ``indices`` of dimension 1: shape (N, C, ...) to (N, len(indices), ...). A slice, as a linear map.
+
+    Args:
+        indices: Which entries, in the order wanted; one may come twice.
+
+    Raises:
+        ValueError: An index is negative.
+    """
+
+    indices: Tensor
+
+    def __init__(self, indices: Sequence[int]) -> None:
+        super().__init__()
+        if min(indices, default=0) < 0:
+            raise ValueError(f"indices must be 0 or more, got {list(indices)}")
+        self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless dimension 1 holds every index."""
+        if x.ndim < 2 or x.shape[1] <= int(self.indices.max()):
+            raise ValueError(f"expected shape (N, {int(self.indices.max()) + 1} or more, ...), got {tuple(x.shape)}")
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """The selected entries."""
+        return x.index_select(1, self.indices)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """The entries back at their places, the others zero."""
+        return y.new_zeros(shape).index_add(1, self.indices, y)
+
+
+class Embed(Affine):
+    """Entries of dimension 1 put at places ``indices`` of a larger one: (N, len(indices), ...) to (N, size, ...).
+
+    The adjoint of :class:`Select`. A concatenation is a sum of embeddings.
+
+    Args:
+        indices: Place of each entry.
+        size: Entries of dimension 1 of the result.
+
+    Raises:
+        ValueError: An index is not in 0 ... ``size`` - 1.
+    """
+
+    indices: Tensor
+
+    def __init__(self, indices: Sequence[int], size: int) -> None:
+        super().__init__()
+        if min(indices, default=0) < 0 or max(indices, default=0) >= size:
+            raise ValueError(f"indices must be in 0 ... {size - 1}, got {list(indices)}")
+        self.size = size
+        self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless dimension 1 has one entry an index."""
+        if x.ndim < 2 or x.shape[1] != len(self.indices):
+            raise ValueError(f"expected shape (N, {len(self.indices)}, ...), got {tuple(x.shape)}")
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """The entries at their places, the others zero."""
+        return x.new_zeros(x.shape[0], self.size, *x.shape[2:]).index_add(1, self.indices, x)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """The entries taken back."""
+        return y.index_select(1, self.indices)

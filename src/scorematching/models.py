@@ -1,0 +1,139 @@
+"""Ready-made energies: a product of Student-t experts for patches, a field of experts for pictures of any size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.graph import Sequential
+from scorematching.layers import Conv2d, Linear, StudentT, StudentTMixture, Sum, WeightedSum
+
+
+class PoT(Sequential):
+    """Product of Student-t experts: ``E(x) = sum_k w_k log(1 + (W x)_k^2 / 2)``. Welling, Hinton & Osindero 2002.
+
+    Args:
+        dim: Entries of ``x``.
+        experts: How many, at least one; more than ``dim`` make an overcomplete model.
+        seed: Of the random start: filters of unit norm.
+
+    Raises:
+        ValueError: A size is not positive.
+
+    Example:
+        >>> PoT(dim=63, experts=128)(torch.zeros(2, 63)).shape
+        torch.Size([2])
+    """
+
+    def __init__(self, dim: int, experts: int, seed: int = 0) -> None:
+        if dim < 1 or experts < 1:
+            raise ValueError(f"dim and experts must be 1 or more, got {dim} and {experts}")
+        filters = Linear(dim, experts, bias=False)
+        super().__init__(filters, StudentT(), WeightedSum(experts))
+        start = torch.randn(experts, dim, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            filters.weight.copy_(start / start.norm(dim=1, keepdim=True))
+
+
+class FieldsOfExperts(Sequential):
+    """Field of experts: ``E(x) = 1/n^2 sum_p sum_k f_k((w_k * x)_p)``, over all places ``p``. Roth & Black 2005.
+
+    The K filters of n x n start from the DCT basis without its constant, lowest frequencies first, and are free to
+    move. Each expert ``f_k`` is a learned mixture of Student-t at several scales.
+
+    Args:
+        filters: K, from 1 to n^2 - 1.
+        size: n, the side of a filter in pixels, 2 or more.
+        scales: Of the experts, in the units of ``x``.
+
+    Raises:
+        ValueError: A size is out of its range.
+
+    Example:
+        >>> FieldsOfExperts(filters=8, size=3)(torch.zeros(2, 1, 20, 30)).shape
+        torch.Size([2])
+    """
+
+    def __init__(
+        self, filters: int = 48, size: int = 7, scales: Sequence[float] = (0.8, 1.6, 3.2, 6.4, 16.0)
+    ) -> None:
+        if size < 2 or not 1 <= filters <= size**2 - 1:
+            raise ValueError(
+                f"expected a size of 2 or more and 1 ... size^2 - 1 filters, got size {size} and {filters} filters"
+            )
+        responses = Conv2d(1, filters, size, bias=False)
+        super().__init__(responses, StudentTMixture(filters, scales), Sum(1 / size**2))
+        with torch.no_grad():
+            responses.weight.copy_(dct_filters(size)[1 : filters + 1, None])
+
+
+def dct_filters(size: int) -> Tensor:
+    """The two-dimensional DCT-II basis: shape (size^2, size, size), orthonormal, lowest frequencies first.
+
+    Example:
+        >>> basis = dct_filters(4).flatten(1)
+        >>> torch.allclose(basis @ basis.T, torch.eye(16), atol=1e-6)
+        True
+    """
+    k = torch.arange(size, dtype=torch.float64)
+    rows = torch.cos(math.pi / size * k[:, None] * (k + 0.5)) * math.sqrt(2 / size)
+    rows[0] /= math.sqrt(2)
+    basis = torch.einsum("ay,bx->abyx", rows, rows).flatten(0, 1)
+    frequency = (k[:, None] + k).flatten()
+    return basis[torch.argsort(frequency, stable=True)].float()
+
+
+class Whitening(nn.Module):
+    """Mean removal and ZCA whitening of square patches: a linear map, kept with the model that is fitted behind it.
+
+    Without its mean a patch of n^2 pixels has n^2 - 1 dimensions; in an orthonormal basis of those (the DCT without
+    its constant) the map is the inverse square root of the covariance, so that no direction is degenerate.
+
+    Args:
+        size: n, the side of a patch.
+
+    Attributes:
+        matrix: The map from a patch, (n^2,), to the whitened one, (n^2 - 1,). It starts as mean removal alone.
+
+    Example:
+        >>> whitening = Whitening(3)
+        >>> whitening.fit(torch.randn(1000, 9).cumsum(1))
+        >>> whitening(torch.ones(1, 9)).abs().max() < 1e-4
+        tensor(True)
+    """
+
+    matrix: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("matrix", dct_filters(size)[1:].flatten(1).contiguous())
+
+    def fit(self, patches: Tensor, floor: float = 1e-6) -> None:
+        """Set the map from a sample of patches, shape (N, n^2).
+
+        Args:
+            patches: More of them than pixels in a patch.
+            floor: Smallest variance that is believed, as a share of the largest.
+
+        Raises:
+            ValueError: The shape does not fit, or the patches are too few.
+        """
+        pixels = self.matrix.shape[1]
+        if patches.ndim != 2 or patches.shape[1] != pixels or len(patches) <= pixels:
+            raise ValueError(f"expected more than {pixels} patches of {pixels} pixels, got {tuple(patches.shape)}")
+        basis = dct_filters(math.isqrt(pixels))[1:].flatten(1).to(patches.device, torch.float64)
+        free = patches.double() @ basis.T
+        variance, axes = torch.linalg.eigh(free.T @ free / len(free))
+        root = variance.clamp_min(floor * float(variance[-1])).rsqrt()
+        self.matrix.copy_((axes * root) @ axes.T @ basis)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Whitened patches: shape (N, n^2) to (N, n^2 - 1)."""
+        return patches @ self.matrix.T
+
+    def adjoint(self, gradient: Tensor) -> Tensor:
+        """Gradient by the whitened patches to gradient by the patches: (N, n^2 - 1) to (N, n^2)."""
+        return gradient @ self.matrix

@@ -1,0 +1,138 @@
+"""Extended double backpropagation: Algorithm 1 of the supplement, as four loops over the edges.
+
+===== ======== ==================== ===================================================================
+sweep          what                 start
+===== ======== ==================== ===================================================================
+1     forward  ``g``                the data
+2     backward ``d``, ``d2``        ``d = 1`` and ``d2 = 0`` at the output
+3     forward  ``a``, ``a2``        at the input, the derivatives of the loss by ``d`` and ``d2``
+4     backward ``c``, gradients     ``c = 0`` at the output
+===== ======== ==================== ===================================================================
+
+The sweeps are functions over an explicit :class:`State`; nothing is kept on the modules. They are made of ordinary
+tensor operations, so automatic differentiation goes through them: that is how the tests check sweeps 3 and 4, which
+are derivatives of sweeps 1 and 2. A missing entry of a dictionary stands for zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from scorematching.graph import Graph
+from scorematching.layers.base import Sides
+
+
+Key = TypeVar("Key")
+
+
+@dataclass
+class State:
+    """What the sweeps know, by node name and, for ``local``, by edge index. Symbols as in ``layers/base.py``."""
+
+    g: dict[str, Tensor] = field(default_factory=dict)
+    d: dict[str, Tensor] = field(default_factory=dict)
+    d2: dict[str, Tensor] = field(default_factory=dict)
+    a: dict[str, Tensor] = field(default_factory=dict)
+    a2: dict[str, Tensor] = field(default_factory=dict)
+    c: dict[str, Tensor] = field(default_factory=dict)
+    local: dict[int, tuple] = field(default_factory=dict)
+
+
+def sweep1(graph: Graph, x: Tensor) -> State:
+    """Forward: the values ``g`` of the nodes that bear on the loss, and what each layer needs of its input.
+
+    The other nodes, those from which only affine layers lead to the output, have no influence on ``d`` and ``d2``;
+    of them the shape is enough.
+
+    Args:
+        graph: The energy.
+        x: Data, shape (N, ...).
+
+    Raises:
+        ValueError: A shape does not fit, said with the edge where it happened.
+    """
+    state = State()
+    values = {graph.input: x}
+    for edge, layer in graph.pairs():
+        g = values[edge.source]
+        graph.check_edge(edge, layer, g)
+        state.local[edge.index] = layer.local(g)
+        y = layer(g) if edge.target in graph.influential else layer.stand_in(g)
+        graph.add_to_node(values, edge, y)
+    graph.check_energy(values[graph.output], len(x))
+    state.g = {node: values[node] for node in graph.influential}
+    return state
+
+
+def sweep2(graph: Graph, state: State, curvature: bool = True) -> None:
+    """Backward: ``d = dE/dg``, (1), and ``d2``, the diagonal of d2E/dg2 as section 1.3 has it.
+
+    Args:
+        graph: The energy.
+        state: After sweep 1; ``d`` and ``d2`` are added.
+        curvature: Whether ``d2`` is wanted.
+    """
+    x = state.local[0][0]
+    state.d, state.d2 = {graph.output: x.new_ones(len(x))}, {}
+    for edge, layer in reversed(list(graph.pairs())):
+        local, d, d2 = state.local[edge.index], state.d[edge.target], state.d2.get(edge.target)
+        _add(state.d, edge.source, layer.pull_d(local, d))
+        if curvature:
+            _add(state.d2, edge.source, layer.pull_d2(local, d, d2))
+
+
+def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> None:
+    """Forward: ``a`` and ``a2``, the derivatives of the loss by every ``d`` and ``d2``, (3) to (8).
+
+    The sweep is linear in its start: the K and the L of the paper may be swept apart and added, or, at half the
+    work, together.
+
+    Args:
+        graph: The energy.
+        state: After sweep 2; ``a`` and ``a2`` are added.
+        a: dJ/d delta at the input, (3) and (5), shape (N, ...), or ``None`` for zero.
+        a2: dJ/d delta' at the input, (7), shape (N, ...), or ``None`` for zero.
+    """
+    state.a, state.a2 = {}, {}
+    _add(state.a, graph.input, a)
+    _add(state.a2, graph.input, a2)
+    for edge, layer in graph.pairs():
+        if edge.target == graph.output:
+            continue  # d and d2 of the output are constants: nothing asks for a and a2 there
+        local, a, a2 = state.local[edge.index], state.a.get(edge.source), state.a2.get(edge.source)
+        _add(state.a, edge.target, layer.push_a(local, a, a2))
+        _add(state.a2, edge.target, layer.push_a2(local, a2))
+
+
+def sweep4(graph: Graph, state: State, by_data: bool = True) -> dict[nn.Parameter, Tensor]:
+    """Backward: ``c = dJ/dg``, (9), (10), and the gradients of the loss by the parameters, (14) to (17), (21), (22).
+
+    Args:
+        graph: The energy.
+        state: After sweep 3; ``c`` is added.
+        by_data: Whether ``state.c[graph.input]``, the gradient of the loss by the data, is wanted.
+
+    Returns:
+        The gradient by each parameter that asks for one; a parameter that does not bear on the loss is left out.
+    """
+    state.c = {}
+    found: dict[nn.Parameter, Tensor] = {}
+    for edge, layer in reversed(list(graph.pairs())):
+        local, source, target = state.local[edge.index], edge.source, edge.target
+        sides = Sides(
+            state.d[target], state.d2.get(target), state.a.get(source), state.a2.get(source), state.c.get(target)
+        )
+        if source in graph.influential and (by_data or source != graph.input):
+            _add(state.c, source, layer.pull_c(local, sides))
+        for name, gradient in layer.gradients(local, sides).items():
+            _add(found, layer.get_parameter(name), gradient)
+    return found
+
+
+def _add(sums: dict[Key, Tensor], key: Key, term: Tensor | None) -> None:
+    """Add a term, where ``None`` is zero."""
+    if term is not None:
+        sums[key] = sums[key] + term if key in sums else term

@@ -1,0 +1,100 @@
+"""Files: a prior as one ``.safetensors`` file, and the state of a training that may be interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from scorematching.prior import Prior, PriorInfo, build_prior
+
+#: The one metadata entry of our files. (One, because safetensors does not keep the order of several, and the same
+#: training is to give the same bytes.)
+_KEY = "scorematching"
+_KIND = "prior/1"
+
+
+def save_prior(prior: Prior, path: str | Path) -> None:
+    """Write a prior to one file, whole or not at all.
+
+    Args:
+        prior: What to save.
+        path: Where to; by custom it ends in ``.safetensors``.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+    """
+    tensors = {name: t.detach().cpu().contiguous() for name, t in prior.state_dict().items()}
+    write_tensors(path, tensors, {"kind": _KIND, **dataclasses.asdict(prior.info)})
+
+
+def load_prior(path: str | Path) -> Prior:
+    """Read a prior from a file of :func:`save_prior`; it is checked, and nothing in it is executed.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no prior of this library, or damaged.
+    """
+    tensors, entries = read_tensors(path)
+    if entries.pop("kind", None) != _KIND:
+        raise ValueError(f"{path} is not a prior that this version of scorematching can read")
+    try:
+        prior = build_prior(PriorInfo(**entries))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} describes no prior: {error}") from None
+    expected = prior.state_dict()
+    for name in expected.keys() | tensors.keys():
+        found = tensors.get(name)
+        if name not in expected or found is None or found.shape != expected[name].shape:
+            want = tuple(expected[name].shape) if name in expected else "no such tensor"
+            got = tuple(found.shape) if found is not None else "nothing"
+            raise ValueError(f"{path} is damaged: {name} should be {want}, it is {got}")
+        if not bool(torch.isfinite(found).all()):
+            raise ValueError(f"{path} is damaged: {name} has entries that are NaN or infinite")
+    prior.load_state_dict(tensors)
+    return prior
+
+
+def write_tensors(path: str | Path, tensors: dict[str, Tensor], entries: dict[str, Any]) -> None:
+    """Write tensors and JSON entries to a safetensors file, atomically.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {path.parent}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, partial, {_KEY: json.dumps(entries, sort_keys=True)})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not a safetensors file of this library.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            entries = json.loads((file.metadata() or {}).get(_KEY, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from None
+    if not isinstance(entries, dict):
+        raise ValueError(f"{path} is a safetensors file, but not one of scorematching's")
+    return tensors, entries

@@ -1,0 +1,198 @@
+"""The cases of the tests: one line a layer, one line a network. Every oracle runs over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+import scorematching as sm
+
+Shape = tuple[int, ...]
+
+# name -> (layer, shape of one input)
+LAYERS: dict[str, tuple[Callable[[], sm.Layer], Shape]] = {
+    "Linear": (lambda: sm.Linear(4, 6), (4,)),
+    "Linear without bias": (lambda: sm.Linear(4, 6, bias=False), (4,)),
+    "Scale": (lambda: sm.Scale(3), (3, 2)),
+    "Conv2d": (lambda: sm.Conv2d(2, 3, 3), (2, 5, 6)),
+    "Conv2d strided, padded": (lambda: sm.Conv2d(2, 4, (3, 2), stride=2, padding=1), (2, 6, 5)),
+    "Conv2d grouped, no bias": (lambda: sm.Conv2d(4, 6, 3, groups=2, bias=False), (4, 4, 5)),
+    "ConvTranspose2d": (lambda: sm.ConvTranspose2d(3, 2, 3), (3, 3, 4)),
+    "ConvTranspose2d strided": (lambda: sm.ConvTranspose2d(2, 2, 3, stride=2, padding=1, output_padding=1), (2, 3, 3)),
+    "ConvTranspose2d grouped": (lambda: sm.ConvTranspose2d(4, 6, 2, groups=2, bias=False), (4, 3, 3)),
+    "WeightedSum": (lambda: sm.WeightedSum(5), (5,)),
+    "WeightedSum of maps": (lambda: sm.WeightedSum(3), (3, 2, 4)),
+    "Sum": (lambda: sm.Sum(factor=0.3), (3, 2)),
+    "AvgPool2d": (lambda: sm.AvgPool2d(2), (2, 5, 4)),
+    "AvgPool2d overlapping": (lambda: sm.AvgPool2d(3, stride=2), (2, 6, 7)),
+    "SumPool2d": (lambda: sm.SumPool2d(2), (2, 4, 4)),
+    "Flatten": (lambda: sm.Flatten(), (2, 3)),
+    "Identity": (lambda: sm.Identity(), (4,)),
+    "Select": (lambda: sm.Select([3, 0, 3]), (4, 2)),
+    "Embed": (lambda: sm.Embed([2, 0], 4), (2, 3)),
+    "Tanh": (lambda: sm.Tanh(), (5,)),
+    "Sigmoid": (lambda: sm.Sigmoid(), (5,)),
+    "Softplus": (lambda: sm.Softplus(beta=2.0), (5,)),
+    "SiLU": (lambda: sm.SiLU(), (5,)),
+    "GELU": (lambda: sm.GELU(), (5,)),
+    "LogCosh": (lambda: sm.LogCosh(), (5,)),
+    "LogCosh learned": (lambda: sm.LogCosh(2.0, channels=3, learn_scale=True), (3, 4)),
+    "StudentT": (lambda: sm.StudentT(), (5,)),
+    "StudentT one learned": (lambda: sm.StudentT(0.7, learn_scale=True), (5,)),
+    "StudentT learned": (lambda: sm.StudentT(0.7, channels=5, learn_scale=True), (5,)),
+    "Charbonnier": (lambda: sm.Charbonnier(0.5), (5,)),
+    "Charbonnier learned": (lambda: sm.Charbonnier(0.5, channels=2, learn_scale=True), (2, 3, 3)),
+    "StudentTMixture": (lambda: sm.StudentTMixture(4), (4,)),
+    "StudentTMixture of maps": (lambda: sm.StudentTMixture(2, scales=(0.5, 2.0)), (2, 3, 3)),
+    "Square": (lambda: sm.Square(), (5,)),
+    "Exp": (lambda: sm.Exp(), (5,)),
+    "Sin": (lambda: sm.Sin(), (5,)),
+    "Power, cube": (lambda: sm.Power(3), (5,)),
+    "Power, square": (lambda: sm.Power(2), (5,)),
+    "Power, reciprocal": (lambda: sm.Power(-1), (5,)),
+    "PointwiseFunction": (lambda: sm.PointwiseFunction(torch.atan), (5,)),
+    "PointwiseFunction, two given": (lambda: sm.PointwiseFunction(torch.sin, torch.cos, lambda x: -torch.sin(x)), (5,)),
+    "PointwiseFunction, module": (lambda: sm.PointwiseFunction(Wave()), (5,)),
+}
+
+
+class Wave(torch.nn.Module):
+    """A point-wise module with parameters, for ``PointwiseFunction``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.height = torch.nn.Parameter(torch.tensor(1.5))
+        self.rate = torch.nn.Parameter(torch.tensor(0.8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """A wave."""
+        return self.height * torch.sin(self.rate * x)
+
+
+def skip() -> sm.Graph:
+    """Two hidden layers; the data go to the second one too."""
+    return sm.Graph(
+        [
+            ("x", sm.Linear(4, 6), "h"),
+            ("h", sm.Tanh(), "u"),
+            ("u", sm.Linear(6, 5), "v"),
+            ("x", sm.Linear(4, 5), "v"),
+            ("v", sm.StudentT(), "w"),
+            ("w", sm.WeightedSum(5), "energy"),
+        ]
+    )
+
+
+def residual() -> sm.Graph:
+    """A residual block, and a second energy that is added."""
+    return sm.Graph(
+        [
+            ("x", sm.Linear(4, 4), "h"),
+            ("h", sm.SiLU(), "u"),
+            ("u", sm.Linear(4, 4), "r"),
+            ("x", sm.Identity(), "r"),
+            ("r", sm.Softplus(), "s"),
+            ("s", sm.Linear(4, 3), "t"),
+            ("t", sm.Square(), "q"),
+            ("q", sm.WeightedSum(3), "energy"),
+            ("x", sm.LogCosh(), "l"),
+            ("l", sm.Sum(), "energy"),
+        ]
+    )
+
+
+def shared() -> sm.Graph:
+    """One layer on two edges."""
+    layer = sm.Linear(4, 4)
+    return sm.Graph(
+        [
+            ("x", layer, "h"),
+            ("h", sm.Tanh(), "u"),
+            ("u", layer, "v"),
+            ("v", sm.StudentT(), "w"),
+            ("w", sm.Sum(), "energy"),
+        ]
+    )
+
+
+# name -> (network, shape of one sample, whether the recursion gives the true diagonal)
+NETWORKS: dict[str, tuple[Callable[[], sm.Graph], Shape, bool]] = {
+    "PoE, Student-t": (lambda: sm.Sequential(sm.Linear(4, 7), sm.StudentT(), sm.WeightedSum(7)), (4,), True),
+    "PoE, mixtures": (lambda: sm.Sequential(sm.Linear(4, 7), sm.StudentTMixture(7), sm.Sum()), (4,), True),
+    "PoE, learned scales": (
+        lambda: sm.Sequential(sm.Linear(4, 7), sm.StudentT(1.0, 7, True), sm.WeightedSum(7)),
+        (4,),
+        True,
+    ),
+    "ICA": (lambda: sm.Sequential(sm.Linear(4, 4, bias=False), sm.LogCosh(), sm.Sum()), (4,), True),
+    "FoE": (lambda: sm.Sequential(sm.Conv2d(1, 3, 3), sm.StudentTMixture(3), sm.Sum()), (1, 6, 5), True),
+    "FoE, padded, strided": (
+        lambda: sm.Sequential(sm.Conv2d(2, 3, 3, 2, 1), sm.Charbonnier(), sm.WeightedSum(3)),
+        (2, 5, 6),
+        True,
+    ),
+    "disjoint pooling": (
+        lambda: sm.Sequential(sm.Square(), sm.SumPool2d(2), sm.Softplus(), sm.Sum()),
+        (1, 4, 4),
+        True,
+    ),
+    "one hidden layer": (lambda: sm.Sequential(sm.Linear(4, 6), sm.Tanh(), sm.Linear(6, 1), sm.Sum()), (4,), True),
+    "two hidden layers": (
+        lambda: sm.Sequential(sm.Linear(4, 6), sm.Tanh(), sm.Linear(6, 5), sm.Softplus(), sm.WeightedSum(5)),
+        (4,),
+        False,
+    ),
+    "three hidden layers": (
+        lambda: sm.Sequential(
+            sm.Linear(4, 6), sm.SiLU(), sm.Linear(6, 5), sm.GELU(), sm.Linear(5, 4), sm.Sin(), sm.WeightedSum(4)
+        ),
+        (4,),
+        False,
+    ),
+    "two convolutions": (
+        lambda: sm.Sequential(
+            sm.Conv2d(1, 3, 3, padding=1),
+            sm.SiLU(),
+            sm.AvgPool2d(2),
+            sm.Conv2d(3, 2, 2),
+            sm.Square(),
+            sm.Flatten(),
+            sm.WeightedSum(8),
+        ),
+        (1, 6, 6),
+        False,
+    ),
+    "convolution and transpose": (
+        lambda: sm.Sequential(
+            sm.Conv2d(1, 2, 3, stride=2), sm.Tanh(), sm.ConvTranspose2d(2, 1, 3, stride=2), sm.StudentT(), sm.Sum()
+        ),
+        (1, 7, 7),
+        False,
+    ),
+    "skip connection": (skip, (4,), False),
+    "residual": (residual, (4,), False),
+    "shared layer": (shared, (4,), False),
+}
+
+
+def make_layer(name: str) -> tuple[sm.Layer, torch.Tensor]:
+    """A layer in float64 with random weights, and an input that it takes."""
+    torch.manual_seed(sum(map(ord, name)))
+    build, shape = LAYERS[name]
+    return _randomised(build()), torch.randn(3, *shape, dtype=torch.float64)
+
+
+def make_network(name: str) -> tuple[sm.Graph, torch.Tensor, bool]:
+    """A network in float64 with random weights, data, and whether its diagonal is exact."""
+    torch.manual_seed(sum(map(ord, name)))
+    build, shape, exact = NETWORKS[name]
+    return _randomised(build()), torch.randn(3, *shape, dtype=torch.float64), exact
+
+
+def _randomised(module: torch.nn.Module) -> torch.nn.Module:
+    module = module.double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(1 + 0.3 * torch.randn_like(parameter)).add_(0.1 * torch.randn_like(parameter))
+    return module
