@@ -87,6 +87,18 @@ def check_writable(path: str | Path, dtype: np.dtype) -> None:
         raise ValueError(f"{path.name}: {suffix} files can't hold {dtype} pixels; write a .tif instead")
 
 
+def check_output(path: str | Path, dtype: np.dtype, source: str | Path) -> None:
+    """Raise where a result could not, or must not, be written to a path: :func:`check_writable`, and not the source.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        ValueError: The file would overwrite ``source``, or can't hold pixels of the type.
+    """
+    check_writable(path, dtype)
+    if Path(path).resolve() == Path(source).resolve():
+        raise ValueError(f"{path} is the input: choose another file for the result")
+
+
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
     """The picture files among paths: files as given, folders searched (not below them), sorted.
 

@@ -189,7 +189,7 @@ class _Trainer:
         torch.nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
         self.optimizer.step()
         self.schedule.step()
-        value = float(loss)
+        value = loss.item()
         if not math.isfinite(value):
             raise ValueError(
                 f"the loss became {value} at step {self.step}: lower the rate ({self.rate:g}), or raise lam "

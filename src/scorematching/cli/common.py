@@ -1,0 +1,105 @@
+"""What the commands share: options, consoles, progress bars, memory."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from scorematching.training import Progress
+
+console = Console()
+errors = Console(stderr=True)
+
+DeviceOption = Annotated[str, typer.Option("--device", help="Where to compute: cpu, cuda, cuda:1, mps.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Of everything random. The same seed gives the same result, bit for bit.")
+]
+PriorOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prior",
+        metavar="FILE",
+        help="A prior written by [bold]fit[/bold]. Without one, a prior is learned from the picture itself.",
+    ),
+]
+SIGMA_HELP = (
+    "Standard deviation of the noise, in the picture's own units: on the 0-255 scale for 8-bit input, 0-65535 for "
+    "16-bit, the pixel values' own for floating point."
+)
+
+
+def check_device(name: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        ValueError: There is none here.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ValueError(f"no device {name!r} here: try --device cpu") from None
+    return device
+
+
+@contextmanager
+def fit_bar(title: str) -> Iterator[Callable[[Progress], None]]:
+    """A progress bar for a training: loss, held-out loss, speed, time left."""
+    columns = (
+        TextColumn(title),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:+.4f}  held out {task.fields[held_out]:+.4f}"),
+        TextColumn("{task.fields[speed]:.0f} steps/s"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=errors) as bar:
+        task = bar.add_task(title, loss=0.0, held_out=0.0, speed=0.0, total=None)
+
+        def update(state: Progress) -> None:
+            bar.update(
+                task,
+                total=state.steps,
+                completed=state.step,
+                loss=state.loss,
+                held_out=state.held_out,
+                speed=state.speed,
+            )
+
+        yield update
+
+
+@contextmanager
+def step_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for an iteration of at most so many steps."""
+    columns = (TextColumn(title), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=errors) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep freed memory in this process; elsewhere do nothing.
+
+    By default it hands the large blocks of every tensor back to the kernel, which clears them again page by page at
+    the next use: that takes longer than the arithmetic on them.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    m_trim_threshold, m_mmap_threshold, largest = -1, -3, 32 * 1024 * 1024
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(m_mmap_threshold, largest)
+        mallopt(m_trim_threshold, 2**31 - 1)

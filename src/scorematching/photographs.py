@@ -1,0 +1,39 @@
+"""Photographs that ship inside scikit-image and scikit-learn, in grey, white at 1. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import numpy as np
+from skimage import color, data
+from sklearn.datasets import load_sample_image
+
+#: To train on.
+TRAINING = ("coffee", "rocket", "coins", "brick", "gravel", "stereo_motorcycle", "china.jpg", "flower.jpg")
+#: To test on, never to train on.
+HELD_OUT = ("astronaut", "camera", "chelsea")
+
+
+def training_photographs() -> list[np.ndarray]:
+    """The photographs to train on, each (H, W), float32."""
+    return [_load(name) for name in TRAINING]
+
+
+def held_out_photograph(name: str) -> np.ndarray:
+    """One of ``HELD_OUT``, (H, W), float32.
+
+    Raises:
+        ValueError: It is not one of them.
+
+    Example:
+        >>> held_out_photograph("chelsea").shape
+        (300, 451)
+    """
+    if name not in HELD_OUT:
+        raise ValueError(f"expected one of {', '.join(HELD_OUT)}, got {name!r}")
+    return _load(name)
+
+
+def _load(name: str) -> np.ndarray:
+    image = load_sample_image(name) if name.endswith(".jpg") else getattr(data, name)()
+    image = image[0] if isinstance(image, tuple) else image  # of the stereo pair, the left one
+    grey = color.rgb2gray(image) if image.ndim == 3 else image / 255
+    return grey.astype(np.float32)

@@ -1,0 +1,148 @@
+"""Pictures of priors, trainings and results, by matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from scorematching.prior import FieldPrior, PatchPrior, Prior
+
+_INK, _BLUE, _ORANGE = "0.25", "#2166ac", "#d6604d"
+
+
+def check_target(path: str | Path) -> None:
+    """Raise, before any work is done, where a picture could not be written to a path.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        ValueError: Not a ``.png``.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path}: expected a file that ends in .png")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {path.parent}")
+
+
+def draw_side_by_side(pictures: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Grey pictures of one shape in a row, white at 1, each above an enlarged part of its middle.
+
+    Args:
+        pictures: By caption.
+        path: A ``.png``.
+    """
+    check_target(path)
+    height, width = next(iter(pictures.values())).shape
+    side = min(height, width) // 3
+    top, left = (height - side) // 2, (width - side) // 2
+    columns = len(pictures)
+    figure = Figure(figsize=(3.4 * columns, 3.4 * (height / width + 1) + 0.4), layout="constrained")
+    axes = figure.subplots(2, columns, squeeze=False, height_ratios=(height / width, 1))
+    for i, (caption, picture) in enumerate(pictures.items()):
+        _show(axes[0, i], picture, caption)
+        _show(axes[1, i], picture[top : top + side, left : left + side], "")
+    _save(figure, path)
+
+
+def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) -> None:
+    """The training's loss and held-out loss against the steps.
+
+    Args:
+        history: Triples (step, loss, held-out loss).
+        path: A ``.png``.
+    """
+    check_target(path)
+    steps, loss, held_out = zip(*history, strict=True)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(steps, loss, color=_BLUE, label="training, running mean")
+    axes.plot(steps, held_out, color=_ORANGE, marker=".", label="held out")
+    axes.set(xlabel="step", ylabel="score matching loss J, a pixel")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
+def draw_prior(prior: Prior, path: str | Path) -> None:
+    """Filters, experts and the frequencies that the filters see.
+
+    Args:
+        prior: A prior.
+        path: A ``.png``.
+    """
+    check_target(path)
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+    filters = prior_filters(prior)
+    _draw_filters(left, filters)
+    _draw_experts(middle, prior)
+    _draw_spectrum(right, filters, figure)
+    _save(figure, path)
+
+
+def prior_filters(prior: Prior) -> Tensor:
+    """The filters as they meet the picture: shape (K, n, n), for patches with the whitening in them."""
+    size = prior.info.size
+    if isinstance(prior, FieldPrior):
+        weight: Tensor = prior.energy.layers[0].weight
+    else:
+        assert isinstance(prior, PatchPrior)
+        weight = prior.whitening.adjoint(prior.energy.layers[0].weight)
+    return weight.detach().cpu().reshape(-1, size, size)
+
+
+def _draw_filters(axes: Axes, filters: Tensor) -> None:
+    count, size = len(filters), filters.shape[-1]
+    columns = int(np.ceil(np.sqrt(1.25 * count)))
+    rows = int(np.ceil(count / columns))
+    sheet = np.full((rows * (size + 1) + 1, columns * (size + 1) + 1), np.nan)
+    for i, one in enumerate(filters.numpy()):
+        top, left = (i // columns) * (size + 1) + 1, (i % columns) * (size + 1) + 1
+        sheet[top : top + size, left : left + size] = one / max(np.abs(one).max(), 1e-12)
+    axes.imshow(sheet, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set_title(f"{count} filters of {size} x {size}, each at its own contrast", fontsize=10)
+    axes.set_axis_off()
+
+
+def _draw_experts(axes: Axes, prior: Prior) -> None:
+    energy = prior.energy
+    assert isinstance(energy, torch.nn.Module)
+    expert, count = energy.layers[1], prior.info.filters  # type: ignore[index]
+    u = torch.linspace(-12, 12, 481)
+    with torch.no_grad():
+        curves = expert(u[:, None].expand(-1, count))
+        if isinstance(prior, PatchPrior):
+            curves = curves * energy.layers[2].weight  # type: ignore[index]
+    for k in range(count):
+        axes.plot(u, curves[:, k], color=_BLUE, alpha=0.35, linewidth=0.8)
+    axes.set_title("experts: energy of a filter's response", fontsize=10)
+    axes.set(xlabel="response, in units of the noise" if prior.info.sigma else "response", ylabel="energy")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_spectrum(axes: Axes, filters: Tensor, figure: Figure) -> None:
+    power = torch.fft.fft2(filters, s=(64, 64)).abs().square().sum(0)
+    drawn = axes.imshow(
+        torch.fft.fftshift(power).sqrt(), cmap="magma", extent=(-0.5, 0.5, -0.5, 0.5), interpolation="bilinear"
+    )
+    axes.set_title("frequencies that the filters see", fontsize=10)
+    axes.set(xlabel="cycles a pixel", ylabel="cycles a pixel")
+    figure.colorbar(drawn, ax=axes, shrink=0.8, label="gain")
+
+
+def _show(axes: Axes, picture: np.ndarray, caption: str) -> None:
+    axes.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_title(caption, fontsize=11, color=_INK)
+    axes.set_axis_off()
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -1,0 +1,35 @@
+"""Shared fixtures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import scorematching as sm
+from scorematching.prior import build_prior
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def photograph() -> np.ndarray:
+    """A 96 x 120 piece of a photograph, uint8."""
+    from scorematching.photographs import held_out_photograph
+
+    return np.rint(held_out_photograph("camera")[100:196, 200:320] * 255).astype(np.uint8)
+
+
+@pytest.fixture
+def info() -> sm.PriorInfo:
+    """A small field of experts for noise of level 25."""
+    return sm.PriorInfo("foe", 3, 8, 25 / 255, 25 / 255, 0.0, 0, 0, "nothing", sm.__version__)
+
+
+@pytest.fixture
+def prior(info: sm.PriorInfo) -> sm.Prior:
+    """An untrained prior, whose start is a sensible one."""
+    return build_prior(info)

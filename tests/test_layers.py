@@ -1,0 +1,132 @@
+"""Oracles 1 and 2: each rule of each layer, alone, against automatic differentiation; and planted wrong rules."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import scorematching as sm
+from scorematching.cases import LAYERS, make_layer
+from scorematching.layers.base import Sides
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_rule_agrees_with_autograd(name: str) -> None:
+    layer, x = make_layer(name)
+    errors = sm.check_layer(layer, x)
+    parameters = [n for n, p in layer.named_parameters() if p.requires_grad]
+    assert set(errors) == {
+        "sweep 2: d",
+        "sweep 2: d2",
+        "sweep 3: a",
+        "sweep 3: a2",
+        "sweep 4: c",
+        *(f"sweep 4: {n}" for n in parameters),
+    }
+    assert max(errors.values()) < 1e-10
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_sweep_3_is_the_adjoint_of_sweep_2(name: str) -> None:
+    layer, x = make_layer(name)
+    local, y = layer.local(x), layer(x).detach()
+    d, d2, a, a2 = (torch.randn_like(t) for t in (y, y, x, x))
+    at_source = (a * layer.pull_d(local, d)).sum() + (a2 * layer.pull_d2(local, d, d2)).sum()
+    at_target = (d * layer.push_a(local, a, a2)).sum()
+    pushed = layer.push_a2(local, a2)
+    assert pushed is not None
+    torch.testing.assert_close(at_source, at_target + (d2 * pushed).sum(), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_batch_of_one_and_strides_change_nothing(name: str) -> None:
+    layer, x = make_layer(name)
+    strided = x.movedim(0, -1).contiguous().movedim(-1, 0)
+    torch.testing.assert_close(layer(strided), layer(x), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(layer(x[:1]), layer(x)[:1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [sm.Conv2d, sm.ConvTranspose2d])
+@pytest.mark.parametrize("inputs", [1, 2, 4])
+def test_the_two_ways_of_a_convolution_agree(kind: type[sm.Conv2d], inputs: int) -> None:
+    """Few channels go through a matrix product, many through the convolution of PyTorch."""
+    layer = kind(inputs, 6, 3, stride=2, padding=1, bias=False).double()
+    reference = (torch.nn.Conv2d if kind is sm.Conv2d else torch.nn.ConvTranspose2d)(inputs, 6, 3, 2, 1, bias=False)
+    reference.weight = torch.nn.Parameter(layer.weight.detach().clone())
+    x = torch.randn(2, inputs, 7, 6, dtype=torch.float64, requires_grad=True)
+    y = reference(x)
+    torch.testing.assert_close(layer(x), y)
+    up = torch.randn_like(y)
+    by_x, by_weight = torch.autograd.grad(y, (x, reference.weight), up)
+    torch.testing.assert_close(layer.adjoint(up, layer.weight, x.shape), by_x)
+    torch.testing.assert_close(layer.outer(up, x), by_weight)
+
+
+class _WrongD(sm.Tanh):
+    def pull_d(self, local: tuple, d: Tensor) -> Tensor:
+        return super().pull_d(local, d) * 1.001
+
+
+class _WrongD2(sm.Tanh):
+    def pull_d2(self, local: tuple, d: Tensor, d2: Tensor | None) -> Tensor | None:
+        return super().pull_d2(local, torch.zeros_like(d), d2)  # forgets f'' d
+
+
+class _WrongA(sm.Tanh):
+    def push_a(self, local: tuple, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
+        return super().push_a(local, a, None)  # forgets f'' a2
+
+
+class _WrongA2(sm.Linear):
+    def push_a2(self, local: tuple, a2: Tensor | None) -> Tensor | None:
+        return super().push_a(local, a2, None)  # takes W for W∘W
+
+
+class _WrongC(sm.Tanh):
+    def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
+        return super().pull_c((*local[:3], torch.zeros_like(local[3])), sides)  # forgets f'''
+
+
+class _WrongGradient(sm.Linear):
+    def gradients(self, local: tuple, sides: Sides) -> dict[str, Tensor]:
+        found = super().gradients(local, sides)
+        return found | {"weight": found["weight"] - self.outer(sides.d2, sides.a2) * self.weight}  # 1 for the factor 2
+
+
+PLANTED = {
+    "sweep 2: d ": lambda: _WrongD(),
+    "sweep 2: d2 ": lambda: _WrongD2(),
+    "sweep 3: a ": lambda: _WrongA(),
+    "sweep 3: a2 ": lambda: _WrongA2(4, 3),
+    "sweep 4: c ": lambda: _WrongC(),
+    "sweep 4: weight ": lambda: _WrongGradient(4, 3),
+}
+
+
+@pytest.mark.parametrize("rule", PLANTED)
+def test_a_planted_wrong_rule_is_caught_and_named(rule: str) -> None:
+    with pytest.raises(sm.CheckError, match=rule):
+        sm.check_layer(PLANTED[rule](), torch.randn(3, 4))
+
+
+@pytest.mark.parametrize("name", ["Linear", "Conv2d", "StudentTMixture"])
+def test_a_frozen_parameter_has_no_gradient(name: str) -> None:
+    layer, x = make_layer(name)
+    layer.requires_grad_(False)
+    assert not [rule for rule in sm.check_layer(layer, x) if rule.endswith(("weight", "bias"))]
+
+
+def test_power_refuses_the_root_of_a_negative_number() -> None:
+    energy = sm.Sequential(sm.Power(0.5), sm.Sum())
+    with pytest.raises(ValueError, match=r"Power on edge 0 \(x -> g1\): x\^0.5 needs x >= 0"):
+        energy(-torch.ones(2, 3))
+
+
+def test_a_function_without_derivatives_is_said_to_be_slow() -> None:
+    with pytest.warns(UserWarning, match="2 of its 3 derivatives by automatic differentiation"):
+        sm.PointwiseFunction(torch.sin, torch.cos)
+    with pytest.raises(TypeError, match="expected functions, got float"):
+        sm.PointwiseFunction(1.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at most three derivatives, got 4"):
+        sm.PointwiseFunction(*[torch.sin] * 5)

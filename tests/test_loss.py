@@ -1,0 +1,156 @@
+"""The loss as a user meets it: autograd, precision, options, errors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import scorematching as sm
+from scorematching.cases import make_network
+
+
+@pytest.fixture
+def energy() -> sm.Graph:
+    return sm.Sequential(sm.Linear(4, 6), sm.StudentT(), sm.WeightedSum(6))
+
+
+def gradients(energy: sm.Graph) -> list[torch.Tensor]:
+    found = [p.grad.clone() for p in energy.parameters() if p.grad is not None]
+    energy.zero_grad()
+    return found
+
+
+def test_scaling_accumulation_and_sums(energy: sm.Graph) -> None:
+    x = torch.randn(8, 4)
+    sm.score_matching_loss(energy, x, 0.1).backward()
+    whole = gradients(energy)
+    for part in (x[:4], x[4:]):
+        (0.5 * sm.score_matching_loss(energy, part, 0.1)).backward()
+    for one, two in zip(whole, gradients(energy), strict=True):
+        torch.testing.assert_close(one, two)
+    decay = sum(p.square().sum() for p in energy.parameters())
+    (sm.score_matching_loss(energy, x, 0.1) + decay).backward()
+    for one, two, p in zip(whole, gradients(energy), energy.parameters(), strict=True):
+        torch.testing.assert_close(one + 2 * p, two)
+
+
+def test_reductions(energy: sm.Graph) -> None:
+    x, up = torch.randn(5, 4), torch.randn(5)
+    losses = sm.score_matching_loss(energy, x, 0.1, reduction="none")
+    assert losses.shape == (5,)
+    torch.testing.assert_close(sm.score_matching_loss(energy, x, 0.1), losses.mean())
+    torch.testing.assert_close(sm.score_matching_loss(energy, x, 0.1, reduction="sum"), losses.sum())
+    losses.backward(up)
+    found = gradients(energy)
+    for u, sample in zip(up, x, strict=True):
+        (u * sm.score_matching_loss(energy, sample[None], 0.1)).backward()
+    for one, two in zip(found, gradients(energy), strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_zero_weight_leaves_an_input_out() -> None:
+    """Inputs out of the loss count as given: for a factorising energy they do not matter at all."""
+    energy = sm.Sequential(sm.Scale(3), sm.StudentT(), sm.Sum())
+    x = torch.randn(4, 3)
+    moved = x.clone()
+    moved[:, 1] += 5
+    keep = torch.tensor([1.0, 0.0, 1.0])
+    torch.testing.assert_close(
+        sm.score_matching_loss(energy, x, 0.1, weight=keep), sm.score_matching_loss(energy, moved, 0.1, weight=keep)
+    )
+    everywhere = torch.ones(4, 3)
+    torch.testing.assert_close(
+        sm.score_matching_loss(energy, x, 0.1, weight=everywhere), sm.score_matching_loss(energy, x, 0.1)
+    )
+
+
+@pytest.mark.parametrize("name", ["PoE, mixtures", "FoE", "residual"])
+def test_float32_follows_float64(name: str) -> None:
+    energy, x, _ = make_network(name)
+    sm.score_matching_loss(energy, x, 0.1).backward()
+    exact = gradients(energy)
+    sm.score_matching_loss(energy.float(), x.float(), 0.1).backward()
+    for one, two in zip(exact, gradients(energy), strict=True):
+        torch.testing.assert_close(one.float(), two, rtol=1e-3, atol=1e-4)
+
+
+def test_autocast_does_not_lower_the_precision(energy: sm.Graph) -> None:
+    x = torch.randn(8, 4)
+    plain = sm.score_matching_loss(energy, x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(sm.score_matching_loss(energy, x), plain)
+
+
+def test_no_graph_is_kept_without_gradients(energy: sm.Graph) -> None:
+    with torch.no_grad():
+        assert not sm.score_matching_loss(energy, torch.randn(2, 4)).requires_grad
+    assert not sm.score(energy, torch.randn(2, 4)).requires_grad
+
+
+def test_a_weight_changed_before_backward_is_noticed(energy: sm.Graph) -> None:
+    loss = sm.score_matching_loss(energy, torch.randn(2, 4))
+    with torch.no_grad():
+        energy.layers[0].weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_the_module_form_can_be_wrapped_and_trained(energy: sm.Graph) -> None:
+    loss = sm.ScoreMatchingLoss(energy, lam=0.1)
+    x = torch.randn(64, 4)
+    torch.testing.assert_close(loss(x), sm.score_matching_loss(energy, x, 0.1))
+    optimizer = torch.optim.Adam(loss.parameters(), lr=0.05)
+    start = loss(x).item()
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss(x).backward()
+        torch.nn.utils.clip_grad_norm_(loss.parameters(), 1.0)
+        optimizer.step()
+    assert loss(x).item() < start - 0.1
+    assert "lam=0.1" in repr(loss)
+
+
+def test_a_linear_energy_has_no_curvature() -> None:
+    energy = sm.Sequential(sm.Linear(3, 2), sm.Sum())
+    x = torch.randn(2, 3)
+    assert sm.hessian_diagonal(energy, x).abs().max() == 0
+    assert max(sm.check_gradients(energy, x).values()) < 1e-10
+
+
+BAD = {
+    "not a graph": (lambda e, x: sm.score(torch.nn.Linear(4, 1), x), TypeError, "Graph or Sequential, got Linear"),
+    "not a tensor": (lambda e, x: sm.score(e, [1.0]), TypeError, "torch tensor, got list"),
+    "integers": (lambda e, x: sm.score(e, x.long()), TypeError, r"floating point, got torch.int64.*x.float\(\)"),
+    "precision": (lambda e, x: sm.score(e, x.double()), TypeError, "x is torch.float64 .* weights are torch.float32"),
+    "no batch": (lambda e, x: sm.score(e, x[0]), ValueError, r"shape \(N, ...\), got \(4,\)"),
+    "empty": (lambda e, x: sm.score(e, x[:0]), ValueError, r"one sample or more.*got \(0, 4\)"),
+    "shape": (
+        lambda e, x: sm.score(e, x[:, :3]),
+        ValueError,
+        r"Linear on edge 0 \(x -> g1\): expected shape \(N, 4\), got \(2, 3\)",
+    ),
+    "NaN": (lambda e, x: sm.score(e, x / 0), ValueError, "8 entries that are NaN or infinite, of 8; check_finite=False"),
+    "lam": (lambda e, x: sm.score_matching_loss(e, x, -1.0), ValueError, "lam must be a number of 0 or more, got -1"),
+    "lam NaN": (lambda e, x: sm.score_matching_loss(e, x, float("nan")), ValueError, "lam must .* got nan"),
+    "curvature": (lambda e, x: sm.score_matching_loss(e, x, curvature="no"), ValueError, "curvature must be 'diagonal'"),
+    "curvature of diagonal": (lambda e, x: sm.hessian_diagonal(e, x, "no"), ValueError, "curvature must be"),
+    "reduction": (lambda e, x: sm.score_matching_loss(e, x, reduction="no"), ValueError, "'mean', 'sum' or 'none'"),
+    "weight": (
+        lambda e, x: sm.score_matching_loss(e, x, weight=torch.ones(3)),
+        ValueError,
+        r"shape of x, \(2, 4\), or of one sample, \(4,\), got \(3,\)",
+    ),
+    "weight type": (lambda e, x: sm.score_matching_loss(e, x, weight=torch.ones(4).bool()), TypeError, "torch.bool"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_named(name: str, energy: sm.Graph) -> None:
+    call, kind, message = BAD[name]
+    with pytest.raises(kind, match=message):
+        call(energy, torch.randn(2, 4))
+
+
+def test_what_is_not_finite_may_pass(energy: sm.Graph) -> None:
+    x = torch.full((2, 4), float("nan"))
+    assert sm.score(energy, x, check_finite=False).isnan().all()

@@ -1,0 +1,130 @@
+"""Oracles 3 to 6: whole networks against automatic differentiation and finite differences."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import scorematching as sm
+from scorematching.cases import NETWORKS, make_network
+from scorematching.layers.base import Sides
+from scorematching.losses import sm_partials, sm_value
+from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.3])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_four_sweeps_agree_with_autograd(name: str, lam: float) -> None:
+    energy, x, _ = make_network(name)
+    errors = sm.check_gradients(energy, x, lam)
+    assert set(errors) == {"score", "x", *(n for n, _ in energy.named_parameters())}
+    assert max(errors.values()) < 1e-10
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_batch_of_one_strides_and_weights(name: str) -> None:
+    energy, x, _ = make_network(name)
+    strided = x.movedim(0, -1).contiguous().movedim(-1, 0)
+    sm.check_gradients(energy, x[:1], 0.1)
+    sm.check_gradients(energy, strided, 0.1)
+    sm.check_gradients(energy, x, 0.1, weight=torch.rand_like(x))
+    sm.check_gradients(energy, x, 0.1, weight=torch.rand_like(x[0]))
+
+
+def true_diagonal(energy: sm.Graph, x: torch.Tensor) -> torch.Tensor:
+    def one(sample: torch.Tensor) -> torch.Tensor:
+        return energy(sample.view(1, *x.shape[1:]))[0]
+
+    return torch.stack([torch.func.hessian(one)(s.flatten()).diagonal().view(s.shape) for s in x])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_first_and_second_derivatives_of_the_energy(name: str) -> None:
+    """``d`` is the gradient; ``d2`` is the Hessian's diagonal just where the case says so."""
+    energy, x, exact = make_network(name)
+    slope = torch.func.grad(lambda z: energy(z).sum())(x)
+    torch.testing.assert_close(-sm.score(energy, x), slope, rtol=1e-10, atol=1e-12)
+    diagonal = true_diagonal(energy, x)
+    error = ((sm.hessian_diagonal(energy, x) - diagonal).norm() / diagonal.norm()).item()
+    assert error < 1e-10 if exact else error > 1e-3
+
+
+@pytest.mark.parametrize("name", ["PoE, mixtures", "FoE", "three hidden layers", "residual"])
+def test_finite_differences(name: str) -> None:
+    """The loss's gradient against central differences of its value: independent of automatic differentiation."""
+    energy, x, _ = make_network(name)
+    sm.score_matching_loss(energy, x, 0.2).backward()
+    step = 1e-5
+    for parameter in energy.parameters():
+        direction = torch.randn_like(parameter)
+        expected = float((parameter.grad * direction).sum())
+        values = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter.add_(sign * step * direction)
+                values.append(float(sm.score_matching_loss(energy, x, 0.2)))
+                parameter.sub_(sign * step * direction)
+        assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ["PoE, Student-t", "FoE", "residual"])
+def test_k_and_l_apart_add_up_to_j(name: str) -> None:
+    """The paper's separate sweeps of K and L, (3)-(4) and (5)-(8), give the merged ones by addition."""
+    energy, x, _ = make_network(name)
+    lam = 0.3
+
+    def gradients(a: torch.Tensor | None, a2: torch.Tensor | None) -> dict[torch.nn.Parameter, torch.Tensor]:
+        sweep3(energy, state, a, a2)
+        return sweep4(energy, state)
+
+    with torch.no_grad():
+        state = sweep1(energy, x)
+        sweep2(energy, state)
+        a, a2 = sm_partials(state.d["x"], state.d2["x"], lam)
+        k, l, j = gradients(a, None), gradients(None, a2), gradients(a, a2)
+    sm.score_matching_loss(energy, x, lam, reduction="sum").backward()
+    for parameter in energy.parameters():
+        parts = [part[parameter] for part in (k, l) if parameter in part]
+        merged = j.get(parameter, torch.zeros_like(parameter))
+        torch.testing.assert_close(sum(parts, torch.zeros_like(parameter)), merged, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(merged, parameter.grad, rtol=1e-10, atol=1e-12)
+
+
+def test_the_erratum_matters() -> None:
+    """Copying (7) as printed, a' = -1, trains the unregularised model: the check must see it."""
+    energy, x, _ = make_network("PoE, Student-t")
+    with torch.no_grad():
+        state = sweep1(energy, x)
+        sweep2(energy, state)
+        sweep3(energy, state, state.d["x"], -torch.ones_like(x))
+        printed = sweep4(energy, state)
+    weight = energy.layers[0].weight
+    by_lam = [torch.autograd.grad(sm.score_matching_loss(energy, x, lam, reduction="sum"), weight)[0] for lam in (0, 1)]
+    torch.testing.assert_close(printed[weight], by_lam[0], rtol=1e-10, atol=1e-12)
+    assert float((printed[weight] - by_lam[1]).norm() / by_lam[1].norm()) > 0.1
+
+
+def test_value_by_hand() -> None:
+    """E = sum_i x_i^2: delta = 2 x, delta' = 2."""
+    energy = sm.Sequential(sm.Square(), sm.Sum())
+    x = torch.tensor([[1.0, -3.0]])
+    assert sm.score_matching_loss(energy, x, lam=0.5).item() == 0.5 * (4 + 36) + 2 * (-2 + 0.5 * 4)
+    d, d2 = 2 * x, torch.full_like(x, 2.0)
+    assert sm_value(d, d2, 0.5, torch.tensor([0.0, 1.0])).tolist() == [18.0 - 2 + 2]
+
+
+class _WrongInSweep4(sm.StudentT):
+    def pull_c(self, local: tuple, sides: Sides) -> torch.Tensor | None:
+        return super().pull_c(local, sides._replace(a2=None))
+
+
+def test_a_wrong_rule_shows_in_a_network() -> None:
+    energy = sm.Sequential(sm.Linear(4, 6), _WrongInSweep4(), sm.WeightedSum(6))
+    with pytest.raises(sm.CheckError, match=r"layers\.0\.weight"):
+        sm.check_gradients(energy, torch.randn(3, 4))
+
+
+def test_state_keeps_only_what_bears_on_the_loss() -> None:
+    energy, x, _ = make_network("PoE, Student-t")
+    state: State = sweep1(energy, x)
+    assert set(state.g) == energy.influential == {"x", "g1"}
