@@ -58,7 +58,9 @@ def test_shapes_that_do_not_add_up_are_named() -> None:
 def test_an_energy_is_one_number_a_sample() -> None:
     energy = sm.Sequential(sm.Linear(4, 3), sm.Tanh())
     for call in (energy, lambda x: sm.score(energy, x)):
-        with pytest.raises(ValueError, match=r"one energy a sample, shape \(2,\), got \(2, 3\): end the network with Sum"):
+        with pytest.raises(
+            ValueError, match=r"one energy a sample, shape \(2,\), got \(2, 3\): end the network with Sum"
+        ):
             call(torch.zeros(2, 4))
 
 

@@ -129,10 +129,18 @@ BAD = {
         ValueError,
         r"Linear on edge 0 \(x -> g1\): expected shape \(N, 4\), got \(2, 3\)",
     ),
-    "NaN": (lambda e, x: sm.score(e, x / 0), ValueError, "8 entries that are NaN or infinite, of 8; check_finite=False"),
+    "NaN": (
+        lambda e, x: sm.score(e, x / 0),
+        ValueError,
+        "8 entries that are NaN or infinite, of 8; check_finite=False",
+    ),
     "lam": (lambda e, x: sm.score_matching_loss(e, x, -1.0), ValueError, "lam must be a number of 0 or more, got -1"),
     "lam NaN": (lambda e, x: sm.score_matching_loss(e, x, float("nan")), ValueError, "lam must .* got nan"),
-    "curvature": (lambda e, x: sm.score_matching_loss(e, x, curvature="no"), ValueError, "curvature must be 'diagonal'"),
+    "curvature": (
+        lambda e, x: sm.score_matching_loss(e, x, curvature="no"),
+        ValueError,
+        "curvature must be 'diagonal'",
+    ),
     "curvature of diagonal": (lambda e, x: sm.hessian_diagonal(e, x, "no"), ValueError, "curvature must be"),
     "reduction": (lambda e, x: sm.score_matching_loss(e, x, reduction="no"), ValueError, "'mean', 'sum' or 'none'"),
     "weight": (

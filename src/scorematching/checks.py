@@ -114,8 +114,9 @@ def _check_sweep2(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
     local, flat = layer.local(x), x.flatten()
     slope = torch.autograd.functional.jacobian(energy, flat).view(x.shape)
     diagonal = torch.autograd.functional.hessian(energy, flat).diagonal().view(x.shape)
+    alone = layer.pull_d(layer.local(x, curvature=False), d)
     return {
-        "sweep 2: d": _relative(layer.pull_d(local, d), slope),
+        "sweep 2: d": max(_relative(layer.pull_d(local, d), slope), _relative(alone, slope)),
         "sweep 2: d2": _relative(layer.pull_d2(local, d, d2), diagonal),
     }
 
@@ -154,9 +155,7 @@ def _gradients(value: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor]:
     if not value.requires_grad:
         return {n: torch.zeros_like(leaf) for n, leaf in leaves.items()}
     found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
-    return {
-        n: torch.zeros_like(leaf) if g is None else g for (n, leaf), g in zip(leaves.items(), found, strict=True)
-    }
+    return {n: torch.zeros_like(leaf) if g is None else g for (n, leaf), g in zip(leaves.items(), found, strict=True)}
 
 
 def _some(tensor: Tensor | None) -> Tensor:
@@ -178,5 +177,3 @@ def _verdict(subject: str, errors: dict[str, float], tolerance: float) -> dict[s
     if not all(error <= tolerance for error in errors.values()):
         raise CheckError(subject, errors, tolerance)
     return errors
-
-

@@ -60,9 +60,7 @@ class Graph(nn.Module):
         torch.Size([3])
     """
 
-    def __init__(
-        self, edges: Iterable[tuple[str, Layer, str]], input: str = "x", output: str = "energy"
-    ) -> None:
+    def __init__(self, edges: Iterable[tuple[str, Layer, str]], input: str = "x", output: str = "energy") -> None:
         super().__init__()
         given = list(edges)
         for source, layer, target in given:

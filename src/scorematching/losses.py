@@ -129,9 +129,7 @@ class ScoreMatchingLoss(nn.Module):
 
     def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """The loss of a batch; arguments as in :func:`score_matching_loss`."""
-        return score_matching_loss(
-            self.energy, x, self.lam, self.curvature, weight, self.reduction, self.check_finite
-        )
+        return score_matching_loss(self.energy, x, self.lam, self.curvature, weight, self.reduction, self.check_finite)
 
     def extra_repr(self) -> str:
         """Settings, for ``print``."""
@@ -153,15 +151,13 @@ def score(energy: Graph, x: Tensor, check_finite: bool = True) -> Tensor:
         [[-2.0, -2.0, -2.0]]
     """
     check_data(energy, x, check_finite)
-    state = sweep1(energy, x)
+    state = sweep1(energy, x, curvature=False)
     sweep2(energy, state, curvature=False)
     return -state.d[energy.input]
 
 
 @torch.no_grad()
-def hessian_diagonal(
-    energy: Graph, x: Tensor, curvature: Curvature = "diagonal", check_finite: bool = True
-) -> Tensor:
+def hessian_diagonal(energy: Graph, x: Tensor, curvature: Curvature = "diagonal", check_finite: bool = True) -> Tensor:
     """The diagonal of the Hessian of the energy by the data, ``delta'``, shape of ``x``.
 
     Args:

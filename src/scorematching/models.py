@@ -57,9 +57,7 @@ class FieldsOfExperts(Sequential):
         torch.Size([2])
     """
 
-    def __init__(
-        self, filters: int = 48, size: int = 7, scales: Sequence[float] = (0.8, 1.6, 3.2, 6.4, 16.0)
-    ) -> None:
+    def __init__(self, filters: int = 48, size: int = 7, scales: Sequence[float] = (0.8, 1.6, 3.2, 6.4, 16.0)) -> None:
         if size < 2 or not 1 <= filters <= size**2 - 1:
             raise ValueError(
                 f"expected a size of 2 or more and 1 ... size^2 - 1 filters, got size {size} and {filters} filters"

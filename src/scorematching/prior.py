@@ -75,6 +75,11 @@ class Prior(nn.Module, ABC):
         self.info = info
         self.margin = info.size - 1
 
+    @property
+    @abstractmethod
+    def expert_weight(self) -> Tensor:
+        """The weights of the experts."""
+
     @abstractmethod
     def loss(self, crops: Tensor, lam: float) -> Tensor:
         """The score matching loss on crops of pictures, a pixel, in units of ``info.unit``."""
@@ -89,6 +94,16 @@ class Prior(nn.Module, ABC):
 
     def fit_preprocessing(self, crops: Tensor) -> None:
         """Set what is estimated from the data before the training; nothing by default."""
+
+    def constrain(self) -> None:
+        """Project the parameters onto those allowed; called after each step of the training.
+
+        A prior of clean pictures is for MAP, which needs an energy that is bounded below: no expert of it may have a
+        negative weight. (With noisy pictures Tweedie's formula needs no such thing, and free weights denoise better.)
+        """
+        if not self.info.sigma:
+            with torch.no_grad():
+                self.expert_weight.clamp_(min=0)
 
     def score(self, planes: Tensor) -> Tensor:
         """``grad log p`` of each plane given its mirrored surroundings: (N, 1, H, W), in tiles and without seams.
@@ -106,7 +121,7 @@ class Prior(nn.Module, ABC):
 
     @torch.no_grad()
     def energy_and_gradient(self, planes: Tensor) -> tuple[Tensor, Tensor]:
-        """Energies with mirrored borders, (N,), and their exact gradient by the planes, (N, 1, H, W).
+        """Energies with mirrored borders, (N,), and their exact gradient by the planes, (N, 1, H, W); in tiles.
 
         Raises:
             ValueError: Not of shape (N, 1, H, W), or not larger than ``margin``.
@@ -114,9 +129,14 @@ class Prior(nn.Module, ABC):
         leaf = planes.detach().requires_grad_()
         with torch.enable_grad():
             padded = self._padded(leaf) / self.info.unit
-        scaled = padded.detach()
-        (gradient,) = torch.autograd.grad(padded, leaf, self._gradient(scaled))
-        return self._energy(scaled), gradient
+        energies, by_padded = planes.new_zeros(len(planes)), torch.zeros_like(padded)
+        m = self.margin
+        places = padded[..., m:, m:]  # one for each patch: its energy belongs to one tile
+        for rows, columns in self._tiles(places):
+            part = (..., slice(rows.start, rows.stop + m), slice(columns.start, columns.stop + m))
+            energies += self._energy(padded[part])
+            by_padded[part] += self._gradient(padded[part])
+        return energies, torch.autograd.grad(padded, leaf, by_padded)[0]
 
     def _padded(self, planes: Tensor) -> Tensor:
         if planes.ndim != 4 or planes.shape[1] != 1 or min(planes.shape[2:]) <= self.margin:
@@ -138,6 +158,11 @@ class FieldPrior(Prior):
     def __init__(self, info: PriorInfo) -> None:
         super().__init__(info)
         self.energy = FieldsOfExperts(info.filters, info.size)
+
+    @property
+    def expert_weight(self) -> Tensor:
+        """Of each expert, one weight a scale: (K, scales)."""
+        return self.energy.layers[1].weight
 
     def loss(self, crops: Tensor, lam: float) -> Tensor:
         """The loss of the pixels that all their filters cover, given those around them."""
@@ -168,6 +193,11 @@ class PatchPrior(Prior):
     def fit_preprocessing(self, crops: Tensor) -> None:
         """Estimate the whitening."""
         self.whitening.fit(self._patches(crops / self.info.unit, self.info.size))
+
+    @property
+    def expert_weight(self) -> Tensor:
+        """One weight an expert: (K,)."""
+        return self.energy.layers[2].weight
 
     def loss(self, crops: Tensor, lam: float) -> Tensor:
         """The loss of whitened patches that do not overlap, a dimension."""

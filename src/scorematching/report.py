@@ -117,11 +117,11 @@ def _draw_experts(axes: Axes, prior: Prior) -> None:
     expert, count = energy.layers[1], prior.info.filters  # type: ignore[index]
     u = torch.linspace(-12, 12, 481)
     with torch.no_grad():
-        curves = expert(u[:, None].expand(-1, count))
+        curves = expert(u[:, None].expand(-1, count)).cpu()
         if isinstance(prior, PatchPrior):
-            curves = curves * energy.layers[2].weight  # type: ignore[index]
+            curves = curves * prior.expert_weight  # type: ignore[index]
     for k in range(count):
-        axes.plot(u, curves[:, k], color=_BLUE, alpha=0.35, linewidth=0.8)
+        axes.plot(u.numpy(), curves[:, k].numpy(), color=_BLUE, alpha=0.35, linewidth=0.8)
     axes.set_title("experts: energy of a filter's response", fontsize=10)
     axes.set(xlabel="response, in units of the noise" if prior.info.sigma else "response", ylabel="energy")
     axes.spines[["top", "right"]].set_visible(False)
@@ -130,7 +130,7 @@ def _draw_experts(axes: Axes, prior: Prior) -> None:
 def _draw_spectrum(axes: Axes, filters: Tensor, figure: Figure) -> None:
     power = torch.fft.fft2(filters, s=(64, 64)).abs().square().sum(0)
     drawn = axes.imshow(
-        torch.fft.fftshift(power).sqrt(), cmap="magma", extent=(-0.5, 0.5, -0.5, 0.5), interpolation="bilinear"
+        torch.fft.fftshift(power).sqrt().numpy(), cmap="magma", extent=(-0.5, 0.5, -0.5, 0.5), interpolation="bilinear"
     )
     axes.set_title("frequencies that the filters see", fontsize=10)
     axes.set(xlabel="cycles a pixel", ylabel="cycles a pixel")

@@ -41,7 +41,7 @@ class State:
     local: dict[int, tuple] = field(default_factory=dict)
 
 
-def sweep1(graph: Graph, x: Tensor) -> State:
+def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
     """Forward: the values ``g`` of the nodes that bear on the loss, and what each layer needs of its input.
 
     The other nodes, those from which only affine layers lead to the output, have no influence on ``d`` and ``d2``;
@@ -50,6 +50,7 @@ def sweep1(graph: Graph, x: Tensor) -> State:
     Args:
         graph: The energy.
         x: Data, shape (N, ...).
+        curvature: Whether more than ``d`` is wanted of the sweeps to come.
 
     Raises:
         ValueError: A shape does not fit, said with the edge where it happened.
@@ -59,7 +60,7 @@ def sweep1(graph: Graph, x: Tensor) -> State:
     for edge, layer in graph.pairs():
         g = values[edge.source]
         graph.check_edge(edge, layer, g)
-        state.local[edge.index] = layer.local(g)
+        state.local[edge.index] = layer.local(g, curvature)
         y = layer(g) if edge.target in graph.influential else layer.stand_in(g)
         graph.add_to_node(values, edge, y)
     graph.check_energy(values[graph.output], len(x))

@@ -54,7 +54,7 @@ def check_device(name: str) -> torch.device:
 
 @contextmanager
 def fit_bar(title: str) -> Iterator[Callable[[Progress], None]]:
-    """A progress bar for a training: loss, held-out loss, speed, time left."""
+    """A progress bar for a training: loss, held-out loss, speed, time left. It appears with the first step."""
     columns = (
         TextColumn(title),
         BarColumn(bar_width=24),
@@ -65,10 +65,12 @@ def fit_bar(title: str) -> Iterator[Callable[[Progress], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=errors) as bar:
-        task = bar.add_task(title, loss=0.0, held_out=0.0, speed=0.0, total=None)
+    bar = Bar(*columns, console=errors)
+    task = bar.add_task(title, loss=0.0, held_out=0.0, speed=0.0, total=None)
+    try:
 
         def update(state: Progress) -> None:
+            bar.start()
             bar.update(
                 task,
                 total=state.steps,
@@ -79,15 +81,25 @@ def fit_bar(title: str) -> Iterator[Callable[[Progress], None]]:
             )
 
         yield update
+    finally:
+        bar.stop()
 
 
 @contextmanager
 def step_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for an iteration of at most so many steps."""
+    """A progress bar for an iteration of at most so many steps. It appears with the first one."""
     columns = (TextColumn(title), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=errors) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Bar(*columns, console=errors)
+    task = bar.add_task(title, total=None)
+    try:
+
+        def update(done: int, total: int) -> None:
+            bar.start()
+            bar.update(task, completed=done, total=total)
+
+        yield update
+    finally:
+        bar.stop()
 
 
 def keep_freed_memory() -> None:

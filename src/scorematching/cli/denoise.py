@@ -18,11 +18,15 @@ from scorematching.cli.common import (
     fit_bar,
     step_bar,
 )
+from scorematching.images import to_planes
 from scorematching.images.files import check_output
+from scorematching.restoration.denoise import is_level_of
 
 
 def denoise(
-    picture: Annotated[Path, typer.Argument(help="The noisy picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")],
+    picture: Annotated[
+        Path, typer.Argument(help="The noisy picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")],
     sigma: Annotated[float, typer.Option("--sigma", help=SIGMA_HELP)],
     prior: PriorOption = None,
@@ -46,6 +50,13 @@ def denoise(
         raise ValueError(f"--sigma must be a positive number, got {sigma}")
     if prior is not None:
         model = sm.load_prior(prior)
+        own, level = model.info.sigma, sigma / to_planes(image).peak
+        if own and not is_level_of(level, model):
+            console.print(
+                f"note: this prior is for noise of {own / level * sigma:.3g}; contrast is rescaled to use it at "
+                f"{sigma:g}, which is an approximation",
+                highlight=False,
+            )
     else:
         with fit_bar("learning from the picture") as progress:
             result = sm.fit([image], sigma=sigma, noisy=True, steps=steps, seed=seed, device=where, progress=progress)

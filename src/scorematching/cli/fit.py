@@ -30,7 +30,7 @@ def fit(
     ] = None,
     lam: Annotated[
         float | None,
-        typer.Option("--lam", help="The regulariser.", show_default="0 with noise, 0.01 without"),
+        typer.Option("--lam", help="The regulariser.", show_default="0 with noise, 0.2 without"),
     ] = None,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of Adam; 1500 take a minute or so.")] = 1500,
     seed: SeedOption = 0,

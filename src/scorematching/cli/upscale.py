@@ -14,7 +14,9 @@ from scorematching.images.files import check_output
 
 
 def upscale(
-    picture: Annotated[Path, typer.Argument(help="The small picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")],
+    picture: Annotated[
+        Path, typer.Argument(help="The small picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")],
     factor: Annotated[int, typer.Option("--factor", min=2, help="How many times larger.")] = 2,
     sigma: Annotated[

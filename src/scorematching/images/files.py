@@ -117,7 +117,9 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
         else:
             raise FileNotFoundError(f"no such file or folder: {path}")
     if not found:
-        raise FileNotFoundError(f"no picture ({', '.join(IMAGE_SUFFIXES)}) in {', '.join(map(str, given)) or 'nothing'}")
+        raise FileNotFoundError(
+            f"no picture ({', '.join(IMAGE_SUFFIXES)}) in {', '.join(map(str, given)) or 'nothing'}"
+        )
     return found
 
 

@@ -89,8 +89,11 @@ class Layer(nn.Module, ABC):
         return self(x)
 
     @abstractmethod
-    def local(self, x: Tensor) -> tuple:
-        """What the sweeps need of this layer at its input ``x``; ``x`` itself comes first."""
+    def local(self, x: Tensor, curvature: bool = True) -> tuple:
+        """What the sweeps need of this layer at its input ``x``; ``x`` itself comes first.
+
+        Without ``curvature`` it is enough for :meth:`pull_d`.
+        """
 
     @abstractmethod
     def pull_d(self, local: tuple, d: Tensor) -> Tensor:
@@ -149,7 +152,7 @@ class Affine(Layer):
         y = self.linear(x, self.weight)
         return y if self.bias is None else y + channel_view(self.bias, y.ndim)
 
-    def local(self, x: Tensor) -> tuple:
+    def local(self, x: Tensor, curvature: bool = True) -> tuple:
         """The input, ``w`` and ``w∘w``, which every sweep shares."""
         return x, self.weight, None if self.weight is None else self.weight * self.weight
 
@@ -219,9 +222,7 @@ class Pointwise(Layer):
     def derivatives(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``f'(x), f''(x), f'''(x)``, each of the shape of ``x``."""
 
-    def parameter_gradients(
-        self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None
-    ) -> Gradients:
+    def parameter_gradients(self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None) -> Gradients:
         """Gradient of ``<p0, f> + <p1, f'> + <p2, f''>`` by each own parameter; none by default."""
         return {}
 
@@ -229,9 +230,13 @@ class Pointwise(Layer):
         """The input: it has the shape of the output."""
         return x
 
-    def local(self, x: Tensor) -> tuple:
+    def slope(self, x: Tensor) -> Tensor:
+        """``f'(x)`` alone, for the score; to be overridden where that is cheaper than all derivatives."""
+        return self.derivatives(x)[0]
+
+    def local(self, x: Tensor, curvature: bool = True) -> tuple:
         """The input and ``f', f'', f'''`` there."""
-        return x, *self.derivatives(x)
+        return (x, *self.derivatives(x)) if curvature else (x, self.slope(x), None, None)
 
     def pull_d(self, local: tuple, d: Tensor) -> Tensor:
         """Sweep 2: ``f' d``, (1)."""

@@ -37,9 +37,7 @@ class _Convolution(Affine):
 
     def kernel_gradient(self, y: Tensor, x: Tensor) -> Tensor:
         """Gradient of ``<y, convolve(x, w)>`` by ``w``."""
-        return conv2d_weight(
-            x, self.weight.shape, y, stride=self.stride, padding=self.padding, groups=self.groups
-        )
+        return conv2d_weight(x, self.weight.shape, y, stride=self.stride, padding=self.padding, groups=self.groups)
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless ``x`` is (N, inputs, H, W)."""

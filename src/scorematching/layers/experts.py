@@ -66,9 +66,7 @@ class ScaledExpert(Pointwise):
         r1, r2, r3 = self.profile_derivatives(x / s)
         return r1 / s, r2 / s**2, r3 / s**3
 
-    def parameter_gradients(
-        self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None
-    ) -> Gradients:
+    def parameter_gradients(self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None) -> Gradients:
         """``d f^(n) / ds = -(n f^(n) + x f^(n+1)) / s``."""
         f1, f2, f3 = self.derivatives(x)
         change = total(times(p0, x * f1), times(p1, f1 + x * f2), times(p2, 2 * f2 + x * f3))
@@ -165,6 +163,13 @@ class StudentTMixture(Pointwise):
             y = torch.addcmul(y, channel_view(w * s * s, x.ndim), torch.log1p(x * x / (2 * s * s)))
         return y
 
+    def slope(self, x: Tensor) -> Tensor:
+        """``x A``, as in :meth:`derivatives`."""
+        xx, a = x * x, torch.zeros_like(x)
+        for w, s in zip(self.weight.T, self.scales, strict=True):
+            a = torch.addcmul(a, channel_view(2 * w * s * s, x.ndim), torch.reciprocal(xx + 2 * s * s))
+        return x * a
+
     def derivatives(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """With ``q_j = 1 / (2 s_j^2 + x^2)``: ``x A``, ``A - x^2 B``, ``x (x^2 C - 3 B)``.
 
@@ -181,9 +186,7 @@ class StudentTMixture(Pointwise):
             c = torch.addcmul(c, 16 * wss, q * qq)
         return x * a, a - xx * b, x * (xx * c - 3 * b)
 
-    def parameter_gradients(
-        self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None
-    ) -> Gradients:
+    def parameter_gradients(self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None) -> Gradients:
         """The terms of ``f``, ``f'`` and ``f''``, paired with ``p0``, ``p1`` and ``p2``."""
         xx = x * x
         linear, square = total(times(p1, x), p2), times(p2, -2 * xx)

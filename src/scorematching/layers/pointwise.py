@@ -212,9 +212,7 @@ class PointwiseFunction(Pointwise):
             known.append(_forward_derivative(known[-1]))
         return known[1](x), known[2](x), known[3](x)
 
-    def parameter_gradients(
-        self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None
-    ) -> Gradients:
+    def parameter_gradients(self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None) -> Gradients:
         """By automatic differentiation through ``f``, ``f'`` and ``f''``."""
         wanted = {name: p for name, p in self.named_parameters() if p.requires_grad}
         with torch.enable_grad():

@@ -1,25 +1,24 @@
-"""Denoising: Tweedie's formula with a prior of noisy pictures, MAP with any other."""
+"""Denoising: Tweedie's formula with a prior of noisy pictures, MAP with one of clean pictures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from scorematching.images import from_planes, to_planes
 from scorematching.prior import Prior
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import Identity
 
-#: Noise levels that differ by less than this factor are one: Tweedie's formula is then used.
-SAME_LEVEL = 1.05
+Method = Literal["auto", "tweedie", "map"]
 
-
-def is_level_of(sigma: float, prior: Prior) -> bool:
-    """Whether a prior was fitted on noisy pictures of (about) this level; ``sigma`` as a share of white."""
-    return prior.info.sigma > 0 and abs(math.log(sigma / prior.info.sigma)) < math.log(SAME_LEVEL)
+#: Noise levels that differ by less than this factor are one.
+_SAME_LEVEL = 1.05
 
 
 def denoise(
@@ -27,19 +26,23 @@ def denoise(
     sigma: float,
     prior: Prior,
     *,
+    method: Method = "auto",
     peak: float | None = None,
     device: str | torch.device = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Remove white Gaussian noise from a picture.
 
-    With a prior that was fitted on pictures of this noise level: Tweedie's formula, ``x = y + sigma^2 grad log p(y)``,
-    the mean of all clean pictures that ``y`` may come from. With another prior: the most probable clean picture.
+    With a prior of noisy pictures: Tweedie's formula, ``x = y + sigma^2 grad log p(y)``, the mean of all clean
+    pictures that ``y`` may come from. It holds at the prior's own noise level. For another level the contrast of
+    ``y`` is rescaled so that its noise is of the prior's level, and scaled back: an approximation, good as far as
+    pictures look alike at another contrast. With a prior of clean pictures: the most probable clean picture (MAP).
 
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is left as it is.
         sigma: Standard deviation of the noise, in the picture's own units (0-255 for 8 bit).
         prior: What pictures look like.
+        method: ``"tweedie"``, ``"map"``, or ``"auto"`` for what suits the prior.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         device: Where to compute.
         progress: Called with the iterations done and their largest number, where it takes several.
@@ -49,7 +52,8 @@ def denoise(
 
     Raises:
         TypeError: The picture is not an array of a known type.
-        ValueError: Its shape is unknown or too small, a value is not finite, or ``sigma`` is not positive.
+        ValueError: Its shape is unknown or too small, a value is not finite, ``sigma`` is not positive, or Tweedie's
+            formula is asked for with a prior of clean pictures.
 
     Example:
         >>> import scorematching as sm
@@ -60,11 +64,33 @@ def denoise(
     """
     if not (sigma > 0 and math.isfinite(sigma)):
         raise ValueError(f"sigma must be a positive number, got {sigma}")
+    if method not in ("auto", "tweedie", "map"):
+        raise ValueError(f"method must be 'auto', 'tweedie' or 'map', got {method!r}")
     planes = to_planes(image, peak)
     level = sigma / planes.peak
     y, prior = planes.data.to(device), prior.to(device)
-    if is_level_of(level, prior):
-        x = y + level**2 * prior.score(y)
-    else:
+    if method == "map" or (method == "auto" and not prior.info.sigma):
         x = maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
+    else:
+        x = tweedie(y, level, prior)
     return from_planes(planes, x)
+
+
+def tweedie(y: Tensor, sigma: float, prior: Prior) -> Tensor:
+    """Tweedie's formula for planes, (N, 1, H, W), at noise level ``sigma``, white being 1; see :func:`denoise`.
+
+    Raises:
+        ValueError: The prior is one of clean pictures.
+    """
+    own = prior.info.sigma
+    if not own:
+        raise ValueError(
+            "Tweedie's formula needs a prior of noisy pictures; this one was fitted on clean ones: use MAP"
+        )
+    contrast = 1.0 if is_level_of(sigma, prior) else own / sigma
+    return y + own**2 * prior.score(contrast * y) / contrast
+
+
+def is_level_of(sigma: float, prior: Prior) -> bool:
+    """Whether a prior was fitted on pictures of this noise level, to 5 %; ``sigma`` as a share of white."""
+    return prior.info.sigma > 0 and abs(math.log(sigma / prior.info.sigma)) < math.log(_SAME_LEVEL)

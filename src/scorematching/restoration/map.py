@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -9,6 +10,10 @@ from torch import Tensor
 
 from scorematching.prior import Prior
 from scorematching.restoration.operators import LinearOperator
+
+
+#: Of white: an iteration that changes no pixel by more is the last.
+_SMALLEST_STEP = 1e-5
 
 
 def maximum_a_posteriori(
@@ -37,22 +42,24 @@ def maximum_a_posteriori(
     precision = 1 / sigma**2
     x = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
-        [x], max_iter=1, history_size=10, line_search_fn="strong_wolfe", tolerance_change=1e-9
+        [x], max_iter=steps, max_eval=2 * steps, tolerance_change=_SMALLEST_STEP, line_search_fn="strong_wolfe"
     )
+    best, kept = math.inf, start
 
     def objective() -> float:
+        nonlocal best, kept
         with torch.no_grad():
             rest = operator(x) - observed
             energies, gradient = prior.energy_and_gradient(x)
             x.grad = precision * operator.adjoint(rest) + gradient
-            return float(0.5 * precision * rest.square().sum() + energies.sum())
-
-    best, kept = float("inf"), start
-    for step in range(steps):
-        value = float(optimizer.step(objective))  # the value before this iteration
-        if not value < best * (1 + 1e-7):
-            break
-        best, kept = value, x.detach().clone()
+            value = float(0.5 * precision * rest.double().square().sum() + energies.double().sum())
+            if value < best:
+                best, kept = value, x.detach().clone()
         if progress is not None:
-            progress(step + 1, steps)
-    return kept if objective() > best else x.detach()
+            progress(optimizer.state[x].get("n_iter", 0), steps)
+        return value
+
+    optimizer.step(objective)
+    if progress is not None:
+        progress(steps, steps)
+    return kept

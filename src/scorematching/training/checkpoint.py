@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from scorematching.prior import Prior, PriorInfo, build_prior
@@ -73,7 +73,7 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], entries: dict[st
         raise FileNotFoundError(f"no such folder: {path.parent}")
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(tensors, partial, {_KEY: json.dumps(entries, sort_keys=True)})
+        partial.write_bytes(save(tensors, {_KEY: json.dumps(entries, sort_keys=True)}))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""The training loop: Adam on the score matching loss of random crops, the best held-out state kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from scorematching.prior import Prior
+from scorematching.training.checkpoint import read_tensors, write_tensors
+from scorematching.training.data import CropStream
+
+#: An interrupted training loses no more than this.
+SECONDS_BETWEEN_SAVES = 2.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        step: Steps done.
+        steps: Steps in all.
+        loss: Loss a pixel, a running mean.
+        held_out: Latest loss a pixel on held-out crops.
+        seconds: Since the start of this run.
+        speed: Steps a second in this run.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    held_out: float
+    seconds: float
+    speed: float
+
+    @property
+    def seconds_left(self) -> float:
+        """Expected time to the end."""
+        return (self.steps - self.step) / self.speed if self.speed else math.inf
+
+
+@dataclass
+class FitResult:
+    """A fitted prior, and how the training went.
+
+    Attributes:
+        prior: The state with the best held-out loss.
+        history: Triples (step, loss, held-out loss), the losses a pixel and in units of ``prior.info.unit``.
+        best: The best held-out loss.
+    """
+
+    prior: Prior
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+    best: float = math.inf
+
+    @property
+    def expected_psnr(self) -> float | None:
+        """Stein's unbiased estimate of the PSNR (dB, white at 1) of one Tweedie step on held-out noisy pictures.
+
+        From ``SURE = sigma^4 2J + D sigma^2``; ``None`` where the training data were not noisy or ``lam`` not zero.
+        """
+        info = self.prior.info
+        mse = info.sigma**2 * (1 + 2 * self.best)
+        return -10 * math.log10(mse) if info.sigma and not info.lam and mse > 0 else None
+
+
+class Trainer:
+    """The state of a training, and its steps."""
+
+    def __init__(self, prior: Prior, stream: CropStream, held_out: Tensor, rate: float) -> None:
+        self.prior, self.stream, self.rate = prior, stream, rate
+        self.steps, self.step, self.running = prior.info.steps, 0, 0.0
+        self.device = next(prior.parameters()).device
+        self.held_out = held_out.to(self.device)
+        self.prior.fit_preprocessing(torch.cat([stream[i] for i in range(32)]).to(self.device))
+        self.optimizer = torch.optim.Adam(prior.parameters(), lr=rate)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, rate, total_steps=self.steps + 1)
+        self.result = FitResult(prior)
+        self.best_state = self._copy()
+        self.checkpoint: Path | None = None
+        self.interval = max(1, min(50, self.steps // 10))
+
+    def run(self, progress: Callable[[Progress], None] | None) -> FitResult:
+        """Go on to the last step."""
+        start, first, saved = time.monotonic(), self.step, time.monotonic()
+        while self.step < self.steps:
+            self._advance()
+            if self.step % self.interval == 0 or self.step == self.steps:
+                self._evaluate()
+            if self.checkpoint is not None and time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
+                self._save(self.checkpoint)
+                saved = time.monotonic()
+            if progress is not None and (self.step % 5 == 0 or self.step == self.steps):
+                progress(self._progress(time.monotonic() - start, self.step - first))
+        self.prior.load_state_dict(self.best_state)
+        if self.checkpoint is not None:
+            self.checkpoint.unlink(missing_ok=True)
+        return self.result
+
+    def _progress(self, seconds: float, done: int) -> Progress:
+        latest = self.result.history[-1][2] if self.result.history else math.nan
+        return Progress(self.step, self.steps, self.running, latest, seconds, done / seconds)
+
+    def _advance(self) -> None:
+        """One step of Adam."""
+        loss = self.prior.loss(self.stream[self.step].to(self.device), self.prior.info.lam)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
+        self.optimizer.step()
+        self.prior.constrain()
+        self.schedule.step()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise ValueError(
+                f"the loss became {value} at step {self.step}: lower the rate ({self.rate:g}), or raise lam "
+                f"({self.prior.info.lam:g})"
+            )
+        self.running = value if self.step == 0 else 0.98 * self.running + 0.02 * value
+        self.step += 1
+
+    def _evaluate(self) -> None:
+        """The held-out loss; the state is kept if it is the best so far."""
+        with torch.no_grad():
+            value = float(self.prior.loss(self.held_out, self.prior.info.lam))
+        self.result.history.append((self.step, self.running, value))
+        if value < self.result.best:
+            self.result.best, self.best_state = value, self._copy()
+
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: t.detach().clone() for name, t in self.prior.state_dict().items()}
+
+    def use_checkpoint(self, path: Path) -> None:
+        """Keep the state in a file, and start from it if it exists.
+
+        Raises:
+            ValueError: The file holds the state of another training.
+        """
+        self.checkpoint = path
+        if not path.exists():
+            return
+        tensors, entries = read_tensors(path)
+        if entries.get("training") != self._identity():
+            raise ValueError(f"{path} is not the checkpoint of this training: remove it, or choose another file")
+        self.step, self.running = entries["step"], entries["running"]
+        self.result.history = [tuple(row) for row in entries["history"]]
+        self.result.best = entries["best"]
+        part = {prefix: _unprefixed(tensors, prefix) for prefix in ("now", "best", "exp_avg", "exp_avg_sq", "step")}
+        self.prior.load_state_dict(part["now"])
+        self.best_state = part["best"]
+        names = [name for name, _ in self.prior.named_parameters()]
+        moments = {
+            i: {key: part[key][name] for key in ("exp_avg", "exp_avg_sq", "step")} for i, name in enumerate(names)
+        }
+        schedule = json.loads(entries["schedule"])
+        self.optimizer.load_state_dict({"state": moments, "param_groups": json.loads(entries["groups"])})
+        self.schedule.load_state_dict(schedule)
+
+    def _save(self, path: Path) -> None:
+        tensors = {f"now.{n}": t for n, t in self.prior.state_dict().items()}
+        tensors |= {f"best.{n}": t for n, t in self.best_state.items()}
+        for name, parameter in self.prior.named_parameters():
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"{key}.{name}"] = value
+        entries = {
+            "training": self._identity(),
+            "step": self.step,
+            "running": self.running,
+            "history": self.result.history,
+            "best": self.result.best,
+            "schedule": json.dumps({k: v for k, v in self.schedule.state_dict().items() if k != "_anneal_func_type"}),
+            "groups": json.dumps(self.optimizer.state_dict()["param_groups"]),
+        }
+        write_tensors(path, {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, entries)
+
+    def _identity(self) -> dict[str, object]:
+        """What must be equal for a checkpoint to be of this training."""
+        stream = self.stream
+        settings = {"rate": self.rate, "batch": stream.batch, "crop": stream.crop, "fresh": stream.sigma}
+        pixels = [list(plane.shape) for plane in stream.planes]
+        total = float(sum(plane.double().sum() for plane in stream.planes))
+        return {**dataclasses.asdict(self.prior.info), **settings, "pixels": pixels, "total": total}
+
+
+def _unprefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix + "."): t for n, t in tensors.items() if n.startswith(prefix + ".")}

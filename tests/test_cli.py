@@ -1,0 +1,125 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scorematching as sm
+from scorematching.cli import main
+
+
+@pytest.fixture
+def picture(photograph: np.ndarray, tmp_path: Path) -> Path:
+    noise = np.random.default_rng(0).normal(0, 25, photograph.shape)
+    sm.write_image(tmp_path / "noisy.png", np.rint(np.clip(photograph + noise, 0, 255)).astype(np.uint8))
+    return tmp_path / "noisy.png"
+
+
+@pytest.fixture
+def prior_file(prior: sm.Prior, tmp_path: Path) -> Path:
+    sm.save_prior(prior, tmp_path / "prior.safetensors")
+    return tmp_path / "prior.safetensors"
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    return int(stop.value.code or 0)
+
+
+@pytest.mark.parametrize("command", ["demo", "fit", "denoise", "upscale", "show", "check"])
+def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, "--help") == 0
+    text = capsys.readouterr().out
+    assert "Usage" in text
+    assert len(text.splitlines()) > 8
+    if command == "denoise":
+        assert "0-255" in text
+
+
+def test_fit_denoise_upscale_show(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prior, clean, large, drawn = (tmp_path / n for n in ("p.safetensors", "clean.png", "large.tif", "p.png"))
+    sizes = ("--size", 3, "--filters", 8, "--steps", 20)
+    assert run("fit", picture, "-o", prior, "--noisy", "--sigma", 25, *sizes) == 0
+    assert "best held-out loss" in capsys.readouterr().out.replace("\n", " ")
+    assert run("denoise", picture, "-o", clean, "--sigma", 25, "--prior", prior) == 0
+    assert run("upscale", clean, "-o", large, "--factor", 2, "--prior", prior) == 0
+    assert run("show", prior, "-o", drawn) == 0
+    assert "8, of 3 x 3 pixels" in capsys.readouterr().out
+    noisy = sm.read_image(picture)
+    assert sm.read_image(clean).shape == noisy.shape
+    assert sm.read_image(large).shape == (2 * noisy.shape[0], 2 * noisy.shape[1])
+    assert sm.read_image(drawn).shape[2] in (3, 4)
+    assert {p.name for p in tmp_path.iterdir()} == {"noisy.png", "p.safetensors", "clean.png", "large.tif", "p.png"}
+
+
+def test_denoising_without_a_prior_learns_from_the_picture(
+    picture: Path, photograph: np.ndarray, tmp_path: Path
+) -> None:
+    assert run("denoise", picture, "-o", tmp_path / "clean.png", "--sigma", 25, "--steps", 60) == 0
+    before, after = sm.read_image(picture), sm.read_image(tmp_path / "clean.png")
+    assert sm.psnr(photograph, after, 255) > sm.psnr(photograph, before, 255) + 4
+
+
+def test_a_short_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("demo", "-o", tmp_path / "out", "--steps", 3) == 0
+    text = capsys.readouterr().out
+    for name in ("total variation", "non-local means", "bicubic", "scorematching"):
+        assert name in text
+    written = {p.name for p in (tmp_path / "out").iterdir()}
+    assert {"prior.safetensors", "prior.png", "loss.png", "denoised.png", "enlarged.png"} <= written
+
+
+def test_check_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check") == 0
+    assert "cases agree with automatic differentiation" in capsys.readouterr().out
+
+
+BAD = {
+    "no file": (("denoise", "none.png", "-o", "OUT.png", "--sigma", "25"), "no such file: none.png"),
+    "bad file": (("denoise", "BAD.png", "-o", "OUT.png", "--sigma", "25"), "can't be read as a picture"),
+    "no folder": (("denoise", "IN", "-o", "none/OUT.png", "--sigma", "25"), "no such folder: none"),
+    "negative sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "-25"), "positive number, got -25"),
+    "NaN sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "nan"), "positive number, got nan"),
+    "no number": (("denoise", "IN", "-o", "OUT.png", "--sigma", "much"), "Invalid value for '--sigma'"),
+    "no sigma": (("denoise", "IN", "-o", "OUT.png"), "Missing option '--sigma'"),
+    "onto itself": (("denoise", "IN", "-o", "IN", "--sigma", "25"), "is the input"),
+    "no kind": (("denoise", "IN", "-o", "OUT.gif", "--sigma", "25"), "ends in .png"),
+    "no prior": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--prior", "none"), "no such file: none"),
+    "bad prior": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--prior", "BAD.png"), "not a safetensors file"),
+    "no device": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--device", "abacus"), "no device 'abacus' here"),
+    "small factor": (("upscale", "IN", "-o", "OUT.png", "--factor", "1"), "Invalid value for '--factor'"),
+    "fit: no pictures": (("fit", "EMPTY", "-o", "OUT"), "no picture"),
+    "fit: no sigma": (("fit", "IN", "-o", "OUT", "--noisy"), "noisy pictures need their noise level"),
+    "fit: no folder": (("fit", "IN", "-o", "none/OUT"), "no such folder: none"),
+    "fit: model": (("fit", "IN", "-o", "OUT", "--model", "gan"), "--model must be foe or pot, got gan"),
+    "show: no prior": (("show", "BAD.png"), "not a safetensors file"),
+    "show: ending": (("show", "PRIOR", "-o", "OUT.txt"), "ends in .png"),
+    "demo: a file": (("demo", "-o", "BAD.png"), "is a file, expected a folder"),
+    "no command": (("paint",), "No such command 'paint'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_ends_in_one_line(
+    name: str,
+    picture: Path,
+    prior_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "BAD.png").write_bytes(b"rubbish")
+    (tmp_path / "EMPTY").mkdir()
+    arguments, message = BAD[name]
+    names = {"IN": picture.name, "PRIOR": prior_file.name}
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    assert run(*(names.get(a, a) for a in arguments)) != 0
+    said = capsys.readouterr().err.strip()
+    assert message in said
+    assert len(said.splitlines()) == 1
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before

@@ -1,0 +1,130 @@
+"""Pictures: files of every kind, arrays of every type, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scorematching as sm
+from scorematching.images import find_images, from_planes, to_planes
+
+RANDOM = np.random.default_rng(0)
+PICTURES = {
+    "grey 8": RANDOM.integers(0, 256, (7, 9), dtype=np.uint8),
+    "rgb 8": RANDOM.integers(0, 256, (7, 9, 3), dtype=np.uint8),
+    "rgba 8": RANDOM.integers(0, 256, (7, 9, 4), dtype=np.uint8),
+    "grey 16": RANDOM.integers(0, 65536, (7, 9), dtype=np.uint16),
+    "rgb 16": RANDOM.integers(0, 65536, (7, 9, 3), dtype=np.uint16),
+}
+FLOATS = {"grey float32": RANDOM.random((7, 9), dtype=np.float32), "rgb float64": RANDOM.random((7, 9, 3))}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_integers_come_back_bit_for_bit(name: str, suffix: str, tmp_path: Path) -> None:
+    sm.write_image(tmp_path / f"a{suffix}", PICTURES[name])
+    back = sm.read_image(tmp_path / f"a{suffix}")
+    assert back.dtype == PICTURES[name].dtype
+    np.testing.assert_array_equal(back, PICTURES[name])
+    assert [p.name for p in tmp_path.iterdir()] == [f"a{suffix}"]
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_floats_come_back_from_tiff(name: str, tmp_path: Path) -> None:
+    sm.write_image(tmp_path / "a.tiff", FLOATS[name])
+    np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tiff"), FLOATS[name])
+
+
+def test_jpeg(tmp_path: Path) -> None:
+    smooth = np.tile(np.arange(0, 160, 10, dtype=np.uint8), (16, 1))
+    sm.write_image(tmp_path / "a.jpg", smooth)
+    assert np.abs(sm.read_image(tmp_path / "a.jpg").astype(int) - smooth).max() < 8
+
+
+@pytest.mark.parametrize("picture", [*PICTURES.values(), *FLOATS.values()], ids=[*PICTURES, *FLOATS])
+def test_planes_and_back(picture: np.ndarray) -> None:
+    planes = to_planes(picture)
+    back = from_planes(planes, planes.data)
+    assert back.dtype == picture.dtype
+    np.testing.assert_allclose(back, picture, rtol=1e-6)
+
+
+def test_ranges_are_kept() -> None:
+    planes = to_planes(PICTURES["rgba 8"])
+    bright = from_planes(planes, planes.data * 3 - 1)
+    assert bright.dtype == np.uint8
+    assert {bright[..., :3].min(), bright[..., :3].max()} == {0, 255}
+    np.testing.assert_array_equal(bright[..., 3], PICTURES["rgba 8"][..., 3])
+    assert to_planes(np.full((4, 4), 4000.0)).peak == 4000
+    assert to_planes(np.full((4, 4), 1.3)).peak == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "message"),
+    [
+        ([[1.0]], TypeError, "numpy array, got list"),
+        (np.zeros((4, 4), np.int64), TypeError, "uint8, uint16 or floating point, got int64"),
+        (np.zeros(4, np.uint8), ValueError, r"shape \(H, W\).*got \(4,\)"),
+        (np.zeros((4, 4, 5), np.uint8), ValueError, r"got \(4, 4, 5\)"),
+        (np.zeros((0, 4), np.uint8), ValueError, r"got \(0, 4\)"),
+        (np.full((4, 4), np.nan), ValueError, "16 values that are NaN or infinite"),
+    ],
+)
+def test_arrays_that_are_no_pictures(image: object, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        to_planes(image)  # type: ignore[arg-type]
+
+
+def test_a_peak_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="peak must be a positive number, got 0"):
+        to_planes(PICTURES["grey 8"], peak=0.0)
+
+
+def test_files_that_are_no_pictures(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"not a picture")
+    (tmp_path / "a.tif").write_bytes(b"not a picture")
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("a.png", "a.tif", "a.jpg"):
+        with pytest.raises(ValueError, match=f"{name} can't be read as a picture"):
+            sm.read_image(tmp_path / name)
+    with pytest.raises(ValueError, match="expected a file that ends in .png"):
+        sm.read_image(tmp_path / "a.txt")
+    with pytest.raises(ValueError, match="is a folder"):
+        sm.read_image(tmp_path / "folder.png")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        sm.read_image(tmp_path / "b.png")
+
+
+def test_what_can_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a.png: .png files can't hold float64 pixels; write a .tif instead"):
+        sm.write_image(tmp_path / "a.png", FLOATS["rgb float64"])
+    with pytest.raises(ValueError, match=".jpg files can't hold uint16"):
+        sm.write_image(tmp_path / "a.jpg", PICTURES["grey 16"])
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        sm.write_image(tmp_path / "none" / "a.png", PICTURES["grey 8"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_finding_pictures(tmp_path: Path) -> None:
+    for name in ("b.PNG", "a.tif", "c.txt"):
+        (tmp_path / name).touch()
+    assert [p.name for p in find_images([tmp_path])] == ["a.tif", "b.PNG"]
+    assert [p.name for p in find_images([tmp_path / "b.PNG"])] == ["b.PNG"]
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+        find_images([tmp_path / "none"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="no picture"):
+        find_images([tmp_path / "empty"])
+
+
+def test_quality_measures_by_hand() -> None:
+    clean = np.zeros((16, 16))
+    assert sm.psnr(clean, np.full((16, 16), 0.01)) == pytest.approx(40)
+    assert sm.psnr(clean, np.where(np.eye(16) > 0, 0.04, -5.0)) == pytest.approx(40)  # clipped first
+    assert sm.ssim(np.eye(16), 1 - np.eye(16)) < 0.1
+    with pytest.raises(ValueError, match="differ in shape"):
+        sm.psnr(clean, np.zeros((4, 4)))

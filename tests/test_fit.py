@@ -1,0 +1,144 @@
+"""Fitting: what it learns, that it repeats itself bit for bit, that it goes on after an interruption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import scorematching as sm
+from scorematching.training import CropStream
+
+QUICK = {"size": 3, "filters": 8, "crop": 16, "batch": 4}
+
+
+@pytest.fixture
+def noisy(photograph: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 25, photograph.shape)
+    return np.rint(np.clip(photograph + noise, 0, 255)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("model", ["foe", "pot"])
+def test_the_loss_falls_and_the_best_state_is_kept(noisy: np.ndarray, model: str) -> None:
+    sizes = QUICK if model == "foe" else QUICK | {"filters": 16}
+    result = sm.fit([noisy], sigma=25, noisy=True, model=model, steps=120, **sizes)
+    held_out = [row[2] for row in result.history]
+    assert result.best == min(held_out) < held_out[0] - 0.002
+    assert len(result.history) == 10
+
+
+def test_the_loss_predicts_the_error_of_the_denoiser(photograph: np.ndarray) -> None:
+    """SURE = sigma^4 2J + D sigma^2: known from noisy pictures alone, within 0.3 dB of the truth on what is held out."""
+    clean = np.tile(photograph, (3, 3)) / np.float32(255)
+    noise = np.random.default_rng(1).normal(0, 0.1, clean.shape)
+    result = sm.fit([(clean + noise).astype(np.float32)], sigma=0.1, noisy=True, steps=150)
+    held_out = clean[-clean.shape[0] // 10 :]
+    fresh = (held_out + np.random.default_rng(2).normal(0, 0.1, held_out.shape)).astype(np.float32)
+    restored = sm.denoise(fresh, 0.1, result.prior, peak=1.0)
+    assert result.expected_psnr == pytest.approx(sm.psnr(held_out, restored), abs=0.3)
+    assert sm.psnr(held_out, restored) > sm.psnr(held_out, fresh) + 4
+
+
+@pytest.mark.parametrize("model", ["foe", "pot"])
+def test_the_same_seed_gives_the_same_file(noisy: np.ndarray, model: str, tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        result = sm.fit([noisy], sigma=25, noisy=True, steps=12, seed=seed, model=model, **QUICK)
+        sm.save_prior(result.prior, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
+
+
+@pytest.mark.parametrize("model", ["foe", "pot"])
+def test_an_interrupted_training_ends_as_if_it_had_not_been(
+    noisy: np.ndarray, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
+
+    def stop(state: sm.Progress) -> None:
+        if state.step == 15 and stopping:
+            raise KeyboardInterrupt
+
+    checkpoint = tmp_path / "training"
+    files = []
+    for stopping in (False, True):
+        try:
+            result = sm.fit(
+                [noisy], sigma=25, noisy=True, steps=30, model=model, checkpoint=checkpoint, progress=stop, **QUICK
+            )
+        except KeyboardInterrupt:
+            assert checkpoint.exists()
+            assert stopping
+            result = sm.fit([noisy], sigma=25, noisy=True, steps=30, model=model, checkpoint=checkpoint, **QUICK)
+        assert not checkpoint.exists()
+        sm.save_prior(result.prior, tmp_path / "prior")
+        files.append(((tmp_path / "prior").read_bytes(), result.history))
+    assert files[0] == files[1]
+
+
+def test_a_checkpoint_of_another_training_is_refused(
+    noisy: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
+
+    def stop(state: sm.Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sm.fit([noisy], sigma=25, noisy=True, steps=30, checkpoint=tmp_path / "t", progress=stop, **QUICK)
+    with pytest.raises(ValueError, match="not the checkpoint of this training"):
+        sm.fit([noisy], sigma=25, noisy=True, steps=31, checkpoint=tmp_path / "t", **QUICK)
+
+
+def test_clean_pictures_with_lam_and_with_fresh_noise(photograph: np.ndarray) -> None:
+    clean = sm.fit([photograph], steps=20, **QUICK).prior.info
+    assert (clean.sigma, clean.lam) == (0, 0.2)
+    fresh = sm.fit([photograph], sigma=10, steps=20, **QUICK).prior.info
+    assert (fresh.sigma, fresh.lam, fresh.unit) == (10 / 255, 0, 10 / 255)
+
+
+def test_folders_colours_and_sixteen_bits(photograph: np.ndarray, tmp_path: Path) -> None:
+    wide = photograph.astype(np.uint16) * 257
+    for i in range(3):
+        sm.write_image(tmp_path / f"{i}.tif", np.stack([wide] * 3, 2))
+    info = sm.fit(tmp_path, sigma=25 * 257, noisy=True, steps=3, **QUICK).prior.info
+    assert info.sigma == pytest.approx(25 / 255)
+    assert info.data == "3 noisy pictures: 0.tif, 1.tif, 2.tif"
+
+
+def test_crops_depend_on_seed_and_number_alone() -> None:
+    planes = [torch.rand(30, 40), torch.rand(50, 20)]
+    one, two, other = (CropStream(planes, 8, 6, sigma=0.1, seed=s) for s in (1, 1, 2))
+    assert one[5].shape == (6, 1, 8, 8)
+    assert torch.equal(one[5], two[5])
+    assert not torch.equal(one[5], one[6])
+    assert not torch.equal(one[5], other[5])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sigma": -1.0}, "sigma must be a number of 0 or more, got -1"),
+        ({"sigma": float("nan")}, "got nan"),
+        ({"noisy": True}, "need their noise level"),
+        ({"steps": 0}, "steps and batch must be 1 or more"),
+        ({"rate": 0.0}, "rate must be positive"),
+        ({"lam": -1.0}, "lam must be"),
+        ({"model": "gan"}, "model must be 'foe' or 'pot', got 'gan'"),
+        ({"size": 60}, "smaller than a crop of 120"),
+        ({"filters": 99}, "1 ... size\\^2 - 1 filters"),
+        ({"seed": -1}, "seed must be 0 or more"),
+    ],
+)
+def test_bad_options(photograph: np.ndarray, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sm.fit([photograph], **{"steps": 2, **options})
+
+
+def test_bad_data(photograph: np.ndarray) -> None:
+    with pytest.raises(FileNotFoundError, match="no picture was given"):
+        sm.fit([])
+    with pytest.raises(ValueError, match="differ in their white: 255 in array 0, 65535 in array 1"):
+        sm.fit([photograph, photograph.astype(np.uint16)])
+    with pytest.raises(ValueError, match="loss became"):
+        sm.fit([photograph], sigma=25, steps=50, rate=1e30)

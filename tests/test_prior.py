@@ -1,0 +1,110 @@
+"""Priors: their score and energy, tiles, files, whitening."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import scorematching as sm
+from scorematching.prior import build_prior
+from scorematching.training.checkpoint import write_tensors
+
+
+@pytest.fixture(params=["foe", "pot"])
+def double(request: pytest.FixtureRequest, info: sm.PriorInfo) -> sm.Prior:
+    return build_prior(info.replace(model=request.param)).double()
+
+
+def test_the_gradient_is_that_of_the_energy(double: sm.Prior) -> None:
+    planes = torch.rand(2, 1, 7, 9, dtype=torch.float64, requires_grad=True)
+    energies, gradient = double.energy_and_gradient(planes)
+    padded = double._padded(planes) / double.info.unit
+    value = double._energy(padded)
+    torch.testing.assert_close(energies, value)
+    torch.testing.assert_close(gradient, torch.autograd.grad(value.sum(), planes)[0], rtol=1e-9, atol=1e-9)
+
+
+def test_the_score_is_that_of_the_padded_picture(double: sm.Prior) -> None:
+    planes = torch.rand(2, 1, 8, 9, dtype=torch.float64)
+    padded = double._padded(planes).requires_grad_()
+    (slope,) = torch.autograd.grad(double._energy(padded / double.info.unit).sum(), padded)
+    torch.testing.assert_close(double.score(planes), -slope[..., 2:-2, 2:-2], rtol=1e-9, atol=1e-9)
+
+
+def test_tiles_have_no_seams(double: sm.Prior) -> None:
+    planes = torch.rand(1, 1, 50, 41, dtype=torch.float64)
+    whole = double.score(planes)
+    double.tile = 16
+    torch.testing.assert_close(double.score(planes), whole, rtol=1e-12, atol=1e-10)
+    tiled = double.energy_and_gradient(planes)
+    double.tile = 256
+    for one, two in zip(tiled, double.energy_and_gradient(planes), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-10)
+
+
+def test_too_small_a_picture_is_refused(prior: sm.Prior) -> None:
+    with pytest.raises(ValueError, match=r"H and W over 2, got \(1, 1, 2, 9\)"):
+        prior.score(torch.zeros(1, 1, 2, 9))
+
+
+def test_whitening_whitens() -> None:
+    patches = torch.randn(5000, 16).cumsum(1)
+    whitening = sm.Whitening(4)
+    whitening.fit(patches)
+    white = whitening(patches)
+    torch.testing.assert_close(white.T @ white / len(white), torch.eye(15), rtol=0, atol=1e-3)
+    torch.testing.assert_close(whitening(patches + 3), white, rtol=0, atol=1e-3)
+    y = torch.randn(5000, 15)
+    torch.testing.assert_close((white * y).sum(), (patches * whitening.adjoint(y)).sum(), rtol=1e-3, atol=1)
+    with pytest.raises(ValueError, match="more than 16 patches of 16 pixels"):
+        whitening.fit(patches[:10])
+
+
+def test_a_file_comes_back(double: sm.Prior, tmp_path: Path) -> None:
+    prior = double.float()
+    sm.save_prior(prior, tmp_path / "p.safetensors")
+    back = sm.load_prior(tmp_path / "p.safetensors")
+    assert back.info == prior.info
+    planes = torch.rand(1, 1, 9, 9)
+    assert torch.equal(back.score(planes), prior.score(planes))
+    assert [p.name for p in tmp_path.iterdir()] == ["p.safetensors"]
+
+
+def _entries(prior: sm.Prior, **changes: object) -> dict[str, object]:
+    return {"kind": "prior/1", **vars(prior.info), **changes}
+
+
+def test_what_is_no_prior_is_refused(prior: sm.Prior, tmp_path: Path) -> None:
+    path, tensors = tmp_path / "p", prior.state_dict()
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        sm.load_prior(path)
+    path.write_bytes(b"rubbish")
+    with pytest.raises(ValueError, match="is not a safetensors file"):
+        sm.load_prior(path)
+    save_file(tensors, path)
+    with pytest.raises(ValueError, match="not one of scorematching's"):
+        sm.load_prior(path)
+    save_file(tensors, path, {"scorematching": json.dumps([1])})
+    with pytest.raises(ValueError, match="not one of scorematching's"):
+        sm.load_prior(path)
+    for entries, message in (
+        (_entries(prior, kind="prior/99"), "not a prior that this version"),
+        (_entries(prior, model="gan"), "describes no prior: model must be"),
+        (_entries(prior, color="blue"), "describes no prior: .*color"),
+        (_entries(prior, unit=0.0), "unit must be positive"),
+        (_entries(prior, size="big"), "describes no prior"),
+    ):
+        write_tensors(path, tensors, entries)
+        with pytest.raises(ValueError, match=message):
+            sm.load_prior(path)
+    changed = tensors | {"energy.layers.1.weight": torch.zeros(3, 5)}
+    write_tensors(path, changed, _entries(prior))
+    with pytest.raises(ValueError, match=r"energy.layers.1.weight should be \(8, 5\), it is \(3, 5\)"):
+        sm.load_prior(path)
+    write_tensors(path, tensors | {"energy.layers.1.weight": torch.full((8, 5), torch.nan)}, _entries(prior))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        sm.load_prior(path)
