@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import scorematching as sm
+from scorematching.photographs import held_out_photograph
 from scorematching.prior import build_prior
 
 
@@ -18,8 +19,6 @@ def _seed() -> None:
 @pytest.fixture
 def photograph() -> np.ndarray:
     """A 96 x 120 piece of a photograph, uint8."""
-    from scorematching.photographs import held_out_photograph
-
     return np.rint(held_out_photograph("camera")[100:196, 200:320] * 255).astype(np.uint8)
 
 

@@ -91,7 +91,7 @@ def test_files_that_are_no_pictures(tmp_path: Path) -> None:
     for name in ("a.png", "a.tif", "a.jpg"):
         with pytest.raises(ValueError, match=f"{name} can't be read as a picture"):
             sm.read_image(tmp_path / name)
-    with pytest.raises(ValueError, match="expected a file that ends in .png"):
+    with pytest.raises(ValueError, match=r"expected a file that ends in \.png"):
         sm.read_image(tmp_path / "a.txt")
     with pytest.raises(ValueError, match="is a folder"):
         sm.read_image(tmp_path / "folder.png")
@@ -102,7 +102,7 @@ def test_files_that_are_no_pictures(tmp_path: Path) -> None:
 def test_what_can_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a.png: .png files can't hold float64 pixels; write a .tif instead"):
         sm.write_image(tmp_path / "a.png", FLOATS["rgb float64"])
-    with pytest.raises(ValueError, match=".jpg files can't hold uint16"):
+    with pytest.raises(ValueError, match=r"\.jpg files can't hold uint16"):
         sm.write_image(tmp_path / "a.jpg", PICTURES["grey 16"])
     with pytest.raises(FileNotFoundError, match="no such folder"):
         sm.write_image(tmp_path / "none" / "a.png", PICTURES["grey 8"])

@@ -30,7 +30,7 @@ def test_the_loss_falls_and_the_best_state_is_kept(noisy: np.ndarray, model: str
 
 
 def test_the_loss_predicts_the_error_of_the_denoiser(photograph: np.ndarray) -> None:
-    """SURE = sigma^4 2J + D sigma^2: known from noisy pictures alone, within 0.3 dB of the truth on what is held out."""
+    """SURE = sigma^4 2J + D sigma^2: known from noisy pictures alone, within 0.3 dB of the truth."""
     clean = np.tile(photograph, (3, 3)) / np.float32(255)
     noise = np.random.default_rng(1).normal(0, 0.1, clean.shape)
     result = sm.fit([(clean + noise).astype(np.float32)], sigma=0.1, noisy=True, steps=150)

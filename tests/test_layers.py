@@ -95,11 +95,11 @@ class _WrongGradient(sm.Linear):
 
 
 PLANTED = {
-    "sweep 2: d ": lambda: _WrongD(),
-    "sweep 2: d2 ": lambda: _WrongD2(),
-    "sweep 3: a ": lambda: _WrongA(),
+    "sweep 2: d ": _WrongD,
+    "sweep 2: d2 ": _WrongD2,
+    "sweep 3: a ": _WrongA,
     "sweep 3: a2 ": lambda: _WrongA2(4, 3),
-    "sweep 4: c ": lambda: _WrongC(),
+    "sweep 4: c ": _WrongC,
     "sweep 4: weight ": lambda: _WrongGradient(4, 3),
 }
 

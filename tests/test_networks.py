@@ -81,11 +81,11 @@ def test_k_and_l_apart_add_up_to_j(name: str) -> None:
         state = sweep1(energy, x)
         sweep2(energy, state)
         a, a2 = sm_partials(state.d["x"], state.d2["x"], lam)
-        k, l, j = gradients(a, None), gradients(None, a2), gradients(a, a2)
+        of_k, of_l, of_j = gradients(a, None), gradients(None, a2), gradients(a, a2)
     sm.score_matching_loss(energy, x, lam, reduction="sum").backward()
     for parameter in energy.parameters():
-        parts = [part[parameter] for part in (k, l) if parameter in part]
-        merged = j.get(parameter, torch.zeros_like(parameter))
+        parts = [part[parameter] for part in (of_k, of_l) if parameter in part]
+        merged = of_j.get(parameter, torch.zeros_like(parameter))
         torch.testing.assert_close(sum(parts, torch.zeros_like(parameter)), merged, rtol=1e-10, atol=1e-12)
         torch.testing.assert_close(merged, parameter.grad, rtol=1e-10, atol=1e-12)
 

@@ -70,7 +70,7 @@ def test_a_prior_of_clean_pictures_goes_by_map(photograph: np.ndarray, info: sm.
 
 def test_a_fitted_prior_of_clean_pictures_denoises(photograph: np.ndarray) -> None:
     prior = sm.fit([np.tile(photograph, (2, 2))], steps=60, size=3, filters=8, crop=24).prior
-    assert prior.expert_weight.min() >= 0
+    assert prior.energy.weights.min() >= 0
     image = noisy(photograph, 15)
     restored = sm.denoise(image, 15, prior)
     assert sm.psnr(photograph, restored, 255) > sm.psnr(photograph, image, 255) + 2

@@ -1,11 +1,11 @@
 """Regularised score matching by extended double backpropagation, and image priors fitted with it."""
 
+from scorematching import layers as _layers
 from scorematching._version import __version__
 from scorematching.checks import CheckError, check_gradients, check_layer
 from scorematching.graph import Edge, Graph, Sequential
 from scorematching.images import psnr, read_image, ssim, write_image
 from scorematching.layers import *  # noqa: F403
-from scorematching.layers import __all__ as _layers
 from scorematching.losses import ScoreMatchingLoss, hessian_diagonal, score, score_matching_loss
 from scorematching.models import FieldsOfExperts, PoT, Whitening
 from scorematching.prior import Prior, PriorInfo
@@ -13,7 +13,6 @@ from scorematching.restoration import BicubicDownsampling, denoise, upscale
 from scorematching.training import FitResult, Progress, fit, load_prior, save_prior
 
 __all__ = [
-    *_layers,
     "BicubicDownsampling",
     "CheckError",
     "Edge",
@@ -43,3 +42,4 @@ __all__ = [
     "upscale",
     "write_image",
 ]
+__all__ += _layers.__all__

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
 import scorematching as sm
 
 Shape = tuple[int, ...]
+Module = TypeVar("Module", bound=torch.nn.Module)
 
 # name -> (layer, shape of one input)
 LAYERS: dict[str, tuple[Callable[[], sm.Layer], Shape]] = {
@@ -27,27 +29,27 @@ LAYERS: dict[str, tuple[Callable[[], sm.Layer], Shape]] = {
     "AvgPool2d": (lambda: sm.AvgPool2d(2), (2, 5, 4)),
     "AvgPool2d overlapping": (lambda: sm.AvgPool2d(3, stride=2), (2, 6, 7)),
     "SumPool2d": (lambda: sm.SumPool2d(2), (2, 4, 4)),
-    "Flatten": (lambda: sm.Flatten(), (2, 3)),
-    "Identity": (lambda: sm.Identity(), (4,)),
+    "Flatten": (sm.Flatten, (2, 3)),
+    "Identity": (sm.Identity, (4,)),
     "Select": (lambda: sm.Select([3, 0, 3]), (4, 2)),
     "Embed": (lambda: sm.Embed([2, 0], 4), (2, 3)),
-    "Tanh": (lambda: sm.Tanh(), (5,)),
-    "Sigmoid": (lambda: sm.Sigmoid(), (5,)),
+    "Tanh": (sm.Tanh, (5,)),
+    "Sigmoid": (sm.Sigmoid, (5,)),
     "Softplus": (lambda: sm.Softplus(beta=2.0), (5,)),
-    "SiLU": (lambda: sm.SiLU(), (5,)),
-    "GELU": (lambda: sm.GELU(), (5,)),
-    "LogCosh": (lambda: sm.LogCosh(), (5,)),
+    "SiLU": (sm.SiLU, (5,)),
+    "GELU": (sm.GELU, (5,)),
+    "LogCosh": (sm.LogCosh, (5,)),
     "LogCosh learned": (lambda: sm.LogCosh(2.0, channels=3, learn_scale=True), (3, 4)),
-    "StudentT": (lambda: sm.StudentT(), (5,)),
+    "StudentT": (sm.StudentT, (5,)),
     "StudentT one learned": (lambda: sm.StudentT(0.7, learn_scale=True), (5,)),
     "StudentT learned": (lambda: sm.StudentT(0.7, channels=5, learn_scale=True), (5,)),
     "Charbonnier": (lambda: sm.Charbonnier(0.5), (5,)),
     "Charbonnier learned": (lambda: sm.Charbonnier(0.5, channels=2, learn_scale=True), (2, 3, 3)),
     "StudentTMixture": (lambda: sm.StudentTMixture(4), (4,)),
     "StudentTMixture of maps": (lambda: sm.StudentTMixture(2, scales=(0.5, 2.0)), (2, 3, 3)),
-    "Square": (lambda: sm.Square(), (5,)),
-    "Exp": (lambda: sm.Exp(), (5,)),
-    "Sin": (lambda: sm.Sin(), (5,)),
+    "Square": (sm.Square, (5,)),
+    "Exp": (sm.Exp, (5,)),
+    "Sin": (sm.Sin, (5,)),
     "Power, cube": (lambda: sm.Power(3), (5,)),
     "Power, square": (lambda: sm.Power(2), (5,)),
     "Power, reciprocal": (lambda: sm.Power(-1), (5,)),
@@ -190,7 +192,7 @@ def make_network(name: str) -> tuple[sm.Graph, torch.Tensor, bool]:
     return _randomised(build()), torch.randn(3, *shape, dtype=torch.float64), exact
 
 
-def _randomised(module: torch.nn.Module) -> torch.nn.Module:
+def _randomised(module: Module) -> Module:
     module = module.double()
     with torch.no_grad():
         for parameter in module.parameters():

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scorematching.graph import Graph
-from scorematching.layers.base import Layer, Sides
+from scorematching.layers.base import Layer, Local, Sides
 from scorematching.losses import score_matching_loss, sm_value
 from scorematching.sweeps import sweep1, sweep2
 
@@ -122,7 +122,7 @@ def _check_sweep2(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
 
 
 def _check_sweep3(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
-    """``a`` and ``a2`` against the gradient of ``<a, d> + <a2, d2>`` at the source by ``d`` and ``d2`` at the target."""
+    """``a``, ``a2`` against the gradient of ``<a, d> + <a2, d2>`` at the source by ``d``, ``d2`` at the target."""
     local = layer.local(x)
     d, d2 = sides.d.clone().requires_grad_(), _some(sides.d2).clone().requires_grad_()
     by_d, by_d2 = _gradients(_paired(layer, local, sides._replace(d=d, d2=d2)), {"d": d, "d2": d2}).values()
@@ -144,7 +144,7 @@ def _check_sweep4(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
     return {f"sweep 4: {n}": _relative(found.get(n), oracle[n]) for n in oracle}
 
 
-def _paired(layer: Layer, local: tuple, sides: Sides) -> Tensor:
+def _paired(layer: Layer, local: Local, sides: Sides) -> Tensor:
     """``<a, d> + <a2, d2>`` at the source, by sweep 2."""
     d, d2 = layer.pull_d(local, sides.d), layer.pull_d2(local, sides.d, sides.d2)
     return (_some(sides.a) * d).sum() + (_some(sides.a2) * _some(d2)).sum()

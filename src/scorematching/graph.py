@@ -15,14 +15,14 @@ from scorematching.layers import Layer
 
 
 class Edge(NamedTuple):
-    """One edge: its layer leads from node ``source`` to node ``target``; ``index`` is its place in the graph."""
+    """One edge: its layer leads from node ``source`` to node ``target``; ``number`` is its place in the graph."""
 
-    index: int
+    number: int
     source: str
     target: str
 
     def __str__(self) -> str:
-        return f"edge {self.index} ({self.source} -> {self.target})"
+        return f"edge {self.number} ({self.source} -> {self.target})"
 
 
 class Graph(nn.Module):

@@ -234,9 +234,7 @@ class _ScoreMatching(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, energy: Graph, lam: float, weight: Tensor | None, x: Tensor, *parameters: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, energy: Graph, lam: float, weight: Tensor | None, x: Tensor, *parameters: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             state = _derivatives(energy, x.detach())
             ctx.energy, ctx.lam, ctx.weight, ctx.state = energy, lam, weight, state
@@ -245,8 +243,8 @@ class _ScoreMatching(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        x, *parameters = ctx.saved_tensors  # autograd raises here if one was changed in place since
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        x = ctx.saved_tensors[0]  # autograd raises here if a tensor was changed in place since
         energy, state = ctx.energy, ctx.state
         with torch.autocast(x.device.type, enabled=False):
             a, a2 = sm_partials(state.d[energy.input], _curvature(energy, state), ctx.lam, ctx.weight)

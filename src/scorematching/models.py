@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,20 @@ class PoT(Sequential):
         with torch.no_grad():
             filters.weight.copy_(start / start.norm(dim=1, keepdim=True))
 
+    @property
+    def filters(self) -> Tensor:
+        """``W``, shape (experts, dim)."""
+        return cast(Linear, self.layers[0]).weight
+
+    @property
+    def weights(self) -> Tensor:
+        """``w``, shape (experts,)."""
+        return cast(WeightedSum, self.layers[2]).weight
+
+    def experts(self, u: Tensor) -> Tensor:
+        """Energy of each expert at responses ``u``, shape (N, experts)."""
+        return self.weights * self.layers[1](u)
+
 
 class FieldsOfExperts(Sequential):
     """Field of experts: ``E(x) = 1/n^2 sum_p sum_k f_k((w_k * x)_p)``, over all places ``p``. Roth & Black 2005.
@@ -66,6 +81,20 @@ class FieldsOfExperts(Sequential):
         super().__init__(responses, StudentTMixture(filters, scales), Sum(1 / size**2))
         with torch.no_grad():
             responses.weight.copy_(dct_filters(size)[1 : filters + 1, None])
+
+    @property
+    def filters(self) -> Tensor:
+        """The ``w_k``, shape (K, 1, n, n)."""
+        return cast(Conv2d, self.layers[0]).weight
+
+    @property
+    def weights(self) -> Tensor:
+        """Of each expert, the weights of its scales, shape (K, scales)."""
+        return cast(StudentTMixture, self.layers[1]).weight
+
+    def experts(self, u: Tensor) -> Tensor:
+        """Energy of each expert at responses ``u``, shape (N, K)."""
+        return self.layers[1](u)
 
 
 def dct_filters(size: int) -> Tensor:

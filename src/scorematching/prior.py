@@ -67,6 +67,8 @@ class Prior(nn.Module, ABC):
         margin: How many pixels a pixel's score looks to each side.
     """
 
+    energy: FieldsOfExperts | PoT
+
     #: Tiles of this side are worked on one at a time, so that memory does not grow with the picture.
     tile = 256
 
@@ -77,8 +79,8 @@ class Prior(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def expert_weight(self) -> Tensor:
-        """The weights of the experts."""
+    def filters(self) -> Tensor:
+        """The filters as they meet the picture, (K, n, n)."""
 
     @abstractmethod
     def loss(self, crops: Tensor, lam: float) -> Tensor:
@@ -103,7 +105,7 @@ class Prior(nn.Module, ABC):
         """
         if not self.info.sigma:
             with torch.no_grad():
-                self.expert_weight.clamp_(min=0)
+                self.energy.weights.clamp_(min=0)
 
     def score(self, planes: Tensor) -> Tensor:
         """``grad log p`` of each plane given its mirrored surroundings: (N, 1, H, W), in tiles and without seams.
@@ -160,9 +162,9 @@ class FieldPrior(Prior):
         self.energy = FieldsOfExperts(info.filters, info.size)
 
     @property
-    def expert_weight(self) -> Tensor:
-        """Of each expert, one weight a scale: (K, scales)."""
-        return self.energy.layers[1].weight
+    def filters(self) -> Tensor:
+        """The filters, (K, n, n)."""
+        return self.energy.filters[:, 0]
 
     def loss(self, crops: Tensor, lam: float) -> Tensor:
         """The loss of the pixels that all their filters cover, given those around them."""
@@ -190,14 +192,14 @@ class PatchPrior(Prior):
         self.whitening = Whitening(info.size)
         self.energy = PoT(info.size**2 - 1, info.filters, info.seed)
 
+    @property
+    def filters(self) -> Tensor:
+        """The filters with the whitening in them, (K, n, n)."""
+        return self.whitening.adjoint(self.energy.filters).unflatten(1, [self.info.size] * 2)
+
     def fit_preprocessing(self, crops: Tensor) -> None:
         """Estimate the whitening."""
         self.whitening.fit(self._patches(crops / self.info.unit, self.info.size))
-
-    @property
-    def expert_weight(self) -> Tensor:
-        """One weight an expert: (K,)."""
-        return self.energy.layers[2].weight
 
     def loss(self, crops: Tensor, lam: float) -> Tensor:
         """The loss of whitened patches that do not overlap, a dimension."""

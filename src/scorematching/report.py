@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from scorematching.prior import FieldPrior, PatchPrior, Prior
+from scorematching.prior import Prior
 
 _INK, _BLUE, _ORANGE = "0.25", "#2166ac", "#d6604d"
 
@@ -80,22 +80,11 @@ def draw_prior(prior: Prior, path: str | Path) -> None:
     check_target(path)
     figure = Figure(figsize=(13, 4.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
-    filters = prior_filters(prior)
+    filters = prior.filters.detach().cpu()
     _draw_filters(left, filters)
     _draw_experts(middle, prior)
     _draw_spectrum(right, filters, figure)
     _save(figure, path)
-
-
-def prior_filters(prior: Prior) -> Tensor:
-    """The filters as they meet the picture: shape (K, n, n), for patches with the whitening in them."""
-    size = prior.info.size
-    if isinstance(prior, FieldPrior):
-        weight: Tensor = prior.energy.layers[0].weight
-    else:
-        assert isinstance(prior, PatchPrior)
-        weight = prior.whitening.adjoint(prior.energy.layers[0].weight)
-    return weight.detach().cpu().reshape(-1, size, size)
 
 
 def _draw_filters(axes: Axes, filters: Tensor) -> None:
@@ -112,14 +101,10 @@ def _draw_filters(axes: Axes, filters: Tensor) -> None:
 
 
 def _draw_experts(axes: Axes, prior: Prior) -> None:
-    energy = prior.energy
-    assert isinstance(energy, torch.nn.Module)
-    expert, count = energy.layers[1], prior.info.filters  # type: ignore[index]
+    count = prior.info.filters
     u = torch.linspace(-12, 12, 481)
     with torch.no_grad():
-        curves = expert(u[:, None].expand(-1, count)).cpu()
-        if isinstance(prior, PatchPrior):
-            curves = curves * prior.expert_weight  # type: ignore[index]
+        curves = prior.energy.experts(u[:, None].expand(-1, count).to(prior.filters.device)).cpu()
     for k in range(count):
         axes.plot(u.numpy(), curves[:, k].numpy(), color=_BLUE, alpha=0.35, linewidth=0.8)
     axes.set_title("experts: energy of a filter's response", fontsize=10)

@@ -22,15 +22,14 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from scorematching.graph import Graph
-from scorematching.layers.base import Sides
-
+from scorematching.layers.base import Local, Sides
 
 Key = TypeVar("Key")
 
 
 @dataclass
 class State:
-    """What the sweeps know, by node name and, for ``local``, by edge index. Symbols as in ``layers/base.py``."""
+    """What the sweeps know, by node name and, for ``local``, by the edge's number. Symbols as in ``layers/base.py``."""
 
     g: dict[str, Tensor] = field(default_factory=dict)
     d: dict[str, Tensor] = field(default_factory=dict)
@@ -38,7 +37,7 @@ class State:
     a: dict[str, Tensor] = field(default_factory=dict)
     a2: dict[str, Tensor] = field(default_factory=dict)
     c: dict[str, Tensor] = field(default_factory=dict)
-    local: dict[int, tuple] = field(default_factory=dict)
+    local: dict[int, Local] = field(default_factory=dict)
 
 
 def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
@@ -60,7 +59,7 @@ def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
     for edge, layer in graph.pairs():
         g = values[edge.source]
         graph.check_edge(edge, layer, g)
-        state.local[edge.index] = layer.local(g, curvature)
+        state.local[edge.number] = layer.local(g, curvature)
         y = layer(g) if edge.target in graph.influential else layer.stand_in(g)
         graph.add_to_node(values, edge, y)
     graph.check_energy(values[graph.output], len(x))
@@ -79,7 +78,7 @@ def sweep2(graph: Graph, state: State, curvature: bool = True) -> None:
     x = state.local[0][0]
     state.d, state.d2 = {graph.output: x.new_ones(len(x))}, {}
     for edge, layer in reversed(list(graph.pairs())):
-        local, d, d2 = state.local[edge.index], state.d[edge.target], state.d2.get(edge.target)
+        local, d, d2 = state.local[edge.number], state.d[edge.target], state.d2.get(edge.target)
         _add(state.d, edge.source, layer.pull_d(local, d))
         if curvature:
             _add(state.d2, edge.source, layer.pull_d2(local, d, d2))
@@ -103,7 +102,7 @@ def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> N
     for edge, layer in graph.pairs():
         if edge.target == graph.output:
             continue  # d and d2 of the output are constants: nothing asks for a and a2 there
-        local, a, a2 = state.local[edge.index], state.a.get(edge.source), state.a2.get(edge.source)
+        local, a, a2 = state.local[edge.number], state.a.get(edge.source), state.a2.get(edge.source)
         _add(state.a, edge.target, layer.push_a(local, a, a2))
         _add(state.a2, edge.target, layer.push_a2(local, a2))
 
@@ -122,7 +121,7 @@ def sweep4(graph: Graph, state: State, by_data: bool = True) -> dict[nn.Paramete
     state.c = {}
     found: dict[nn.Parameter, Tensor] = {}
     for edge, layer in reversed(list(graph.pairs())):
-        local, source, target = state.local[edge.index], edge.source, edge.target
+        local, source, target = state.local[edge.number], edge.source, edge.target
         sides = Sides(
             state.d[target], state.d2.get(target), state.a.get(source), state.a2.get(source), state.c.get(target)
         )

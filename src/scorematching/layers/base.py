@@ -25,6 +25,8 @@ import torch
 from torch import Tensor, nn
 
 Gradients = dict[str, Tensor]
+#: What a layer works out once at its input and uses in every sweep; the input itself comes first.
+Local = tuple[Any, ...]
 #: Coefficients of a linear map: a tensor, one number for all, or ``None`` for a map of zeros and ones.
 Coefficients = Any
 
@@ -73,8 +75,7 @@ def channel_sum(values: Tensor) -> Tensor:
 class Layer(nn.Module, ABC):
     """A function on an edge, with its rules for the four sweeps.
 
-    Subclass :class:`Affine` or :class:`Pointwise`, which hold the rules; this class only names them. A *local* is
-    what a layer works out once at its input and uses in every sweep.
+    Subclass :class:`Affine` or :class:`Pointwise`, which hold the rules; this class only names them.
     """
 
     #: Whether second derivatives vanish everywhere: the value of a node from which only such layers lead to the
@@ -89,34 +90,34 @@ class Layer(nn.Module, ABC):
         return self(x)
 
     @abstractmethod
-    def local(self, x: Tensor, curvature: bool = True) -> tuple:
+    def local(self, x: Tensor, curvature: bool = True) -> Local:
         """What the sweeps need of this layer at its input ``x``; ``x`` itself comes first.
 
         Without ``curvature`` it is enough for :meth:`pull_d`.
         """
 
     @abstractmethod
-    def pull_d(self, local: tuple, d: Tensor) -> Tensor:
+    def pull_d(self, local: Local, d: Tensor) -> Tensor:
         """Sweep 2: the layer's summand of ``d`` at its source, (1)."""
 
     @abstractmethod
-    def pull_d2(self, local: tuple, d: Tensor, d2: Tensor | None) -> Tensor | None:
+    def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
         """Sweep 2: the layer's summand of ``d2`` at its source, section 1.3."""
 
     @abstractmethod
-    def push_a(self, local: tuple, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
+    def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: the layer's summand of ``a`` at its target, (4) and (6)."""
 
     @abstractmethod
-    def push_a2(self, local: tuple, a2: Tensor | None) -> Tensor | None:
+    def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: the layer's summand of ``a2`` at its target, (8)."""
 
     @abstractmethod
-    def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
+    def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
         """Sweep 4: the layer's summand of ``c`` at its source, (9) and (10)."""
 
     @abstractmethod
-    def gradients(self, local: tuple, sides: Sides) -> Gradients:
+    def gradients(self, local: Local, sides: Sides) -> Gradients:
         """Sweep 4: dJ/dw for each own parameter that asks for a gradient, by name."""
 
 
@@ -152,36 +153,36 @@ class Affine(Layer):
         y = self.linear(x, self.weight)
         return y if self.bias is None else y + channel_view(self.bias, y.ndim)
 
-    def local(self, x: Tensor, curvature: bool = True) -> tuple:
+    def local(self, x: Tensor, curvature: bool = True) -> Local:
         """The input, ``w`` and ``w∘w``, which every sweep shares."""
         return x, self.weight, None if self.weight is None else self.weight * self.weight
 
-    def pull_d(self, local: tuple, d: Tensor) -> Tensor:
+    def pull_d(self, local: Local, d: Tensor) -> Tensor:
         """Sweep 2: ``W^T d``, section 3.1."""
         x, w, _ = local
         return self.adjoint(d, w, x.shape)
 
-    def pull_d2(self, local: tuple, d: Tensor, d2: Tensor | None) -> Tensor | None:
+    def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
         """Sweep 2: ``(W∘W)^T d2``, section 3.1."""
         x, _, ww = local
         return maybe(lambda t: self.adjoint(t, ww, x.shape), d2)
 
-    def push_a(self, local: tuple, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
+    def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: ``W a``, (11) and (12)."""
         _, w, _ = local
         return maybe(lambda t: self.linear(t, w), a)
 
-    def push_a2(self, local: tuple, a2: Tensor | None) -> Tensor | None:
+    def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: ``(W∘W) a2``, (13)."""
         _, _, ww = local
         return maybe(lambda t: self.linear(t, ww), a2)
 
-    def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
+    def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
         """Sweep 4: ``W^T c``, (14) and (15)."""
         x, w, _ = local
         return maybe(lambda t: self.adjoint(t, w, x.shape), sides.c)
 
-    def gradients(self, local: tuple, sides: Sides) -> Gradients:
+    def gradients(self, local: Local, sides: Sides) -> Gradients:
         """Sweep 4: ``c x^T + d a^T + 2 W∘(d2 a2^T)`` for the weight, (16) and (17), and ``c`` for the bias."""
         x, w, _ = local
         found: Gradients = {}
@@ -234,44 +235,44 @@ class Pointwise(Layer):
         """``f'(x)`` alone, for the score; to be overridden where that is cheaper than all derivatives."""
         return self.derivatives(x)[0]
 
-    def local(self, x: Tensor, curvature: bool = True) -> tuple:
+    def local(self, x: Tensor, curvature: bool = True) -> Local:
         """The input and ``f', f'', f'''`` there."""
         return (x, *self.derivatives(x)) if curvature else (x, self.slope(x), None, None)
 
-    def pull_d(self, local: tuple, d: Tensor) -> Tensor:
+    def pull_d(self, local: Local, d: Tensor) -> Tensor:
         """Sweep 2: ``f' d``, (1)."""
         _, f1, _, _ = local
         return f1 * d
 
-    def pull_d2(self, local: tuple, d: Tensor, d2: Tensor | None) -> Tensor | None:
+    def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
         """Sweep 2: ``f'^2 d2 + f'' d``, section 1.3."""
         _, f1, f2, _ = local
         return total(f2 * d, times(d2, f1, f1))
 
-    def push_a(self, local: tuple, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
+    def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: ``f' a + f'' a2``, (18) and (19)."""
         _, f1, f2, _ = local
         return total(times(f1, a), times(f2, a2))
 
-    def push_a2(self, local: tuple, a2: Tensor | None) -> Tensor | None:
+    def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: ``f'^2 a2``, (20)."""
         _, f1, _, _ = local
         return times(a2, f1, f1)
 
-    def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
+    def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
         """Sweep 4: ``f' c + f'' d a + (2 f' f'' d2 + f''' d) a2``, (21) and (22)."""
         _, f1, f2, f3 = local
         p0, p1, p2 = self._multipliers(local, sides)
         return total(times(f1, p0), times(f2, p1), times(f3, p2))
 
-    def gradients(self, local: tuple, sides: Sides) -> Gradients:
+    def gradients(self, local: Local, sides: Sides) -> Gradients:
         """Sweep 4: (21) and (22) with the derivative by a parameter in the place of the derivative by ``x``."""
         if not any(p.requires_grad for p in self.parameters()):
             return {}
         return self.parameter_gradients(local[0], *self._multipliers(local, sides))
 
     @staticmethod
-    def _multipliers(local: tuple, sides: Sides) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def _multipliers(local: Local, sides: Sides) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """What multiplies a change of ``f``, ``f'`` and ``f''`` in the loss: ``c``, ``d a + 2 d2 a2 f'``, ``d a2``."""
         d, d2, a, a2, c = sides
         p1 = total(times(d, a), times(d2, a2, 2 * local[1]) if d2 is not None else None)

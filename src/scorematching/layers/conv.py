@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,14 +12,21 @@ from torch.nn.grad import conv2d_weight
 from scorematching.layers.base import Affine, Coefficients
 
 
+def _pair(values: object) -> tuple[int, int]:
+    """(height, width), of what ``torch.nn`` keeps."""
+    height, width = cast(tuple[int, int], values)
+    return height, width
+
+
 class _Convolution(Affine):
     """The geometry that a convolution and its transpose share: ``convolve`` and ``spread`` are adjoints."""
 
     def __init__(self, reference: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
-        self.weight, self.bias = reference.weight, reference.bias
-        self.kernel = tuple(reference.kernel_size)
-        self.stride, self.padding, self.groups = reference.stride, reference.padding, reference.groups
+        self.weight = reference.weight
+        self.bias = reference.bias  # type: ignore[assignment]  # torch says Tensor, it is a Parameter
+        self.kernel = _pair(reference.kernel_size)
+        self.stride, self.padding, self.groups = _pair(reference.stride), _pair(reference.padding), reference.groups
         self.inputs = reference.in_channels
 
     def convolve(self, x: Tensor, w: Tensor) -> Tensor:
@@ -130,7 +139,7 @@ class ConvTranspose2d(_Convolution):
     ) -> None:
         reference = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, output_padding, groups, bias)
         super().__init__(reference)
-        self.output_padding = reference.output_padding
+        self.output_padding = _pair(reference.output_padding)
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """Sum of the filters, weighted by ``x``."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from scorematching.layers.base import Gradients, Pointwise, channel_sum, channel_view, total, times
+from scorematching.layers.base import Gradients, Pointwise, channel_sum, channel_view, times, total
 
 
 class ScaledExpert(Pointwise):

@@ -11,7 +11,6 @@ from torch import Tensor
 from scorematching.prior import Prior
 from scorematching.restoration.operators import LinearOperator
 
-
 #: Of white: an iteration that changes no pixel by more is the last.
 _SMALLEST_STEP = 1e-5
 

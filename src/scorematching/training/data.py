@@ -30,7 +30,9 @@ def load_planes(pictures: Iterable[Picture] | str | Path) -> tuple[list[list[Ten
         ValueError: A file can't be read, an array has a wrong shape, or the pictures differ in their value of white.
     """
     items = [pictures] if isinstance(pictures, str | Path) else list(pictures)
-    found, names, peaks = [], [], []
+    found: list[list[Tensor]] = []
+    names: list[str] = []
+    peaks: list[float] = []
     for item in items:
         if isinstance(item, np.ndarray):
             named = [(f"array {len(names)}", item)]

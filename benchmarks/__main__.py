@@ -1,0 +1,15 @@
+"""Run a benchmark by its name."""
+
+from __future__ import annotations
+
+import typer
+
+from benchmarks.denoising import denoising
+from benchmarks.levels import levels
+from scorematching.cli.common import keep_freed_memory
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.command("denoising")(denoising)
+app.command("levels")(levels)
+keep_freed_memory()
+app()
