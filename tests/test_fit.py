@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.training import CropStream
+from scorematching.training import CropStream, open_pictures
 
 QUICK = {"size": 3, "filters": 8, "crop": 16, "batch": 4}
 
@@ -106,8 +106,21 @@ def test_folders_colours_and_sixteen_bits(photograph: np.ndarray, tmp_path: Path
     assert info.data == "3 noisy pictures: 0.tif, 1.tif, 2.tif"
 
 
+def test_files_that_do_not_fit_into_memory_are_read_when_needed(
+    noisy: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(3):
+        sm.write_image(tmp_path / f"{i}.png", noisy[i:])
+    kept = sm.fit(tmp_path, sigma=25, noisy=True, steps=5, **QUICK)
+    monkeypatch.setattr("scorematching.training.data.MEMORY", noisy.nbytes)
+    read = sm.fit(tmp_path, sigma=25, noisy=True, steps=5, **QUICK)
+    assert read.history == kept.history
+    with pytest.raises(ValueError, match=r"1\.png, of 95 x 120 pixels, is smaller than a crop of 122"):
+        sm.fit(tmp_path, sigma=25, noisy=True, steps=5, size=61)
+
+
 def test_crops_depend_on_seed_and_number_alone() -> None:
-    planes = [torch.rand(30, 40), torch.rand(50, 20)]
+    planes = [*open_pictures([np.random.rand(30, 40)])[0], *open_pictures([np.random.rand(50, 20, 3)])[0]]
     one, two, other = (CropStream(planes, 8, 6, sigma=0.1, seed=s) for s in (1, 1, 2))
     assert one[5].shape == (6, 1, 8, 8)
     assert torch.equal(one[5], two[5])
@@ -125,7 +138,8 @@ def test_crops_depend_on_seed_and_number_alone() -> None:
         ({"rate": 0.0}, "rate must be positive"),
         ({"lam": -1.0}, "lam must be"),
         ({"model": "gan"}, "model must be 'foe' or 'pot', got 'gan'"),
-        ({"size": 60}, "smaller than a crop of 120"),
+        ({"size": 60}, "96 rows is too small to fit to: it takes 240 or more"),
+        ({"size": 30, "crop": 10}, "96 rows is too small"),
         ({"filters": 99}, "1 ... size\\^2 - 1 filters"),
         ({"seed": -1}, "seed must be 0 or more"),
     ],

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from scorematching._version import __version__
 from scorematching.prior import ModelName, PriorInfo, build_prior
-from scorematching.training.data import CropStream, Picture, load_planes, split
+from scorematching.training.data import CropStream, Picture, Plane, open_pictures, split
 from scorematching.training.trainer import FitResult, Progress, Trainer
 
 #: Of white: at this level the experts see clean pictures, whose own scale is not known.
@@ -75,7 +74,8 @@ def fit(
         4
     """
     _check_options(sigma=sigma, noisy=noisy, steps=steps, batch=batch, rate=rate, lam=lam, seed=seed)
-    planes, peak, names = load_planes(pictures)
+    planes = open_pictures(pictures)
+    names, peak = [channels[0].name for channels in planes], planes[0][0].peak
     info = _describe(names, sigma / peak, noisy, model, filters, size, lam, seed, steps)
     training, held_out = split(planes, rows=2 * info.size)
     fresh = 0.0 if noisy else info.sigma
@@ -90,9 +90,9 @@ def fit(
     return trainer.run(progress)
 
 
-def _side(crop: int, planes: list[Tensor], info: PriorInfo) -> int:
+def _side(crop: int, planes: list[Plane], info: PriorInfo) -> int:
     """The side of crops: as wished, if the planes are large enough, but twice the filter at least."""
-    return max(min(crop, *(n for plane in planes for n in plane.shape)), 2 * info.size)
+    return max(min(crop, *(min(plane.shape) for plane in planes)), 2 * info.size)
 
 
 def _check_options(

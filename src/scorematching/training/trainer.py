@@ -185,9 +185,8 @@ class Trainer:
         """What must be equal for a checkpoint to be of this training."""
         stream = self.stream
         settings = {"rate": self.rate, "batch": stream.batch, "crop": stream.crop, "fresh": stream.sigma}
-        pixels = [list(plane.shape) for plane in stream.planes]
-        total = float(sum(plane.double().sum() for plane in stream.planes))
-        return {**dataclasses.asdict(self.prior.info), **settings, "pixels": pixels, "total": total}
+        planes = [[plane.name, *plane.shape, plane.checksum] for plane in stream.planes]
+        return {**dataclasses.asdict(self.prior.info), **settings, "planes": planes}
 
 
 def _unprefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
