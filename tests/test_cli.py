@@ -56,6 +56,54 @@ def test_fit_denoise_upscale_show(picture: Path, tmp_path: Path, capsys: pytest.
     assert {p.name for p in tmp_path.iterdir()} == {"noisy.png", "p.safetensors", "clean.png", "large.tif", "p.png"}
 
 
+def test_show_writes_beside_nothing_else(prior_file: Path, tmp_path: Path) -> None:
+    photograph = tmp_path / "prior.png"
+    photograph.write_bytes(b"mine")
+    assert run("show", prior_file) == 0
+    assert photograph.read_bytes() == b"mine"
+    assert (tmp_path / "prior.safetensors.png").exists()
+
+
+def test_an_interrupted_fit_says_how_to_go_on(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
+    arguments = (
+        "fit",
+        picture,
+        "-o",
+        tmp_path / "p.safetensors",
+        "--sigma",
+        25,
+        "--steps",
+        20,
+        "--size",
+        3,
+        "--filters",
+        4,
+    )
+    steps = 0
+
+    def interrupt(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 12:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.nn.utils.clip_grad_norm_", interrupt)
+        assert run(*arguments) == 130
+    assert "the same command goes on from" in capsys.readouterr().err
+    assert run(*arguments) == 0
+    assert "going on from" in capsys.readouterr().out
+    assert {p.name for p in tmp_path.iterdir()} == {"noisy.png", "p.safetensors"}
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out.strip() == sm.__version__
+
+
 def test_denoising_without_a_prior_learns_from_the_picture(
     picture: Path, photograph: np.ndarray, tmp_path: Path
 ) -> None:
@@ -92,13 +140,21 @@ BAD = {
     "bad prior": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--prior", "BAD.png"), "not a safetensors file"),
     "no device": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--device", "abacus"), "no device 'abacus' here"),
     "small factor": (("upscale", "IN", "-o", "OUT.png", "--factor", "1"), "Invalid value for '--factor'"),
-    "fit: no pictures": (("fit", "EMPTY", "-o", "OUT"), "no picture"),
-    "fit: no sigma": (("fit", "IN", "-o", "OUT", "--noisy"), "noisy pictures need their noise level"),
-    "fit: no folder": (("fit", "IN", "-o", "none/OUT"), "no such folder: none"),
-    "fit: model": (("fit", "IN", "-o", "OUT", "--model", "gan"), "--model must be foe or pot, got gan"),
+    "fit: no pictures": (("fit", "EMPTY", "-o", "OUT.safetensors"), "no picture"),
+    "fit: no sigma": (("fit", "IN", "-o", "OUT.safetensors", "--noisy"), "noisy pictures need their noise level"),
+    "fit: no folder": (("fit", "IN", "-o", "none/OUT.safetensors"), "no such folder: none"),
+    "fit: model": (("fit", "IN", "-o", "OUT.safetensors", "--model", "gan"), "--model must be foe or pot, got gan"),
     "show: no prior": (("show", "BAD.png"), "not a safetensors file"),
     "show: ending": (("show", "PRIOR", "-o", "OUT.txt"), "ends in .png"),
     "demo: a file": (("demo", "-o", "BAD.png"), "is a file, expected a folder"),
+    "onto a folder": (("denoise", "IN", "-o", "FOLDER.png", "--sigma", "25"), "FOLDER.png is a folder"),
+    "huge sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "1e300", "--prior", "PRIOR"), "NaN or infinite"),
+    "huge factor": (("upscale", "IN", "-o", "OUT.png", "--factor", "100000"), "Invalid value for '--factor'"),
+    "no such device": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--device", "meta"), "no device 'meta'"),
+    "white": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--white", "0"), "peak must be a positive number"),
+    "fit: onto a picture": (("fit", "IN", "-o", "IN"), "ends in .safetensors"),
+    "fit: small": (("fit", "SMALL.png", "-o", "OUT.safetensors", "--sigma", "9"), "4 rows is too small to fit to"),
+    "fit: huge": (("fit", "IN", "-o", "OUT.safetensors", "--sigma", "9", "--size", "1000"), "size must be a whole"),
     "no command": (("paint",), "No such command 'paint'"),
 }
 
@@ -115,11 +171,13 @@ def test_bad_input_ends_in_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "BAD.png").write_bytes(b"rubbish")
     (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "FOLDER.png").mkdir()
+    sm.write_image(tmp_path / "SMALL.png", np.zeros((4, 4), np.uint8))
     arguments, message = BAD[name]
     names = {"IN": picture.name, "PRIOR": prior_file.name}
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     assert run(*(names.get(a, a) for a in arguments)) != 0
-    said = capsys.readouterr().err.strip()
-    assert message in said
-    assert len(said.splitlines()) == 1
+    said = capsys.readouterr().err
+    assert message in said.replace("\n", " ")
+    assert said.count("\n") == 1
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before

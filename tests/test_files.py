@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 import scorematching as sm
 from scorematching.images import find_images, from_planes, to_planes
@@ -35,6 +37,54 @@ def test_integers_come_back_bit_for_bit(name: str, suffix: str, tmp_path: Path) 
 def test_floats_come_back_from_tiff(name: str, tmp_path: Path) -> None:
     sm.write_image(tmp_path / "a.tiff", FLOATS[name])
     np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tiff"), FLOATS[name])
+
+
+@pytest.mark.parametrize("name", ["grey 8", "rgb 8", "rgba 8", "grey alpha 8", "grey 16"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_another_reader_sees_the_same(name: str, suffix: str, tmp_path: Path) -> None:
+    picture = PICTURES["rgba 8"][..., :2] if name == "grey alpha 8" else PICTURES[name]
+    sm.write_image(tmp_path / f"a{suffix}", picture)
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        np.testing.assert_array_equal(np.asarray(image), picture)
+    np.testing.assert_array_equal(sm.read_image(tmp_path / f"a{suffix}"), picture)
+
+
+def test_big_endian_pixels_are_pixels() -> None:
+    picture = PICTURES["grey 16"].astype(">u2")
+    planes = to_planes(picture)
+    np.testing.assert_array_equal(from_planes(planes, planes.data), picture)
+
+
+def test_kinds_of_files_that_are_refused(tmp_path: Path) -> None:
+    colours = Image.fromarray(PICTURES["rgb 8"])
+    colours.quantize(8).save(tmp_path / "palette.tif")
+    colours.convert("CMYK").save(tmp_path / "cmyk.tif")
+    colours.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    colours.save(tmp_path / "stack.tif", save_all=True, append_images=[colours, colours])
+    colours.resize((200, 200)).save(tmp_path / "cut.jpg", quality=95)
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:2000])
+    for name, message in (
+        ("palette.tif", "its colours are palette"),
+        ("cmyk.tif", "its colours are separated"),
+        ("cmyk.jpg", "its colours are CMYK"),
+        ("stack.tif", "it has 3 pages"),
+        ("cut.jpg", "truncated"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            sm.read_image(tmp_path / name)
+    with pytest.raises(ValueError, match="can't hold an alpha channel"):
+        sm.write_image(tmp_path / "a.jpg", PICTURES["rgba 8"])
+
+
+def test_white_may_be_zero_in_a_tiff(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", PICTURES["grey 8"], photometric="miniswhite")
+    np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif"), 255 - PICTURES["grey 8"])
+
+
+def test_a_result_that_is_not_finite_is_refused() -> None:
+    planes = to_planes(PICTURES["grey 8"])
+    with pytest.raises(ValueError, match="63 pixels that are NaN or infinite"):
+        from_planes(planes, planes.data * np.nan)
 
 
 def test_jpeg(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
             assert checkpoint.exists()
             assert stopping
             result = sm.fit([noisy], sigma=25, noisy=True, steps=30, model=model, checkpoint=checkpoint, **QUICK)
-        assert not checkpoint.exists()
+        checkpoint.unlink()
         sm.save_prior(result.prior, tmp_path / "prior")
         files.append(((tmp_path / "prior").read_bytes(), result.history))
     assert files[0] == files[1]
@@ -115,12 +115,22 @@ def test_files_that_do_not_fit_into_memory_are_read_when_needed(
     monkeypatch.setattr("scorematching.training.data.MEMORY", noisy.nbytes)
     read = sm.fit(tmp_path, sigma=25, noisy=True, steps=5, **QUICK)
     assert read.history == kept.history
-    with pytest.raises(ValueError, match=r"1\.png, of 95 x 120 pixels, is smaller than a crop of 122"):
-        sm.fit(tmp_path, sigma=25, noisy=True, steps=5, size=61)
+
+
+def test_small_pictures_are_left_out_and_named(photograph: np.ndarray) -> None:
+    with pytest.warns(UserWarning, match="smaller than a crop of 16 pixels: array 2"):
+        sm.fit([photograph, photograph, photograph[:9, :9]], sigma=25, steps=2, **QUICK)
+
+
+def test_white_may_be_said(photograph: np.ndarray) -> None:
+    twelve = photograph.astype(np.uint16) * 16
+    info = sm.fit([twelve, twelve], sigma=400, peak=4080, steps=2, **QUICK).prior.info
+    assert info.sigma == pytest.approx(25 / 255)
 
 
 def test_crops_depend_on_seed_and_number_alone() -> None:
-    planes = [*open_pictures([np.random.rand(30, 40)])[0], *open_pictures([np.random.rand(50, 20, 3)])[0]]
+    random = np.random.default_rng(0)
+    planes = [*open_pictures(np.ones((30, 40)))[0], *open_pictures([random.random((50, 20, 3))])[0]]
     one, two, other = (CropStream(planes, 8, 6, sigma=0.1, seed=s) for s in (1, 1, 2))
     assert one[5].shape == (6, 1, 8, 8)
     assert torch.equal(one[5], two[5])
@@ -134,14 +144,16 @@ def test_crops_depend_on_seed_and_number_alone() -> None:
         ({"sigma": -1.0}, "sigma must be a number of 0 or more, got -1"),
         ({"sigma": float("nan")}, "got nan"),
         ({"noisy": True}, "need their noise level"),
-        ({"steps": 0}, "steps and batch must be 1 or more"),
+        ({"steps": 0}, "steps must be a whole number of 1 or more, got 0"),
+        ({"crop": 0}, "crop must be a whole number"),
+        ({"batch": 1.5}, "batch must be a whole number"),
         ({"rate": 0.0}, "rate must be positive"),
         ({"lam": -1.0}, "lam must be"),
         ({"model": "gan"}, "model must be 'foe' or 'pot', got 'gan'"),
-        ({"size": 60}, "96 rows is too small to fit to: it takes 240 or more"),
-        ({"size": 30, "crop": 10}, "96 rows is too small"),
+        ({"size": 30}, "96 rows is too small to fit to: it takes 120 or more"),
+        ({"size": 65}, "size must be a whole number of 0 to 64"),
         ({"filters": 99}, "1 ... size\\^2 - 1 filters"),
-        ({"seed": -1}, "seed must be 0 or more"),
+        ({"seed": -1}, "seed must be a whole number of 0 or more"),
     ],
 )
 def test_bad_options(photograph: np.ndarray, options: dict, message: str) -> None:

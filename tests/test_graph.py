@@ -79,6 +79,8 @@ def test_state_dict_and_names() -> None:
         (sm.WeightedSum(3), (2, 4), r"expected shape \(N, 3, ...\)"),
         (sm.Scale(3), (2, 4), r"expected shape \(N, 3, ...\)"),
         (sm.AvgPool2d(3), (2, 1, 2, 5), "H and W 3 or more"),
+        (sm.Sum(), (2,), r"expected shape \(N, ...\)"),
+        (sm.Flatten(), (2,), r"expected shape \(N, ...\)"),
         (sm.Select([5]), (2, 4), r"\(N, 6 or more, ...\)"),
         (sm.Embed([0, 1], 4), (2, 4), r"expected shape \(N, 2, ...\)"),
         (sm.StudentT(channels=3), (2, 4), r"expected shape \(N, 3, ...\)"),
@@ -93,9 +95,12 @@ def test_each_layer_says_what_it_expects(layer: sm.Layer, shape: tuple[int, ...]
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: sm.StudentT(0.0), "scale must be positive"),
+        (lambda: sm.StudentT(0.0), "scale and channels must be positive"),
         (lambda: sm.StudentTMixture(3, scales=()), "at least one"),
         (lambda: sm.Select([-1]), "0 or more"),
+        (lambda: sm.Select([]), "at least one"),
+        (lambda: sm.AvgPool2d(0), "1 or more"),
+        (lambda: sm.Conv2d(1, 1, 3, padding="same"), "padding must be given in pixels"),
         (lambda: sm.Embed([4], 4), r"in 0 ... 3"),
         (lambda: sm.FieldsOfExperts(9, 3), "size 3 and 9 filters"),
         (lambda: sm.PoT(0, 3), "1 or more"),

@@ -119,7 +119,7 @@ def test_a_frozen_parameter_has_no_gradient(name: str) -> None:
 
 def test_power_refuses_the_root_of_a_negative_number() -> None:
     energy = sm.Sequential(sm.Power(0.5), sm.Sum())
-    with pytest.raises(ValueError, match=r"Power on edge 0 \(x -> g1\): x\^0.5 needs x >= 0"):
+    with pytest.raises(ValueError, match=r"Power on edge 0 \(x -> g1\): x\^0.5 needs x > 0"):
         energy(-torch.ones(2, 3))
 
 

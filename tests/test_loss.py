@@ -95,6 +95,73 @@ def test_a_weight_changed_before_backward_is_noticed(energy: sm.Graph) -> None:
         loss.backward()
 
 
+def test_a_mask_changed_before_backward_is_noticed(energy: sm.Graph) -> None:
+    mask = torch.ones(4)
+    loss = sm.score_matching_loss(energy, torch.randn(2, 4), weight=mask)
+    mask.zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_a_mask_of_another_type_is_converted(energy: sm.Graph) -> None:
+    x = torch.randn(2, 4)
+    loss = sm.score_matching_loss(energy, x, weight=torch.ones(4, dtype=torch.float64))
+    torch.testing.assert_close(loss, sm.score_matching_loss(energy, x))
+
+
+def test_what_cannot_be_is_refused(energy: sm.Graph) -> None:
+    x = torch.randn(2, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match="differentiated once"):
+        torch.autograd.grad(sm.score_matching_loss(energy, x), x, create_graph=True)
+    torch.nn.utils.parametrizations.weight_norm(energy.layers[0])
+    with pytest.raises(TypeError, match="remove the parametrization"):
+        sm.score_matching_loss(energy, x)
+
+
+def test_backward_twice_and_freed_memory(energy: sm.Graph) -> None:
+    loss = sm.score_matching_loss(energy, torch.randn(2, 4))
+    loss.backward(retain_graph=True)
+    once = gradients(energy)
+    loss.backward()
+    for one, two in zip(once, gradients(energy), strict=True):
+        assert torch.equal(one, two)
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        loss.backward()
+
+
+def test_functional_call(energy: sm.Graph) -> None:
+    x, loss = torch.randn(8, 4), sm.ScoreMatchingLoss(energy, 0.1)
+    loss(x).backward()
+    leaves = {n: p.detach().clone().requires_grad_() for n, p in loss.named_parameters()}
+    found = torch.autograd.grad(torch.func.functional_call(loss, leaves, x), list(leaves.values()))
+    for one, two in zip(gradients(energy), found, strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_a_layer_may_be_replaced() -> None:
+    energy = sm.Sequential(sm.Linear(4, 3), sm.Identity(), sm.Sum())
+    energy.layers[1] = sm.StudentT()
+    assert max(sm.check_gradients(energy, torch.randn(2, 4)).values()) < 1e-10
+
+
+class _Forgetful(sm.Tanh):
+    def __init__(self) -> None:
+        super().__init__()
+        self.height = torch.nn.Parameter(torch.ones(()))
+
+
+class _Strange(sm.Linear):
+    def __init__(self) -> None:
+        super().__init__(4, 4)
+        self.gain = torch.nn.Parameter(torch.ones(()))
+
+
+@pytest.mark.parametrize(("kind", "message"), [(_Forgetful, "parameter_gradients"), (_Strange, "only weight and bias")])
+def test_a_parameter_without_a_rule_is_not_forgotten(kind: type[sm.Layer], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        sm.score_matching_loss(sm.Sequential(kind(), sm.Square(), sm.Sum()), torch.randn(2, 4)).backward()
+
+
 def test_the_module_form_can_be_wrapped_and_trained(energy: sm.Graph) -> None:
     loss = sm.ScoreMatchingLoss(energy, lam=0.1)
     x = torch.randn(64, 4)
@@ -120,8 +187,12 @@ def test_a_linear_energy_has_no_curvature() -> None:
 BAD = {
     "not a graph": (lambda e, x: sm.score(torch.nn.Linear(4, 1), x), TypeError, "Graph or Sequential, got Linear"),
     "not a tensor": (lambda e, x: sm.score(e, [1.0]), TypeError, "torch tensor, got list"),
-    "integers": (lambda e, x: sm.score(e, x.long()), TypeError, r"floating point, got torch.int64.*x.float\(\)"),
-    "precision": (lambda e, x: sm.score(e, x.double()), TypeError, "x is torch.float64 .* weights are torch.float32"),
+    "integers": (lambda e, x: sm.score(e, x.long()), TypeError, r"float32 or float64, got torch.int64.*x.float\(\)"),
+    "precision": (
+        lambda e, x: sm.score(e, x.double()),
+        TypeError,
+        "x is torch.float64 on cpu and layers.0.weight is torch.float32",
+    ),
     "no batch": (lambda e, x: sm.score(e, x[0]), ValueError, r"shape \(N, ...\), got \(4,\)"),
     "empty": (lambda e, x: sm.score(e, x[:0]), ValueError, r"one sample or more.*got \(0, 4\)"),
     "shape": (

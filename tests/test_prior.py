@@ -95,8 +95,11 @@ def test_what_is_no_prior_is_refused(prior: sm.Prior, tmp_path: Path) -> None:
         (_entries(prior, kind="prior/99"), "not a prior that this version"),
         (_entries(prior, model="gan"), "describes no prior: model must be"),
         (_entries(prior, color="blue"), "describes no prior: .*color"),
-        (_entries(prior, unit=0.0), "unit must be positive"),
-        (_entries(prior, size="big"), "describes no prior"),
+        (_entries(prior, unit=0.0), "got unit=0.0"),
+        (_entries(prior, size="big"), "size must be a whole number of 0 to 64, got 'big'"),
+        (_entries(prior, filters=10**12), "filters must be a whole number"),
+        (_entries(prior, sigma=float("inf")), "got sigma=inf"),
+        (_entries(prior, data=None), "data must be text"),
     ):
         write_tensors(path, tensors, entries)
         with pytest.raises(ValueError, match=message):
@@ -104,6 +107,9 @@ def test_what_is_no_prior_is_refused(prior: sm.Prior, tmp_path: Path) -> None:
     changed = tensors | {"energy.layers.1.weight": torch.zeros(3, 5)}
     write_tensors(path, changed, _entries(prior))
     with pytest.raises(ValueError, match=r"energy.layers.1.weight should be \(8, 5\), it is \(3, 5\)"):
+        sm.load_prior(path)
+    write_tensors(path, {n: t.double() for n, t in tensors.items()}, _entries(prior))
+    with pytest.raises(ValueError, match=r"should be torch\.float32, it is torch\.float64"):
         sm.load_prior(path)
     write_tensors(path, tensors | {"energy.layers.1.weight": torch.full((8, 5), torch.nan)}, _entries(prior))
     with pytest.raises(ValueError, match="NaN or infinite"):

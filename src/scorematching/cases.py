@@ -178,16 +178,16 @@ NETWORKS: dict[str, tuple[Callable[[], sm.Graph], Shape, bool]] = {
 }
 
 
-def make_layer(name: str) -> tuple[sm.Layer, torch.Tensor]:
+def make_layer(name: str, seed: int = 0) -> tuple[sm.Layer, torch.Tensor]:
     """A layer in float64 with random weights, and an input that it takes."""
-    torch.manual_seed(sum(map(ord, name)))
+    torch.manual_seed(seed + sum(map(ord, name)))
     build, shape = LAYERS[name]
     return _randomised(build()), torch.randn(3, *shape, dtype=torch.float64)
 
 
-def make_network(name: str) -> tuple[sm.Graph, torch.Tensor, bool]:
+def make_network(name: str, seed: int = 0) -> tuple[sm.Graph, torch.Tensor, bool]:
     """A network in float64 with random weights, data, and whether its diagonal is exact."""
-    torch.manual_seed(sum(map(ord, name)))
+    torch.manual_seed(seed + sum(map(ord, name)))
     build, shape, exact = NETWORKS[name]
     return _randomised(build()), torch.randn(3, *shape, dtype=torch.float64), exact
 

@@ -15,7 +15,10 @@ from scorematching.layers import Layer
 
 
 class Edge(NamedTuple):
-    """One edge: its layer leads from node ``source`` to node ``target``; ``number`` is its place in the graph."""
+    """One edge: its layer leads from node ``source`` to node ``target``.
+
+    ``number`` is its place among the edges as they were given.
+    """
 
     number: int
     source: str
@@ -35,7 +38,7 @@ class Graph(nn.Module):
         output: The node that holds the energies.
 
     Attributes:
-        layers: The edges' layers, in sweep order, so that ``state_dict`` names them ``layers.0.weight`` and so on.
+        layers: The edges' layers, in the order given; ``state_dict`` names them ``layers.0.weight`` and so on.
         edges: The edges, in sweep order: each after all edges that lead to its source.
 
     Raises:
@@ -71,11 +74,11 @@ class Graph(nn.Module):
                 )
         self.input, self.output = input, output
         order = _sweep_order([(source, target) for source, _, target in given], input, output)
-        self.layers = nn.ModuleList(given[i][1] for i in order)
-        self.edges = [Edge(k, given[i][0], given[i][2]) for k, i in enumerate(order)]
-        self.influential = self._influential_nodes()
+        self.layers = nn.ModuleList(layer for _, layer, _ in given)
+        self.edges = [Edge(i, given[i][0], given[i][2]) for i in order]
 
-    def _influential_nodes(self) -> frozenset[str]:
+    @property
+    def influential(self) -> frozenset[str]:
         """The nodes whose *value* bears on ``d`` and ``d2``: from them a layer that is not affine lies ahead."""
         found: set[str] = set()
         for edge, layer in reversed(list(self.pairs())):
@@ -85,7 +88,8 @@ class Graph(nn.Module):
 
     def pairs(self) -> Iterable[tuple[Edge, Layer]]:
         """Edges and their layers, in sweep order."""
-        for edge, layer in zip(self.edges, self.layers, strict=True):
+        for edge in self.edges:
+            layer = self.layers[edge.number]
             assert isinstance(layer, Layer)
             yield edge, layer
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.nn.utils.parametrize import is_parametrized
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from scorematching.graph import Graph
 from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
@@ -88,12 +89,13 @@ def score_matching_loss(
         raise ValueError(f"curvature must be 'diagonal', got {curvature!r}")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-    if not (lam >= 0 and math.isfinite(lam)):
-        raise ValueError(f"lam must be a number of 0 or more, got {lam}")
+    if not (isinstance(lam, int | float) and lam >= 0 and math.isfinite(lam)):
+        raise ValueError(f"lam must be a number of 0 or more, got {lam!r}")
     check_data(energy, x, check_finite)
     if weight is not None:
-        _check_weight(weight, x)
-    losses: Tensor = _ScoreMatching.apply(energy, float(lam), weight, x, *energy.parameters())
+        weight = _check_weight(weight, x, check_finite)
+    parameters = dict(energy.named_parameters(remove_duplicate=False))
+    losses: Tensor = _ScoreMatching.apply(energy, float(lam), weight, x, tuple(parameters), *parameters.values())
     return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
 
 
@@ -151,14 +153,17 @@ def score(energy: Graph, x: Tensor, check_finite: bool = True) -> Tensor:
         [[-2.0, -2.0, -2.0]]
     """
     check_data(energy, x, check_finite)
-    state = sweep1(energy, x, curvature=False)
-    sweep2(energy, state, curvature=False)
+    with _full_precision(x):
+        state = sweep1(energy, x, curvature=False)
+        sweep2(energy, state, curvature=False)
     return -state.d[energy.input]
 
 
 @torch.no_grad()
 def hessian_diagonal(energy: Graph, x: Tensor, curvature: Curvature = "diagonal", check_finite: bool = True) -> Tensor:
-    """The diagonal of the Hessian of the energy by the data, ``delta'``, shape of ``x``.
+    """The diagonal of the Hessian of the energy by the data, ``delta'``, shape of ``x``, by the paper's recursion.
+
+    It is exact for one layer of experts, and an approximation where linear layers mix what non-linear ones made.
 
     Args:
         energy: The model.
@@ -179,7 +184,8 @@ def hessian_diagonal(energy: Graph, x: Tensor, curvature: Curvature = "diagonal"
     if curvature != "diagonal":
         raise ValueError(f"curvature must be 'diagonal', got {curvature!r}")
     check_data(energy, x, check_finite)
-    return _curvature(energy, _derivatives(energy, x))
+    with _full_precision(x):
+        return _curvature(energy, _derivatives(energy, x))
 
 
 def check_data(energy: Graph, x: Tensor, finite: bool) -> None:
@@ -188,13 +194,17 @@ def check_data(energy: Graph, x: Tensor, finite: bool) -> None:
         raise TypeError(f"energy must be a scorematching Graph or Sequential, got {type(energy).__name__}")
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a torch tensor, got {type(x).__name__}")
-    if not x.is_floating_point():
-        raise TypeError(f"x must be of floating point, got {x.dtype}: convert it with x.float()")
+    if x.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"x must be float32 or float64, got {x.dtype}: convert it with x.float()")
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"x must be a batch of one sample or more, shape (N, ...), got {tuple(x.shape)}")
-    parameter = next(iter(energy.parameters()), x)
-    if parameter.dtype != x.dtype:
-        raise TypeError(f"x is {x.dtype} and the energy's weights are {parameter.dtype}: convert one of them")
+    for name, parameter in energy.named_parameters():
+        if parameter.dtype != x.dtype or parameter.device != x.device:
+            raise TypeError(
+                f"x is {x.dtype} on {x.device} and {name} is {parameter.dtype} on {parameter.device}: convert one"
+            )
+    if any(is_parametrized(layer) for layer in energy.modules()):
+        raise TypeError("the sweeps can't see through torch.nn.utils.parametrize: remove the parametrization")
     if finite and not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
         raise ValueError(
@@ -202,8 +212,13 @@ def check_data(energy: Graph, x: Tensor, finite: bool) -> None:
         )
 
 
-def _check_weight(weight: Tensor, x: Tensor) -> None:
-    """Raise where ``weight`` does not fit ``x``."""
+def _full_precision(x: Tensor) -> torch.autocast:
+    """No autocast: second derivatives in half precision are not to be trusted."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def _check_weight(weight: Tensor, x: Tensor, finite: bool) -> Tensor:
+    """The weight with the type and place of ``x``; raise where it does not fit."""
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         kind = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
         raise TypeError(f"weight must be a tensor of floating point, got {kind}")
@@ -212,6 +227,11 @@ def _check_weight(weight: Tensor, x: Tensor) -> None:
             f"weight must have the shape of x, {tuple(x.shape)}, or of one sample, {tuple(x.shape[1:])}, "
             f"got {tuple(weight.shape)}"
         )
+    if weight.requires_grad:
+        raise ValueError("weight asks for a gradient, which the loss does not give: pass weight.detach()")
+    if finite and not bool(torch.isfinite(weight).all()):
+        raise ValueError("weight has entries that are NaN or infinite")
+    return weight.to(x)
 
 
 def _derivatives(energy: Graph, x: Tensor) -> State:
@@ -230,27 +250,42 @@ def _curvature(energy: Graph, state: State) -> Tensor:
 class _ScoreMatching(torch.autograd.Function):
     """The loss of each sample: forward runs sweeps 1 and 2, backward sweeps 3 and 4.
 
-    The parameters are arguments so that autograd knows of them; the sweeps take them from the layers.
+    The parameters are arguments, by all their names, so that autograd knows of them and adds up what a layer on
+    several edges receives; the sweeps take them from the layers.
     """
 
     @staticmethod
-    def forward(ctx: Any, energy: Graph, lam: float, weight: Tensor | None, x: Tensor, *parameters: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+    def forward(
+        ctx: Any,
+        energy: Graph,
+        lam: float,
+        weight: Tensor | None,
+        x: Tensor,
+        names: tuple[str, ...],
+        *parameters: Tensor,
+    ) -> Tensor:
+        with _full_precision(x):
             state = _derivatives(energy, x.detach())
-            ctx.energy, ctx.lam, ctx.weight, ctx.state = energy, lam, weight, state
-            ctx.save_for_backward(x, *parameters)
-            return sm_value(state.d[energy.input], _curvature(energy, state), lam, weight)
+            value = sm_value(state.d[energy.input], _curvature(energy, state), lam, weight)
+        leaves, ctx.spec = tree_flatten(vars(state))
+        ctx.energy, ctx.lam, ctx.names = energy, lam, names
+        ctx.others = [(True, None) if isinstance(leaf, Tensor) else (False, leaf) for leaf in leaves]
+        # As saved tensors they are freed after backward, and a change in place until then is noticed.
+        ctx.save_for_backward(weight, x, *parameters, *(leaf for leaf in leaves if isinstance(leaf, Tensor)))
+        return value
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        x = ctx.saved_tensors[0]  # autograd raises here if a tensor was changed in place since
-        energy, state = ctx.energy, ctx.state
-        with torch.autocast(x.device.type, enabled=False):
-            a, a2 = sm_partials(state.d[energy.input], _curvature(energy, state), ctx.lam, ctx.weight)
+        if torch.is_grad_enabled():
+            raise RuntimeError("the score matching loss can be differentiated once: create_graph=True is not possible")
+        weight, x, *saved = ctx.saved_tensors
+        tensors = iter(saved[len(ctx.names) :])
+        leaves = [next(tensors) if is_tensor else other for is_tensor, other in ctx.others]
+        energy, state = ctx.energy, State(**tree_unflatten(leaves, ctx.spec))
+        with _full_precision(x):
+            a, a2 = sm_partials(state.d[energy.input], _curvature(energy, state), ctx.lam, weight)
             each = upstream.view(-1, *[1] * (x.ndim - 1))
             sweep3(energy, state, a * each, a2 * each)
             found = sweep4(energy, state, by_data=ctx.needs_input_grad[3])
-        gradients = [found.get(p) if p.requires_grad else None for p in energy.parameters()]
         by_x = state.c.get(energy.input, torch.zeros_like(x)) if ctx.needs_input_grad[3] else None
-        return None, None, None, by_x, *gradients
+        return None, None, None, by_x, None, *(found.get(name) for name in ctx.names)

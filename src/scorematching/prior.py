@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,10 +50,18 @@ class PriorInfo:
     def __post_init__(self) -> None:
         if self.model not in ("foe", "pot"):
             raise ValueError(f"model must be 'foe' or 'pot', got {self.model!r}")
-        if not self.unit > 0 or not self.sigma >= 0 or not self.lam >= 0:
-            raise ValueError(
-                f"unit must be positive, sigma and lam 0 or more, got {self.unit}, {self.sigma} and {self.lam}"
-            )
+        for name, largest in (("size", 64), ("filters", 4096), ("seed", None), ("steps", None)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0 or (largest is not None and value > largest):
+                limit = f"a whole number of 0 to {largest}" if largest else "a whole number of 0 or more"
+                raise ValueError(f"{name} must be {limit}, got {value!r}")
+        for name in ("unit", "sigma", "lam"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < math.inf or (name == "unit" and value == 0):
+                raise ValueError(f"unit must be positive, sigma and lam 0 or more, got {name}={value!r}")
+        for name in ("data", "version"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be text, got {getattr(self, name)!r}")
 
     def replace(self, **changes: object) -> PriorInfo:
         """A copy with some entries changed."""
@@ -83,8 +92,8 @@ class Prior(nn.Module, ABC):
         """The filters as they meet the picture, (K, n, n)."""
 
     @abstractmethod
-    def loss(self, crops: Tensor, lam: float) -> Tensor:
-        """The score matching loss on crops of pictures, a pixel, in units of ``info.unit``."""
+    def loss(self, crops: Tensor) -> Tensor:
+        """The score matching loss on crops of pictures with ``info.lam``, a pixel, in units of ``info.unit``."""
 
     @abstractmethod
     def _energy(self, planes: Tensor) -> Tensor:
@@ -100,8 +109,9 @@ class Prior(nn.Module, ABC):
     def constrain(self) -> None:
         """Project the parameters onto those allowed; called after each step of the training.
 
-        A prior of clean pictures is for MAP, which needs an energy that is bounded below: no expert of it may have a
-        negative weight. (With noisy pictures Tweedie's formula needs no such thing, and free weights denoise better.)
+        A prior of clean pictures is for MAP at any noise level, which needs an energy that is bounded below: no expert
+        of it may have a negative weight. With noisy pictures Tweedie's formula needs no such thing, and free weights
+        denoise better.
         """
         if not self.info.sigma:
             with torch.no_grad():
@@ -166,12 +176,12 @@ class FieldPrior(Prior):
         """The filters, (K, n, n)."""
         return self.energy.filters[:, 0]
 
-    def loss(self, crops: Tensor, lam: float) -> Tensor:
+    def loss(self, crops: Tensor) -> Tensor:
         """The loss of the pixels that all their filters cover, given those around them."""
         m, weight = self.margin, torch.zeros_like(crops[0])
         weight[:, m:-m, m:-m] = 1
         x = crops / self.info.unit
-        return score_matching_loss(self.energy, x, lam, weight=weight, check_finite=False) / weight.sum()
+        return score_matching_loss(self.energy, x, self.info.lam, weight=weight, check_finite=False) / weight.sum()
 
     def _energy(self, planes: Tensor) -> Tensor:
         return self.energy(planes)
@@ -201,10 +211,10 @@ class PatchPrior(Prior):
         """Estimate the whitening."""
         self.whitening.fit(self._patches(crops / self.info.unit, self.info.size))
 
-    def loss(self, crops: Tensor, lam: float) -> Tensor:
+    def loss(self, crops: Tensor) -> Tensor:
         """The loss of whitened patches that do not overlap, a dimension."""
         whitened = self.whitening(self._patches(crops / self.info.unit, self.info.size))
-        return score_matching_loss(self.energy, whitened, lam, check_finite=False) / whitened.shape[1]
+        return score_matching_loss(self.energy, whitened, self.info.lam, check_finite=False) / whitened.shape[1]
 
     def _energy(self, planes: Tensor) -> Tensor:
         patches = self.whitening(self._patches(planes, stride=1))
@@ -227,4 +237,11 @@ def build_prior(info: PriorInfo) -> Prior:
     Raises:
         ValueError: A size is out of its range.
     """
-    return FieldPrior(info) if info.model == "foe" else PatchPrior(info)
+    return (FieldPrior(info) if info.model == "foe" else PatchPrior(info)).float()
+
+
+def place(planes: Tensor, prior: Prior, device: str | torch.device | None) -> Tensor:
+    """Planes with the device and precision of a prior, after it was moved to ``device`` if one is given."""
+    if device is not None:
+        prior.to(device)
+    return planes.to(next(prior.parameters()))

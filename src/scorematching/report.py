@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from scorematching import atomic
 from scorematching.prior import Prior
 
 _INK, _BLUE, _ORANGE = "0.25", "#2166ac", "#d6604d"
@@ -22,13 +24,12 @@ def check_target(path: str | Path) -> None:
 
     Raises:
         FileNotFoundError: The folder does not exist.
+        IsADirectoryError: The path is a folder.
         ValueError: Not a ``.png``.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
+    if Path(path).suffix.lower() != ".png":
         raise ValueError(f"{path}: expected a file that ends in .png")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no such folder: {path.parent}")
+    atomic.check_target(path)
 
 
 def draw_side_by_side(pictures: Mapping[str, np.ndarray], path: str | Path) -> None:
@@ -130,4 +131,6 @@ def _show(axes: Axes, picture: np.ndarray, caption: str) -> None:
 
 def _save(figure: Figure, path: str | Path) -> None:
     FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    atomic.write_atomically(path, buffer.getvalue())

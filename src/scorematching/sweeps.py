@@ -17,14 +17,11 @@ are derivatives of sweeps 1 and 2. A missing entry of a dictionary stands for ze
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from scorematching.graph import Graph
 from scorematching.layers.base import Local, Sides
-
-Key = TypeVar("Key")
 
 
 @dataclass
@@ -54,16 +51,16 @@ def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
     Raises:
         ValueError: A shape does not fit, said with the edge where it happened.
     """
-    state = State()
+    state, influential = State(), graph.influential
     values = {graph.input: x}
     for edge, layer in graph.pairs():
         g = values[edge.source]
         graph.check_edge(edge, layer, g)
         state.local[edge.number] = layer.local(g, curvature)
-        y = layer(g) if edge.target in graph.influential else layer.stand_in(g)
+        y = layer(g) if edge.target in influential else layer.stand_in(g)
         graph.add_to_node(values, edge, y)
     graph.check_energy(values[graph.output], len(x))
-    state.g = {node: values[node] for node in graph.influential}
+    state.g = {node: values[node] for node in influential}
     return state
 
 
@@ -75,7 +72,7 @@ def sweep2(graph: Graph, state: State, curvature: bool = True) -> None:
         state: After sweep 1; ``d`` and ``d2`` are added.
         curvature: Whether ``d2`` is wanted.
     """
-    x = state.local[0][0]
+    x = state.local[graph.edges[0].number][0]
     state.d, state.d2 = {graph.output: x.new_ones(len(x))}, {}
     for edge, layer in reversed(list(graph.pairs())):
         local, d, d2 = state.local[edge.number], state.d[edge.target], state.d2.get(edge.target)
@@ -107,7 +104,7 @@ def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> N
         _add(state.a2, edge.target, layer.push_a2(local, a2))
 
 
-def sweep4(graph: Graph, state: State, by_data: bool = True) -> dict[nn.Parameter, Tensor]:
+def sweep4(graph: Graph, state: State, by_data: bool = True) -> dict[str, Tensor]:
     """Backward: ``c = dJ/dg``, (9), (10), and the gradients of the loss by the parameters, (14) to (17), (21), (22).
 
     Args:
@@ -116,23 +113,24 @@ def sweep4(graph: Graph, state: State, by_data: bool = True) -> dict[nn.Paramete
         by_data: Whether ``state.c[graph.input]``, the gradient of the loss by the data, is wanted.
 
     Returns:
-        The gradient by each parameter that asks for one; a parameter that does not bear on the loss is left out.
+        The gradient by each parameter that asks for one, by its name in the graph; one that does not bear on the loss
+        is left out. A layer on several edges has a summand for each of them.
     """
-    state.c = {}
-    found: dict[nn.Parameter, Tensor] = {}
+    state.c, influential = {}, graph.influential
+    found: dict[str, Tensor] = {}
     for edge, layer in reversed(list(graph.pairs())):
         local, source, target = state.local[edge.number], edge.source, edge.target
         sides = Sides(
             state.d[target], state.d2.get(target), state.a.get(source), state.a2.get(source), state.c.get(target)
         )
-        if source in graph.influential and (by_data or source != graph.input):
+        if source in influential and (by_data or source != graph.input):
             _add(state.c, source, layer.pull_c(local, sides))
         for name, gradient in layer.gradients(local, sides).items():
-            _add(found, layer.get_parameter(name), gradient)
+            found[f"layers.{edge.number}.{name}"] = gradient
     return found
 
 
-def _add(sums: dict[Key, Tensor], key: Key, term: Tensor | None) -> None:
+def _add(sums: dict[str, Tensor], key: str, term: Tensor | None) -> None:
     """Add a term, where ``None`` is zero."""
     if term is not None:
         sums[key] = sums[key] + term if key in sums else term

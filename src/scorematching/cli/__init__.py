@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
+from scorematching._version import __version__
 from scorematching.cli import check, demo, denoise, fit, show, upscale
 from scorematching.cli.common import errors, keep_freed_memory
 
+_HELP = (
+    "Fit image priors by regularised score matching, and restore pictures with them. "
+    "New here? [bold]scorematching demo[/bold] shows it all in under three minutes."
+)
 app = typer.Typer(
     name="scorematching",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Fit image priors by regularised score matching, and restore pictures with them. "
-    "New here? [bold]scorematching demo[/bold] shows it all in under three minutes.",
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback(help=_HELP)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
 app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.command("denoise")(denoise.denoise)
@@ -34,19 +55,18 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: The command line without the program's name; by default the process's own.
     """
     keep_freed_memory()
-    warnings.filterwarnings("ignore", category=UserWarning, module="tifffile")
+    warnings.showwarning = lambda message, *_, **__: _show_warning(message)
     try:
         code = app(args=arguments, standalone_mode=False)
-    except KeyboardInterrupt:
-        errors.print("interrupted")
-        sys.exit(130)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, MemoryError, OverflowError) as error:
         errors.print(f"error: {_one_line(error)}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises for a wrong command line has it
             raise
         message = _one_line(error.format_message())
+        if not message:  # no command: the help has been shown
+            sys.exit(2)
         errors.print(f"error: {message} (see --help)", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
@@ -54,3 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _one_line(message: object) -> str:
     return " ".join(str(message).split())
+
+
+def _show_warning(message: Warning | str) -> None:
+    errors.print(f"note: {_one_line(message)}", markup=False, highlight=False, soft_wrap=True)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import warnings
 
+import torch
 import typer
 from rich.table import Table
 
 from scorematching.cases import LAYERS, NETWORKS, make_layer, make_network
 from scorematching.checks import CheckError, check_gradients, check_layer
-from scorematching.cli.common import console
+from scorematching.cli.common import DeviceOption, SeedOption, check_device, console
 
 TOLERANCE = 1e-10
 
 
-def check() -> None:
+def check(seed: SeedOption = 0, device: DeviceOption = "cpu") -> None:
     """Check every rule of every layer, and the gradients of whole networks, in float64.
 
     Each rule of the four sweeps is compared with automatic differentiation; a relative error over 1e-10 fails, and
     makes the exit status 1.
     """
+    where = check_device(device)
     table = Table("case", "checks", "largest relative error", "")
     failed = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # PointwiseFunction is slow: here that is known
         for name in [*LAYERS, *NETWORKS]:
             try:
-                errors = _errors(name)
+                errors = _errors(name, seed, where)
                 verdict = "[green]ok[/green]"
             except CheckError as error:
                 errors, verdict = error.errors, "[red]WRONG[/red]"
@@ -39,8 +41,9 @@ def check() -> None:
         raise typer.Exit(1)
 
 
-def _errors(name: str) -> dict[str, float]:
+def _errors(name: str, seed: int, device: torch.device) -> dict[str, float]:
     if name in LAYERS:
-        return check_layer(*make_layer(name), tolerance=TOLERANCE)
-    energy, x, _ = make_network(name)
-    return check_gradients(energy, x, tolerance=TOLERANCE)
+        layer, x = make_layer(name, seed)
+        return check_layer(layer.to(device), x.to(device), TOLERANCE, seed)
+    energy, x, _ = make_network(name, seed)
+    return check_gradients(energy.to(device), x.to(device), tolerance=TOLERANCE)

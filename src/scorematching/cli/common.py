@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,9 +21,10 @@ from scorematching.training import Progress
 console = Console()
 errors = Console(stderr=True)
 
-DeviceOption = Annotated[str, typer.Option("--device", help="Where to compute: cpu, cuda, cuda:1, mps.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="Where to compute: cpu, cuda, cuda:1.")]
 SeedOption = Annotated[
-    int, typer.Option("--seed", min=0, help="Of everything random. The same seed gives the same result, bit for bit.")
+    int,
+    typer.Option("--seed", min=0, help="Of everything random. The same seed on the same machine gives the same bits."),
 ]
 PriorOption = Annotated[
     Path | None,
@@ -30,6 +32,14 @@ PriorOption = Annotated[
         "--prior",
         metavar="FILE",
         help="A prior written by [bold]fit[/bold]. Without one, a prior is learned from the picture itself.",
+    ),
+]
+WhiteOption = Annotated[
+    float | None,
+    typer.Option(
+        "--white",
+        help="The pixel value of white, such as 4095 for 12-bit data in 16-bit files.",
+        show_default="255, 65535 or 1, by the type; the largest value of floating point above 2",
     ),
 ]
 SIGMA_HELP = (
@@ -44,6 +54,8 @@ def check_device(name: str) -> torch.device:
     Raises:
         ValueError: There is none here.
     """
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"no device {name!r} here: expected cpu or cuda")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
@@ -57,16 +69,15 @@ def fit_bar(title: str) -> Iterator[Callable[[Progress], None]]:
     """A progress bar for a training: loss, held-out loss, speed, time left. It appears with the first step."""
     columns = (
         TextColumn(title),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=10),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:+.4f}  held out {task.fields[held_out]:+.4f}"),
-        TextColumn("{task.fields[speed]:.0f} steps/s"),
-        TimeElapsedColumn(),
+        TextColumn("loss {task.fields[loss]:+.3f}, held out {task.fields[held_out]}"),
+        TextColumn("{task.fields[speed]:.0f}/s"),
+        TimeRemainingColumn(compact=True),
         TextColumn("left"),
-        TimeRemainingColumn(),
     )
     bar = Bar(*columns, console=errors)
-    task = bar.add_task(title, loss=0.0, held_out=0.0, speed=0.0, total=None)
+    task = bar.add_task(title, loss=0.0, held_out="", speed=0.0, total=None)
     try:
 
         def update(state: Progress) -> None:
@@ -76,13 +87,14 @@ def fit_bar(title: str) -> Iterator[Callable[[Progress], None]]:
                 total=state.steps,
                 completed=state.step,
                 loss=state.loss,
-                held_out=state.held_out,
+                held_out="-" if math.isnan(state.held_out) else f"{state.held_out:+.3f}",
                 speed=state.speed,
             )
 
         yield update
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
 
 
 @contextmanager
@@ -99,7 +111,8 @@ def step_bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
         yield update
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
 
 
 def keep_freed_memory() -> None:

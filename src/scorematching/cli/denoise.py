@@ -13,6 +13,7 @@ from scorematching.cli.common import (
     DeviceOption,
     PriorOption,
     SeedOption,
+    WhiteOption,
     check_device,
     console,
     fit_bar,
@@ -20,7 +21,6 @@ from scorematching.cli.common import (
 )
 from scorematching.images import to_planes
 from scorematching.images.files import check_output
-from scorematching.restoration.denoise import is_level_of
 
 
 def denoise(
@@ -33,6 +33,7 @@ def denoise(
     steps: Annotated[
         int, typer.Option("--steps", min=1, help="Of learning from the picture itself, where no prior is given.")
     ] = 600,
+    white: WhiteOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
@@ -45,23 +46,33 @@ def denoise(
     """
     where = check_device(device)
     image = sm.read_image(picture)
-    check_output(output, image.dtype, picture)
+    check_output(output, image, picture)
+    peak = to_planes(image, white).peak
     if not 0 < sigma < float("inf"):
         raise ValueError(f"--sigma must be a positive number, got {sigma}")
     if prior is not None:
         model = sm.load_prior(prior)
-        own, level = model.info.sigma, sigma / to_planes(image).peak
-        if own and not is_level_of(level, model):
+        own = model.info.sigma * peak
+        if own and not 0.95 < sigma / own < 1.05:
             console.print(
-                f"note: this prior is for noise of {own / level * sigma:.3g}; contrast is rescaled to use it at "
-                f"{sigma:g}, which is an approximation",
+                f"note: this prior is for noise of {own:.3g}; contrast is rescaled to use it at {sigma:g}, which is an "
+                "approximation",
                 highlight=False,
             )
     else:
         with fit_bar("learning from the picture") as progress:
-            result = sm.fit([image], sigma=sigma, noisy=True, steps=steps, seed=seed, device=where, progress=progress)
+            result = sm.fit(
+                image,
+                sigma=sigma,
+                noisy=True,
+                steps=steps,
+                seed=seed,
+                peak=peak,
+                device=where,
+                progress=progress,
+            )
         model = result.prior
     with step_bar("denoising") as step:
-        restored = sm.denoise(image, sigma, model, device=where, progress=step)
+        restored = sm.denoise(image, sigma, model, peak=peak, device=where, progress=step)
     sm.write_image(output, restored)
     console.print(f"wrote {output}", highlight=False)

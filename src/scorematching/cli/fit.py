@@ -8,13 +8,25 @@ from typing import Annotated, cast
 import typer
 
 import scorematching as sm
-from scorematching.cli.common import SIGMA_HELP, DeviceOption, SeedOption, check_device, console, fit_bar
+from scorematching.atomic import check_target
+from scorematching.cli.common import (
+    SIGMA_HELP,
+    DeviceOption,
+    SeedOption,
+    WhiteOption,
+    check_device,
+    console,
+    errors,
+    fit_bar,
+)
 from scorematching.prior import ModelName
 
 
 def fit(
     paths: Annotated[list[Path], typer.Argument(help="Pictures (PNG, JPEG, TIFF) or folders of them.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the prior.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the prior: a .safetensors file.")
+    ],
     noisy: Annotated[bool, typer.Option("--noisy", help="The pictures carry noise of level --sigma already.")] = False,
     sigma: Annotated[
         float, typer.Option("--sigma", help=SIGMA_HELP + " Without --noisy, such noise is added to the pictures.")
@@ -33,6 +45,7 @@ def fit(
         typer.Option("--lam", help="The regulariser.", show_default="0 with noise, 0.2 without"),
     ] = None,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of Adam; 1500 take a minute or so.")] = 1500,
+    white: WhiteOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
@@ -45,37 +58,41 @@ def fit(
 
     Example: [bold]scorematching fit scans/ -o scans.safetensors --noisy --sigma 25[/bold]
     """
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"no such folder: {output.parent}")
-    if output.is_dir():
-        raise IsADirectoryError(f"{output} is a folder, expected a file to write")
+    check_target(output)
+    if output.suffix != ".safetensors":
+        raise ValueError(f"{output}: expected a file that ends in .safetensors")
     if model not in ("foe", "pot"):
         raise ValueError(f"--model must be foe or pot, got {model}")
     where = check_device(device)
     checkpoint = output.with_name(output.name + ".training")
     if checkpoint.exists():
         console.print(f"going on from {checkpoint}")
-    with fit_bar("fitting") as progress:
-        result = sm.fit(
-            paths,
-            sigma=sigma,
-            noisy=noisy,
-            model=cast(ModelName, model),
-            filters=filters,
-            size=size,
-            lam=lam,
-            steps=steps,
-            seed=seed,
-            device=where,
-            progress=progress,
-            checkpoint=checkpoint,
-        )
+    try:
+        with fit_bar("fitting") as progress:
+            result = sm.fit(
+                paths,
+                sigma=sigma,
+                noisy=noisy,
+                model=cast(ModelName, model),
+                filters=filters,
+                size=size,
+                lam=lam,
+                steps=steps,
+                seed=seed,
+                peak=white,
+                device=where,
+                progress=progress,
+                checkpoint=checkpoint,
+            )
+    except KeyboardInterrupt:
+        errors.print(f"interrupted; the same command goes on from {checkpoint}", highlight=False)
+        raise typer.Exit(130) from None
     sm.save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
     console.print(f"wrote {output}: best held-out loss {result.best:+.4f} a pixel", highlight=False)
     if result.expected_psnr is not None:
         console.print(
-            f"one denoising step with it should give {result.expected_psnr:.2f} dB (Stein's unbiased estimate, "
-            "from noisy held-out crops)",
+            f"one denoising step with it should give {result.expected_psnr:.2f} dB (Stein's estimate, from noisy "
+            "held-out crops; too high where the noise was clipped to the range of the file)",
             highlight=False,
         )

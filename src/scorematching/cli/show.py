@@ -5,26 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 from rich.table import Table
 
 import scorematching as sm
 from scorematching import report
-from scorematching.cli.common import console
+from scorematching.cli.common import DeviceOption, SeedOption, check_device, console
 
 
 def show(
     prior: Annotated[Path, typer.Argument(help="A prior written by fit.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="PNG", help="The picture.", show_default="PRIOR.png")
+        Path | None,
+        typer.Option("--output", "-o", metavar="PNG", help="The picture.", show_default="PRIOR.safetensors.png"),
     ] = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "cpu",
 ) -> None:
     """Print what a prior is, and draw its filters, its experts and the frequencies that its filters see.
 
     Example: [bold]scorematching show photos.safetensors -o photos.png[/bold]
     """
-    model = sm.load_prior(prior)
-    target = output if output is not None else prior.with_suffix(".png")
+    model = sm.load_prior(prior).to(check_device(device))
+    torch.manual_seed(seed)
+    target = output if output is not None else prior.with_name(prior.name + ".png")
     report.check_target(target)
     info = model.info
     table = Table(show_header=False, box=None)

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 import scorematching as sm
-from scorematching.cli.common import DeviceOption, PriorOption, SeedOption, check_device, console, fit_bar, step_bar
+from scorematching.cli.common import (
+    DeviceOption,
+    PriorOption,
+    SeedOption,
+    WhiteOption,
+    check_device,
+    console,
+    fit_bar,
+    step_bar,
+)
 from scorematching.images import to_planes
 from scorematching.images.files import check_output
 
@@ -18,7 +27,7 @@ def upscale(
         Path, typer.Argument(help="The small picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")],
-    factor: Annotated[int, typer.Option("--factor", min=2, help="How many times larger.")] = 2,
+    factor: Annotated[int, typer.Option("--factor", min=2, max=16, help="How many times larger.")] = 2,
     sigma: Annotated[
         float | None,
         typer.Option(
@@ -29,25 +38,28 @@ def upscale(
     steps: Annotated[
         int, typer.Option("--steps", min=1, help="Of learning from the picture itself, where no prior is given.")
     ] = 600,
+    white: WhiteOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Enlarge a picture: the most probable large one that shrinks to it; the result has its type and range.
+    """Enlarge a picture: find a probable large one that shrinks to it; the result has its type and range.
 
     Example: [bold]scorematching upscale small.png -o large.png --factor 2 --prior photos.safetensors[/bold]
     """
     where = check_device(device)
     image = sm.read_image(picture)
-    check_output(output, image.dtype, picture)
+    check_output(output, image, picture)
+    peak = to_planes(image, white).peak
     if sigma is not None and not 0 < sigma < float("inf"):
         raise ValueError(f"--sigma must be a positive number, got {sigma}")
     if prior is not None:
         model = sm.load_prior(prior)
     else:
-        level = to_planes(image).peak * 25 / 255
+        level = peak * 25 / 255
         with fit_bar("learning from the picture") as progress:
-            model = sm.fit([image], sigma=level, steps=steps, seed=seed, device=where, progress=progress).prior
+            result = sm.fit(image, sigma=level, steps=steps, seed=seed, peak=peak, device=where, progress=progress)
+        model = result.prior
     with step_bar("enlarging") as step:
-        restored = sm.upscale(image, factor, model, sigma=sigma, device=where, progress=step)
+        restored = sm.upscale(image, factor, model, sigma=sigma, peak=peak, device=where, progress=step)
     sm.write_image(output, restored)
     console.print(f"wrote {output}: {restored.shape[1]} x {restored.shape[0]} pixels", highlight=False)

@@ -49,7 +49,7 @@ def to_planes(image: np.ndarray, peak: float | None = None) -> Planes:
     """
     if not isinstance(image, np.ndarray):
         raise TypeError(f"image must be a numpy array, got {type(image).__name__}")
-    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+    if image.dtype.kind + str(image.dtype.itemsize) not in ("u1", "u2", "f2", "f4", "f8"):
         raise TypeError(f"image must be uint8, uint16 or floating point, got {image.dtype}")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 2, 3, 4)) or 0 in image.shape:
         raise ValueError(f"image must have shape (H, W) or (H, W, 1 to 4), got {image.shape}")
@@ -74,12 +74,17 @@ def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
     Integers are rounded and clipped to their type's range. An alpha channel comes back where the size is unchanged;
     otherwise it is enlarged or shrunk to the new size by its nearest entries.
 
+    Raises:
+        ValueError: ``data`` is not finite.
+
     Example:
         >>> image = np.arange(6, dtype=np.uint8).reshape(2, 3)
         >>> planes = to_planes(image)
         >>> bool((from_planes(planes, planes.data) == image).all())
         True
     """
+    if not bool(torch.isfinite(data).all()):
+        raise ValueError(f"the result has {int((~torch.isfinite(data)).sum())} pixels that are NaN or infinite")
     stack = np.moveaxis(data.detach().cpu().double().numpy()[:, 0], 0, 2) * planes.peak
     if planes.dtype.kind == "u":
         stack = np.clip(np.rint(stack), 0, np.iinfo(planes.dtype).max)

@@ -6,8 +6,10 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 
-def psnr(clean: np.ndarray, restored: np.ndarray, peak: float = 1.0) -> float:
+def psnr(clean: np.ndarray, restored: np.ndarray, peak: float | None = None) -> float:
     """Peak signal-to-noise ratio in dB, the restored picture clipped to 0 ... ``peak`` first.
+
+    White, ``peak``, is by default the largest value of the clean picture's type, and 1 for floating point.
 
     Raises:
         ValueError: The shapes differ.
@@ -16,11 +18,11 @@ def psnr(clean: np.ndarray, restored: np.ndarray, peak: float = 1.0) -> float:
         >>> round(psnr(np.zeros((8, 8)), np.full((8, 8), 0.1)), 6)
         20.0
     """
-    clean, restored = _comparable(clean, restored, peak)
+    clean, restored, peak = _comparable(clean, restored, peak)
     return float(peak_signal_noise_ratio(clean, restored, data_range=peak))
 
 
-def ssim(clean: np.ndarray, restored: np.ndarray, peak: float = 1.0) -> float:
+def ssim(clean: np.ndarray, restored: np.ndarray, peak: float | None = None) -> float:
     """Structural similarity (Wang et al. 2004: Gaussian windows), 1 for equal pictures, clipped as in :func:`psnr`.
 
     Raises:
@@ -30,7 +32,7 @@ def ssim(clean: np.ndarray, restored: np.ndarray, peak: float = 1.0) -> float:
         >>> round(ssim(np.eye(16), np.eye(16)), 6)
         1.0
     """
-    clean, restored = _comparable(clean, restored, peak)
+    clean, restored, peak = _comparable(clean, restored, peak)
     value = structural_similarity(
         clean,
         restored,
@@ -43,7 +45,9 @@ def ssim(clean: np.ndarray, restored: np.ndarray, peak: float = 1.0) -> float:
     return float(value)
 
 
-def _comparable(clean: np.ndarray, restored: np.ndarray, peak: float) -> tuple[np.ndarray, np.ndarray]:
+def _comparable(clean: np.ndarray, restored: np.ndarray, peak: float | None) -> tuple[np.ndarray, np.ndarray, float]:
     if clean.shape != restored.shape:
         raise ValueError(f"the pictures differ in shape: {clean.shape} and {restored.shape}")
-    return clean.astype(np.float64), np.clip(restored.astype(np.float64), 0, peak)
+    if peak is None:
+        peak = float(np.iinfo(clean.dtype).max) if clean.dtype.kind == "u" else 1.0
+    return clean.astype(np.float64), np.clip(restored.astype(np.float64), 0, peak), peak

@@ -185,8 +185,10 @@ class Affine(Layer):
     def gradients(self, local: Local, sides: Sides) -> Gradients:
         """Sweep 4: ``c x^T + d a^T + 2 W∘(d2 a2^T)`` for the weight, (16) and (17), and ``c`` for the bias."""
         x, w, _ = local
+        if strange := {name for name, _ in self.named_parameters()} - {"weight", "bias"}:
+            raise TypeError(f"{type(self).__name__} has parameters {sorted(strange)}: only weight and bias are learned")
         found: Gradients = {}
-        if isinstance(w, nn.Parameter) and w.requires_grad:
+        if isinstance(w, Tensor) and w.requires_grad:
             d, d2, a, a2, c = sides
             curved = maybe(self.outer, d2, a2)
             gradient = total(
@@ -224,8 +226,8 @@ class Pointwise(Layer):
         """``f'(x), f''(x), f'''(x)``, each of the shape of ``x``."""
 
     def parameter_gradients(self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None) -> Gradients:
-        """Gradient of ``<p0, f> + <p1, f'> + <p2, f''>`` by each own parameter; none by default."""
-        return {}
+        """Gradient of ``<p0, f> + <p1, f'> + <p2, f''>`` by each own parameter."""
+        raise TypeError(f"{type(self).__name__} has parameters, so it needs a method parameter_gradients")
 
     def stand_in(self, x: Tensor) -> Tensor:
         """The input: it has the shape of the output."""

@@ -14,6 +14,8 @@ from scorematching.layers.base import Affine, Coefficients
 
 def _pair(values: object) -> tuple[int, int]:
     """(height, width), of what ``torch.nn`` keeps."""
+    if isinstance(values, str):
+        raise ValueError(f"padding must be given in pixels, got {values!r}")
     height, width = cast(tuple[int, int], values)
     return height, width
 

@@ -28,15 +28,15 @@ class ScaledExpert(Pointwise):
         learn_scale: Whether ``s`` is a parameter.
 
     Raises:
-        ValueError: The scale is not positive.
+        ValueError: The scale, or the number of channels, is not positive.
     """
 
     scale: Tensor
 
     def __init__(self, scale: float = 1.0, channels: int | None = None, learn_scale: bool = False) -> None:
         super().__init__()
-        if not scale > 0:
-            raise ValueError(f"scale must be positive, got {scale}")
+        if not scale > 0 or (channels is not None and channels < 1):
+            raise ValueError(f"scale and channels must be positive, got {scale} and {channels}")
         start = torch.full((channels or 1,), float(scale))
         if learn_scale:
             self.scale = nn.Parameter(start)

@@ -134,7 +134,8 @@ class Power(Pointwise):
     """``x^p``; roots are powers of fractions.
 
     Args:
-        exponent: Any number ``p``. Where it is no whole number, ``x`` must be positive.
+        exponent: Any number ``p``. Where it is no whole number, ``x`` must be positive; where it is negative, ``x``
+            must not be 0.
     """
 
     def __init__(self, exponent: float) -> None:
@@ -142,9 +143,11 @@ class Power(Pointwise):
         self.exponent = float(exponent)
 
     def check_input(self, x: Tensor) -> None:
-        """Raise ``ValueError`` where a root of a negative number is asked for."""
-        if not self.exponent.is_integer() and bool((x < 0).any()):
-            raise ValueError(f"x^{self.exponent:g} needs x >= 0, got a smallest entry of {float(x.min()):g}")
+        """Raise ``ValueError`` where a root of what is not positive, or a reciprocal of zero, is asked for."""
+        if not self.exponent.is_integer() and bool((x <= 0).any()):
+            raise ValueError(f"x^{self.exponent:g} needs x > 0, got a smallest entry of {x.detach().min().item():g}")
+        if self.exponent < 0 and bool((x == 0).any()):
+            raise ValueError(f"x^{self.exponent:g} needs x other than 0")
 
     def forward(self, x: Tensor) -> Tensor:
         """Sweep 1."""
@@ -202,8 +205,15 @@ class PointwiseFunction(Pointwise):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Sweep 1."""
-        return self.f(x)
+        """Sweep 1.
+
+        Raises:
+            ValueError: The function changed the shape.
+        """
+        y = self.f(x)
+        if y.shape != x.shape:
+            raise ValueError(f"a point-wise function must keep the shape: {tuple(x.shape)} became {tuple(y.shape)}")
+        return y
 
     def derivatives(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What was given, and the forward derivatives of the last function given."""

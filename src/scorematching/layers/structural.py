@@ -26,6 +26,11 @@ class Identity(Affine):
 class Flatten(Affine):
     """All dimensions but the first in one: shape (N, ...) to (N, D)."""
 
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless ``x`` is (N, ...)."""
+        if x.ndim < 2:
+            raise ValueError(f"expected shape (N, ...), got {tuple(x.shape)}")
+
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """``x`` in one row a sample."""
         return x.flatten(1)
@@ -45,6 +50,11 @@ class Sum(Affine):
     def __init__(self, factor: float = 1.0) -> None:
         super().__init__()
         self.weight = float(factor)
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless ``x`` is (N, ...)."""
+        if x.ndim < 2:
+            raise ValueError(f"expected shape (N, ...), got {tuple(x.shape)}")
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """The sum, times the factor."""
@@ -101,10 +111,15 @@ class SumPool2d(Affine):
     Args:
         size: Side of a square, in entries.
         stride: Distance of two squares; ``size`` if not given. Rows and columns that fill no square are left out.
+
+    Raises:
+        ValueError: One of them is not positive.
     """
 
     def __init__(self, size: int, stride: int | None = None) -> None:
         super().__init__()
+        if not isinstance(size, int) or size < 1 or (stride is not None and stride < 1):
+            raise ValueError(f"size and stride must be whole numbers of 1 or more, got {size} and {stride}")
         self.size, self.stride = size, stride or size
         self.weight = 1.0
 
@@ -144,15 +159,15 @@ class Select(Affine):
         indices: Which entries, in the order wanted; one may come twice.
 
     Raises:
-        ValueError: An index is negative.
+        ValueError: There is no index, or one is negative.
     """
 
     indices: Tensor
 
     def __init__(self, indices: Sequence[int]) -> None:
         super().__init__()
-        if min(indices, default=0) < 0:
-            raise ValueError(f"indices must be 0 or more, got {list(indices)}")
+        if not indices or min(indices) < 0 or any(i != int(i) for i in indices):
+            raise ValueError(f"indices must be whole numbers of 0 or more, at least one, got {list(indices)}")
         self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
 
     def check_input(self, x: Tensor) -> None:
@@ -179,15 +194,15 @@ class Embed(Affine):
         size: Entries of dimension 1 of the result.
 
     Raises:
-        ValueError: An index is not in 0 ... ``size`` - 1.
+        ValueError: There is no index, or one is not in 0 ... ``size`` - 1.
     """
 
     indices: Tensor
 
     def __init__(self, indices: Sequence[int], size: int) -> None:
         super().__init__()
-        if min(indices, default=0) < 0 or max(indices, default=0) >= size:
-            raise ValueError(f"indices must be in 0 ... {size - 1}, got {list(indices)}")
+        if not indices or min(indices) < 0 or max(indices) >= size or any(i != int(i) for i in indices):
+            raise ValueError(f"indices must be in 0 ... {size - 1}, at least one, got {list(indices)}")
         self.size = size
         self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
 

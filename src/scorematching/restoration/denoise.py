@@ -11,14 +11,11 @@ import torch
 from torch import Tensor
 
 from scorematching.images import from_planes, to_planes
-from scorematching.prior import Prior
+from scorematching.prior import Prior, place
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import Identity
 
 Method = Literal["auto", "tweedie", "map"]
-
-#: Noise levels that differ by less than this factor are one.
-_SAME_LEVEL = 1.05
 
 
 def denoise(
@@ -28,7 +25,7 @@ def denoise(
     *,
     method: Method = "auto",
     peak: float | None = None,
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Remove white Gaussian noise from a picture.
@@ -44,7 +41,7 @@ def denoise(
         prior: What pictures look like.
         method: ``"tweedie"``, ``"map"``, or ``"auto"`` for what suits the prior.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
-        device: Where to compute.
+        device: Where to compute; by default where the prior is. The prior is moved there.
         progress: Called with the iterations done and their largest number, where it takes several.
 
     Returns:
@@ -68,7 +65,7 @@ def denoise(
         raise ValueError(f"method must be 'auto', 'tweedie' or 'map', got {method!r}")
     planes = to_planes(image, peak)
     level = sigma / planes.peak
-    y, prior = planes.data.to(device), prior.to(device)
+    y = place(planes.data, prior, device)
     if method == "map" or (method == "auto" and not prior.info.sigma):
         x = maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
     else:
@@ -87,10 +84,5 @@ def tweedie(y: Tensor, sigma: float, prior: Prior) -> Tensor:
         raise ValueError(
             "Tweedie's formula needs a prior of noisy pictures; this one was fitted on clean ones: use MAP"
         )
-    contrast = 1.0 if is_level_of(sigma, prior) else own / sigma
+    contrast = own / sigma
     return y + own**2 * prior.score(contrast * y) / contrast
-
-
-def is_level_of(sigma: float, prior: Prior) -> bool:
-    """Whether a prior was fitted on pictures of this noise level, to 5 %; ``sigma`` as a share of white."""
-    return prior.info.sigma > 0 and abs(math.log(sigma / prior.info.sigma)) < math.log(_SAME_LEVEL)

@@ -1,4 +1,4 @@
-"""Maximum a posteriori restoration: ``argmin_x |A x - y|^2 / (2 sigma^2) + E(x)``, by L-BFGS."""
+"""Maximum a posteriori restoration: a minimum of ``|A x - y|^2 / (2 sigma^2) + E(x)``, by L-BFGS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def maximum_a_posteriori(
     steps: int = 30,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """The most probable pictures behind observations with Gaussian noise; never less probable than ``start``.
+    """The most probable pictures near ``start`` behind observations with Gaussian noise; never less so than ``start``.
 
     Args:
         observed: ``y``, planes (N, 1, H', W'), white at 1.
@@ -41,7 +41,12 @@ def maximum_a_posteriori(
     precision = 1 / sigma**2
     x = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
-        [x], max_iter=steps, max_eval=2 * steps, tolerance_change=_SMALLEST_STEP, line_search_fn="strong_wolfe"
+        [x],
+        max_iter=steps,
+        max_eval=2 * steps,
+        history_size=8,
+        tolerance_change=_SMALLEST_STEP,
+        line_search_fn="strong_wolfe",
     )
     best, kept = math.inf, start
 

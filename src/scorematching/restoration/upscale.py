@@ -1,4 +1,4 @@
-"""Super-resolution: the most probable large picture that shrinks to the given one."""
+"""Super-resolution: a large picture that is probable and shrinks to the given one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.images import from_planes, to_planes
-from scorematching.prior import Prior
+from scorematching.prior import Prior, place
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import BicubicDownsampling
 
@@ -24,10 +24,13 @@ def upscale(
     sigma: float | None = None,
     steps: int = 30,
     peak: float | None = None,
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Enlarge a picture by MAP, ``argmin_x |A x - y|^2 / (2 sigma^2) + E(x)``, A being bicubic down-sampling.
+    """Enlarge a picture by MAP: ``|A x - y|^2 / (2 sigma^2) + E(x)`` is lowered, A being bicubic down-sampling.
+
+    The energy is not convex, and that of noisy pictures not always bounded below: what is found is the minimum whose
+    basin the bicubic interpolation lies in.
 
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is enlarged without MAP.
@@ -36,7 +39,7 @@ def upscale(
         sigma: Standard deviation of the noise in the picture, in its own units; 1/255 of white if not given.
         steps: Iterations at most.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
-        device: Where to compute.
+        device: Where to compute; by default where the prior is. The prior is moved there.
         progress: Called with the iterations done and ``steps``.
 
     Returns:
@@ -59,7 +62,7 @@ def upscale(
         raise ValueError(f"sigma must be a positive number, got {sigma}")
     planes = to_planes(image, peak)
     level = sigma / planes.peak if sigma is not None else 1 / 255
-    y, prior = planes.data.to(device), prior.to(device)
+    y = place(planes.data, prior, device)
     start = bicubic_upscale(y, int(factor))
     operator = BicubicDownsampling(int(factor), (start.shape[2], start.shape[3]))
     x = maximum_a_posteriori(y, operator, level, prior, start, steps, progress)

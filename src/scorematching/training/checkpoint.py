@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from scorematching.atomic import write_atomically
 from scorematching.prior import Prior, PriorInfo, build_prior
 
 #: The one metadata entry of our files. (One, because safetensors does not keep the order of several, and the same
@@ -56,6 +56,8 @@ def load_prior(path: str | Path) -> Prior:
             want = tuple(expected[name].shape) if name in expected else "no such tensor"
             got = tuple(found.shape) if found is not None else "nothing"
             raise ValueError(f"{path} is damaged: {name} should be {want}, it is {got}")
+        if found.dtype != expected[name].dtype:
+            raise ValueError(f"{path} is damaged: {name} should be {expected[name].dtype}, it is {found.dtype}")
         if not bool(torch.isfinite(found).all()):
             raise ValueError(f"{path} is damaged: {name} has entries that are NaN or infinite")
     prior.load_state_dict(tensors)
@@ -68,15 +70,7 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], entries: dict[st
     Raises:
         FileNotFoundError: The folder does not exist.
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no such folder: {path.parent}")
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(save(tensors, {_KEY: json.dumps(entries, sort_keys=True)}))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, save(tensors, {_KEY: json.dumps(entries, sort_keys=True)}))
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -52,14 +52,15 @@ class Plane:
         return replace(self, shape=(stop - start, self.shape[1]), first=self.first + start)
 
 
-def open_pictures(pictures: Iterable[Picture] | str | Path) -> list[list[Plane]]:
+def open_pictures(pictures: Iterable[Picture] | Picture, peak: float | None = None) -> list[list[Plane]]:
     """The planes of all pictures, one list a picture: the channels of a colour picture are planes of their own.
 
     Every picture is looked at once. Files are kept in memory up to ``MEMORY`` bytes, the others read when needed.
 
     Args:
-        pictures: Arrays, files, folders of files; or one file or folder. Arrays as in
+        pictures: Arrays, files, folders of files; or one of them. Arrays as in
             :func:`scorematching.images.to_planes`.
+        peak: The value of white in all of them; by default, what their types say.
 
     Raises:
         FileNotFoundError: A file or folder does not exist, or there is no picture.
@@ -68,26 +69,27 @@ def open_pictures(pictures: Iterable[Picture] | str | Path) -> list[list[Plane]]
     """
     found: list[list[Plane]] = []
     kept = 0
-    for item in [pictures] if isinstance(pictures, str | Path) else pictures:
+    for item in [pictures] if isinstance(pictures, np.ndarray | str | Path) else pictures:
         if isinstance(item, np.ndarray):
-            found.append(_planes_of(item, item, f"array {len(found)}"))
+            found.append(_planes_of(item, item, f"array {len(found)}", peak))
             continue
         for path in find_images([item]):
             image = read_image(path)
             kept += image.nbytes
-            found.append(_planes_of(image, image if kept <= MEMORY else path, path.name))
+            found.append(_planes_of(image, image if kept <= MEMORY else path, path.name, peak))
     if not found:
         raise FileNotFoundError("no picture was given")
-    low, high = (choose(found, key=lambda planes: planes[0].peak)[0] for choose in (min, max))
+    low, high = (choose((planes[0] for planes in found), key=lambda plane: plane.peak) for choose in (min, max))
     if low.peak != high.peak:
         raise ValueError(
-            f"the pictures differ in their white: {low.peak:g} in {low.name}, {high.peak:g} in {high.name}"
+            f"the pictures differ in their white: {low.peak:g} in {low.name}, {high.peak:g} in {high.name}; "
+            "say it (peak)"
         )
     return found
 
 
-def _planes_of(image: np.ndarray, source: np.ndarray | Path, name: str) -> list[Plane]:
-    planes = to_planes(image)
+def _planes_of(image: np.ndarray, source: np.ndarray | Path, name: str, peak: float | None) -> list[Plane]:
+    planes = to_planes(image, peak)
     count, _, height, width = planes.data.shape
     checksum = zlib.crc32(np.ascontiguousarray(image).tobytes())
     return [Plane(source, name, c, (height, width), 0, planes.peak, checksum) for c in range(count)]
@@ -135,7 +137,7 @@ class CropStream:
         ValueError: A plane is smaller than a crop.
 
     Example:
-        >>> stream = CropStream(open_pictures([np.random.rand(20, 30)])[0], crop=8, batch=4, seed=1)
+        >>> stream = CropStream(open_pictures([np.eye(20, 30)])[0], crop=8, batch=4, seed=1)
         >>> stream[7].shape, torch.equal(stream[7], stream[7])
         (torch.Size([4, 1, 8, 8]), True)
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _UNIT_OF_CLEAN = 10 / 255
 
 
 def fit(
-    pictures: Iterable[Picture] | str | Path,
+    pictures: Iterable[Picture] | Picture,
     *,
     sigma: float = 0.0,
     noisy: bool = False,
@@ -31,6 +32,7 @@ def fit(
     crop: int = 48,
     rate: float = 1e-2,
     seed: int = 0,
+    peak: float | None = None,
     device: str | torch.device = "cpu",
     progress: Callable[[Progress], None] | None = None,
     checkpoint: str | Path | None = None,
@@ -38,7 +40,8 @@ def fit(
     """Fit a prior to pictures by regularised score matching.
 
     Args:
-        pictures: Arrays, picture files, folders; grey or colour (each channel is then a picture of its own).
+        pictures: Arrays, picture files, folders, or one of them; grey or colour (each channel is then a picture of its
+            own).
         sigma: Standard deviation of the noise, in the pictures' own units (0-255 for 8 bit).
         noisy: Whether the pictures carry that noise already. If not, fresh noise of level ``sigma`` is added to each
             crop; either way the model is one of noisy pictures, and Tweedie's formula denoises with it.
@@ -51,12 +54,13 @@ def fit(
         batch: Crops a step.
         crop: Side of a crop.
         rate: Largest learning rate.
-        seed: Same seed, same data, same machine: same bits.
+        seed: Same seed, same data, same machine and number of threads: same bits.
+        peak: The pictures' value of white, as in :func:`scorematching.images.to_planes`.
         device: Where to compute.
         progress: Called now and then with the state of the training.
         checkpoint: A file that keeps the training's state now and then. If it exists, and holds a state of this very
-            training, the training goes on from there and ends as if it had not been interrupted. It is removed at
-            the end.
+            training, the training goes on from there and ends as if it had not been interrupted. Remove it once
+            the result is saved.
 
     Returns:
         The prior with the best held-out loss, and the history of the losses.
@@ -73,16 +77,17 @@ def fit(
         >>> result.prior.info.filters
         4
     """
-    _check_options(sigma=sigma, noisy=noisy, steps=steps, batch=batch, rate=rate, lam=lam, seed=seed)
-    planes = open_pictures(pictures)
-    names, peak = [channels[0].name for channels in planes], planes[0][0].peak
-    info = _describe(names, sigma / peak, noisy, model, filters, size, lam, seed, steps)
+    _check_options(sigma=sigma, noisy=noisy, rate=rate, lam=lam)
+    _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
+    planes = open_pictures(pictures, peak)
+    names, white = [channels[0].name for channels in planes], planes[0][0].peak
+    info = _describe(names, sigma / white, noisy, model, filters, size, lam, seed, steps)
     training, held_out = split(planes, rows=2 * info.size)
     fresh = 0.0 if noisy else info.sigma
     trainer = Trainer(
         prior=build_prior(info).to(device),
-        stream=CropStream(training, _side(crop, training, info), batch, fresh, seed),
-        held_out=CropStream(held_out, _side(crop, held_out, info), 2 * batch, fresh, seed + 1)[0],
+        stream=CropStream(*_usable(training, crop, info), batch, fresh, seed),
+        held_out=CropStream(*_usable(held_out, crop, info), 2 * batch, fresh, seed + 1)[0],
         rate=rate,
     )
     if checkpoint is not None:
@@ -90,26 +95,32 @@ def fit(
     return trainer.run(progress)
 
 
-def _side(crop: int, planes: list[Plane], info: PriorInfo) -> int:
-    """The side of crops: as wished, if the planes are large enough, but twice the filter at least."""
-    return max(min(crop, *(min(plane.shape) for plane in planes)), 2 * info.size)
+def _usable(planes: list[Plane], crop: int, info: PriorInfo) -> tuple[list[Plane], int]:
+    """The planes that crops fit into, and the side of a crop: as wished, if a plane is large enough for that."""
+    side = max(min(crop, max(min(plane.shape) for plane in planes)), 2 * info.size)
+    large = [plane for plane in planes if min(plane.shape) >= side]
+    small = sorted({plane.name for plane in planes} - {plane.name for plane in large})
+    if large and small:
+        warnings.warn(f"left out, smaller than a crop of {side} pixels: {', '.join(small)}", stacklevel=3)
+    return large or planes, side
 
 
-def _check_options(
-    *, sigma: float, noisy: bool, steps: int, batch: int, rate: float, lam: float | None, seed: int
-) -> None:
+def _check_options(*, sigma: float, noisy: bool, rate: float, lam: float | None) -> None:
     if not (sigma >= 0 and math.isfinite(sigma)):
         raise ValueError(f"sigma must be a number of 0 or more, got {sigma}")
     if noisy and sigma == 0:
         raise ValueError("noisy pictures need their noise level: give sigma, above 0")
-    if steps < 1 or batch < 1:
-        raise ValueError(f"steps and batch must be 1 or more, got {steps} and {batch}")
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more, got {seed}")
     if not rate > 0:
         raise ValueError(f"rate must be positive, got {rate}")
     if lam is not None and not (lam >= 0 and math.isfinite(lam)):
         raise ValueError(f"lam must be a number of 0 or more, got {lam}")
+
+
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        least = 0 if name == "seed" else 1
+        if count != int(count) or count < least:
+            raise ValueError(f"{name} must be a whole number of {least} or more, got {count}")
 
 
 def _describe(

@@ -30,7 +30,6 @@ class Progress:
         steps: Steps in all.
         loss: Loss a pixel, a running mean.
         held_out: Latest loss a pixel on held-out crops.
-        seconds: Since the start of this run.
         speed: Steps a second in this run.
     """
 
@@ -38,13 +37,7 @@ class Progress:
     steps: int
     loss: float
     held_out: float
-    seconds: float
     speed: float
-
-    @property
-    def seconds_left(self) -> float:
-        """Expected time to the end."""
-        return (self.steps - self.step) / self.speed if self.speed else math.inf
 
 
 @dataclass
@@ -63,13 +56,17 @@ class FitResult:
 
     @property
     def expected_psnr(self) -> float | None:
-        """Stein's unbiased estimate of the PSNR (dB, white at 1) of one Tweedie step on held-out noisy pictures.
+        """Stein's estimate of the PSNR (dB, white at 1) of one Tweedie step on held-out noisy pictures.
 
-        From ``SURE = sigma^4 2J + D sigma^2``; ``None`` where the training data were not noisy or ``lam`` not zero.
+        From ``SURE = sigma^4 2J + D sigma^2``. It is unbiased for Gaussian noise, and too high where the noise was
+        clipped to the range of the file. ``None`` where J is not that of the denoiser: for clean training data,
+        ``lam`` above zero, patches; and where no noise is left to estimate from.
         """
         info = self.prior.info
-        mse = info.sigma**2 * (1 + 2 * self.best)
-        return -10 * math.log10(mse) if info.sigma and not info.lam and mse > 0 else None
+        share = 1 + 2 * self.best
+        if info.model != "foe" or not info.sigma or info.lam or not share > 0:
+            return None
+        return -20 * math.log10(info.sigma) - 10 * math.log10(share)
 
 
 class Trainer:
@@ -101,17 +98,15 @@ class Trainer:
             if progress is not None and (self.step % 5 == 0 or self.step == self.steps):
                 progress(self._progress(time.monotonic() - start, self.step - first))
         self.prior.load_state_dict(self.best_state)
-        if self.checkpoint is not None:
-            self.checkpoint.unlink(missing_ok=True)
         return self.result
 
     def _progress(self, seconds: float, done: int) -> Progress:
         latest = self.result.history[-1][2] if self.result.history else math.nan
-        return Progress(self.step, self.steps, self.running, latest, seconds, done / seconds)
+        return Progress(self.step, self.steps, self.running, latest, done / seconds)
 
     def _advance(self) -> None:
         """One step of Adam."""
-        loss = self.prior.loss(self.stream[self.step].to(self.device), self.prior.info.lam)
+        loss = self.prior.loss(self.stream[self.step].to(self.device))
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
@@ -130,7 +125,7 @@ class Trainer:
     def _evaluate(self) -> None:
         """The held-out loss; the state is kept if it is the best so far."""
         with torch.no_grad():
-            value = float(self.prior.loss(self.held_out, self.prior.info.lam))
+            value = float(self.prior.loss(self.held_out))
         self.result.history.append((self.step, self.running, value))
         if value < self.result.best:
             self.result.best, self.best_state = value, self._copy()
@@ -182,9 +177,15 @@ class Trainer:
         write_tensors(path, {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, entries)
 
     def _identity(self) -> dict[str, object]:
-        """What must be equal for a checkpoint to be of this training."""
+        """What must be equal for a checkpoint to be of this training, and for the same bits to come out."""
         stream = self.stream
-        settings = {"rate": self.rate, "batch": stream.batch, "crop": stream.crop, "fresh": stream.sigma}
+        settings = {
+            "rate": self.rate,
+            "batch": stream.batch,
+            "crop": stream.crop,
+            "fresh": stream.sigma,
+            "threads": torch.get_num_threads(),
+        }
         planes = [[plane.name, *plane.shape, plane.checksum] for plane in stream.planes]
         return {**dataclasses.asdict(self.prior.info), **settings, "planes": planes}
 
