@@ -186,6 +186,7 @@ def test_a_linear_energy_has_no_curvature() -> None:
 
 BAD = {
     "not a graph": (lambda e, x: sm.score(torch.nn.Linear(4, 1), x), TypeError, "Graph or Sequential, got Linear"),
+    "no graph to check": (lambda e, x: sm.check_gradients(torch.nn.Linear(4, 1), x), TypeError, "got Linear"),
     "not a tensor": (lambda e, x: sm.score(e, [1.0]), TypeError, "torch tensor, got list"),
     "integers": (lambda e, x: sm.score(e, x.long()), TypeError, r"float32 or float64, got torch.int64.*x.float\(\)"),
     "precision": (

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scorematching.graph import Graph
 from scorematching.layers.base import Layer, Local, Sides
-from scorematching.losses import score_matching_loss, sm_value
+from scorematching.losses import check_data, score_matching_loss, sm_value
 from scorematching.sweeps import sweep1, sweep2
 
 
@@ -80,6 +80,8 @@ def check_gradients(
 
     Raises:
         CheckError: A gradient is wrong; the message names it.
+        TypeError: ``energy`` is not a graph.
+        ValueError: A shape does not fit, or ``x`` is not finite.
 
     Example:
         >>> import scorematching as sm
@@ -89,6 +91,7 @@ def check_gradients(
     """
     energy = copy.deepcopy(energy).double()
     x = x.detach().double().requires_grad_()
+    check_data(energy, x, finite=True)
     weight = None if weight is None else weight.double()
     leaves: dict[str, Tensor] = {n: p for n, p in energy.named_parameters() if p.requires_grad} | {"x": x}
 

@@ -55,11 +55,14 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: The command line without the program's name; by default the process's own.
     """
     keep_freed_memory()
-    warnings.showwarning = lambda message, *_, **__: _show_warning(message)
     try:
-        code = app(args=arguments, standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: _show_warning(message)
+            code = app(args=arguments, standalone_mode=False)
     except (ValueError, TypeError, OSError, RuntimeError, MemoryError, OverflowError) as error:
-        errors.print(f"error: {_one_line(error)}", markup=False, highlight=False, soft_wrap=True)
+        errors.print(
+            f"error: {_one_line(error) or type(error).__name__}", markup=False, highlight=False, soft_wrap=True
+        )
         sys.exit(1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises for a wrong command line has it
