@@ -23,7 +23,7 @@ SIGMA = 25 / 255
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write.")] = Path("demo"),
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Of the training.")] = 900,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Of the training.")] = 1500,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
