@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from scorematching.training import Progress
+from scorematching.prior import Prior
+from scorematching.training import Progress, fit
 
 console = Console()
 errors = Console(stderr=True)
@@ -42,10 +44,32 @@ WhiteOption = Annotated[
         show_default="255, 65535 or 1, by the type; the largest value of floating point above 2",
     ),
 ]
+PictureArgument = Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")]
+LearningOption = Annotated[
+    int, typer.Option("--steps", min=1, help="Of learning from the picture itself, where no prior is given.")
+]
 SIGMA_HELP = (
     "Standard deviation of the noise, in the picture's own units: on the 0-255 scale for 8-bit input, 0-65535 for "
     "16-bit, the pixel values' own for floating point."
 )
+
+
+def check_sigma(sigma: float) -> None:
+    """Raise ``ValueError`` unless ``sigma`` is a noise level, before any work is done."""
+    if not 0 < sigma < math.inf:
+        raise ValueError(f"--sigma must be a positive number, got {sigma}")
+
+
+def learn_from(
+    image: np.ndarray, *, sigma: float, noisy: bool, peak: float, steps: int, seed: int, device: torch.device
+) -> Prior:
+    """A prior of the one picture itself; a progress bar shows the training."""
+    with fit_bar("learning from the picture") as progress:
+        result = fit(
+            image, sigma=sigma, noisy=noisy, peak=peak, steps=steps, seed=seed, device=device, progress=progress
+        )
+    return result.prior
 
 
 def check_device(name: str) -> torch.device:

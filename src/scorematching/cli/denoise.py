@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,12 +10,16 @@ import scorematching as sm
 from scorematching.cli.common import (
     SIGMA_HELP,
     DeviceOption,
+    LearningOption,
+    OutputOption,
+    PictureArgument,
     PriorOption,
     SeedOption,
     WhiteOption,
     check_device,
+    check_sigma,
     console,
-    fit_bar,
+    learn_from,
     step_bar,
 )
 from scorematching.images import to_planes
@@ -24,15 +27,11 @@ from scorematching.images.files import check_output
 
 
 def denoise(
-    picture: Annotated[
-        Path, typer.Argument(help="The noisy picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")],
+    picture: PictureArgument,
+    output: OutputOption,
     sigma: Annotated[float, typer.Option("--sigma", help=SIGMA_HELP)],
     prior: PriorOption = None,
-    steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Of learning from the picture itself, where no prior is given.")
-    ] = 600,
+    steps: LearningOption = 600,
     white: WhiteOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
@@ -48,8 +47,7 @@ def denoise(
     image = sm.read_image(picture)
     check_output(output, image, picture)
     peak = to_planes(image, white).peak
-    if not 0 < sigma < float("inf"):
-        raise ValueError(f"--sigma must be a positive number, got {sigma}")
+    check_sigma(sigma)
     if prior is not None:
         model = sm.load_prior(prior)
         own = model.info.sigma * peak
@@ -60,18 +58,7 @@ def denoise(
                 highlight=False,
             )
     else:
-        with fit_bar("learning from the picture") as progress:
-            result = sm.fit(
-                image,
-                sigma=sigma,
-                noisy=True,
-                steps=steps,
-                seed=seed,
-                peak=peak,
-                device=where,
-                progress=progress,
-            )
-        model = result.prior
+        model = learn_from(image, sigma=sigma, noisy=True, peak=peak, steps=steps, seed=seed, device=where)
     with step_bar("denoising") as step:
         restored = sm.denoise(image, sigma, model, peak=peak, device=where, progress=step)
     sm.write_image(output, restored)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,12 +9,16 @@ import typer
 import scorematching as sm
 from scorematching.cli.common import (
     DeviceOption,
+    LearningOption,
+    OutputOption,
+    PictureArgument,
     PriorOption,
     SeedOption,
     WhiteOption,
     check_device,
+    check_sigma,
     console,
-    fit_bar,
+    learn_from,
     step_bar,
 )
 from scorematching.images import to_planes
@@ -23,10 +26,8 @@ from scorematching.images.files import check_output
 
 
 def upscale(
-    picture: Annotated[
-        Path, typer.Argument(help="The small picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")],
+    picture: PictureArgument,
+    output: OutputOption,
     factor: Annotated[int, typer.Option("--factor", min=2, max=16, help="How many times larger.")] = 2,
     sigma: Annotated[
         float | None,
@@ -35,9 +36,7 @@ def upscale(
         ),
     ] = None,
     prior: PriorOption = None,
-    steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Of learning from the picture itself, where no prior is given.")
-    ] = 600,
+    steps: LearningOption = 600,
     white: WhiteOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
@@ -50,15 +49,13 @@ def upscale(
     image = sm.read_image(picture)
     check_output(output, image, picture)
     peak = to_planes(image, white).peak
-    if sigma is not None and not 0 < sigma < float("inf"):
-        raise ValueError(f"--sigma must be a positive number, got {sigma}")
+    if sigma is not None:
+        check_sigma(sigma)
     if prior is not None:
         model = sm.load_prior(prior)
     else:
         level = peak * 25 / 255
-        with fit_bar("learning from the picture") as progress:
-            result = sm.fit(image, sigma=level, steps=steps, seed=seed, peak=peak, device=where, progress=progress)
-        model = result.prior
+        model = learn_from(image, sigma=level, noisy=False, peak=peak, steps=steps, seed=seed, device=where)
     with step_bar("enlarging") as step:
         restored = sm.upscale(image, factor, model, sigma=sigma, peak=peak, device=where, progress=step)
     sm.write_image(output, restored)

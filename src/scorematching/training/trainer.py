@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import time
 from collections.abc import Callable
@@ -107,18 +106,18 @@ class Trainer:
     def _advance(self) -> None:
         """One step of Adam."""
         loss = self.prior.loss(self.stream[self.step].to(self.device))
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
-        self.optimizer.step()
-        self.prior.constrain()
-        self.schedule.step()
         value = loss.item()
         if not math.isfinite(value):
             raise ValueError(
                 f"the loss became {value} at step {self.step}: lower the rate ({self.rate:g}), or raise lam "
                 f"({self.prior.info.lam:g})"
             )
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
+        self.optimizer.step()
+        self.prior.constrain()
+        self.schedule.step()
         self.running = value if self.step == 0 else 0.98 * self.running + 0.02 * value
         self.step += 1
 
@@ -155,9 +154,8 @@ class Trainer:
         moments = {
             i: {key: part[key][name] for key in ("exp_avg", "exp_avg_sq", "step")} for i, name in enumerate(names)
         }
-        schedule = json.loads(entries["schedule"])
-        self.optimizer.load_state_dict({"state": moments, "param_groups": json.loads(entries["groups"])})
-        self.schedule.load_state_dict(schedule)
+        self.optimizer.load_state_dict({"state": moments, "param_groups": entries["groups"]})
+        self.schedule.load_state_dict(entries["schedule"])
 
     def _save(self, path: Path) -> None:
         tensors = {f"now.{n}": t for n, t in self.prior.state_dict().items()}
@@ -171,8 +169,8 @@ class Trainer:
             "running": self.running,
             "history": self.result.history,
             "best": self.result.best,
-            "schedule": json.dumps({k: v for k, v in self.schedule.state_dict().items() if k != "_anneal_func_type"}),
-            "groups": json.dumps(self.optimizer.state_dict()["param_groups"]),
+            "schedule": self.schedule.state_dict(),
+            "groups": self.optimizer.state_dict()["param_groups"],
         }
         write_tensors(path, {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, entries)
 
