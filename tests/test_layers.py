@@ -22,7 +22,9 @@ def test_every_rule_agrees_with_autograd(name: str) -> None:
         "sweep 3: a",
         "sweep 3: a2",
         "sweep 4: c",
-        *(f"sweep 4: {n}" for n in parameters),
+        "columns: J^T",
+        "columns: J",
+        *(f"{rules}: {n}" for rules in ("sweep 4", "columns") for n in ("c", *parameters)),
     }
     assert max(errors.values()) < 1e-10
 

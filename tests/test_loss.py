@@ -185,7 +185,12 @@ def test_a_linear_energy_has_no_curvature() -> None:
 
 
 BAD = {
-    "not a graph": (lambda e, x: sm.score(torch.nn.Linear(4, 1), x), TypeError, "Graph or Sequential, got Linear"),
+    "not a graph": (
+        lambda e, x: sm.score_matching_loss(torch.nn.Linear(4, 1), x, curvature="diagonal"),
+        TypeError,
+        "Graph or Sequential, got Linear",
+    ),
+    "no module": (lambda e, x: sm.score(len, x), TypeError, "a torch module that returns energies, got builtin"),
     "no graph to check": (lambda e, x: sm.check_gradients(torch.nn.Linear(4, 1), x), TypeError, "got Linear"),
     "not a tensor": (lambda e, x: sm.score(e, [1.0]), TypeError, "torch tensor, got list"),
     "integers": (lambda e, x: sm.score(e, x.long()), TypeError, r"float32 or float64, got torch.int64.*x.float\(\)"),
@@ -211,7 +216,7 @@ BAD = {
     "curvature": (
         lambda e, x: sm.score_matching_loss(e, x, curvature="no"),
         ValueError,
-        "curvature must be 'diagonal'",
+        "curvature must be 'auto', 'diagonal'.* or 'propagation', got 'no'",
     ),
     "curvature of diagonal": (lambda e, x: sm.hessian_diagonal(e, x, "no"), ValueError, "curvature must be"),
     "reduction": (lambda e, x: sm.score_matching_loss(e, x, reduction="no"), ValueError, "'mean', 'sum' or 'none'"),

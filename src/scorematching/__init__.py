@@ -2,23 +2,51 @@
 
 from scorematching import layers as _layers
 from scorematching._version import __version__
-from scorematching.checks import CheckError, check_gradients, check_layer
+from scorematching.checks import CheckError, brute_force, check_gradients, check_layer
+from scorematching.curvature import (
+    ApproximationWarning,
+    Coloring,
+    Curvature,
+    CurvaturePropagation,
+    Diagonal,
+    Exactness,
+    Full,
+    Hutchinson,
+    Jacobian,
+    exactness,
+)
+from scorematching.derivatives import hessian_diagonal, score
 from scorematching.graph import Edge, Graph, Sequential
 from scorematching.images import psnr, read_image, ssim, write_image
 from scorematching.layers import *  # noqa: F403
-from scorematching.losses import ScoreMatchingLoss, hessian_diagonal, score, score_matching_loss
-from scorematching.models import FieldsOfExperts, PoT, Whitening
+from scorematching.losses import (
+    ScoreMatchingLoss,
+    denoising_score_matching_loss,
+    score_matching_loss,
+    sliced_score_matching_loss,
+)
+from scorematching.models import NICE, FieldsOfExperts, PoT, Whitening
 from scorematching.prior import Prior, PriorInfo
 from scorematching.restoration import BicubicDownsampling, denoise, upscale
 from scorematching.training import FitResult, Progress, fit, load_prior, save_prior
 
 __all__ = [
+    "NICE",
+    "ApproximationWarning",
     "BicubicDownsampling",
     "CheckError",
+    "Coloring",
+    "Curvature",
+    "CurvaturePropagation",
+    "Diagonal",
     "Edge",
+    "Exactness",
     "FieldsOfExperts",
     "FitResult",
+    "Full",
     "Graph",
+    "Hutchinson",
+    "Jacobian",
     "PoT",
     "Prior",
     "PriorInfo",
@@ -27,9 +55,12 @@ __all__ = [
     "Sequential",
     "Whitening",
     "__version__",
+    "brute_force",
     "check_gradients",
     "check_layer",
     "denoise",
+    "denoising_score_matching_loss",
+    "exactness",
     "fit",
     "hessian_diagonal",
     "load_prior",
@@ -38,6 +69,7 @@ __all__ = [
     "save_prior",
     "score",
     "score_matching_loss",
+    "sliced_score_matching_loss",
     "ssim",
     "upscale",
     "write_image",

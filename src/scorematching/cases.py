@@ -118,6 +118,37 @@ def shared() -> sm.Graph:
     )
 
 
+def parallel() -> sm.Graph:
+    """Two edges between the same nodes, a node of one number a sample, and a point-wise end."""
+    return sm.Graph(
+        [
+            ("x", sm.Linear(4, 3), "h"),
+            ("h", sm.Tanh(), "u"),
+            ("h", sm.Sin(), "u"),
+            ("u", sm.Square(), "v"),
+            ("v", sm.Sum(0.5), "s"),
+            ("s", sm.Softplus(), "energy"),
+        ]
+    )
+
+
+def halves() -> sm.Graph:
+    """Two hidden layers that see different halves of the data, side by side."""
+    return sm.Graph(
+        [
+            ("x", sm.Select([0, 2]), "a"),
+            ("x", sm.Select([3, 1]), "b"),
+            ("a", sm.Linear(2, 3), "h"),
+            ("b", sm.Linear(2, 3), "h"),
+            ("h", sm.Tanh(), "u"),
+            ("u", sm.WeightedSum(3), "energy"),
+            ("b", sm.Embed([0, 1], 3), "c"),
+            ("c", sm.StudentT(), "q"),
+            ("q", sm.Sum(), "energy"),
+        ]
+    )
+
+
 # name -> (network, shape of one sample, whether the recursion gives the true diagonal)
 NETWORKS: dict[str, tuple[Callable[[], sm.Graph], Shape, bool]] = {
     "PoE, Student-t": (lambda: sm.Sequential(sm.Linear(4, 7), sm.StudentT(), sm.WeightedSum(7)), (4,), True),
@@ -175,6 +206,10 @@ NETWORKS: dict[str, tuple[Callable[[], sm.Graph], Shape, bool]] = {
     "skip connection": (skip, (4,), False),
     "residual": (residual, (4,), False),
     "shared layer": (shared, (4,), False),
+    "parallel edges": (parallel, (4,), False),
+    "disjoint halves": (halves, (4,), True),
+    "NICE": (lambda: sm.NICE(4, 5, couplings=3), (4,), False),
+    "NICE, one coupling": (lambda: sm.NICE(5, 4, couplings=1), (5,), False),
 }
 
 

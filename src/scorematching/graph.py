@@ -86,6 +86,12 @@ class Graph(nn.Module):
                 found.add(edge.source)
         return frozenset(found)
 
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes, the input first, each after all nodes that lead to it."""
+        last = {edge.target: place for place, edge in enumerate(self.edges)}
+        return [self.input, *sorted(last, key=last.__getitem__)]
+
     def pairs(self) -> Iterable[tuple[Edge, Layer]]:
         """Edges and their layers, in sweep order."""
         for edge in self.edges:

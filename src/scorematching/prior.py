@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorematching.losses import score, score_matching_loss
+from scorematching.derivatives import score
+from scorematching.losses import score_matching_loss
 from scorematching.models import FieldsOfExperts, PoT, Whitening
 
 ModelName = Literal["foe", "pot"]

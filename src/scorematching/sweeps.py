@@ -104,19 +104,22 @@ def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> N
         _add(state.a2, edge.target, layer.push_a2(local, a2))
 
 
-def sweep4(graph: Graph, state: State, by_data: bool = True) -> dict[str, Tensor]:
+def sweep4(
+    graph: Graph, state: State, by_data: bool = True, start: dict[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """Backward: ``c = dJ/dg``, (9), (10), and the gradients of the loss by the parameters, (14) to (17), (21), (22).
 
     Args:
         graph: The energy.
         state: After sweep 3; ``c`` is added.
         by_data: Whether ``state.c[graph.input]``, the gradient of the loss by the data, is wanted.
+        start: Summands of ``c`` at some nodes that are known already.
 
     Returns:
         The gradient by each parameter that asks for one, by its name in the graph; one that does not bear on the loss
         is left out. A layer on several edges has a summand for each of them.
     """
-    state.c, influential = {}, graph.influential
+    state.c, influential = dict(start or {}), graph.influential
     found: dict[str, Tensor] = {}
     for edge, layer in reversed(list(graph.pairs())):
         local, source, target = state.local[edge.number], edge.source, edge.target

@@ -11,15 +11,17 @@ from rich.table import Table
 from scorematching.cases import LAYERS, NETWORKS, make_layer, make_network
 from scorematching.checks import CheckError, check_gradients, check_layer
 from scorematching.cli.common import DeviceOption, SeedOption, check_device, console
+from scorematching.curvature.auto import Name
 
 TOLERANCE = 1e-10
+METHODS: tuple[Name, ...] = ("diagonal", "full", "jacobian", "coloring")
 
 
 def check(seed: SeedOption = 0, device: DeviceOption = "cpu") -> None:
     """Check every rule of every layer, and the gradients of whole networks, in float64.
 
-    Each rule of the four sweeps is compared with automatic differentiation; a relative error over 1e-10 fails, and
-    makes the exit status 1.
+    Each rule of the sweeps, and each method of curvature, is compared with automatic differentiation; a relative error
+    over 1e-10 fails, and makes the exit status 1.
     """
     where = check_device(device)
     table = Table("case", "checks", "largest relative error", "")
@@ -46,4 +48,10 @@ def _errors(name: str, seed: int, device: torch.device) -> dict[str, float]:
         layer, x = make_layer(name, seed)
         return check_layer(layer.to(device), x.to(device), TOLERANCE, seed)
     energy, x, _ = make_network(name, seed)
-    return check_gradients(energy.to(device), x.to(device), tolerance=TOLERANCE)
+    return {
+        f"{curvature}: {what}": error
+        for curvature in METHODS
+        for what, error in check_gradients(
+            energy.to(device), x.to(device), tolerance=TOLERANCE, curvature=curvature
+        ).items()
+    }

@@ -1,8 +1,9 @@
 """Layers: functions on the edges of a graph, each with its derivatives beside it."""
 
-from scorematching.layers.base import Affine, Layer, Pointwise
+from scorematching.layers.base import Layer
 from scorematching.layers.conv import Conv2d, ConvTranspose2d
 from scorematching.layers.experts import Charbonnier, LogCosh, ScaledExpert, StudentT, StudentTMixture
+from scorematching.layers.families import Affine, Pointwise
 from scorematching.layers.linear import Linear, Scale
 from scorematching.layers.pointwise import (
     GELU,

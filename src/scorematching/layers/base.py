@@ -1,7 +1,8 @@
-"""The two families of layers, and every rule of the four sweeps, each at one place.
+"""What a layer is: a function on an edge of the graph, with its rules for the sweeps.
 
-A layer sits on an edge of the graph and maps the value ``x`` of its source node to a summand ``y`` of its target
-node. For each node the sweeps carry five quantities (symbols of the paper on the left)::
+The rules themselves are in ``families.py``. A layer sits on an edge of the graph and maps the value ``x`` of its
+source node to a summand ``y`` of its target node. For each node the sweeps carry five quantities
+(symbols of the paper on the left)::
 
     g            g    the node's value                                            sweep 1, forward
     delta        d    dE/dg                                                       sweep 2, backward
@@ -13,12 +14,16 @@ node. For each node the sweeps carry five quantities (symbols of the paper on th
 A rule takes the quantities of one end of the edge and gives the edge's summand for the other end. ``None`` stands
 for a tensor of zeros, so that what is zero costs nothing. Numbers in brackets are equations of the supplement to
 Kingma & LeCun, *Regularized estimation of image statistics by Score Matching*, NIPS 2010.
+
+Where whole Hessians or Jacobians are carried, a layer acts on *columns*: tensors of shape (N, K, ...) that hold K
+vectors a sample. Column rules are those of ``J``, the layer's own Jacobian at its input.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -29,6 +34,22 @@ Gradients = dict[str, Tensor]
 Local = tuple[Any, ...]
 #: Coefficients of a linear map: a tensor, one number for all, or ``None`` for a map of zeros and ones.
 Coefficients = Any
+
+
+class Span(NamedTuple):
+    """Which positions a position ``q`` sees along one dimension: from ``rate q + first`` to ``rate q + last``."""
+
+    rate: Fraction
+    first: Fraction
+    last: Fraction
+
+    def behind(self, other: Span) -> Span:
+        """What is seen by way of this span, of what ``other`` sees."""
+        return Span(self.rate * other.rate, other.first + other.rate * self.first, other.last + other.rate * self.last)
+
+
+#: The span of a layer that keeps every position at its place.
+HERE = Span(Fraction(1), Fraction(0), Fraction(0))
 
 
 class Sides(NamedTuple):
@@ -75,7 +96,8 @@ def channel_sum(values: Tensor) -> Tensor:
 class Layer(nn.Module, ABC):
     """A function on an edge, with its rules for the four sweeps.
 
-    Subclass :class:`Affine` or :class:`Pointwise`, which hold the rules; this class only names them.
+    Subclass :class:`scorematching.Affine` or :class:`scorematching.Pointwise`, which hold the rules; this class only
+    names them.
     """
 
     #: Whether second derivatives vanish everywhere: the value of a node from which only such layers lead to the
@@ -88,6 +110,17 @@ class Layer(nn.Module, ABC):
     def stand_in(self, x: Tensor) -> Tensor:
         """A tensor of the shape of ``forward(x)``, of any values, where only the shape is asked for."""
         return self(x)
+
+    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
+        """How many it takes to make one output of shape ``y`` of one input of shape ``x``; moves and sums are free."""
+        return 0
+
+    def footprint(self) -> tuple[Span, Span] | None:
+        """Which positions of the input, along height and width, an output sees; ``None`` if it may be any.
+
+        What is not known to keep to positions must not claim so: then nothing is said to be exact that is not.
+        """
+        return None
 
     @abstractmethod
     def local(self, x: Tensor, curvature: bool = True) -> Local:
@@ -120,162 +153,18 @@ class Layer(nn.Module, ABC):
     def gradients(self, local: Local, sides: Sides) -> Gradients:
         """Sweep 4: dJ/dw for each own parameter that asks for a gradient, by name."""
 
-
-class Affine(Layer):
-    """``y = W x + b``, for any linear map ``W`` that is made of coefficients ``w``.
-
-    A concrete layer says how the map is applied (:meth:`linear`), how its adjoint is (:meth:`adjoint`), and, if it
-    has a ``weight`` to learn, how two tensors make its gradient (:meth:`outer`). ``W∘W`` is the same map with
-    squared coefficients; a map of zeros and ones has no coefficients (``None``) and is its own square.
-    """
-
-    affine = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight: Coefficients = None
-        self.bias: nn.Parameter | None = None
+    @abstractmethod
+    def pull_columns(self, local: Local, h: Tensor) -> Tensor:
+        """``J^T h`` for columns ``h``, shape (N, K, ...), of the target node: one side of (2)."""
 
     @abstractmethod
-    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """``W x`` with coefficients ``w``, for a batch ``x``."""
+    def push_columns(self, local: Local, g: Tensor) -> Tensor:
+        """``J g`` for columns ``g``, shape (N, K, ...), of the source node; N may be 1, for all samples."""
 
     @abstractmethod
-    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """``W^T y`` with coefficients ``w``, where ``shape`` is that of the input ``x``."""
-
-    def outer(self, y: Tensor, x: Tensor) -> Tensor:
-        """Gradient of ``<y, W x>`` by the coefficients: ``y x^T``, summed over the batch."""
-        raise TypeError(f"{type(self).__name__} has no weight to learn, so it needs no outer product")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Sweep 1: ``W x + b``."""
-        y = self.linear(x, self.weight)
-        return y if self.bias is None else y + channel_view(self.bias, y.ndim)
-
-    def local(self, x: Tensor, curvature: bool = True) -> Local:
-        """The input, ``w`` and ``w∘w``, which every sweep shares."""
-        return x, self.weight, None if self.weight is None else self.weight * self.weight
-
-    def pull_d(self, local: Local, d: Tensor) -> Tensor:
-        """Sweep 2: ``W^T d``, section 3.1."""
-        x, w, _ = local
-        return self.adjoint(d, w, x.shape)
-
-    def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
-        """Sweep 2: ``(W∘W)^T d2``, section 3.1."""
-        x, _, ww = local
-        return maybe(lambda t: self.adjoint(t, ww, x.shape), d2)
-
-    def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
-        """Sweep 3: ``W a``, (11) and (12)."""
-        _, w, _ = local
-        return maybe(lambda t: self.linear(t, w), a)
-
-    def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
-        """Sweep 3: ``(W∘W) a2``, (13)."""
-        _, _, ww = local
-        return maybe(lambda t: self.linear(t, ww), a2)
-
-    def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
-        """Sweep 4: ``W^T c``, (14) and (15)."""
-        x, w, _ = local
-        return maybe(lambda t: self.adjoint(t, w, x.shape), sides.c)
-
-    def gradients(self, local: Local, sides: Sides) -> Gradients:
-        """Sweep 4: ``c x^T + d a^T + 2 W∘(d2 a2^T)`` for the weight, (16) and (17), and ``c`` for the bias."""
-        x, w, _ = local
-        if strange := {name for name, _ in self.named_parameters()} - {"weight", "bias"}:
-            raise TypeError(f"{type(self).__name__} has parameters {sorted(strange)}: only weight and bias are learned")
-        found: Gradients = {}
-        if isinstance(w, Tensor) and w.requires_grad:
-            d, d2, a, a2, c = sides
-            curved = maybe(self.outer, d2, a2)
-            gradient = total(
-                maybe(self.outer, c, x), maybe(self.outer, d, a), None if curved is None else 2 * w * curved
-            )
-            if gradient is not None:
-                found["weight"] = gradient
-        if self.bias is not None and self.bias.requires_grad and sides.c is not None:
-            found["bias"] = channel_sum(sides.c)
-        return found
-
-
-class Pointwise(Layer):
-    """``y = f(x)``, entry by entry.
-
-    A concrete layer gives ``f`` as :meth:`forward` and ``f', f'', f'''`` as :meth:`derivatives`, and, if it has
-    parameters, :meth:`parameter_gradients`.
-
-    Example:
-        >>> class Cube(Pointwise):
-        ...     def forward(self, x):
-        ...         return x**3
-        ...     def derivatives(self, x):
-        ...         return 3 * x**2, 6 * x, torch.full_like(x, 6.0)
-        >>> import scorematching as sm
-        >>> report = sm.check_layer(Cube(), torch.randn(2, 5, dtype=torch.float64))
-        >>> max(report.values()) < 1e-10
-        True
-    """
-
-    affine = False
+    def pull_pairing(self, local: Local, h: Tensor, g: Tensor) -> Tensor | None:
+        """Gradient of ``<h, J g>`` by the layer's input, for columns ``h`` of the target and ``g`` of the source."""
 
     @abstractmethod
-    def derivatives(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``f'(x), f''(x), f'''(x)``, each of the shape of ``x``."""
-
-    def parameter_gradients(self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None) -> Gradients:
-        """Gradient of ``<p0, f> + <p1, f'> + <p2, f''>`` by each own parameter."""
-        raise TypeError(f"{type(self).__name__} has parameters, so it needs a method parameter_gradients")
-
-    def stand_in(self, x: Tensor) -> Tensor:
-        """The input: it has the shape of the output."""
-        return x
-
-    def slope(self, x: Tensor) -> Tensor:
-        """``f'(x)`` alone, for the score; to be overridden where that is cheaper than all derivatives."""
-        return self.derivatives(x)[0]
-
-    def local(self, x: Tensor, curvature: bool = True) -> Local:
-        """The input and ``f', f'', f'''`` there."""
-        return (x, *self.derivatives(x)) if curvature else (x, self.slope(x), None, None)
-
-    def pull_d(self, local: Local, d: Tensor) -> Tensor:
-        """Sweep 2: ``f' d``, (1)."""
-        _, f1, _, _ = local
-        return f1 * d
-
-    def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
-        """Sweep 2: ``f'^2 d2 + f'' d``, section 1.3."""
-        _, f1, f2, _ = local
-        return total(f2 * d, times(d2, f1, f1))
-
-    def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
-        """Sweep 3: ``f' a + f'' a2``, (18) and (19)."""
-        _, f1, f2, _ = local
-        return total(times(f1, a), times(f2, a2))
-
-    def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
-        """Sweep 3: ``f'^2 a2``, (20)."""
-        _, f1, _, _ = local
-        return times(a2, f1, f1)
-
-    def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
-        """Sweep 4: ``f' c + f'' d a + (2 f' f'' d2 + f''' d) a2``, (21) and (22)."""
-        _, f1, f2, f3 = local
-        p0, p1, p2 = self._multipliers(local, sides)
-        return total(times(f1, p0), times(f2, p1), times(f3, p2))
-
-    def gradients(self, local: Local, sides: Sides) -> Gradients:
-        """Sweep 4: (21) and (22) with the derivative by a parameter in the place of the derivative by ``x``."""
-        if not any(p.requires_grad for p in self.parameters()):
-            return {}
-        return self.parameter_gradients(local[0], *self._multipliers(local, sides))
-
-    @staticmethod
-    def _multipliers(local: Local, sides: Sides) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """What multiplies a change of ``f``, ``f'`` and ``f''`` in the loss: ``c``, ``d a + 2 d2 a2 f'``, ``d a2``."""
-        d, d2, a, a2, c = sides
-        p1 = total(times(d, a), times(d2, a2, 2 * local[1]) if d2 is not None else None)
-        return c, p1, times(d, a2)
+    def pairing_gradients(self, local: Local, h: Tensor, g: Tensor) -> Gradients:
+        """Gradient of ``<h, J g>`` by each own parameter that asks for a gradient, by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import cast
 
 import torch
@@ -9,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 
-from scorematching.layers.base import Affine, Coefficients
+from scorematching.layers.base import Coefficients, Span
+from scorematching.layers.families import Affine
 
 
 def _pair(values: object) -> tuple[int, int]:
@@ -55,6 +57,11 @@ class _Convolution(Affine):
         if x.ndim != 4 or x.shape[1] != self.inputs:
             raise ValueError(f"expected shape (N, {self.inputs}, H, W), got {tuple(x.shape)}")
 
+    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
+        """One a tap of a filter at each position."""
+        positions = x if isinstance(self, ConvTranspose2d) else y
+        return positions[1:].numel() * self.weight.numel()
+
     def extra_repr(self) -> str:
         """Sizes, for ``print``."""
         channels, kernel = tuple(self.weight.shape[:2]), tuple(self.weight.shape[2:])
@@ -95,6 +102,12 @@ class Conv2d(_Convolution):
         super().check_input(x)
         if any(n + 2 * p < k for n, p, k in zip(x.shape[2:], self.padding, self.kernel, strict=True)):
             raise ValueError(f"expected H and W of {self.kernel} or more with padding, got {tuple(x.shape[2:])}")
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The filter's window."""
+        geometry = zip(self.stride, self.padding, self.kernel, strict=True)
+        height, width = (Span(Fraction(s), Fraction(-p), Fraction(k - 1 - p)) for s, p, k in geometry)
+        return height, width
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """Responses of the filters."""
@@ -142,6 +155,12 @@ class ConvTranspose2d(_Convolution):
         reference = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, output_padding, groups, bias)
         super().__init__(reference)
         self.output_padding = _pair(reference.output_padding)
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The positions whose filters reach here."""
+        geometry = zip(self.stride, self.padding, self.kernel, strict=True)
+        height, width = (Span(Fraction(1, s), Fraction(p - k + 1, s), Fraction(p, s)) for s, p, k in geometry)
+        return height, width
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """Sum of the filters, weighted by ``x``."""

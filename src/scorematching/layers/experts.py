@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from scorematching.layers.base import Gradients, Pointwise, channel_sum, channel_view, times, total
+from scorematching.layers.base import Gradients, channel_sum, channel_view, times, total
+from scorematching.layers.families import Pointwise
 
 
 class ScaledExpert(Pointwise):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from scorematching.layers.base import Affine, Coefficients, channel_sum, channel_view
+from scorematching.layers.base import HERE, Coefficients, Span, channel_sum, channel_view
+from scorematching.layers.families import Affine
 
 
 class Linear(Affine):
@@ -32,6 +33,14 @@ class Linear(Affine):
         inputs = self.weight.shape[1]
         if x.ndim != 2 or x.shape[1] != inputs:
             raise ValueError(f"expected shape (N, {inputs}), got {tuple(x.shape)}")
+
+    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
+        """One a weight."""
+        return x.numel() * y.numel()
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The same position."""
+        return HERE, HERE
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """``W x``."""
@@ -70,6 +79,14 @@ class Scale(Affine):
         """Raise ``ValueError`` unless ``x`` is (N, channels, ...)."""
         if x.ndim < 2 or x.shape[1] != len(self.weight):
             raise ValueError(f"expected shape (N, {len(self.weight)}, ...), got {tuple(x.shape)}")
+
+    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
+        """One an entry."""
+        return x.numel()
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The same position."""
+        return HERE, HERE
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """``s∘x``."""

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorematching.layers.base import Gradients, Pointwise, maybe, total
+from scorematching.layers.base import Gradients, maybe, total
+from scorematching.layers.families import Pointwise
 
 
 class Tanh(Pointwise):

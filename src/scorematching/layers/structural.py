@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorematching.layers.base import Affine, Coefficients, channel_view
+from scorematching.layers.base import HERE, Coefficients, Span, channel_view
+from scorematching.layers.families import Affine
 
 
 class Identity(Affine):
     """``y = x``: what a skip connection is made of."""
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The same position."""
+        return HERE, HERE
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """``x``."""
@@ -56,6 +62,10 @@ class Sum(Affine):
         if x.ndim < 2:
             raise ValueError(f"expected shape (N, ...), got {tuple(x.shape)}")
 
+    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
+        """One an entry."""
+        return x.numel()
+
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """The sum, times the factor."""
         return w * x.flatten(1).sum(1)
@@ -86,6 +96,10 @@ class WeightedSum(Affine):
         """Raise ``ValueError`` unless ``x`` is (N, channels, ...)."""
         if x.ndim < 2 or x.shape[1] != len(self.weight):
             raise ValueError(f"expected shape (N, {len(self.weight)}, ...), got {tuple(x.shape)}")
+
+    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
+        """One an entry."""
+        return x.numel()
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """``sum_k w_k x_k``."""
@@ -127,6 +141,15 @@ class SumPool2d(Affine):
         """Raise ``ValueError`` unless ``x`` is (N, C, H, W), H and W no smaller than the squares."""
         if x.ndim != 4 or min(x.shape[2:]) < self.size:
             raise ValueError(f"expected shape (N, C, H, W), H and W {self.size} or more, got {tuple(x.shape)}")
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The square."""
+        span = Span(Fraction(self.stride), Fraction(0), Fraction(self.size - 1))
+        return span, span
+
+    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
+        """One an entry."""
+        return x.numel()
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """``w`` times the sum over each square."""
@@ -175,6 +198,10 @@ class Select(Affine):
         if x.ndim < 2 or x.shape[1] <= int(self.indices.max()):
             raise ValueError(f"expected shape (N, {int(self.indices.max()) + 1} or more, ...), got {tuple(x.shape)}")
 
+    def footprint(self) -> tuple[Span, Span]:
+        """The same position."""
+        return HERE, HERE
+
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """The selected entries."""
         return x.index_select(1, self.indices)
@@ -210,6 +237,10 @@ class Embed(Affine):
         """Raise ``ValueError`` unless dimension 1 has one entry an index."""
         if x.ndim < 2 or x.shape[1] != len(self.indices):
             raise ValueError(f"expected shape (N, {len(self.indices)}, ...), got {tuple(x.shape)}")
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The same position."""
+        return HERE, HERE
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """The entries at their places, the others zero."""

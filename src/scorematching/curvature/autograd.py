@@ -1,0 +1,65 @@
+"""Sweeps as a differentiable function: sweeps 1 and 2 on the way forward, sweeps 3 and 4 on the way back."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from scorematching.graph import Graph
+from scorematching.sweeps import State
+from scorematching.validation import full_precision
+
+
+class Rule(Protocol):
+    """Sweeps of one kind."""
+
+    def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
+        """Sweeps 1 and 2: the state, and what is wanted of it."""
+
+    def backward(
+        self, energy: Graph, state: State, upstream: tuple[Tensor | None, ...], by_data: bool
+    ) -> dict[str, Tensor]:
+        """Sweeps 3 and 4: gradients by name, from the gradient by each result; ``c`` is left in the state."""
+
+
+def swept(rule: Rule, energy: Graph, x: Tensor) -> tuple[Tensor, ...]:
+    """The results of a rule, differentiable once by the parameters of the energy and by ``x``."""
+    parameters = dict(energy.named_parameters(remove_duplicate=False))
+    return _Swept.apply(rule, energy, x, tuple(parameters), *parameters.values())
+
+
+class _Swept(torch.autograd.Function):
+    """The sweeps take the parameters from the layers; here they are arguments, so that autograd knows of them.
+
+    They come by all their names, and autograd adds up what a layer on several edges receives.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, rule: Rule, energy: Graph, x: Tensor, names: tuple[str, ...], *parameters: Tensor
+    ) -> tuple[Tensor, ...]:
+        with full_precision(x):
+            state, results = rule.forward(energy, x.detach())
+        leaves, ctx.spec = tree_flatten(vars(state))
+        ctx.rule, ctx.energy, ctx.names, ctx.kind = rule, energy, names, type(state)
+        ctx.others = [(True, None) if isinstance(leaf, Tensor) else (False, leaf) for leaf in leaves]
+        ctx.set_materialize_grads(False)
+        # As saved tensors they are freed after backward, and a change in place until then is noticed.
+        ctx.save_for_backward(x, *parameters, *(leaf for leaf in leaves if isinstance(leaf, Tensor)))
+        return results
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError("the score matching loss can be differentiated once: create_graph=True is not possible")
+        x, *saved = ctx.saved_tensors
+        tensors = iter(saved[len(ctx.names) :])
+        leaves = [next(tensors) if is_tensor else other for is_tensor, other in ctx.others]
+        state, by_data = ctx.kind(**tree_unflatten(leaves, ctx.spec)), ctx.needs_input_grad[2]
+        with full_precision(x):
+            found = ctx.rule.backward(ctx.energy, state, upstream, by_data)
+        by_x = state.c.get(ctx.energy.input, torch.zeros_like(x)) if by_data else None
+        return None, None, by_x, None, *(found.get(name) for name in ctx.names)

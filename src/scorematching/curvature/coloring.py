@@ -1,0 +1,134 @@
+"""Colouring: the exact diagonal from Hessian-vector products, one for each class of inputs that are not coupled.
+
+Two inputs that no non-linear unit sees together share no entry of the Hessian ``H``. With ``v`` the indicator of a
+class in which no two inputs are coupled, ``v∘(H v)`` is the diagonal for the whole class (Curtis, Powell & Reid,
+1974). For convolutions the number of classes depends on the receptive field and not on the size of the picture; with
+every input in a class of its own this is the brute force of D products.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature.base import Curvature, Derivatives, Penalty, in_chunks, recomputed
+from scorematching.curvature.products import Products, saved_bytes
+from scorematching.curvature.structure import coupling_distance, remembered
+from scorematching.graph import Graph
+
+Class = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Coloring(Curvature):
+    """The diagonal of the Hessian by Hessian-vector products, for any module that returns energies.
+
+    Args:
+        field: From which distance on two positions of the data are not coupled, one number for each dimension after
+            the channels: for a network of convolutions its receptive field. Where it is not given, a
+            :class:`scorematching.Graph` says it by its structure; of any other module it is measured, see
+            :func:`measured_field`.
+        memory: Bytes that the products may take; batch and classes are cut into chunks accordingly.
+
+    Raises:
+        ValueError: ``field`` does not have one whole number of 1 or more a dimension.
+
+    Example:
+        >>> import torch, scorematching as sm
+        >>> energy = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Softplus(), sm.Sum())
+        >>> Coloring(field=(3, 3)).derivatives(energy, torch.zeros(1, 1, 20, 20)).d2.shape
+        torch.Size([1, 1, 20, 20])
+    """
+
+    field: tuple[int, ...] | None = None
+    memory: float = 1e9
+
+    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
+        """As :class:`Curvature` has it; the penalty of the whole Hessian takes one product an input."""
+        field = tuple(x.shape[2:]) if penalty == "hessian" else self.distance(energy, x)
+        classes = list(itertools.product(range(x.shape[1]), *(range(n) for n in field)))
+        held = remembered(energy, ("bytes", x.shape[1:], x.dtype), lambda: saved_bytes(energy, x[:1]))
+        room = int(self.memory / max(held, 1)) if torch.is_grad_enabled() else len(x) * len(classes)
+        samples = max(1, min(len(x), room))
+        together = max(1, room // samples)
+
+        def chunk(energy: nn.Module, x: Tensor) -> Derivatives:
+            groups = [classes[i : i + together] for i in range(0, len(classes), together)]
+            parts = [_of_classes(field, group, penalty) for group in groups]
+            if len(parts) == 1:
+                return parts[0](energy, x)
+            found = [recomputed(part, energy, x) for part in parts]
+            squares = [f.square for f in found if f.square is not None]
+            d2 = torch.stack([f.d2 for f in found]).sum(0)
+            return Derivatives(found[0].d, d2, torch.stack(squares).sum(0) if squares else None)
+
+        return in_chunks(chunk, samples, energy, x)
+
+    def distance(self, energy: nn.Module, x: Tensor) -> tuple[int, ...]:
+        """From which distance on two positions are not coupled: what is given, known or measured."""
+        if self.field is not None:
+            if len(self.field) != x.ndim - 2 or any(not isinstance(n, int) or n < 1 for n in self.field):
+                raise ValueError(f"field must be {x.ndim - 2} whole numbers of 1 or more, got {self.field}")
+            return tuple(min(n, size) for n, size in zip(self.field, x.shape[2:], strict=True))
+        if isinstance(energy, Graph):
+            return remembered(
+                energy, ("distance", x.shape[1:]), lambda: coupling_distance(energy, x.shape[1:], energy.input)
+            )
+        return remembered(energy, ("measured", x.shape[1:]), lambda: measured_field(energy, x[:1]))
+
+
+def _of_classes(field: tuple[int, ...], classes: list[Class], penalty: Penalty) -> Callable[..., Derivatives]:
+    """The diagonal for some classes, zero for the others, as a function of an energy and data."""
+
+    def derivatives(energy: nn.Module, x: Tensor) -> Derivatives:
+        products = Products(energy, x)
+        d2, square = torch.zeros_like(x), torch.zeros_like(x) if penalty == "hessian" else None
+        for channel, *offsets in classes:
+            indicator = torch.zeros_like(x[0])
+            places = tuple(slice(first, None, step) for first, step in zip(offsets, field, strict=True))
+            indicator[channel][places] = 1
+            product = products.hessian_times(indicator)
+            d2 = d2 + indicator * product
+            square = None if square is None else square + product.square()
+        return Derivatives(products.d, d2, square)
+
+    return derivatives
+
+
+@torch.no_grad()
+def measured_field(energy: nn.Module, x: Tensor, positions: int = 25, seed: int = 0) -> tuple[int, ...]:
+    """From which distance on two positions of the data are not coupled, measured for any module.
+
+    One entry of the data is made NaN: what it is coupled with has a gradient of NaN, for NaN goes through every sum
+    and product, a product with zero too. Then the entry is moved, for modules that stop NaN somewhere. Entries in the
+    corners, at the borders and inside are tried; where the reach is larger at some other place, give the field.
+
+    Args:
+        energy: A module that returns energies.
+        x: One sample, shape (1, C, ...), of any values.
+        positions: How many positions are tried besides the corners.
+        seed: Of their choice.
+
+    Returns:
+        One number for each dimension after the channels, no larger than the data.
+    """
+    sizes = x.shape[2:]
+    generator = torch.Generator().manual_seed(seed)
+    corners = list(itertools.product(*({0, n // 2, n - 1} for n in sizes)))
+    drawn = [tuple(int(torch.randint(n, (), generator=generator)) for n in sizes) for _ in range(positions)]
+    data = torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+    plain = Products(energy, data).d[0]
+    noise = 1e3 * torch.finfo(x.dtype).eps * plain.abs().max()
+    reach = [0] * len(sizes)
+    for place, channel in itertools.product(dict.fromkeys([*corners, *drawn]), range(x.shape[1])):
+        for value in (torch.nan, 1.5):
+            marked = data.clone()
+            marked[(0, channel, *place)] = value
+            changed = ~((Products(energy, marked).d[0] - plain).abs() <= noise)
+            for i, there in enumerate(changed.any(0).nonzero().T):
+                reach[i] = max([reach[i], *(there - place[i]).abs().tolist()])
+    return tuple(min(n, 1 + r) for n, r in zip(sizes, reach, strict=True))

@@ -1,0 +1,92 @@
+"""What each method costs on a graph: multiplications, numbers touched, calls, and memory; and how long that takes.
+
+The counts follow from the structure. The seconds are a linear model of them, whose coefficients were fitted to
+measured steps by ``python -m benchmarks calibration``: they rank the methods on an ordinary CPU, no more.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from torch import Tensor
+
+from scorematching.curvature.base import Penalty
+from scorematching.curvature.full import full_bytes, hessian_blocks
+from scorematching.curvature.jacobian import jacobian_bytes
+from scorematching.curvature.structure import coupling_distance, node_shapes
+from scorematching.graph import Graph
+
+#: Seconds a multiplication, a number touched, and a call, by method: `python -m benchmarks calibration`.
+SECONDS: dict[str, tuple[float, float, float]] = {
+    "diagonal": (1e-11, 1e-9, 1e-5),
+    "full": (1e-11, 1e-9, 1e-5),
+    "jacobian": (1e-11, 1e-9, 1e-5),
+    "coloring": (1e-11, 1e-9, 1e-5),
+}
+
+
+class Cost(NamedTuple):
+    """The cost of one loss with its gradient.
+
+    Attributes:
+        method: Its name.
+        multiplications: Those of the affine layers.
+        touched: Numbers that the point-wise work reads or writes.
+        calls: Operations on tensors.
+        memory: Bytes, for the whole batch at once; a method with a budget takes it in chunks.
+    """
+
+    method: str
+    multiplications: int
+    touched: int
+    calls: int
+    memory: int
+
+    @property
+    def seconds(self) -> float:
+        """What the calibrated model makes of it."""
+        counts = (self.multiplications, self.touched, self.calls)
+        return sum(count * rate for count, rate in zip(counts, SECONDS[self.method], strict=True))
+
+
+def method_costs(graph: Graph, x: Tensor, batch: int, penalty: Penalty = "none") -> list[Cost]:
+    """The cost of each method that could be exact, for ``batch`` samples of the shape of those of ``x``."""
+    shapes = node_shapes(graph, x)
+    size = {node: shape.numel() for node, shape in shapes.items()}
+    edges = [(edge, layer.multiplications(shapes[edge.source], shapes[edge.target])) for edge, layer in graph.pairs()]
+    products, touched, calls = sum(p for _, p in edges), sum(size.values()), len(edges)
+    inputs, word = size[graph.input], x.element_size()
+    blocks = hessian_blocks(graph)
+    columns = {node: sum(size[u] for u, v in blocks if v == node) for node in graph.nodes}
+    classes = shapes[graph.input][0] * math.prod(coupling_distance(graph, shapes[graph.input], graph.input))
+    if penalty == "hessian":
+        classes = inputs
+    ahead = graph.influential
+    forward = sum(p for edge, p in edges if edge.target in ahead)
+    widths = sum(size[node] for node in ahead)
+    held = word * 4 * touched
+    return [
+        Cost("diagonal", batch * 8 * products, batch * 10 * touched, 10 * calls, batch * 2 * held),
+        Cost(
+            "full",
+            batch * (8 * products + 3 * sum(columns[edge.target] * p for edge, p in edges)),
+            batch * (10 * touched + 6 * sum(size[u] * size[v] for u, v in blocks)),
+            (10 * calls + 6 * len(blocks)),
+            batch * (held + full_bytes(graph, x)),
+        ),
+        Cost(
+            "jacobian",
+            batch * (8 * products + 3 * inputs * (forward + widths)),
+            batch * (10 * touched + 6 * inputs * widths),
+            16 * calls,
+            batch * (held + jacobian_bytes(graph, x)),
+        ),
+        Cost(
+            "coloring",
+            batch * 12 * classes * products,
+            batch * 20 * classes * touched,
+            30 * classes * calls,
+            batch * classes * 3 * held,
+        ),
+    ]

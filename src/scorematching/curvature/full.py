@@ -1,0 +1,222 @@
+"""Full Hessian backpropagation, equation (2): exact for every network, with its own sweeps 3 and 4.
+
+In the place of ``d2`` the sweeps carry ``H[u, v] = d2E/du dv`` for pairs of nodes, and in the place of ``a2`` its
+partner ``G[u, v] = dJ/dH[u, v]``. Sweep 2 goes from the output to the input and does away with one node ``t`` after
+the other, by writing it as the sum of its edges ``s -> t`` with Jacobians ``J``::
+
+    H[u, s]  +=  H[u, t] J        for every other node u that t is coupled with
+    H[s, s'] +=  J^T H[t, t] J'   for every two edges into t
+    H[s, s]  +=  diag(f'' d)      where the edge is a point-wise layer
+
+That is edge pushing (Gower & Mello, 2012) on layers. Sweep 3 is its adjoint, forward, and sweep 4 has for each edge,
+besides the terms of ``d``, ``a`` and ``c``, twice the gradient of ``<H[u, t], J G[u, s]>``. A block is held once, for
+``u`` before ``v``, with shape (N, entries of u, *shape of v); the other one is its transpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature.autograd import swept
+from scorematching.curvature.base import Curvature, Derivatives, Penalty, in_chunks
+from scorematching.curvature.structure import node_shapes
+from scorematching.graph import Graph
+from scorematching.sweeps import State, sweep1, sweep2, sweep4
+from scorematching.validation import check_graph
+
+Pair = tuple[str, str]
+Key = TypeVar("Key", str, Pair)
+
+
+@dataclass(frozen=True)
+class Full(Curvature):
+    """The whole Hessian of every node, by (2). Needs a :class:`scorematching.Graph`.
+
+    Args:
+        memory: Bytes that the blocks may take; the batch is cut into chunks accordingly.
+
+    Example:
+        >>> import torch, scorematching as sm
+        >>> energy = sm.Sequential(sm.Linear(3, 5), sm.Tanh(), sm.Linear(5, 5), sm.LogCosh(), sm.Sum())
+        >>> Full().derivatives(energy, torch.zeros(2, 3)).d2.shape
+        torch.Size([2, 3])
+    """
+
+    memory: float = 1e9
+
+    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
+        """As :class:`Curvature` has it."""
+        graph = check_graph(energy, "curvature='full'")
+
+        def whole(graph: Graph, x: Tensor) -> Derivatives:
+            d, h = swept(_Hessian(), graph, x)
+            d2 = h.flatten(2).diagonal(dim1=1, dim2=2).view_as(x)
+            return Derivatives(d, d2, h.square().flatten(2).sum(2).view_as(x) if penalty == "hessian" else None)
+
+        return in_chunks(whole, max(1, int(self.memory / full_bytes(graph, x))), graph, x)
+
+
+def full_bytes(graph: Graph, x: Tensor) -> int:
+    """Bytes a sample that the sweeps of :class:`Full` hold: the blocks of ``H`` and of ``G``, and those at work."""
+    sizes = {node: shape.numel() for node, shape in node_shapes(graph, x).items()}
+    return 3 * x.element_size() * sum(sizes[u] * sizes[v] for u, v in {*hessian_blocks(graph), (graph.input,) * 2})
+
+
+def hessian_blocks(graph: Graph) -> list[Pair]:
+    """The pairs of nodes, the earlier one first, whose block of ``H`` sweep 2 makes, by the graph alone."""
+    found: dict[Pair, None] = {}
+    place = {node: i for i, node in enumerate(graph.nodes)}
+    for target in reversed(graph.nodes):
+        incoming = [(edge.source, layer) for edge, layer in graph.pairs() if edge.target == target]
+        partners = [u for u, v in found if v == target]
+        for source, layer in incoming:
+            others = [u for u in partners if u != target]
+            others += [s for s, _ in incoming] if target in partners else []
+            others += [] if layer.affine else [source]
+            found |= dict.fromkeys(min((u, source), (source, u), key=lambda p: place[p[0]]) for u in others)
+    return list(found)
+
+
+@dataclass
+class HessianState(State):
+    """The state of the sweeps with blocks ``h`` for the Hessian and ``partners`` for ``G``."""
+
+    h: dict[Pair, Tensor] = field(default_factory=dict)
+    partners: dict[Pair, Tensor] = field(default_factory=dict)
+
+
+def hessian_sweep2(graph: Graph, state: HessianState) -> None:
+    """Backward: ``h``, the blocks of the Hessian, (2).
+
+    Args:
+        graph: The energy.
+        state: After sweeps 1 and 2 of ``d``; ``h`` is added.
+    """
+    place = {node: i for i, node in enumerate(graph.nodes)}
+    state.h = {}
+    for target in reversed(graph.nodes):
+        incoming = [(edge, layer) for edge, layer in graph.pairs() if edge.target == target]
+        for u in [u for u, v in state.h if v == target]:
+            for edge, layer in incoming:
+                source, half = edge.source, layer.pull_columns(state.local[edge.number], state.h[u, target])
+                if u == target:
+                    for other, ahead in incoming:
+                        if place[source] <= place[other.source]:
+                            whole = ahead.pull_columns(state.local[other.number], _transposed(state, u, half))
+                            _add(state.h, (source, other.source), whole)
+                elif u == source:
+                    _add(state.h, (u, u), half + _transposed(state, u, half))
+                elif place[u] < place[source]:
+                    _add(state.h, (u, source), half)
+                else:
+                    _add(state.h, (source, u), _transposed(state, u, half))
+        for edge, layer in incoming:
+            curved = layer.pull_d2(state.local[edge.number], state.d[target], None)
+            if curved is not None:
+                diagonal = torch.diag_embed(curved.reshape(len(curved), -1))
+                _add(state.h, (edge.source, edge.source), diagonal.reshape(*diagonal.shape[:2], *curved.shape[1:]))
+
+
+def hessian_sweep3(graph: Graph, state: HessianState, a: Tensor | None, g: Tensor) -> None:
+    """Forward: ``a``, and ``G`` as far as it is asked for; at point-wise layers ``a2`` is the diagonal of ``G``.
+
+    Args:
+        graph: The energy.
+        state: After sweep 2; ``a``, ``a2`` and ``partners`` are added.
+        a: dJ/d delta at the input, shape (N, ...), or ``None`` for zero.
+        g: dJ/dH at the input, symmetric, shape (N, D, ...).
+    """
+    state.a, state.a2, state.partners = ({} if a is None else {graph.input: a}), {}, {(graph.input,) * 2: g}
+    for edge, layer in graph.pairs():
+        source = edge.source
+        if not layer.affine and source not in state.a2:
+            whole = partner(graph, state, source, source)
+            diagonal = whole.reshape(*whole.shape[:2], -1).diagonal(dim1=1, dim2=2)
+            state.a2[source] = diagonal.reshape(len(whole), *whole.shape[2:])
+        pushed = layer.push_a(state.local[edge.number], state.a.get(source), state.a2.get(source))
+        if pushed is not None and edge.target != graph.output:
+            _add(state.a, edge.target, pushed)
+
+
+def partner(graph: Graph, state: HessianState, u: str, v: str) -> Tensor:
+    """``G[u, v] = dJ/dH[u, v]``, shape (N, entries of u, *shape of v): ``sum J G[u, s]`` over the edges into ``v``."""
+    if graph.nodes.index(u) > graph.nodes.index(v):
+        return _transposed(state, v, partner(graph, state, v, u))
+    if (u, v) not in state.partners:
+        for edge, layer in graph.pairs():
+            if edge.target == v:
+                columns = partner(graph, state, u, edge.source)
+                _add(state.partners, (u, v), layer.push_columns(state.local[edge.number], columns))
+    return state.partners[u, v]
+
+
+def hessian_sweep4(graph: Graph, state: HessianState, by_data: bool = True) -> dict[str, Tensor]:
+    """Backward: ``c`` and the gradients, those of sweep 4 and those of every ``<H[u, t], J G[u, s]>``, twice.
+
+    Args:
+        graph: The energy.
+        state: After sweep 3; ``c`` is added.
+        by_data: Whether ``state.c[graph.input]``, the gradient of the loss by the data, is wanted.
+
+    Returns:
+        The gradient by each parameter that asks for one and bears on the loss, by its name in the graph.
+    """
+    curved: dict[str, Tensor] = {}
+    c: dict[str, Tensor] = {}
+    for edge, layer in graph.pairs():
+        local = state.local[edge.number]
+        for u in [u for u, v in state.h if v == edge.target]:
+            h, g = state.h[u, edge.target], partner(graph, state, u, edge.source)
+            for name, gradient in layer.pairing_gradients(local, h, g).items():
+                _add(curved, f"layers.{edge.number}.{name}", 2 * gradient)
+            if not layer.affine and (by_data or edge.source != graph.input):
+                pulled = layer.pull_pairing(local, h, g)
+                if pulled is not None:
+                    _add(c, edge.source, 2 * pulled)
+    found = sweep4(graph, state, by_data, c)
+    for name, gradient in curved.items():
+        _add(found, name, gradient)
+    return found
+
+
+class _Hessian:
+    """The sweeps of the whole Hessian, as a differentiable function."""
+
+    def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
+        """``d``, and ``H`` with shape (N, D, ...)."""
+        state = HessianState(**vars(sweep1(energy, x)))
+        sweep2(energy, state, curvature=False)
+        hessian_sweep2(energy, state)
+        d, pair = state.d[energy.input], (energy.input,) * 2
+        h = state.h.pop(pair, None)
+        return state, (d, _blank(d) if h is None else h)
+
+    def backward(
+        self, energy: Graph, state: State, upstream: tuple[Tensor | None, ...], by_data: bool
+    ) -> dict[str, Tensor]:
+        """Sweeps 3 and 4, from the gradients by ``d`` and ``H``."""
+        assert isinstance(state, HessianState)
+        a, g = upstream
+        if g is None:
+            g = _blank(state.d[energy.input])
+        hessian_sweep3(energy, state, a, 0.5 * (g + _transposed(state, energy.input, g)))
+        return hessian_sweep4(energy, state, by_data)
+
+
+def _transposed(state: State, u: str, block: Tensor) -> Tensor:
+    """A block (N, entries of u, *shape of v) as (N, entries of v, *shape of u)."""
+    flat = block.reshape(*block.shape[:2], -1).transpose(1, 2)
+    return flat.reshape(*flat.shape[:2], *state.d[u].shape[1:])
+
+
+def _blank(d: Tensor) -> Tensor:
+    """A Hessian of zeros."""
+    return d.new_zeros(len(d), d[0].numel(), *d.shape[1:])
+
+
+def _add(sums: dict[Key, Tensor], key: Key, term: Tensor) -> None:
+    sums[key] = sums[key] + term if key in sums else term

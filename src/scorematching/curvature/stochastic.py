@@ -1,0 +1,164 @@
+"""Random estimates of the Hessian's diagonal: unbiased, noisy, and as cheap as one Hessian-vector product a probe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature.base import Curvature, Derivatives, Penalty
+from scorematching.curvature.products import Products
+from scorematching.layers.base import Layer, Local
+from scorematching.sweeps import sweep1, sweep2
+from scorematching.validation import check_choice, check_graph
+
+Distribution = Literal["rademacher", "gaussian"]
+
+
+def draw(like: Tensor, distribution: Distribution, generator: torch.Generator | None) -> Tensor:
+    """A probe ``v`` with independent entries of mean 0 and variance 1, of the shape of a tensor."""
+    check_choice("distribution", distribution, ("rademacher", "gaussian"))
+    device = like.device if generator is None else generator.device
+    if distribution == "gaussian":
+        return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
+    return (torch.randint(2, like.shape, generator=generator, device=device).to(like) * 2) - 1
+
+
+def unbiased_square(estimates: Tensor) -> Tensor:
+    """The square of a mean from independent estimates of it, shape (P, ...), without the bias of their variance.
+
+    A single estimate squared is too large by its variance; products of two independent ones are right in the mean.
+    """
+    probes = len(estimates)
+    return (estimates.sum(0).square() - estimates.square().sum(0)) / (probes * (probes - 1))
+
+
+@dataclass(frozen=True)
+class Hutchinson(Curvature):
+    """Hutchinson's estimate ``v∘(H v)`` of the diagonal, for any module that returns energies.
+
+    It is the variance-reduced form of sliced score matching (Song et al., 2019): K is exact and the curvature is
+    estimated. The squares of the regulariser come from products of independent probes, so that all of the loss is
+    unbiased; those of the whole Hessian from ``(H v)^2``.
+
+    Args:
+        probes: How many; by default 1, or 2 where the diagonal is to be squared.
+        distribution: ``"rademacher"`` (signs; the smaller variance) or ``"gaussian"``.
+        generator: What the probes are drawn with; torch's own if not given.
+
+    Raises:
+        ValueError: ``probes`` is no whole number of 1 or more, or the distribution is unknown.
+
+    Example:
+        >>> import torch, scorematching as sm
+        >>> energy = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Softplus(), torch.nn.Linear(8, 1))
+        >>> Hutchinson(probes=4).derivatives(energy, torch.zeros(2, 3)).d2.shape
+        torch.Size([2, 3])
+    """
+
+    probes: int | None = None
+    distribution: Distribution = "rademacher"
+    generator: torch.Generator | None = None
+
+    def __post_init__(self) -> None:
+        check_probes(self.probes)
+        check_choice("distribution", self.distribution, ("rademacher", "gaussian"))
+
+    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
+        """As :class:`Curvature` has it; the penalty of the diagonal needs two probes or more."""
+        products = Products(energy, x)
+        probes = [draw(x, self.distribution, self.generator) for _ in range(probes_for(self.probes, penalty))]
+        curved = [products.hessian_times(v) for v in probes]
+        each = torch.stack([v * hv for v, hv in zip(probes, curved, strict=True)])
+        square = None
+        if penalty == "diagonal":
+            square = unbiased_square(each)
+        elif penalty == "hessian":
+            square = torch.stack(curved).square().mean(0)
+        return Derivatives(products.d, each.mean(0), square)
+
+
+@dataclass(frozen=True)
+class CurvaturePropagation(Curvature):
+    """Curvature propagation (Martens, Sutskever & Swersky, 2012): random vectors sent back through the layers.
+
+    With ``M = diag(f'' d)`` the curvature that a point-wise layer brings in, two vectors go backward::
+
+        t  =  J^T t + v |M|^(1/2) sign M          u  =  J^T u + v |M|^(1/2)
+
+    with the same signs ``v``; at the data ``t∘u`` has the diagonal of the Hessian as its mean. Needs a
+    :class:`scorematching.Graph`, for it must see the layers.
+
+    Args:
+        probes: How many; by default 1, or 2 where the diagonal is to be squared.
+        generator: What the signs are drawn with; torch's own if not given.
+
+    Raises:
+        ValueError: ``probes`` is no whole number of 1 or more.
+
+    Example:
+        >>> import torch, scorematching as sm
+        >>> energy = sm.Sequential(sm.Linear(3, 8), sm.Softplus(), sm.Linear(8, 4), sm.LogCosh(), sm.Sum())
+        >>> CurvaturePropagation().derivatives(energy, torch.zeros(2, 3)).d2.shape
+        torch.Size([2, 3])
+    """
+
+    probes: int | None = None
+    generator: torch.Generator | None = None
+
+    def __post_init__(self) -> None:
+        check_probes(self.probes)
+
+    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
+        """As :class:`Curvature` has it; the penalty of the diagonal needs two probes, that of the Hessian is not."""
+        graph = check_graph(energy, "curvature='propagation'")
+        if penalty == "hessian":
+            raise ValueError("curvature propagation gives no rows of the Hessian to penalise: take 'hutchinson'")
+        state = sweep1(graph, x)
+        sweep2(graph, state, curvature=False)
+        probes = probes_for(self.probes, penalty)
+        columns: dict[str, Tensor] = {}
+        for edge, layer in reversed(list(graph.pairs())):
+            local = state.local[edge.number]
+            if edge.target in columns:
+                _add(columns, edge.source, layer.pull_columns(local, columns[edge.target]))
+            if not layer.affine:
+                _add(columns, edge.source, self._noise(layer, local, state.d[edge.target], probes))
+        d = state.d[graph.input]
+        if graph.input not in columns:
+            return Derivatives(d, torch.zeros_like(d))
+        t, u = columns[graph.input].chunk(2, dim=1)
+        each = (t * u).transpose(0, 1)
+        return Derivatives(d, each.mean(0), unbiased_square(each) if penalty == "diagonal" else None)
+
+    def _noise(self, layer: Layer, local: Local, d: Tensor, probes: int) -> Tensor:
+        """``v M / s`` and ``v s`` with ``s = |M|^(1/2)``, shape (N, 2 probes, ...).
+
+        ``s`` counts as a constant: the mean of the product is ``M`` for any, and a root has no slope at zero.
+        """
+        curved = layer.pull_d2(local, d, None)
+        assert curved is not None
+        m = curved.unsqueeze(1)
+        s = m.detach().abs().sqrt().clamp_min(torch.finfo(m.dtype).tiny ** 0.5)
+        v = draw(m.expand(m.shape[0], probes, *m.shape[2:]), "rademacher", self.generator)
+        return torch.cat([v * (m / s), v * s], 1)
+
+
+def probes_for(probes: int | None, penalty: Penalty) -> int:
+    """The number of probes: as given, or as many as the penalty needs."""
+    needed = 2 if penalty == "diagonal" else 1
+    if probes is not None and probes < needed:
+        raise ValueError(f"the square of a random estimate is biased: lam > 0 needs probes of {needed} or more, got 1")
+    return needed if probes is None else probes
+
+
+def check_probes(probes: int | None) -> None:
+    """Raise ``ValueError`` where there is no probe."""
+    if probes is not None and (not isinstance(probes, int) or probes < 1):
+        raise ValueError(f"probes must be a whole number of 1 or more, got {probes!r}")
+
+
+def _add(sums: dict[str, Tensor], key: str, term: Tensor) -> None:
+    sums[key] = sums[key] + term if key in sums else term

@@ -1,0 +1,190 @@
+"""The analysis of exactness against the truth: random graphs, large pictures, the report, the warning, the choice."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from random_graphs import random_graph
+
+import scorematching as sm
+from scorematching.cases import NETWORKS, make_network
+from scorematching.curvature import structure
+from scorematching.curvature.auto import method_named
+from scorematching.curvature.exactness import path_meetings
+
+
+@torch.no_grad()
+def recursion_error(energy: sm.Graph, x: torch.Tensor) -> float:
+    """Largest difference of the recursion from the true diagonal, relative to the largest entry."""
+    with torch.enable_grad():
+        diagonal = sm.brute_force(energy, x)[1].diagonal(dim1=1, dim2=2).view_as(x)
+    found = sm.Diagonal().derivatives(energy, x).d2
+    return float((found - diagonal).abs().max() / diagonal.abs().max().clamp_min(1e-300))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_verdict_on_the_cases_is_right(name: str) -> None:
+    energy, x, exact = make_network(name)
+    report = sm.exactness(energy, tuple(x.shape[1:]))
+    assert report.exact == exact
+    assert bool(report.where) != exact
+
+
+@pytest.mark.parametrize("picture", [False, True], ids=["vectors", "pictures"])
+@pytest.mark.parametrize("seed", range(100))
+def test_the_verdict_on_random_graphs_is_right(seed: int, picture: bool) -> None:
+    """Exact is never said where random weights show an error; and approximate only where they do.
+
+    The latter but for selections, which may drop the very units that make the difference.
+    """
+    energy, x = random_graph(seed, picture)
+    report = sm.exactness(energy, tuple(x.shape[1:]))
+    error = recursion_error(energy, x)
+    if report.exact:
+        assert error < 1e-9, str(report)
+    elif not any(isinstance(layer, sm.Select) for layer in energy.layers):
+        assert error > 1e-9, str(report)
+
+
+@pytest.mark.parametrize("picture", [False, True], ids=["vectors", "pictures"])
+@pytest.mark.parametrize("seed", range(20))
+def test_the_class_of_a_node_is_that_of_its_hessian(seed: int, picture: bool) -> None:
+    """At the data: zero, diagonal, or neither, as the true Hessian has it; and ``d2`` of other nodes by the blocks."""
+    energy, x = random_graph(seed, picture)
+    h = sm.brute_force(energy, x)[1].detach()
+    beside = h - torch.diag_embed(h.diagonal(dim1=1, dim2=2))
+    kind = sm.exactness(energy, tuple(x.shape[1:])).nodes[0].hessian
+    assert kind in ("zero", "diagonal", "block", "full")
+    if kind == "zero":
+        assert h.abs().max() == 0
+    elif kind == "diagonal":
+        assert beside.abs().max() < 1e-12 * h.abs().max()
+    if kind != "full":
+        assert (h == 0).any() or h.shape[1] == 1
+
+
+LARGE = {
+    "FoE": (lambda: [sm.Conv2d(1, 3, 5), sm.StudentT(), sm.Sum()], True),
+    "strided": (lambda: [sm.Conv2d(1, 3, 3, stride=2), sm.Softplus(), sm.WeightedSum(3)], True),
+    "pooled squares": (lambda: [sm.Square(), sm.SumPool2d(3), sm.Softplus(), sm.Sum()], True),
+    "pools of pools": (
+        lambda: [sm.Square(), sm.SumPool2d(2), sm.Softplus(), sm.SumPool2d(2), sm.Tanh(), sm.Sum()],
+        True,
+    ),
+    "pools apart": (lambda: [sm.Square(), sm.SumPool2d(2, 3), sm.Softplus(), sm.Sum()], True),
+    "overlapping pools": (lambda: [sm.Square(), sm.SumPool2d(3, 2), sm.Softplus(), sm.Sum()], True),
+    "overlapping pools, twice": (lambda: [sm.AvgPool2d(3, 2), sm.Square(), sm.AvgPool2d(2), sm.Sin(), sm.Sum()], False),
+    "patches": (lambda: [sm.Conv2d(1, 3, 4, 4), sm.Tanh(), sm.Conv2d(3, 3, 1), sm.Tanh(), sm.Sum()], False),
+    "patches, pooled": (lambda: [sm.Conv2d(1, 1, 4, 4), sm.Tanh(), sm.SumPool2d(2), sm.Tanh(), sm.Sum()], True),
+    "two convolutions": (lambda: [sm.Conv2d(1, 2, 3), sm.Tanh(), sm.Conv2d(2, 2, 3), sm.Tanh(), sm.Sum()], False),
+    "up again": (
+        lambda: [sm.Conv2d(1, 2, 2, 2), sm.Tanh(), sm.ConvTranspose2d(2, 1, 2, 2), sm.Tanh(), sm.Sum()],
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_picture_is_judged_by_a_small_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One period in the middle of a small picture tells what all entries of the large one would."""
+    build, exact = LARGE[name]
+    energy = sm.Sequential(*build())
+    assert sm.exactness(energy, (1, 600, 700)).exact == exact
+    x = torch.zeros(1, 1, 24, 36)
+    in_the_middle = path_meetings(energy, x)
+    monkeypatch.setattr(structure, "_middle", lambda spans: (10**9, []))
+    assert bool(path_meetings(energy, x)) == bool(in_the_middle) == (not exact)
+
+
+def test_too_many_paths_are_not_called_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure, "LIMIT", 100)
+    report = sm.exactness(sm.PoT(20, 30))
+    assert not report.exact
+    assert "not known: 20 times 51 counts" in report.where[0]
+    assert report.nodes[0].exact is None
+    assert "not known" in str(report)
+
+
+def test_the_report_tells_structures_apart() -> None:
+    """Weighted sums, pools, skips and couplings: classes, coupled nodes, and where it ends."""
+    energy, _, _ = make_network("residual")
+    report = sm.exactness(energy, batch=64)
+    assert report.where == ("Linear on edge 2 (u -> r) mixes what depends on the same inputs",)
+    assert [(node.name, node.hessian) for node in report.nodes if node.hessian in ("zero", "diagonal")] == [
+        ("l", "zero"),
+        ("t", "diagonal"),
+        ("q", "zero"),
+        ("energy", "zero"),
+    ]
+    assert report.coupled == (("x", "h"), ("x", "u"))
+    text = str(report)
+    assert "approximate: the recursion" in text
+    assert "x and h, x and u" in text
+    assert [cost.method for cost in report.costs] == ["diagonal", "full", "jacobian", "coloring"]
+    assert all(cost.multiplications > 0 for cost in report.costs)
+    parallel, _, _ = make_network("parallel edges")
+    assert sm.exactness(parallel).where == ("paths from the same inputs meet at node 'u', where 2 edges end",)
+    disjoint, _, _ = make_network("disjoint halves")
+    assert ("a", "b") in sm.exactness(disjoint).coupled
+    assert sm.exactness(sm.Sequential(sm.Linear(3, 2), sm.Sum())).nodes[0].hessian == "zero"
+
+
+def test_costs_grow_with_the_batch() -> None:
+    energy, _, _ = make_network("three hidden layers")
+    one, many = sm.exactness(energy).costs, sm.exactness(energy, batch=50).costs
+    assert [cost.multiplications * 50 for cost in one] == [cost.multiplications for cost in many]
+    assert [cost.memory * 50 for cost in one] == [cost.memory for cost in many]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: sm.exactness(torch.nn.Linear(3, 1)), TypeError, "got Linear"),
+        (
+            lambda: sm.exactness(sm.PoT(4, 5), (3,)),
+            ValueError,
+            r"Linear on edge 0 .*expected shape \(N, 4\), got \(1, 3\)",
+        ),
+    ],
+)
+def test_bad_input_is_named(call: object, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        call()
+
+
+def test_diagonal_warns_once_where_it_approximates() -> None:
+    energy, x, _ = make_network("two hidden layers")
+    with pytest.warns(sm.ApproximationWarning, match=r"Linear on edge 2 \(g2 -> g3\) mixes"):
+        sm.score_matching_loss(energy, x, curvature="diagonal")
+    sm.score_matching_loss(energy, x, curvature="diagonal")
+    exact, x, _ = make_network("FoE")
+    sm.score_matching_loss(exact, x, curvature="diagonal")
+    with warnings.catch_warnings(record=True) as caught:
+        sm.score_matching_loss(exact, x)
+    assert not caught
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_auto_takes_the_recursion_just_where_it_is_exact(name: str) -> None:
+    energy, x, exact = make_network(name)
+    assert isinstance(method_named("auto", energy, x), sm.Diagonal) == exact
+    assert isinstance(method_named("auto", energy, x, "hessian"), sm.Full | sm.Coloring)
+
+
+def test_auto_follows_a_layer_that_is_replaced() -> None:
+    energy = sm.Sequential(sm.Linear(4, 4), sm.Identity(), sm.Linear(4, 4), sm.StudentT(), sm.Sum())
+    x = torch.zeros(1, 4)
+    assert not isinstance(method_named("auto", energy, x), sm.Diagonal)
+    energy.layers[2] = sm.Identity()
+    assert isinstance(method_named("auto", energy, x), sm.Diagonal)
+
+
+def test_auto_refuses_what_nobody_can_afford() -> None:
+    energy = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(9216, 1), torch.nn.Softplus())
+    with pytest.raises(ValueError, match=r"no exact curvature is affordable: .* takes 9216 Hessian-vector products"):
+        sm.score_matching_loss(energy, torch.zeros(1, 1, 96, 96))
+    wide = sm.Sequential(sm.Flatten(), sm.Linear(9216, 64), sm.Tanh(), sm.Linear(64, 64), sm.Tanh(), sm.Sum())
+    with pytest.raises(ValueError, match=r"the cheapest, '\w+', would take .* Choose curvature='hutchinson'"):
+        sm.score_matching_loss(wide, torch.zeros(100_000, 1, 1, 1).expand(-1, 1, 96, 96), check_finite=False)
