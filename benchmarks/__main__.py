@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import typer
 
+from benchmarks.curvature import curvature
 from benchmarks.denoising import denoising
 from benchmarks.levels import levels
 from scorematching.cli.common import keep_freed_memory
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.command("curvature")(curvature)
 app.command("denoising")(denoising)
 app.command("levels")(levels)
-keep_freed_memory()
-app()
+
+if __name__ == "__main__":
+    keep_freed_memory()
+    app()

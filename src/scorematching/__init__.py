@@ -15,6 +15,7 @@ from scorematching.curvature import (
     Jacobian,
     exactness,
 )
+from scorematching.curvature.report import CurvatureReport, curvature_report
 from scorematching.derivatives import hessian_diagonal, score
 from scorematching.graph import Edge, Graph, Sequential
 from scorematching.images import psnr, read_image, ssim, write_image
@@ -38,6 +39,7 @@ __all__ = [
     "Coloring",
     "Curvature",
     "CurvaturePropagation",
+    "CurvatureReport",
     "Diagonal",
     "Edge",
     "Exactness",
@@ -58,6 +60,7 @@ __all__ = [
     "brute_force",
     "check_gradients",
     "check_layer",
+    "curvature_report",
     "denoise",
     "denoising_score_matching_loss",
     "exactness",

@@ -51,8 +51,10 @@ class Coloring(Curvature):
         """As :class:`Curvature` has it; the penalty of the whole Hessian takes one product an input."""
         field = tuple(x.shape[2:]) if penalty == "hessian" else self.distance(energy, x)
         classes = list(itertools.product(range(x.shape[1]), *(range(n) for n in field)))
-        held = remembered(energy, ("bytes", x.shape[1:], x.dtype), lambda: saved_bytes(energy, x[:1]))
-        room = int(self.memory / max(held, 1)) if torch.is_grad_enabled() else len(x) * len(classes)
+        room = len(x) * len(classes)
+        if torch.is_grad_enabled():
+            held = remembered(energy, ("bytes", x.shape[1:], x.dtype), lambda: saved_bytes(energy, x[:1]))
+            room = int(self.memory / max(held, 1))
         samples = max(1, min(len(x), room))
         together = max(1, room // samples)
 

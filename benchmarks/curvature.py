@@ -1,0 +1,117 @@
+"""Each method of curvature on trained energies of several architectures: error, time, memory."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import resource
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.progress import track
+
+import scorematching as sm
+from benchmarks.architectures import ARCHITECTURES, LAM, patches, trained
+from benchmarks.machine import machine
+from scorematching.cli.common import console
+from scorematching.curvature import method_named
+
+METHODS: dict[str, Callable[[tuple[int, ...]], sm.Curvature]] = {
+    "diagonal": lambda shape: sm.Diagonal(),
+    "full": lambda shape: sm.Full(),
+    "jacobian": lambda shape: sm.Jacobian(),
+    "coloring": lambda shape: sm.Coloring(),
+    "brute force": lambda shape: sm.Coloring(field=shape[1:]),
+    "hutchinson, 2 probes": lambda shape: sm.Hutchinson(2),
+    "propagation, 2 probes": lambda shape: sm.CurvaturePropagation(2),
+}
+
+
+def curvature(
+    steps: Annotated[int, typer.Option(help="Of training, before anything is measured.")] = 400,
+    batch: Annotated[int, typer.Option(help="Samples in the step that is timed.")] = 128,
+    seed: int = 0,
+    output: Annotated[Path | None, typer.Option(help="Where to write all figures, as JSON.")] = None,
+) -> None:
+    """Train each architecture, measure the recursion's error on it, and one step of the loss by every method.
+
+    Times are medians, in milliseconds; memory is what one step adds to the largest size of a process of its own, in
+    MB. The budget of each method is its default, so that a large batch is taken in chunks.
+    """
+    warnings.simplefilter("ignore", sm.ApproximationWarning)
+    rows = []
+    for name in track(ARCHITECTURES, "measuring", console=console):
+        energy = trained(name, steps, seed)
+        shape = ARCHITECTURES[name][1]
+        x = patches(batch, shape, seed + 1)
+        report = sm.curvature_report(energy, x, LAM)
+        row: dict[str, Any] = {
+            "architecture": name,
+            "auto": type(method_named("auto", energy, x, "diagonal")).__name__.lower(),
+            "error of d2": report.errors["x"][0],
+            "loss": report.loss,
+            "loss by the recursion": report.diagonal_loss,
+            "error of the gradient": report.gradient_error,
+            "step": {method: _in_a_process(name, energy, method, batch) for method in METHODS},
+        }
+        rows.append(row)
+    _print(rows)
+    if output is not None:
+        output.write_text(json.dumps({"machine": machine(), "batch": batch, "rows": rows}, indent=1))
+
+
+def _in_a_process(name: str, energy: sm.Graph, method: str, batch: int) -> tuple[float, float]:
+    """Milliseconds and MB of one step, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    state = {key: value.numpy() for key, value in energy.state_dict().items()}
+    process = context.Process(target=_measure, args=(sender, name, state, method, batch))
+    process.start()
+    sender.close()
+    result: tuple[float, float] = receiver.recv()
+    process.join()
+    return result
+
+
+def _measure(sender: Any, name: str, state: dict[str, Any], method: str, batch: int) -> None:
+    warnings.simplefilter("ignore", sm.ApproximationWarning)
+    build, shape = ARCHITECTURES[name]
+    energy = build()
+    energy.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
+    x, chosen = patches(batch, shape, 1), METHODS[method](shape)
+
+    def step(x: torch.Tensor) -> None:
+        energy.zero_grad()
+        sm.score_matching_loss(energy, x, LAM, chosen).backward()
+
+    step(x[:1])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    step(x)
+    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    times: list[float] = []
+    while len(times) < 5 or (sum(times) < 1 and len(times) < 100):
+        start = time.perf_counter()
+        step(x)
+        times.append(time.perf_counter() - start)
+    sender.send((1e3 * statistics.median(times), added / 1e3))
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    """Two tables in Markdown."""
+    console.print(machine(), "\n", soft_wrap=True)
+    lines = ["| energy | error of δ' | J exact | J by the recursion | error of its gradient | auto takes |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for row in rows:
+        figures = f"{row['error of d2']:.1%} | {row['loss']:.2f} | {row['loss by the recursion']:.2f}"
+        lines.append(f"| {row['architecture']} | {figures} | {row['error of the gradient']:.1%} | {row['auto']} |")
+    lines += ["", "| ms and MB | " + " | ".join(METHODS) + " |", "|---|" + "---|" * len(METHODS)]
+    for row in rows:
+        cells = [f"{ms:.3g}, {max(0.0, mb):.0f}" for ms, mb in row["step"].values()]
+        lines.append(f"| {row['architecture']} | " + " | ".join(cells) + " |")
+    print("\n".join(lines))
