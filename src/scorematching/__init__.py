@@ -10,6 +10,7 @@ from scorematching.losses import ScoreMatchingLoss, hessian_diagonal, score, sco
 from scorematching.models import FieldsOfExperts, PoT, Whitening
 from scorematching.prior import Prior, PriorInfo
 from scorematching.restoration import BicubicDownsampling, denoise, upscale
+from scorematching.tracing import from_torch
 from scorematching.training import FitResult, Progress, fit, load_prior, save_prior
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "check_layer",
     "denoise",
     "fit",
+    "from_torch",
     "hessian_diagonal",
     "load_prior",
     "psnr",

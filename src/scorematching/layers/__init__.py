@@ -3,7 +3,7 @@
 from scorematching.layers.base import Affine, Layer, Pointwise
 from scorematching.layers.conv import Conv2d, ConvTranspose2d
 from scorematching.layers.experts import Charbonnier, LogCosh, ScaledExpert, StudentT, StudentTMixture
-from scorematching.layers.linear import Linear, Scale
+from scorematching.layers.linear import Factor, Linear, Scale, Shift
 from scorematching.layers.pointwise import (
     GELU,
     Exp,
@@ -21,8 +21,10 @@ from scorematching.layers.structural import (
     Embed,
     Flatten,
     Identity,
+    Reshape,
     Select,
     Sum,
+    SumOver,
     SumPool2d,
     WeightedSum,
 )
@@ -36,6 +38,7 @@ __all__ = [
     "ConvTranspose2d",
     "Embed",
     "Exp",
+    "Factor",
     "Flatten",
     "Identity",
     "Layer",
@@ -44,9 +47,11 @@ __all__ = [
     "Pointwise",
     "PointwiseFunction",
     "Power",
+    "Reshape",
     "Scale",
     "ScaledExpert",
     "Select",
+    "Shift",
     "SiLU",
     "Sigmoid",
     "Sin",
@@ -55,6 +60,7 @@ __all__ = [
     "StudentT",
     "StudentTMixture",
     "Sum",
+    "SumOver",
     "SumPool2d",
     "Tanh",
     "WeightedSum",

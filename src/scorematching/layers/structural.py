@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorematching.layers.base import Affine, Coefficients, channel_view
+from scorematching.layers.base import Affine, Coefficients, Local, channel_view
 
 
 class Identity(Affine):
@@ -40,6 +41,35 @@ class Flatten(Affine):
         return y.reshape(shape)
 
 
+class Reshape(Flatten):
+    """The entries of a sample in another shape: shape (N, ...) to (N, *shape).
+
+    Args:
+        shape: That of one sample afterwards, ``()`` for one number a sample.
+
+    Example:
+        >>> Reshape((2, 3))(torch.zeros(5, 6)).shape
+        torch.Size([5, 2, 3])
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless a sample has as many entries as the new shape."""
+        if x[0].numel() != math.prod(self.shape):
+            raise ValueError(f"expected samples of {math.prod(self.shape)} entries, got shape {tuple(x.shape)}")
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """``x`` in the new shape."""
+        return x.reshape(len(x), *self.shape)
+
+    def extra_repr(self) -> str:
+        """The shape, for ``print``."""
+        return str(self.shape)
+
+
 class Sum(Affine):
     """Sum of all entries of a sample, times a fixed factor: shape (N, ...) to (N,).
 
@@ -67,6 +97,53 @@ class Sum(Affine):
     def extra_repr(self) -> str:
         """The factor, for ``print``."""
         return "" if self.weight == 1 else f"{self.weight:g}"
+
+
+class SumOver(Affine):
+    """Sum, or mean, over some of the dimensions of a sample, which are gone afterwards.
+
+    Args:
+        dims: Which, counted from 1, for dimension 0 is that of the samples.
+        mean: Whether to divide by the number of summands.
+
+    Example:
+        >>> SumOver([2, 3], mean=True)(torch.ones(5, 4, 2, 3)).shape
+        torch.Size([5, 4])
+    """
+
+    def __init__(self, dims: Sequence[int], mean: bool = False) -> None:
+        super().__init__()
+        self.dims, self.mean = tuple(dims), mean
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless ``x`` has all the dimensions."""
+        if x.ndim <= max(self.dims):
+            raise ValueError(f"expected {max(self.dims) + 1} dimensions or more, got shape {tuple(x.shape)}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Sweep 1."""
+        return self.linear(x, self._factor(x))
+
+    def local(self, x: Tensor, curvature: bool = True) -> Local:
+        """The input, the factor and its square."""
+        return x, self._factor(x), self._factor(x) ** 2
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """The sum, times the factor."""
+        return w * x.sum(self.dims)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """``y`` times the factor, repeated."""
+        kept = [1 if i in self.dims else n for i, n in enumerate(shape)]
+        return (w * y).view(kept).expand(shape)
+
+    def extra_repr(self) -> str:
+        """The dimensions, for ``print``."""
+        return f"{self.dims}, mean={self.mean}"
+
+    def _factor(self, x: Tensor) -> float:
+        """What the sum is multiplied by."""
+        return 1 / math.prod(x.shape[i] for i in self.dims) if self.mean else 1.0
 
 
 class WeightedSum(Affine):
