@@ -29,6 +29,7 @@ from scorematching.losses import (
 from scorematching.models import NICE, FieldsOfExperts, PoT, Whitening
 from scorematching.prior import Prior, PriorInfo
 from scorematching.restoration import BicubicDownsampling, denoise, upscale
+from scorematching.tracing import from_torch
 from scorematching.training import FitResult, Progress, fit, load_prior, save_prior
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "denoising_score_matching_loss",
     "exactness",
     "fit",
+    "from_torch",
     "hessian_diagonal",
     "load_prior",
     "psnr",

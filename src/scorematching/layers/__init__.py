@@ -4,7 +4,7 @@ from scorematching.layers.base import Layer
 from scorematching.layers.conv import Conv2d, ConvTranspose2d
 from scorematching.layers.experts import Charbonnier, LogCosh, ScaledExpert, StudentT, StudentTMixture
 from scorematching.layers.families import Affine, Pointwise
-from scorematching.layers.linear import Linear, Scale
+from scorematching.layers.linear import Factor, Linear, Scale, Shift
 from scorematching.layers.pointwise import (
     GELU,
     Exp,
@@ -17,16 +17,8 @@ from scorematching.layers.pointwise import (
     Square,
     Tanh,
 )
-from scorematching.layers.structural import (
-    AvgPool2d,
-    Embed,
-    Flatten,
-    Identity,
-    Select,
-    Sum,
-    SumPool2d,
-    WeightedSum,
-)
+from scorematching.layers.structural import Embed, Flatten, Identity, Reshape, Select
+from scorematching.layers.sums import AvgPool2d, Sum, SumOver, SumPool2d, WeightedSum
 
 __all__ = [
     "GELU",
@@ -37,6 +29,7 @@ __all__ = [
     "ConvTranspose2d",
     "Embed",
     "Exp",
+    "Factor",
     "Flatten",
     "Identity",
     "Layer",
@@ -45,9 +38,11 @@ __all__ = [
     "Pointwise",
     "PointwiseFunction",
     "Power",
+    "Reshape",
     "Scale",
     "ScaledExpert",
     "Select",
+    "Shift",
     "SiLU",
     "Sigmoid",
     "Sin",
@@ -56,6 +51,7 @@ __all__ = [
     "StudentT",
     "StudentTMixture",
     "Sum",
+    "SumOver",
     "SumPool2d",
     "Tanh",
     "WeightedSum",

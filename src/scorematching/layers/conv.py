@@ -31,26 +31,26 @@ class _Convolution(Affine):
         self.bias = reference.bias  # type: ignore[assignment]  # torch says Tensor, it is a Parameter
         self.kernel = _pair(reference.kernel_size)
         self.stride, self.padding, self.groups = _pair(reference.stride), _pair(reference.padding), reference.groups
+        self.dilation = _pair(reference.dilation)
+        self.extent = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
         self.inputs = reference.in_channels
 
     def convolve(self, x: Tensor, w: Tensor) -> Tensor:
         """Correlation of ``x`` with the kernels ``w``."""
-        return F.conv2d(x, w, stride=self.stride, padding=self.padding, groups=self.groups)
+        return F.conv2d(x, w, None, self.stride, self.padding, self.dilation, self.groups)
 
     def spread(self, y: Tensor, w: Tensor, size: tuple[int, ...]) -> Tensor:
         """Adjoint of :meth:`convolve` from ``y`` to a picture of height and width ``size``."""
         if self.groups == 1 and w.shape[1] <= 2:  # here a matrix product is about twice as fast as the convolution
             columns = w.flatten(1).T @ y.flatten(2)
-            return F.fold(columns, size, self.kernel, padding=self.padding, stride=self.stride)
-        geometry = zip(size, y.shape[2:], self.stride, self.padding, self.kernel, strict=True)
+            return F.fold(columns, size, self.kernel, self.dilation, self.padding, self.stride)
+        geometry = zip(size, y.shape[2:], self.stride, self.padding, self.extent, strict=True)
         rest = tuple(n - ((m - 1) * s - 2 * p + k) for n, m, s, p, k in geometry)
-        return F.conv_transpose2d(
-            y, w, stride=self.stride, padding=self.padding, output_padding=rest, groups=self.groups
-        )
+        return F.conv_transpose2d(y, w, None, self.stride, self.padding, rest, self.groups, self.dilation)
 
     def kernel_gradient(self, y: Tensor, x: Tensor) -> Tensor:
         """Gradient of ``<y, convolve(x, w)>`` by ``w``."""
-        return conv2d_weight(x, self.weight.shape, y, stride=self.stride, padding=self.padding, groups=self.groups)
+        return conv2d_weight(x, self.weight.shape, y, self.stride, self.padding, self.dilation, self.groups)
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless ``x`` is (N, inputs, H, W)."""
@@ -65,7 +65,10 @@ class _Convolution(Affine):
     def extra_repr(self) -> str:
         """Sizes, for ``print``."""
         channels, kernel = tuple(self.weight.shape[:2]), tuple(self.weight.shape[2:])
-        return f"{channels}, kernel={kernel}, stride={self.stride}, padding={self.padding}, groups={self.groups}"
+        return (
+            f"{channels}, kernel={kernel}, stride={self.stride}, padding={self.padding}, groups={self.groups}, "
+            f"dilation={self.dilation}"
+        )
 
 
 class Conv2d(_Convolution):
@@ -79,6 +82,7 @@ class Conv2d(_Convolution):
         padding: Zeros added at each border.
         groups: Blocks of channels that do not mix.
         bias: Whether to add a learned number a filter.
+        dilation: Distance of the entries that neighbouring coefficients of a filter meet.
 
     Example:
         >>> Conv2d(1, 8, 5)(torch.zeros(2, 1, 12, 12)).shape
@@ -94,18 +98,19 @@ class Conv2d(_Convolution):
         padding: int | tuple[int, int] = 0,
         groups: int = 1,
         bias: bool = True,
+        dilation: int | tuple[int, int] = 1,
     ) -> None:
-        super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=bias))
+        super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias))
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless ``x`` is (N, inputs, H, W), H and W no smaller than the filters."""
         super().check_input(x)
-        if any(n + 2 * p < k for n, p, k in zip(x.shape[2:], self.padding, self.kernel, strict=True)):
-            raise ValueError(f"expected H and W of {self.kernel} or more with padding, got {tuple(x.shape[2:])}")
+        if any(n + 2 * p < k for n, p, k in zip(x.shape[2:], self.padding, self.extent, strict=True)):
+            raise ValueError(f"expected H and W of {self.extent} or more with padding, got {tuple(x.shape[2:])}")
 
     def footprint(self) -> tuple[Span, Span]:
         """The filter's window."""
-        geometry = zip(self.stride, self.padding, self.kernel, strict=True)
+        geometry = zip(self.stride, self.padding, self.extent, strict=True)
         height, width = (Span(Fraction(s), Fraction(-p), Fraction(k - 1 - p)) for s, p, k in geometry)
         return height, width
 
@@ -135,6 +140,7 @@ class ConvTranspose2d(_Convolution):
             convolution maps to the same.
         groups: Blocks of channels that do not mix.
         bias: Whether to add a learned number an output channel.
+        dilation: As in :class:`Conv2d`.
 
     Example:
         >>> ConvTranspose2d(8, 1, 5)(torch.zeros(2, 8, 8, 8)).shape
@@ -151,20 +157,21 @@ class ConvTranspose2d(_Convolution):
         output_padding: int | tuple[int, int] = 0,
         groups: int = 1,
         bias: bool = True,
+        dilation: int | tuple[int, int] = 1,
     ) -> None:
-        reference = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, output_padding, groups, bias)
+        reference = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, output_padding, groups, bias, dilation)
         super().__init__(reference)
         self.output_padding = _pair(reference.output_padding)
 
     def footprint(self) -> tuple[Span, Span]:
         """The positions whose filters reach here."""
-        geometry = zip(self.stride, self.padding, self.kernel, strict=True)
+        geometry = zip(self.stride, self.padding, self.extent, strict=True)
         height, width = (Span(Fraction(1, s), Fraction(p - k + 1, s), Fraction(p, s)) for s, p, k in geometry)
         return height, width
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """Sum of the filters, weighted by ``x``."""
-        geometry = zip(x.shape[2:], self.stride, self.padding, self.kernel, self.output_padding, strict=True)
+        geometry = zip(x.shape[2:], self.stride, self.padding, self.extent, self.output_padding, strict=True)
         return self.spread(x, w, tuple((n - 1) * s - 2 * p + k + o for n, s, p, k, o in geometry))
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from scorematching.layers.base import HERE, Coefficients, Span, channel_sum, channel_view
+from scorematching.layers.base import HERE, Coefficients, Gradients, Local, Sides, Span, channel_sum, channel_view
 from scorematching.layers.families import Affine
 
 
@@ -103,3 +105,117 @@ class Scale(Affine):
     def extra_repr(self) -> str:
         """Sizes, for ``print``."""
         return str(len(self.weight))
+
+
+class Factor(Affine):
+    """``y = w∘x``, with a number or with a tensor that has the shape of a sample or broadcasts to it.
+
+    Args:
+        weight: A number; or a tensor, which is learned if it is a ``torch.nn.Parameter`` and fixed otherwise.
+        shape: What a tensor is viewed as before it is broadcast; its own shape if not given.
+
+    Example:
+        >>> Factor(-0.5)(torch.ones(1, 3)).tolist()
+        [[-0.5, -0.5, -0.5]]
+    """
+
+    def __init__(self, weight: float | Tensor, shape: Sequence[int] | None = None) -> None:
+        super().__init__()
+        self.weight = _parameter(weight)
+        self.shape = _broadcast_shape(weight, shape)
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless the weight broadcasts to the shape of ``x``."""
+        _check_broadcast(x, self.shape)
+
+    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
+        """One an entry."""
+        return x.numel()
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The same position."""
+        return HERE, HERE
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """``w∘x``."""
+        return x * (w.view(self.shape) if isinstance(w, Tensor) else w)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """``w∘y``: the map is its own adjoint."""
+        return self.linear(y, w)
+
+    def outer(self, y: Tensor, x: Tensor) -> Tensor:
+        """``y∘x``, summed where the weight is repeated."""
+        return (y * x).sum_to_size(self.shape).view_as(self.weight)
+
+    def extra_repr(self) -> str:
+        """The number or the shape, for ``print``."""
+        return f"shape={self.shape}" if isinstance(self.weight, Tensor) else f"{self.weight:g}"
+
+
+class Shift(Affine):
+    """``y = x + b``, with a number or with a tensor that has the shape of a sample or broadcasts to it.
+
+    Args:
+        values: A number; or a tensor, which is learned if it is a ``torch.nn.Parameter`` and fixed otherwise.
+        shape: What a tensor is viewed as before it is broadcast; its own shape if not given.
+
+    Example:
+        >>> Shift(2.0)(torch.ones(1, 3)).tolist()
+        [[3.0, 3.0, 3.0]]
+    """
+
+    def __init__(self, values: float | Tensor, shape: Sequence[int] | None = None) -> None:
+        super().__init__()
+        self.values = _parameter(values)
+        self.shape = _broadcast_shape(values, shape)
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless the values broadcast to the shape of ``x``."""
+        _check_broadcast(x, self.shape)
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The same position."""
+        return HERE, HERE
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Sweep 1."""
+        return x + (self.values.view(self.shape) if isinstance(self.values, Tensor) else self.values)
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """``x``."""
+        return x
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """``y``."""
+        return y
+
+    def gradients(self, local: Local, sides: Sides) -> Gradients:
+        """Sweep 4: ``c`` for the values, summed where they are repeated."""
+        if sides.c is None or not isinstance(self.values, Tensor) or not self.values.requires_grad:
+            return {}
+        return {"values": sides.c.sum_to_size(self.shape).view_as(self.values)}
+
+    def extra_repr(self) -> str:
+        """The number or the shape, for ``print``."""
+        return f"shape={self.shape}" if isinstance(self.values, Tensor) else f"{self.values:g}"
+
+
+def _parameter(values: float | Tensor) -> float | nn.Parameter:
+    """A number as it is; a tensor as a parameter, one that is not learned unless it is a parameter already."""
+    if isinstance(values, nn.Parameter):
+        return values
+    return nn.Parameter(values.detach(), requires_grad=False) if isinstance(values, Tensor) else float(values)
+
+
+def _broadcast_shape(values: float | Tensor, shape: Sequence[int] | None) -> tuple[int, ...]:
+    """The shape in which ``values`` are broadcast."""
+    if shape is not None:
+        return tuple(shape)
+    return tuple(values.shape) if isinstance(values, Tensor) else ()
+
+
+def _check_broadcast(x: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise ``ValueError`` unless ``shape`` broadcasts to that of ``x``."""
+    if len(shape) > x.ndim or any(m not in (1, n) for m, n in zip(shape[::-1], x.shape[::-1], strict=False)):
+        raise ValueError(f"expected a shape to which {shape} broadcasts, got {tuple(x.shape)}")
