@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from benchmarks.calibration import calibration
 from benchmarks.curvature import curvature
 from benchmarks.denoising import denoising
 from benchmarks.levels import levels
 from scorematching.cli.common import keep_freed_memory
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.command("calibration")(calibration)
 app.command("curvature")(curvature)
 app.command("denoising")(denoising)
 app.command("levels")(levels)

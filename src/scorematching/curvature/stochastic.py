@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 from scorematching.curvature.base import Curvature, Derivatives, Penalty
 from scorematching.curvature.products import Products
+from scorematching.curvature.structure import remembered
+from scorematching.graph import Graph
 from scorematching.layers.base import Layer, Local
 from scorematching.sweeps import sweep1, sweep2
+from scorematching.tracing import from_torch
 from scorematching.validation import check_choice, check_graph
 
 Distribution = Literal["rademacher", "gaussian"]
@@ -88,8 +91,8 @@ class CurvaturePropagation(Curvature):
 
         t  =  J^T t + v |M|^(1/2) sign M          u  =  J^T u + v |M|^(1/2)
 
-    with the same signs ``v``; at the data ``t∘u`` has the diagonal of the Hessian as its mean. Needs a
-    :class:`scorematching.Graph`, for it must see the layers.
+    with the same signs ``v``; at the data ``t∘u`` has the diagonal of the Hessian as its mean. The layers must be
+    seen: a module that is no :class:`scorematching.Graph` is traced by :func:`scorematching.from_torch`.
 
     Args:
         probes: How many; by default 1, or 2 where the diagonal is to be squared.
@@ -113,7 +116,7 @@ class CurvaturePropagation(Curvature):
 
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """As :class:`Curvature` has it; the penalty of the diagonal needs two probes, that of the Hessian is not."""
-        graph = check_graph(energy, "curvature='propagation'")
+        graph = check_graph(energy, "the sweeps") if isinstance(energy, Graph) else _traced(energy, x)
         if penalty == "hessian":
             raise ValueError("curvature propagation gives no rows of the Hessian to penalise: take 'hutchinson'")
         state = sweep1(graph, x)
@@ -144,6 +147,11 @@ class CurvaturePropagation(Curvature):
         s = m.detach().abs().sqrt().clamp_min(torch.finfo(m.dtype).tiny ** 0.5)
         v = draw(m.expand(m.shape[0], probes, *m.shape[2:]), "rademacher", self.generator)
         return torch.cat([v * (m / s), v * s], 1)
+
+
+def _traced(energy: nn.Module, x: Tensor) -> Graph:
+    """The graph of a module, traced once."""
+    return remembered(energy, ("traced", x.shape[1:]), lambda: from_torch(energy, x[:1]))
 
 
 def probes_for(probes: int | None, penalty: Penalty) -> int:
