@@ -1,8 +1,11 @@
 """Regularised score matching by extended double backpropagation, and image priors fitted with it."""
 
+from scorematching import conventions
 from scorematching import layers as _layers
 from scorematching._version import __version__
 from scorematching.checks import CheckError, brute_force, check_gradients, check_layer
+from scorematching.closed_form import ClosedForm, fit_closed_form
+from scorematching.conventions import Convention
 from scorematching.curvature import (
     ApproximationWarning,
     Coloring,
@@ -35,7 +38,9 @@ __all__ = [
     "ApproximationWarning",
     "BicubicDownsampling",
     "CheckError",
+    "ClosedForm",
     "Coloring",
+    "Convention",
     "Curvature",
     "CurvaturePropagation",
     "Diagonal",
@@ -58,10 +63,12 @@ __all__ = [
     "brute_force",
     "check_gradients",
     "check_layer",
+    "conventions",
     "denoise",
     "denoising_score_matching_loss",
     "exactness",
     "fit",
+    "fit_closed_form",
     "hessian_diagonal",
     "load_prior",
     "psnr",
