@@ -1,8 +1,11 @@
 """Regularised score matching by extended double backpropagation, and image priors fitted with it."""
 
+from scorematching import conventions
 from scorematching import layers as _layers
 from scorematching._version import __version__
 from scorematching.checks import CheckError, brute_force, check_gradients, check_layer
+from scorematching.closed_form import ClosedForm, fit_closed_form
+from scorematching.conventions import Convention
 from scorematching.curvature import (
     ApproximationWarning,
     Coloring,
@@ -37,7 +40,9 @@ __all__ = [
     "ApproximationWarning",
     "BicubicDownsampling",
     "CheckError",
+    "ClosedForm",
     "Coloring",
+    "Convention",
     "Curvature",
     "CurvaturePropagation",
     "CurvatureReport",
@@ -62,11 +67,13 @@ __all__ = [
     "check_gradients",
     "check_layer",
     "curvature_report",
+    "conventions",
     "denoise",
     "denoising_score_matching_loss",
     "exactness",
     "fit",
     "from_torch",
+    "fit_closed_form",
     "hessian_diagonal",
     "load_prior",
     "psnr",

@@ -1,0 +1,84 @@
+"""The closed form's covariance: against theory, replications, and a sandwich of gradients of the loss."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import scorematching as sm
+
+
+def gaussian() -> sm.Graph:
+    """E = theta |x|^2 / 2."""
+    return sm.Sequential(sm.Square(), sm.Scale(1), sm.Sum(0.5)).double()
+
+
+def quartic() -> sm.Graph:
+    """E = theta_1 x^2 / 2 + theta_2 x^4 / 4."""
+    edges = [("x", sm.Square(), "s"), ("s", sm.Scale(1), "q"), ("q", sm.Sum(0.5), "energy")]
+    edges += [("s", sm.Square(), "f"), ("f", sm.Scale(1), "r"), ("r", sm.Sum(0.25), "energy")]
+    return sm.Graph(edges).double()
+
+
+QUARTIC = ["layers.1.weight", "layers.4.weight"]
+
+
+def quartic_samples(theta: tuple[float, float], samples: int) -> torch.Tensor:
+    """By the inverse of the distribution function on a fine grid, shape (samples, 1)."""
+    grid = torch.linspace(-6, 6, 200_001, dtype=torch.float64)
+    mass = torch.exp(-theta[0] * grid**2 / 2 - theta[1] * grid**4 / 4).cumsum(0)
+    place = torch.searchsorted(mass / mass[-1], torch.rand(samples, dtype=torch.float64))
+    return (grid[place] + (torch.rand(samples) - 0.5) * (grid[1] - grid[0]))[:, None]
+
+
+def gradient(energy: sm.Graph, name: str, x: torch.Tensor, lam: float, weight: torch.Tensor | None) -> torch.Tensor:
+    """Of the loss, by the parameter of this name, in one row."""
+    loss = sm.score_matching_loss(energy, x, lam, weight=weight)
+    return torch.autograd.grad(loss, dict(energy.named_parameters())[name])[0].flatten()
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.3])
+def test_the_standard_error_of_a_gaussian(lam: float) -> None:
+    """A = m + 2 lam and psi = theta (x^2 + 2 lam) - 1, of variance 2 theta^2 m^2: 2 theta^4 m^2 / n in all."""
+    x = torch.randn(100_000, 1, dtype=torch.float64) * 1.7
+    found = sm.fit_closed_form(gaussian(), x, lam)
+    expected = math.sqrt(2 / len(x)) * found.estimate.item() ** 2 * 1.7**2
+    assert found.standard_errors.item() == pytest.approx(expected, rel=0.03)
+    wider = torch.stack([x, torch.randn_like(x)], 2)  # an input without weight is not there
+    again = sm.fit_closed_form(gaussian(), wider, lam, weight=torch.tensor([[1.0, 0.0]]))
+    torch.testing.assert_close(again.standard_errors, found.standard_errors)
+
+
+def test_an_exponential_family_is_recovered() -> None:
+    truth = (-1.0, 2.0)  # two wells
+    found = sm.fit_closed_form(quartic(), quartic_samples(truth, 50_000), parameters=QUARTIC)
+    assert ((found.estimate - torch.tensor(truth)).abs() < 4 * found.standard_errors).all()
+    assert (found.standard_errors < 0.1).all()
+
+
+def test_standard_errors_are_those_of_replications() -> None:
+    fits = [sm.fit_closed_form(quartic(), quartic_samples((0.5, 1.0), 1000), parameters=QUARTIC) for _ in range(200)]
+    spread = torch.stack([fit.estimate for fit in fits]).std(0)
+    claimed = torch.stack([fit.standard_errors for fit in fits]).mean(0)
+    torch.testing.assert_close(claimed, spread, rtol=0.15, atol=0)
+
+
+def test_deep_features_a_fixed_branch_and_weights() -> None:
+    """Two hidden layers, beside a branch ``E_0`` that is not fitted; the sandwich is made of gradients of the loss."""
+    edges = [("x", sm.Linear(4, 6), "a"), ("a", sm.Tanh(), "b"), ("b", sm.Linear(6, 5), "c"), ("c", sm.SiLU(), "d")]
+    edges += [("d", sm.Linear(5, 1), "e"), ("e", sm.Sum(), "energy")]
+    edges += [("x", sm.LogCosh(), "f"), ("f", sm.WeightedSum(4), "energy")]
+    energy, name, lam = sm.Graph(edges).double(), "layers.4.weight", 0.5
+    x, weight = torch.randn(60, 4, dtype=torch.float64), torch.rand(60, 4, dtype=torch.float64)
+    found = sm.fit_closed_form(energy, x, lam, [name], weight=weight)
+    assert gradient(energy, name, x, lam, weight).abs().max() < 1e-8
+    slopes = torch.stack([gradient(energy, name, x[[i]], lam, weight[[i]]) for i in range(60)])
+    rows = []
+    for unit in torch.eye(5, dtype=torch.float64):  # the gradient is linear: a step of 1 gives a row of A
+        with torch.no_grad():
+            energy.layers[4].weight.copy_(found.estimate + unit)
+        rows.append(gradient(energy, name, x, lam, weight))
+    inverse = torch.linalg.inv(torch.stack(rows))
+    torch.testing.assert_close(found.covariance, inverse @ (slopes.T @ slopes / 60) @ inverse / 60, rtol=1e-6, atol=0)
