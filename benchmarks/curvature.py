@@ -22,6 +22,8 @@ from benchmarks.machine import machine
 from scorematching.cli.common import console
 from scorematching.curvature import method_named
 
+#: Seconds; a step that would take longer is not timed.
+LIMIT = 60.0
 METHODS: dict[str, Callable[[tuple[int, ...]], sm.Curvature]] = {
     "diagonal": lambda shape: sm.Diagonal(),
     "full": lambda shape: sm.Full(),
@@ -42,7 +44,8 @@ def curvature(
     """Train each architecture, measure the recursion's error on it, and one step of the loss by every method.
 
     Times are medians, in milliseconds; memory is what one step adds to the largest size of a process of its own, in
-    MB. The budget of each method is its default, so that a large batch is taken in chunks.
+    MB. The budget of each method is its default, so that a large batch is taken in chunks. A dash is for a step of
+    more than a minute.
     """
     warnings.simplefilter("ignore", sm.ApproximationWarning)
     rows = []
@@ -66,15 +69,15 @@ def curvature(
         output.write_text(json.dumps({"machine": machine(), "batch": batch, "rows": rows}, indent=1))
 
 
-def _in_a_process(name: str, energy: sm.Graph, method: str, batch: int) -> tuple[float, float]:
-    """Milliseconds and MB of one step, in a process of its own."""
+def _in_a_process(name: str, energy: sm.Graph, method: str, batch: int) -> tuple[float, float] | None:
+    """Milliseconds and MB of one step, in a process of its own; ``None`` where it would take longer than ``LIMIT``."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     state = {key: value.numpy() for key, value in energy.state_dict().items()}
     process = context.Process(target=_measure, args=(sender, name, state, method, batch))
     process.start()
     sender.close()
-    result: tuple[float, float] = receiver.recv()
+    result: tuple[float, float] | None = receiver.recv()
     process.join()
     return result
 
@@ -91,6 +94,11 @@ def _measure(sender: Any, name: str, state: dict[str, Any], method: str, batch: 
         sm.score_matching_loss(energy, x, LAM, chosen).backward()
 
     step(x[:1])
+    start = time.perf_counter()
+    step(x[:1])
+    if (time.perf_counter() - start) * batch > LIMIT:
+        sender.send(None)
+        return
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     step(x)
     added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -112,6 +120,6 @@ def _print(rows: list[dict[str, Any]]) -> None:
         lines.append(f"| {row['architecture']} | {figures} | {row['error of the gradient']:.1%} | {row['auto']} |")
     lines += ["", "| ms and MB | " + " | ".join(METHODS) + " |", "|---|" + "---|" * len(METHODS)]
     for row in rows:
-        cells = [f"{ms:.3g}, {max(0.0, mb):.0f}" for ms, mb in row["step"].values()]
+        cells = ["-" if step is None else f"{step[0]:.3g}, {step[1]:.0f}" for step in row["step"].values()]
         lines.append(f"| {row['architecture']} | " + " | ".join(cells) + " |")
     print("\n".join(lines))
