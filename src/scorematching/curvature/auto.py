@@ -34,8 +34,10 @@ METHODS: dict[str, type[Curvature]] = {
     "hutchinson": Hutchinson,
     "propagation": CurvaturePropagation,
 }
-#: ``auto`` takes no method that needs more seconds than this for a batch, or more bytes for a sample.
-SECONDS, BYTES = 60.0, 8e9
+#: ``auto`` takes no method that would need more seconds than this for a batch, by the cost model.
+SECONDS = 60.0
+#: Nor one that would need more bytes than this for a single sample.
+BYTES = 8e9
 #: Of a module whose layers can't be seen, ``auto`` takes no more Hessian-vector products than this.
 PRODUCTS = 4096
 
@@ -72,13 +74,14 @@ def cheapest_exact(energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> C
     """
     if not isinstance(energy, Graph):
         return _colored(energy, x, penalty)
-    costs = {cost.method: cost for cost in method_costs(energy, x, len(x), penalty)}
     exact: dict[str, Curvature] = {"full": Full(), "coloring": Coloring()}
     if penalty != "hessian":
-        exact["jacobian"] = Jacobian()
         if not path_meetings(energy, x):
             return Diagonal()
-    best = min(exact, key=lambda name: costs[name].seconds)
+        exact["jacobian"] = Jacobian()
+    costs = {cost.method: cost for cost in method_costs(energy, x, len(x), penalty)}
+    fitting = [name for name in exact if name == "coloring" or costs[name].memory <= BYTES * len(x)]
+    best = min(fitting, key=lambda name: costs[name].seconds)
     if costs[best].seconds > SECONDS:
         raise _unaffordable(f"the cheapest, {best!r}, would take {_said(costs[best])} a batch of {len(x)}", penalty)
     return exact[best]

@@ -124,6 +124,8 @@ def _sample(energy: Graph, shape: tuple[int, ...]) -> Tensor:
 @torch.no_grad()
 def path_meetings(energy: Graph, x: Tensor) -> list[str]:
     """Where two paths from one input meet before a non-linear unit: a sentence a place, none if nowhere."""
+    if _has_one_way(energy):
+        return []
     shapes, found = node_shapes(energy, x), dict[str, None]()
     try:
         for columns in indicators(energy, shapes, energy.input, x):
@@ -133,6 +135,12 @@ def path_meetings(energy: Graph, x: Tensor) -> list[str]:
     except OverflowError as error:
         return [f"not known: {error}"]
     return list(found)
+
+
+def _has_one_way(energy: Graph) -> bool:
+    """Whether there is a single way for want of a second: no sums at nodes, and one affine layer at most."""
+    leading = [(edge.target, layer) for edge, layer in energy.pairs() if edge.target in energy.influential]
+    return len({node for node, _ in leading}) == len(leading) and sum(layer.affine for _, layer in leading) <= 1
 
 
 def _meetings(energy: Graph, counts: dict[str, Tensor]) -> list[str]:

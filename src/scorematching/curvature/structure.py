@@ -31,9 +31,12 @@ _KNOWN: WeakKeyDictionary[nn.Module, dict[Any, Any]] = WeakKeyDictionary()
 
 
 def remembered(module: nn.Module, key: tuple[object, ...], compute: Callable[[], T]) -> T:
-    """A result that depends on the structure of a module alone, worked out once for its present parts."""
+    """A result that depends on the structure of a module alone, worked out once for its present parts.
+
+    The parts are held with it, so that no new part can take the place of one that is gone.
+    """
     known = _KNOWN.setdefault(module, {})
-    signature = (*key, *map(id, module.modules()))
+    signature = (key, *itertools.islice(module.modules(), 1, None))
     if signature not in known:
         known[signature] = compute()
     return known[signature]
