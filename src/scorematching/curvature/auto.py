@@ -101,9 +101,11 @@ def _said(cost: Cost) -> str:
 
 
 def _unaffordable(why: str, penalty: Penalty) -> ValueError:
+    cheap, exact = "'hutchinson' (random, unbiased)", "'full' or 'coloring'"
+    if penalty != "hessian":
+        cheap, exact = f"{cheap}, 'diagonal' (the recursion, an approximation here)", "'full', 'jacobian' or 'coloring'"
     return ValueError(
-        f"no exact curvature is affordable: {why}. Choose curvature='hutchinson' (random, unbiased), 'diagonal' (the "
-        "recursion, an approximation here), or an exact one all the same: 'full', 'jacobian', 'coloring'"
+        f"no exact curvature is affordable: {why}. Choose curvature={cheap}, or an exact one all the same: {exact}"
     )
 
 
