@@ -21,7 +21,7 @@ from scorematching.curvature.auto import METHODS
 from scorematching.curvature.costs import SECONDS, Cost, method_costs
 
 #: A step that the present model puts above so many seconds is left out.
-LIMIT = 3.0
+LIMIT = 1.0
 
 
 def calibration() -> None:
