@@ -6,10 +6,12 @@ import typer
 
 from benchmarks.denoising import denoising
 from benchmarks.levels import levels
+from benchmarks.recovery import recovery
 from scorematching.cli.common import keep_freed_memory
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command("denoising")(denoising)
 app.command("levels")(levels)
+app.command("recovery")(recovery)
 keep_freed_memory()
 app()
