@@ -1,0 +1,186 @@
+"""Densities of known parameters, to be recovered from samples by score matching.
+
+All are of one kind: independent sources ``u = W x`` of a known density, mixed by the inverse of a known square ``W``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import cast
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+import scorematching as sm
+
+
+class Problem(ABC):
+    """Samples of a known density, an energy to fit to them, and how far the fitted parameters are from the true ones.
+
+    Args:
+        name: For tables.
+        dim: Entries of ``x``.
+        repeats: Sets of samples over which to average errors: the more, the more one error differs from the next.
+
+    Attributes:
+        unmixing: The true ``W``: random, always the same, of singular values from 0.7 to 1.4.
+    """
+
+    def __init__(self, name: str, dim: int, repeats: int) -> None:
+        self.name, self.dim, self.repeats = name, dim, repeats
+        random = torch.randn(dim, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        left, _, right = torch.linalg.svd(random)
+        self.unmixing = left * torch.linspace(0.7, 1.4, dim, dtype=torch.float64) @ right
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Independent draws of ``x``, shape (n, dim), float64."""
+        return torch.linalg.solve(self.unmixing, self.sources(n, generator).T).T
+
+    @abstractmethod
+    def sources(self, n: int, generator: torch.Generator) -> Tensor:
+        """Independent draws of ``u = W x``, shape (n, dim), float64."""
+
+    @abstractmethod
+    def energy(self) -> sm.Sequential:
+        """The model at its start, where ``W`` is the identity."""
+
+    @abstractmethod
+    def error(self, energy: sm.Sequential) -> float:
+        """Relative error of the parameters: Frobenius norm of the difference from the truth over that of the truth."""
+
+
+class Gaussian(Problem):
+    """``E = |W x|^2 / 2``, of which the samples determine the precision ``W^T W``."""
+
+    def __init__(self, dim: int, repeats: int) -> None:
+        super().__init__(f"Gaussian, D = {dim}", dim, repeats)
+
+    def sources(self, n: int, generator: torch.Generator) -> Tensor:
+        """Standard normal."""
+        return torch.randn(n, self.dim, dtype=torch.float64, generator=generator)
+
+    def energy(self) -> sm.Sequential:
+        """A precision that is the identity."""
+        return from_identity(self.dim, sm.Square(), sm.Sum(0.5))
+
+    def error(self, energy: sm.Sequential) -> float:
+        """Of the precision."""
+        truth = self.unmixing.T @ self.unmixing
+        return float((precision(energy) - truth).norm() / truth.norm())
+
+
+class ICA(Problem):
+    """``E = sum_k log cosh (W x)_k``: sources of density ``1 / (pi cosh u)``."""
+
+    def __init__(self, dim: int, repeats: int) -> None:
+        super().__init__(f"ICA, D = {dim}", dim, repeats)
+
+    def sources(self, n: int, generator: torch.Generator) -> Tensor:
+        """By the quantile function of the hyperbolic secant."""
+        uniform = torch.rand(n, self.dim, dtype=torch.float64, generator=generator)
+        return torch.log(torch.tan(math.pi / 2 * uniform))
+
+    def energy(self) -> sm.Sequential:
+        """Unmixing by the identity."""
+        return from_identity(self.dim, sm.LogCosh(), sm.Sum())
+
+    def error(self, energy: sm.Sequential) -> float:
+        """Of ``W``, with the best order and signs of its rows."""
+        squares = squared_distances(filters(energy), self.unmixing)
+        return math.sqrt(least_matching(squares)) / float(self.unmixing.norm())
+
+
+class ProductOfStudentT(Problem):
+    """``E = sum_k w_k log(1 + (W x)_k^2 / 2)``, whose filters and weights are both unknown.
+
+    With as many experts as entries the density factors into ``(1 + u_k^2 / 2)^(-w_k)``, which is Student's t of
+    ``2 w_k - 1`` degrees of freedom, times ``sqrt(2 / (2 w_k - 1))``.
+
+    Args:
+        freedom: Degrees of freedom of each expert, above 2, where the samples have a variance.
+        repeats: As in :class:`Problem`.
+    """
+
+    def __init__(self, freedom: tuple[int, ...], repeats: int) -> None:
+        super().__init__(f"product of Student-t, D = {len(freedom)}", len(freedom), repeats)
+        self.freedom = freedom
+        self.weights = (torch.tensor(freedom, dtype=torch.float64) + 1) / 2
+
+    def sources(self, n: int, generator: torch.Generator) -> Tensor:
+        """Normal over the root of a chi-squared: ``z sqrt(2 / chi2)``, where the degrees of freedom cancel."""
+        normal = torch.randn(n, self.dim, dtype=torch.float64, generator=generator)
+        parts = [torch.randn(n, degrees, dtype=torch.float64, generator=generator) for degrees in self.freedom]
+        return normal * torch.stack([2 / part.square().sum(1) for part in parts], dim=1).sqrt()
+
+    def energy(self) -> sm.Sequential:
+        """Filters that are the identity, weights of 1."""
+        return from_identity(self.dim, sm.StudentT(), sm.WeightedSum(self.dim))
+
+    def error(self, energy: sm.Sequential) -> float:
+        """Of ``W`` and ``w`` as one array, with the best order of the experts and signs of the filters."""
+        weights = cast(sm.WeightedSum, energy.layers[2]).weight.detach()
+        squares = squared_distances(filters(energy), self.unmixing) + (weights[:, None] - self.weights).square()
+        return math.sqrt(least_matching(squares)) / float(torch.hypot(self.unmixing.norm(), self.weights.norm()))
+
+
+PROBLEMS: tuple[Problem, ...] = (
+    Gaussian(2, repeats=60),
+    Gaussian(10, repeats=15),
+    Gaussian(100, repeats=3),
+    ICA(4, repeats=20),
+    ProductOfStudentT((3, 4, 5), repeats=30),
+)
+
+
+def recovery_errors(problem: Problem, n: int) -> list[float]:
+    """Errors of the problem's energy, fitted to ``n`` samples; as many as it has repeats, from a seed each."""
+    errors = []
+    for repeat in range(problem.repeats):
+        energy = problem.energy()
+        fit_fully(energy, problem.sample(n, torch.Generator().manual_seed(1000 * n + repeat)))
+        errors.append(problem.error(energy))
+    return errors
+
+
+def fit_fully(energy: sm.Graph, x: Tensor, lam: float = 0.0) -> None:
+    """Minimise the score matching loss on all of ``x`` by L-BFGS."""
+    optimizer = torch.optim.LBFGS(
+        energy.parameters(), max_iter=500, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = sm.score_matching_loss(energy, x, lam)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+
+
+def from_identity(dim: int, expert: sm.Layer, head: sm.Layer) -> sm.Sequential:
+    """Linear filters, an expert and a sum, in float64; the filters are the identity."""
+    linear = sm.Linear(dim, dim, bias=False)
+    torch.nn.init.eye_(linear.weight)
+    return sm.Sequential(linear, expert, head).double()
+
+
+def filters(energy: sm.Sequential) -> Tensor:
+    """``W``, the weight of the first layer."""
+    return cast(sm.Linear, energy.layers[0]).weight.detach()
+
+
+def precision(energy: sm.Sequential) -> Tensor:
+    """``W^T W``, the precision of a Gaussian energy."""
+    return filters(energy).T @ filters(energy)
+
+
+def squared_distances(rows: Tensor, truth: Tensor) -> Tensor:
+    """Of each row, with the better sign, to each true one."""
+    return torch.minimum(torch.cdist(rows, truth), torch.cdist(-rows, truth)).square()
+
+
+def least_matching(costs: Tensor) -> float:
+    """The least sum of costs by which rows can be matched to columns, one to one."""
+    return float(costs[linear_sum_assignment(costs)].sum())
