@@ -288,7 +288,45 @@ def _loss(**options: object) -> Callable[[sm.Graph, Tensor], Tensor]:
     return lambda e, x: sm.score_matching_loss(e, x, 0.1, **options)
 
 
+def test_inference_mode_gives_the_same() -> None:
+    network = deep_module()
+    x = torch.randn(2, 1, 9, 8, dtype=torch.float64)
+    outside = sm.score(network, x), sm.hessian_diagonal(network, x)
+    with torch.inference_mode():
+        torch.testing.assert_close((sm.score(network, x), sm.hessian_diagonal(network, x)), outside)
+        made = x * 1
+        torch.testing.assert_close((sm.score(network, made), sm.hessian_diagonal(network, made)), outside)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(7, 4, 3), (16, 16, 8), (5, 1, 2)])
+def test_the_field_of_strided_modules_is_measured(kernel: int, stride: int, padding: int) -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, kernel, stride, padding), nn.Softplus(), sm.Sum()).double()
+    assert measured_field(network, torch.zeros(1, 1, 48, 50, dtype=torch.float64)) == (kernel, kernel)
+
+
+def test_a_chunk_without_gradients_and_one_that_is_asked_twice() -> None:
+    x = torch.randn(4, 3, requires_grad=True)
+    fixed = sm.Sequential(sm.Linear(3, 2), sm.Sum()).requires_grad_(False)
+    sm.score_matching_loss(fixed, x, curvature=sm.Coloring(memory=1)).backward()
+    assert x.grad is None or float(x.grad.abs().max()) == 0
+    network = nn.Sequential(nn.Linear(3, 5), nn.Softplus(), nn.Linear(5, 1))
+    with pytest.raises(RuntimeError, match="can be differentiated once"):
+        torch.autograd.grad(sm.score_matching_loss(network, x, curvature=sm.Coloring(memory=1)), x, create_graph=True)
+
+
 BAD = {
+    "memory": (lambda e, x: sm.Full(memory=-1), "memory must be a number above 0, got -1"),
+    "memory not given in bytes": (lambda e, x: sm.Coloring(memory="1GB"), "memory must be a number above 0, got '1GB'"),
+    "small field": (
+        lambda e, x: sm.hessian_diagonal(make_network("FoE")[0], make_network("FoE")[1], sm.Coloring(field=(1, 3))),
+        r"field must be \(3, 3\) or more for this energy, got \(1, 3\)",
+    ),
+    "dropout": (
+        lambda e, x: sm.score(nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.Linear(3, 1)), x),
+        "1 draws random numbers",
+    ),
+    "shape": (lambda e, x: sm.exactness(e, 4), r"shape must be that of one sample.*got 4"),
+    "batch": (lambda e, x: sm.exactness(e, batch=0), "batch must be a whole number of 1 or more, got 0"),
     "one probe": (_loss(curvature=sm.Hutchinson(probes=1)), "lam > 0 needs probes of 2 or more, got 1"),
     "probes": (lambda e, x: sm.Hutchinson(probes=0), "probes must be a whole number of 1 or more, got 0"),
     "distribution": (lambda e, x: sm.Hutchinson(distribution="uniform"), "'rademacher' or 'gaussian', got 'uniform'"),

@@ -97,9 +97,80 @@ def test_a_large_picture_is_judged_by_a_small_one(name: str, monkeypatch: pytest
     assert bool(path_meetings(energy, x)) == (not exact)
     module = importlib.import_module("scorematching.curvature.exactness")
     monkeypatch.setattr(module, "_has_one_way", lambda energy: False)
-    in_the_middle = path_meetings(energy, x)
-    monkeypatch.setattr(structure, "_middle", lambda spans: (10**9, []))
-    assert bool(path_meetings(energy, x)) == bool(in_the_middle) == (not exact)
+    in_the_middle = module._path_meetings(energy, x)
+    monkeypatch.setattr(structure, "_middle", lambda spans, actual: (10**9, []))
+    assert bool(module._path_meetings(energy, x)) == bool(in_the_middle) == (not exact)
+
+
+class _Flipped(sm.Identity):
+    """A layer that inherits the claim to keep positions, and does not."""
+
+    def linear(self, x: torch.Tensor, w: object) -> torch.Tensor:
+        return x.flip(-1)
+
+    def adjoint(self, y: torch.Tensor, w: object, shape: torch.Size) -> torch.Tensor:
+        return y.flip(-1)
+
+
+def test_an_inherited_claim_is_not_believed() -> None:
+    energy = sm.Graph(
+        [
+            ("x", _Flipped(), "h"),
+            ("x", sm.Identity(), "h"),
+            ("h", sm.Square(), "q"),
+            ("q", sm.Square(), "r"),
+            ("r", sm.Sum(), "energy"),
+        ]
+    )
+    assert not sm.exactness(energy, (1, 1, 61)).exact
+    sm.check_gradients(energy, torch.randn(2, 1, 3, 6), curvature="coloring")
+
+
+def test_a_layer_that_comes_again_is_seen() -> None:
+    """The same parts in another order are another structure."""
+    linear, identity = sm.Linear(4, 4), sm.Identity()
+    energy = sm.Sequential(linear, identity, identity, sm.StudentT(), sm.Sum())
+    x = torch.randn(3, 4)
+    assert isinstance(method_named("auto", energy, x), sm.Diagonal)
+    energy.layers[1] = sm.Tanh()
+    energy.layers[2] = linear
+    assert not isinstance(method_named("auto", energy, x), sm.Diagonal)
+
+
+def test_values_of_their_own_at_each_position() -> None:
+    """Such a layer is not judged by a smaller picture, which it would not fit."""
+    energy = sm.Sequential(sm.Factor(torch.rand(1, 40, 40)), sm.Conv2d(1, 2, 3), sm.StudentT(), sm.Sum())
+    assert sm.exactness(energy, (1, 40, 40)).exact
+    assert sm.exactness(sm.Sequential(sm.Factor(2.0), *list(energy.layers)[1:]), (1, 400, 400)).exact
+
+
+def test_a_zero_is_a_weight_like_another() -> None:
+    gate = sm.Graph(
+        [
+            ("x", sm.Linear(4, 4), "a"),
+            ("a", sm.Factor(0.0), "b"),
+            ("x", sm.Identity(), "b"),
+            ("b", sm.Square(), "c"),
+            ("c", sm.Sum(), "energy"),
+        ]
+    )
+    assert not sm.exactness(gate).exact
+
+
+@pytest.mark.parametrize("stride", [2, 3, 4, 5])
+def test_a_net_that_goes_down_and_up_again(stride: int) -> None:
+    """Sizes that match in the actual picture match in the small one that stands for it."""
+    energy = sm.Graph(
+        [
+            ("x", sm.Conv2d(1, 2, stride, stride), "a"),
+            ("a", sm.Tanh(), "b"),
+            ("b", sm.ConvTranspose2d(2, 1, stride, stride), "c"),
+            ("x", sm.Identity(), "c"),
+            ("c", sm.StudentT(), "d"),
+            ("d", sm.Sum(), "energy"),
+        ]
+    )
+    assert not sm.exactness(energy, (1, 120, 180)).exact
 
 
 def test_too_many_paths_are_not_called_exact(monkeypatch: pytest.MonkeyPatch) -> None:

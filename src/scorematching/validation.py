@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.parametrize import is_parametrized
 
 from scorematching.graph import Graph
@@ -31,6 +33,8 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
     for name, module in energy.named_modules():
         if isinstance(module, _BatchNorm) and module.training:
             raise ValueError(f"{name} normalises over the batch, so samples are not independent: call energy.eval()")
+        if isinstance(module, _DropoutNd) and module.training and module.p > 0:
+            raise ValueError(f"{name} draws random numbers, so the energy is no function: call energy.eval()")
     if finite and not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
         raise ValueError(
@@ -61,7 +65,7 @@ def energies(energy: nn.Module, x: Tensor) -> Tensor:
 
 def check_positive(name: str, value: Any, zero: bool = False) -> float:
     """The value as a float, if it is a finite number above 0 (or 0 where ``zero``); otherwise raise ``ValueError``."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not number or value < 0 or (value == 0 and not zero):
         raise ValueError(f"{name} must be a number {'of 0 or more' if zero else 'above 0'}, got {value!r}")
     return float(value)

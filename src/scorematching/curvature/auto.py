@@ -113,7 +113,7 @@ def warn_where_approximate(energy: Graph, x: Tensor) -> None:
     """Warn, once an energy, where the diagonal recursion is not exact, and say where that begins."""
     if energy in _warned:
         return
-    if meetings := remembered(energy, ("meetings", x.shape[1:]), lambda: path_meetings(energy, x)):
+    if meetings := path_meetings(energy, x):
         _warned.add(energy)
         warnings.warn(
             f"curvature='diagonal' is an approximation for this energy: {meetings[0]}. The loss and its gradient are "

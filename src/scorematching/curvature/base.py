@@ -95,6 +95,8 @@ class _Recomputed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError("a loss taken in chunks can be differentiated once: create_graph=True is not possible")
         wanted = ctx.needs_input_grad[3:]
         leaves = [t.detach().requires_grad_(w) for t, w in zip(ctx.saved_tensors, wanted, strict=True)]
         bound = _Bound(ctx.function, ctx.energy)
@@ -103,5 +105,6 @@ class _Recomputed(torch.autograd.Function):
             results = functional_call(bound, named, (leaves[0],), tie_weights=False)
             value = sum((r * u).sum() for r, u in zip(results, upstream, strict=True) if r is not None)
         asked = [leaf for leaf in leaves if leaf.requires_grad]
-        found = iter(torch.autograd.grad(value, asked, allow_unused=True))
+        known = isinstance(value, Tensor) and value.requires_grad
+        found = iter(torch.autograd.grad(value, asked, allow_unused=True) if known else [None] * len(asked))
         return None, None, None, *(next(found) if leaf.requires_grad else None for leaf in leaves)

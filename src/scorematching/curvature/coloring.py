@@ -9,6 +9,7 @@ every input in a class of its own this is the brute force of D products.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from scorematching.curvature.base import Curvature, Derivatives, Penalty, in_chu
 from scorematching.curvature.products import Products, saved_bytes
 from scorematching.curvature.structure import coupling_distance, remembered
 from scorematching.graph import Graph
+from scorematching.validation import check_positive
 
 Class = tuple[int, ...]
 
@@ -35,7 +37,11 @@ class Coloring(Curvature):
         memory: Bytes that the products may take; batch and classes are cut into chunks accordingly.
 
     Raises:
-        ValueError: ``field`` does not have one whole number of 1 or more a dimension.
+        ValueError: ``memory`` is no number above 0; later, ``field`` does not have one whole number of 1 or more a
+            dimension, or is smaller than the structure of a graph says.
+
+    Raises:
+        ValueError: ``memory`` is no number above 0.
 
     Example:
         >>> import torch, scorematching as sm
@@ -46,6 +52,9 @@ class Coloring(Curvature):
 
     field: tuple[int, ...] | None = None
     memory: float = 1e9
+
+    def __post_init__(self) -> None:
+        check_positive("memory", self.memory)
 
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """As :class:`Curvature` has it; the penalty of the whole Hessian takes one product an input."""
@@ -72,14 +81,21 @@ class Coloring(Curvature):
 
     def distance(self, energy: nn.Module, x: Tensor) -> tuple[int, ...]:
         """From which distance on two positions are not coupled: what is given, known or measured."""
-        if self.field is not None:
-            if len(self.field) != x.ndim - 2 or any(not isinstance(n, int) or n < 1 for n in self.field):
-                raise ValueError(f"field must be {x.ndim - 2} whole numbers of 1 or more, got {self.field}")
-            return tuple(min(n, size) for n, size in zip(self.field, x.shape[2:], strict=True))
+        known = None
         if isinstance(energy, Graph):
-            return remembered(
+            known = remembered(
                 energy, ("distance", x.shape[1:]), lambda: coupling_distance(energy, x.shape[1:], energy.input)
             )
+        if self.field is not None:
+            whole = isinstance(self.field, tuple) and all(isinstance(n, int) and n > 0 for n in self.field)
+            if not whole or len(self.field) != x.ndim - 2:
+                raise ValueError(f"field must be {x.ndim - 2} whole numbers of 1 or more, a tuple, got {self.field!r}")
+            field = tuple(min(n, size) for n, size in zip(self.field, x.shape[2:], strict=True))
+            if known is not None and any(n < least for n, least in zip(field, known, strict=True)):
+                raise ValueError(f"field must be {known} or more for this energy, got {self.field}")
+            return field
+        if known is not None:
+            return known
         return remembered(energy, ("measured", x.shape[1:]), lambda: measured_field(energy, x[:1]))
 
 
@@ -106,31 +122,44 @@ def measured_field(energy: nn.Module, x: Tensor, positions: int = 25, seed: int 
     """From which distance on two positions of the data are not coupled, measured for any module.
 
     One entry of the data is made NaN: what it is coupled with has a gradient of NaN, for NaN goes through every sum
-    and product, a product with zero too. Then the entry is moved, for modules that stop NaN somewhere. Entries in the
-    corners, at the borders and inside are tried; where the reach is larger at some other place, give the field.
+    and product, a product with zero too. Then the entry is moved, for modules that stop NaN somewhere. Tried are the
+    corners, all positions along one line a dimension, and some at random. Where the reach is larger elsewhere, or
+    changes with the weights or with settings of the module, give the field.
 
     Args:
         energy: A module that returns energies.
         x: One sample, shape (1, C, ...), of any values.
-        positions: How many positions are tried besides the corners.
+        positions: How many positions are tried at random.
         seed: Of their choice.
 
     Returns:
         One number for each dimension after the channels, no larger than the data.
     """
-    sizes = x.shape[2:]
+    sizes = tuple(x.shape[2:])
+    if math.prod(sizes) == 1:
+        return sizes
     generator = torch.Generator().manual_seed(seed)
-    corners = list(itertools.product(*({0, n // 2, n - 1} for n in sizes)))
-    drawn = [tuple(int(torch.randint(n, (), generator=generator)) for n in sizes) for _ in range(positions)]
     data = torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device)
-    plain = Products(energy, data).d[0]
+    plain = Products(energy, data).d
     noise = 1e3 * torch.finfo(x.dtype).eps * plain.abs().max()
     reach = [0] * len(sizes)
-    for place, channel in itertools.product(dict.fromkeys([*corners, *drawn]), range(x.shape[1])):
-        for value in (torch.nan, 1.5):
-            marked = data.clone()
-            marked[(0, channel, *place)] = value
-            changed = ~((Products(energy, marked).d[0] - plain).abs() <= noise)
-            for i, there in enumerate(changed.any(0).nonzero().T):
+    entries = list(itertools.product(range(x.shape[1]), _tried(sizes, positions, generator)))
+    for first, value in itertools.product(range(0, len(entries), 32), (torch.nan, 1.5)):
+        chunk = entries[first : first + 32]
+        marked = data.repeat(len(chunk), *[1] * (x.ndim - 1))
+        for sample, (channel, place) in zip(marked, chunk, strict=True):
+            sample[(channel, *place)] = value
+        changed = ~((Products(energy, marked).d - plain).abs() <= noise)
+        for sample, (_, place) in zip(changed.any(1), chunk, strict=True):
+            for i, there in enumerate(sample.nonzero().T):
                 reach[i] = max([reach[i], *(there - place[i]).abs().tolist()])
     return tuple(min(n, 1 + r) for n, r in zip(sizes, reach, strict=True))
+
+
+def _tried(sizes: tuple[int, ...], count: int, generator: torch.Generator) -> list[tuple[int, ...]]:
+    """Positions: corners, a line through the middle along each dimension, and some at random."""
+    middle = [n // 2 for n in sizes]
+    found = list(itertools.product(*({0, n - 1} for n in sizes)))
+    found += [(*middle[:i], p, *middle[i + 1 :]) for i, n in enumerate(sizes) for p in range(n)]
+    found += [tuple(int(torch.randint(n, (), generator=generator)) for n in sizes) for _ in range(count)]
+    return list(dict.fromkeys(found))

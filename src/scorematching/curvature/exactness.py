@@ -14,6 +14,7 @@ from scorematching.curvature.structure import (
     infer_shape,
     node_shapes,
     path_counts,
+    remembered,
     unit_pass,
     units,
 )
@@ -63,7 +64,8 @@ class Exactness:
         verdict = "exact: the recursion gives the true diagonal of the Hessian"
         if not self.exact:
             verdict = "approximate: the recursion does not give the true diagonal of the Hessian"
-        lines = [verdict, *(f"  {place}" for place in self.where), ""]
+        shape = "x".join(map(str, self.nodes[0].shape))
+        lines = [f"{verdict} (samples of shape {shape})", *(f"  {place}" for place in self.where), ""]
         wide = max(len(node.name) for node in self.nodes)
         lines.append(f"{'node':{wide}}  {'shape':>14}  {'Hessian':8}  d2")
         for node in self.nodes:
@@ -102,6 +104,10 @@ def exactness(energy: Graph, shape: tuple[int, ...] | None = None, batch: int = 
     """
     if not isinstance(energy, Graph):
         raise TypeError(f"energy must be a scorematching Graph or Sequential, got {type(energy).__name__}")
+    if not isinstance(batch, int) or batch < 1:
+        raise ValueError(f"batch must be a whole number of 1 or more, got {batch!r}")
+    if shape is not None and not (isinstance(shape, tuple | list) and all(isinstance(n, int) and n > 0 for n in shape)):
+        raise ValueError(f"shape must be that of one sample, such as (1, 64, 64), got {shape!r}")
     x = _sample(energy, infer_shape(energy) if shape is None else tuple(shape))
     shapes = node_shapes(energy, x)
     where = path_meetings(energy, x)
@@ -121,9 +127,13 @@ def _sample(energy: Graph, shape: tuple[int, ...]) -> Tensor:
     return like.new_ones(1, *shape).detach()
 
 
-@torch.no_grad()
 def path_meetings(energy: Graph, x: Tensor) -> list[str]:
     """Where two paths from one input meet before a non-linear unit: a sentence a place, none if nowhere."""
+    return remembered(energy, ("meetings", x.shape[1:]), lambda: _path_meetings(energy, x))
+
+
+@torch.no_grad()
+def _path_meetings(energy: Graph, x: Tensor) -> list[str]:
     if _has_one_way(energy):
         return []
     shapes, found = node_shapes(energy, x), dict[str, None]()

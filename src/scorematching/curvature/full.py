@@ -26,7 +26,7 @@ from scorematching.curvature.base import Curvature, Derivatives, Penalty, in_chu
 from scorematching.curvature.structure import node_shapes
 from scorematching.graph import Graph
 from scorematching.sweeps import State, sweep1, sweep2, sweep4
-from scorematching.validation import check_graph
+from scorematching.validation import check_graph, check_positive
 
 Pair = tuple[str, str]
 Key = TypeVar("Key", str, Pair)
@@ -39,6 +39,9 @@ class Full(Curvature):
     Args:
         memory: Bytes that the blocks may take; the batch is cut into chunks accordingly.
 
+    Raises:
+        ValueError: ``memory`` is no number above 0.
+
     Example:
         >>> import torch, scorematching as sm
         >>> energy = sm.Sequential(sm.Linear(3, 5), sm.Tanh(), sm.Linear(5, 5), sm.LogCosh(), sm.Sum())
@@ -47,6 +50,9 @@ class Full(Curvature):
     """
 
     memory: float = 1e9
+
+    def __post_init__(self) -> None:
+        check_positive("memory", self.memory)
 
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """As :class:`Curvature` has it."""

@@ -18,7 +18,7 @@ from scorematching.curvature.base import Curvature, Derivatives, Penalty, in_chu
 from scorematching.curvature.structure import node_shapes
 from scorematching.graph import Graph
 from scorematching.sweeps import sweep1, sweep2
-from scorematching.validation import check_graph
+from scorematching.validation import check_graph, check_positive
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class Jacobian(Curvature):
     Args:
         memory: Bytes that the Jacobians may take; the batch is cut into chunks accordingly.
 
+    Raises:
+        ValueError: ``memory`` is no number above 0.
+
     Example:
         >>> import torch, scorematching as sm
         >>> energy = sm.Sequential(sm.Linear(3, 5), sm.Tanh(), sm.Linear(5, 5), sm.LogCosh(), sm.Sum())
@@ -36,6 +39,9 @@ class Jacobian(Curvature):
     """
 
     memory: float = 1e9
+
+    def __post_init__(self) -> None:
+        check_positive("memory", self.memory)
 
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """As :class:`Curvature` has it; the penalty of the whole Hessian is not to be had."""

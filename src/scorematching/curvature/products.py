@@ -22,8 +22,9 @@ class Products:
 
     def __init__(self, energy: nn.Module, x: Tensor) -> None:
         self.differentiable = torch.is_grad_enabled()
-        self.x = x if x.requires_grad and self.differentiable else x.detach().requires_grad_()
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
+            plain = x.clone() if x.is_inference() else x  # what is made in inference mode knows no gradients
+            self.x = plain if plain.requires_grad and self.differentiable else plain.detach().requires_grad_()
             self._d = self._gradient(energies(energy, self.x).sum(), create=True)
         self.d = self._d if self.differentiable else self._d.detach()
 
@@ -31,8 +32,8 @@ class Products:
         """``H v`` for each sample, of the shape of ``x``, for ``v`` of that shape or of one sample."""
         if not self._d.requires_grad:
             return torch.zeros_like(self.x)
-        with torch.enable_grad():
-            return self._gradient((self._d * v).sum(), create=self.differentiable)
+        with torch.inference_mode(False), torch.enable_grad():
+            return self._gradient((self._d * (v.clone() if v.is_inference() else v)).sum(), create=self.differentiable)
 
     def _gradient(self, value: Tensor, create: bool) -> Tensor:
         if not value.requires_grad:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from scorematching.curvature.base import Curvature, Derivatives, Penalty
 from scorematching.curvature.products import Products
-from scorematching.curvature.structure import remembered
 from scorematching.graph import Graph
 from scorematching.layers.base import Layer, Local
 from scorematching.sweeps import sweep1, sweep2
@@ -92,7 +91,8 @@ class CurvaturePropagation(Curvature):
         t  =  J^T t + v |M|^(1/2) sign M          u  =  J^T u + v |M|^(1/2)
 
     with the same signs ``v``; at the data ``t∘u`` has the diagonal of the Hessian as its mean. The layers must be
-    seen: a module that is no :class:`scorematching.Graph` is traced by :func:`scorematching.from_torch`.
+    seen: a module that is no :class:`scorematching.Graph` is traced by :func:`scorematching.from_torch`, at every
+    call; to trace it once, do so yourself.
 
     Args:
         probes: How many; by default 1, or 2 where the diagonal is to be squared.
@@ -150,8 +150,8 @@ class CurvaturePropagation(Curvature):
 
 
 def _traced(energy: nn.Module, x: Tensor) -> Graph:
-    """The graph of a module, traced once."""
-    return remembered(energy, ("traced", x.shape[1:]), lambda: from_torch(energy, x[:1]))
+    """The graph of a module, as it is now: buffers and parameters may have been replaced since the last time."""
+    return from_torch(energy, x[:1])
 
 
 def probes_for(probes: int | None, penalty: Penalty) -> int:

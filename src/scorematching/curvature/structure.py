@@ -36,7 +36,8 @@ def remembered(module: nn.Module, key: tuple[object, ...], compute: Callable[[],
     The parts are held with it, so that no new part can take the place of one that is gone.
     """
     known = _KNOWN.setdefault(module, {})
-    signature = (key, *itertools.islice(module.modules(), 1, None))
+    parts = module.named_modules(remove_duplicate=False)
+    signature = (key, *(part for _, part in itertools.islice(parts, 1, None)))
     if signature not in known:
         known[signature] = compute()
     return known[signature]
@@ -58,13 +59,13 @@ def _shapes(graph: Graph, x: Tensor) -> dict[str, torch.Size]:
 
 
 def infer_shape(graph: Graph) -> tuple[int, ...]:
-    """The smallest shape of a sample that the graph takes, by the sizes of its parameters and indices.
+    """A shape of a sample that the graph takes, by the sizes of its parameters and indices.
 
     Raises:
         ValueError: None was found.
     """
     like = next(graph.parameters(), torch.zeros(()))
-    sides = [16, 8, 32, 28, 64, *(n for n in range(1, 65) if n not in (8, 16, 28, 32, 64))]
+    sides = [64, 32, 28, 16, 8, *(n for n in range(1, 65) if n not in (8, 16, 28, 32, 64))]
     named = {size for parameter in graph.parameters() for size in parameter.shape}
     named |= {int(b.max()) + 1 for b in graph.buffers() if b.numel() and not b.is_floating_point()}
     for channels in dict.fromkeys([*sorted(named), 4, 1]):
@@ -87,10 +88,20 @@ def receptive_fields(graph: Graph, start: str) -> dict[str, Fields | None]:
     found: dict[str, Fields | None] = {start: (HERE, HERE)}
     for edge, layer in graph.pairs():
         if edge.source in found:
-            before, step = found[edge.source], layer.footprint()
+            before, step = found[edge.source], _footprint(layer)
             seen = None if before is None or step is None else (step[0].behind(before[0]), step[1].behind(before[1]))
             found[edge.target] = _joined(found[edge.target], seen) if edge.target in found else seen
     return found
+
+
+def _footprint(layer: Layer) -> tuple[Span, Span] | None:
+    """What a layer says of its footprint, unless a subclass has another map than the class that said it."""
+    for kind in type(layer).__mro__:
+        if "footprint" in vars(kind):
+            return layer.footprint()
+        if "linear" in vars(kind):
+            break
+    return None
 
 
 def _joined(one: Fields | None, two: Fields | None) -> Fields | None:
@@ -154,7 +165,8 @@ def unit_pass(layer: Layer, counts: Tensor) -> Tensor:
     if not isinstance(layer, Affine):
         return counts.clone()
     weight = layer.weight
-    return layer.linear(counts, torch.ones_like(weight) if isinstance(weight, Tensor) else weight and 1.0).clone()
+    ones = torch.ones_like(weight) if isinstance(weight, Tensor) else None if weight is None else 1.0
+    return layer.linear(counts, ones).clone()
 
 
 #: Entries of all counts together beyond which the paths are not counted.
@@ -181,9 +193,9 @@ def indicators(graph: Graph, shapes: dict[str, torch.Size], start: str, like: Te
     fields = [behind[node] for node in graph.influential if node in behind]
     if len(shape) == 3 and fields and all(f is not None for f in fields):
         for i in (1, 2):
-            smaller = _middle([f[i - 1] for f in fields if f is not None])
-            if smaller[0] < shape[i]:
-                shape[i], places[i] = smaller
+            size, middle = _middle([f[i - 1] for f in fields if f is not None], shape[i])
+            if size < shape[i]:
+                shape[i], places[i] = size, middle
     entries = list(itertools.product(*places))
     scale = math.prod(shape) / max(1, shapes[start].numel())
     counted = 1 + int(scale * sum(shapes[node].numel() for node in graph.influential if node in behind))
@@ -197,9 +209,13 @@ def indicators(graph: Graph, shapes: dict[str, torch.Size], start: str, like: Te
         yield columns
 
 
-def _middle(spans: list[Span]) -> tuple[int, list[int]]:
-    """The size of a picture, and one period of positions in it, far enough from its borders for every path."""
+def _middle(spans: list[Span], actual: int) -> tuple[int, list[int]]:
+    """The size of a picture, and one period of positions in it, far enough from its borders for every path.
+
+    The size is that of the actual one but for whole periods, so that what was equal in size stays so.
+    """
     period = math.lcm(*(span.rate.numerator for span in spans))
     reach = 1 + math.ceil(max(max(abs(span.first), abs(span.last)) for span in spans))
     first = period * math.ceil(reach / period)
-    return first + 3 * period + 2 * reach, list(range(first, first + period))
+    least = first + 3 * period + 2 * reach
+    return least + (actual - least) % period, list(range(first, first + period))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -132,9 +133,9 @@ class Factor(Affine):
         """One an entry."""
         return x.numel()
 
-    def footprint(self) -> tuple[Span, Span]:
-        """The same position."""
-        return HERE, HERE
+    def footprint(self) -> tuple[Span, Span] | None:
+        """The same position, unless each has values of its own."""
+        return _same_everywhere(self.shape)
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """``w∘x``."""
@@ -174,9 +175,9 @@ class Shift(Affine):
         """Raise ``ValueError`` unless the values broadcast to the shape of ``x``."""
         _check_broadcast(x, self.shape)
 
-    def footprint(self) -> tuple[Span, Span]:
-        """The same position."""
-        return HERE, HERE
+    def footprint(self) -> tuple[Span, Span] | None:
+        """The same position, unless each has values of its own."""
+        return _same_everywhere(self.shape)
 
     def forward(self, x: Tensor) -> Tensor:
         """Sweep 1."""
@@ -199,6 +200,11 @@ class Shift(Affine):
     def extra_repr(self) -> str:
         """The number or the shape, for ``print``."""
         return f"shape={self.shape}" if isinstance(self.values, Tensor) else f"{self.values:g}"
+
+
+def _same_everywhere(shape: tuple[int, ...]) -> tuple[Span, Span] | None:
+    """The footprint of a map entry by entry, if what it does is the same at every position."""
+    return (HERE, HERE) if math.prod(shape[-2:]) == 1 else None
 
 
 def _parameter(values: float | Tensor) -> float | nn.Parameter:
