@@ -23,7 +23,7 @@ from scorematching.cli.common import console
 from scorematching.curvature import method_named
 
 #: Seconds; a step that would take longer is not timed.
-LIMIT = 60.0
+LIMIT = 20.0
 METHODS: dict[str, Callable[[tuple[int, ...]], sm.Curvature]] = {
     "diagonal": lambda shape: sm.Diagonal(),
     "full": lambda shape: sm.Full(),
@@ -45,7 +45,7 @@ def curvature(
 
     Times are medians, in milliseconds; memory is what one step adds to the largest size of a process of its own, in
     MB. The budget of each method is its default, so that a large batch is taken in chunks. A dash is for a step of
-    more than a minute.
+    more than 20 s.
     """
     warnings.simplefilter("ignore", sm.ApproximationWarning)
     rows = []

@@ -122,13 +122,13 @@ def measured_field(energy: nn.Module, x: Tensor, positions: int = 25, seed: int 
     """From which distance on two positions of the data are not coupled, measured for any module.
 
     One entry of the data is made NaN: what it is coupled with has a gradient of NaN, for NaN goes through every sum
-    and product, a product with zero too. Then the entry is moved, for modules that stop NaN somewhere. Tried are the
-    corners, all positions along one line a dimension, and some at random. Where the reach is larger elsewhere, or
-    changes with the weights or with settings of the module, give the field.
+    and product, a product with zero too. Then the entry is moved far to both sides, in the data and in wide noise, for
+    modules that stop NaN at a threshold. Tried are the corners, all positions along one line a dimension, and some at
+    random. Where the reach is larger elsewhere, or changes with weights or settings of the module, give the field.
 
     Args:
         energy: A module that returns energies.
-        x: One sample, shape (1, C, ...), of any values.
+        x: One sample, shape (1, C, ...).
         positions: How many positions are tried at random.
         seed: Of their choice.
 
@@ -139,20 +139,21 @@ def measured_field(energy: nn.Module, x: Tensor, positions: int = 25, seed: int 
     if math.prod(sizes) == 1:
         return sizes
     generator = torch.Generator().manual_seed(seed)
-    data = torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device)
-    plain = Products(energy, data).d
-    noise = 1e3 * torch.finfo(x.dtype).eps * plain.abs().max()
+    wide = 10 * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
     reach = [0] * len(sizes)
     entries = list(itertools.product(range(x.shape[1]), _tried(sizes, positions, generator)))
-    for first, value in itertools.product(range(0, len(entries), 32), (torch.nan, 1.5)):
-        chunk = entries[first : first + 32]
-        marked = data.repeat(len(chunk), *[1] * (x.ndim - 1))
-        for sample, (channel, place) in zip(marked, chunk, strict=True):
-            sample[(channel, *place)] = value
-        changed = ~((Products(energy, marked).d - plain).abs() <= noise)
-        for sample, (_, place) in zip(changed.any(1), chunk, strict=True):
-            for i, there in enumerate(sample.nonzero().T):
-                reach[i] = max([reach[i], *(there - place[i]).abs().tolist()])
+    for data, value in ((wide, torch.nan), *itertools.product((x, wide), (1e3, -1e3))):
+        plain = Products(energy, data).d
+        noise = 1e3 * torch.finfo(x.dtype).eps * plain.abs().max()
+        for first in range(0, len(entries), 32):
+            chunk = entries[first : first + 32]
+            marked = data.repeat(len(chunk), *[1] * (x.ndim - 1))
+            for sample, (channel, place) in zip(marked, chunk, strict=True):
+                sample[(channel, *place)] = value
+            changed = ~((Products(energy, marked).d - plain).abs() <= noise)
+            for sample, (_, place) in zip(changed.any(1), chunk, strict=True):
+                for i, there in enumerate(sample.nonzero().T):
+                    reach[i] = max([reach[i], *(there - place[i]).abs().tolist()])
     return tuple(min(n, 1 + r) for n, r in zip(sizes, reach, strict=True))
 
 
