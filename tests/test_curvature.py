@@ -233,6 +233,29 @@ def test_any_module(method: str) -> None:
     assert all(bool(p.grad.isfinite().all()) for p in energy.parameters() if p.grad is not None)
 
 
+class _Growing(nn.Module):
+    """A module whose depth, and so its field, is a setting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList([nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3)])
+        self.depth = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, H, W) to (N,)."""
+        for part in self.parts[: self.depth]:
+            x = nn.functional.softplus(part(x))
+        return x.flatten(1).sum(1)
+
+
+def test_a_field_that_has_grown_since_it_was_measured_is_noticed() -> None:
+    network, x = _Growing().double(), torch.randn(1, 1, 12, 12, dtype=torch.float64)
+    sm.score_matching_loss(network, x)
+    network.depth = 3
+    with pytest.raises(ValueError, match=r"inputs at a distance of \(3, 3\) are coupled.* has _Growing changed"):
+        sm.score_matching_loss(network, x)
+
+
 class Hiding(nn.Module):
     """A module that stops NaN, at three positions from where it came in."""
 

@@ -84,7 +84,8 @@ def score_matching_loss(
 
     Args:
         energy: The model: a :class:`scorematching.Graph` such as a :class:`scorematching.Sequential`, or, for the
-            methods that do without the layers, any module that returns energies, shape (N,) or (N, 1).
+            methods that do without the layers, any module that returns energies, shape (N,) or (N, 1). A module around
+            a graph hides its layers: wrap :class:`ScoreMatchingLoss` instead.
         x: Data, shape (N, ...), float32 or float64.
         lam: The regulariser, 0 or more: the weight of the squared curvature. It stands in for a small smoothing of
             the data, which finite and quantised data need. Unit: that of ``x`` squared.

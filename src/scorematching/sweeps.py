@@ -17,11 +17,14 @@ are derivatives of sweeps 1 and 2. A missing entry of a dictionary stands for ze
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from torch import Tensor
 
 from scorematching.graph import Graph
 from scorematching.layers.base import Local, Sides
+
+Key = TypeVar("Key")
 
 
 @dataclass
@@ -76,9 +79,9 @@ def sweep2(graph: Graph, state: State, curvature: bool = True) -> None:
     state.d, state.d2 = {graph.output: x.new_ones(len(x))}, {}
     for edge, layer in reversed(list(graph.pairs())):
         local, d, d2 = state.local[edge.number], state.d[edge.target], state.d2.get(edge.target)
-        _add(state.d, edge.source, layer.pull_d(local, d))
+        add_term(state.d, edge.source, layer.pull_d(local, d))
         if curvature:
-            _add(state.d2, edge.source, layer.pull_d2(local, d, d2))
+            add_term(state.d2, edge.source, layer.pull_d2(local, d, d2))
 
 
 def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> None:
@@ -94,14 +97,14 @@ def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> N
         a2: dJ/d delta' at the input, (7), shape (N, ...), or ``None`` for zero.
     """
     state.a, state.a2 = {}, {}
-    _add(state.a, graph.input, a)
-    _add(state.a2, graph.input, a2)
+    add_term(state.a, graph.input, a)
+    add_term(state.a2, graph.input, a2)
     for edge, layer in graph.pairs():
         if edge.target == graph.output:
             continue  # d and d2 of the output are constants: nothing asks for a and a2 there
         local, a, a2 = state.local[edge.number], state.a.get(edge.source), state.a2.get(edge.source)
-        _add(state.a, edge.target, layer.push_a(local, a, a2))
-        _add(state.a2, edge.target, layer.push_a2(local, a2))
+        add_term(state.a, edge.target, layer.push_a(local, a, a2))
+        add_term(state.a2, edge.target, layer.push_a2(local, a2))
 
 
 def sweep4(
@@ -127,13 +130,13 @@ def sweep4(
             state.d[target], state.d2.get(target), state.a.get(source), state.a2.get(source), state.c.get(target)
         )
         if source in influential and (by_data or source != graph.input):
-            _add(state.c, source, layer.pull_c(local, sides))
+            add_term(state.c, source, layer.pull_c(local, sides))
         for name, gradient in layer.gradients(local, sides).items():
             found[f"layers.{edge.number}.{name}"] = gradient
     return found
 
 
-def _add(sums: dict[str, Tensor], key: str, term: Tensor | None) -> None:
+def add_term(sums: dict[Key, Tensor], key: Key, term: Tensor | None) -> None:
     """Add a term, where ``None`` is zero."""
     if term is not None:
         sums[key] = sums[key] + term if key in sums else term

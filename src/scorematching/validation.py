@@ -90,8 +90,8 @@ def check_weight(weight: Tensor, x: Tensor, finite: bool) -> Tensor:
         )
     if weight.requires_grad:
         raise ValueError("weight asks for a gradient, which the loss does not give: pass weight.detach()")
-    if finite and not bool(torch.isfinite(weight).all()):
-        raise ValueError("weight has entries that are NaN or infinite")
+    if finite and not bool((torch.isfinite(weight) & (weight >= 0)).all()):
+        raise ValueError("weight has entries that are negative, NaN or infinite")
     return weight.to(x)
 
 

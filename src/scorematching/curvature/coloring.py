@@ -59,6 +59,8 @@ class Coloring(Curvature):
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """As :class:`Curvature` has it; the penalty of the whole Hessian takes one product an input."""
         field = tuple(x.shape[2:]) if penalty == "hessian" else self.distance(energy, x)
+        if self.field is None and not isinstance(energy, Graph) and field != tuple(x.shape[2:]):
+            _check_measured(energy, x[:1], field)
         classes = list(itertools.product(range(x.shape[1]), *(range(n) for n in field)))
         room = len(x) * len(classes)
         if torch.is_grad_enabled():
@@ -115,6 +117,26 @@ def _of_classes(field: tuple[int, ...], classes: list[Class], penalty: Penalty) 
         return Derivatives(products.d, d2, square)
 
     return derivatives
+
+
+@torch.no_grad()
+def _check_measured(energy: nn.Module, x: Tensor, field: tuple[int, ...]) -> None:
+    """Raise ``ValueError`` where neighbours in a class turn out to be coupled, at the first sample and one class.
+
+    With the signs of a checkerboard on the class, ``v∘(H v)`` is the same diagonal, unless they are.
+    """
+    places = tuple(slice(n // 2, None, n) for n in field)
+    ones, signs = torch.zeros_like(x[0]), torch.zeros_like(x[0])
+    ones[0][places] = 1
+    counts = torch.meshgrid(*(torch.arange(n) for n in ones[0][places].shape), indexing="ij")
+    signs[0][places] = 1 - 2.0 * (sum(counts, torch.zeros(())) % 2).to(x)
+    products = Products(energy, x)
+    one, two = ones * products.hessian_times(ones), signs * products.hessian_times(signs)
+    if float((one - two).abs().max()) > 1e4 * torch.finfo(x.dtype).eps * float(one.abs().max()):
+        raise ValueError(
+            f"inputs at a distance of {field} are coupled, though they were not when that was measured: has "
+            f"{type(energy).__name__} changed? Give Coloring(field=...)"
+        )
 
 
 @torch.no_grad()

@@ -72,7 +72,9 @@ class Exactness:
             exact = {True: "exact", False: "approximate", None: "not known"}[node.exact]
             shape = "x".join(map(str, node.shape)) or "1"
             lines.append(f"{node.name:{wide}}  {shape:>14}  {node.hessian:8}  {exact}")
-        lines.append("coupled: " + (", ".join(f"{u} and {v}" for u, v in self.coupled) or "no two nodes"))
+        pairs = [f"{u} and {v}" for u, v in self.coupled[:6]]
+        more = f", and {len(self.coupled) - 6} more pairs" if len(self.coupled) > 6 else ""
+        lines.append("coupled: " + (", ".join(pairs) or "no two nodes") + more)
         lines += ["", f"{'method':10}  {'multiplications':>15}  {'memory':>9}   (one step, batch {self.batch})"]
         for cost in self.costs:
             note = "  approximate" if cost.method == "diagonal" and not self.exact else ""
@@ -83,8 +85,8 @@ class Exactness:
 def exactness(energy: Graph, shape: tuple[int, ...] | None = None, batch: int = 1) -> Exactness:
     """Whether the diagonal recursion is exact for an energy, by its structure alone, whatever its weights.
 
-    It never says exact where it is not: the paths from the entries of each node to the non-linear units are counted
-    (see ``curvature/structure.py``), and where there are too many to count, that is said.
+    It never says exact where it is not, for samples of the shape it tells: the paths from the entries of each node to
+    the non-linear units are counted (see ``curvature/structure.py``), and where they are too many, that is said.
 
     Args:
         energy: The model.
@@ -140,7 +142,7 @@ def _path_meetings(energy: Graph, x: Tensor) -> list[str]:
     try:
         for columns in indicators(energy, shapes, energy.input, x):
             counts = path_counts(energy, energy.input, columns)
-            if any(int(counts[node].max()) > 1 for node in units(energy) if node in counts):
+            if any(_several(counts[node]) for node in units(energy) if node in counts):
                 found |= dict.fromkeys(_meetings(energy, counts))
     except OverflowError as error:
         return [f"not known: {error}"]
@@ -153,19 +155,24 @@ def _has_one_way(energy: Graph) -> bool:
     return len({node for node, _ in leading}) == len(leading) and sum(layer.affine for _, layer in leading) <= 1
 
 
+def _several(counts: Tensor) -> bool:
+    """Whether there is a count of two or more, however sums were rounded."""
+    return float(counts.max()) > 1.5
+
+
 def _meetings(energy: Graph, counts: dict[str, Tensor]) -> list[str]:
     """The places, in order, where a count of 2 comes about from counts of 1."""
     found = []
     for node in energy.nodes:
         incoming = [(e, layer) for e, layer in energy.pairs() if e.target == node and e.source in counts]
-        if node not in counts or int(counts[node].max()) < 2 or not incoming:
+        if node not in counts or not _several(counts[node]) or not incoming:
             continue
-        if any(int(counts[edge.source].max()) > 1 for edge, _ in incoming):
+        if any(_several(counts[edge.source]) for edge, _ in incoming):
             continue
         mixing = [
             f"{type(layer).__name__} on {edge} mixes what depends on the same inputs"
             for edge, layer in incoming
-            if int(unit_pass(layer, counts[edge.source]).max()) > 1
+            if _several(unit_pass(layer, counts[edge.source]))
         ]
         found += mixing or [f"paths from the same inputs meet at node {node!r}, where {len(incoming)} edges end"]
     return found
@@ -177,13 +184,13 @@ def _node_report(energy: Graph, shapes: dict[str, torch.Size], node: str, x: Ten
     name, shape, seen = node, tuple(shapes[node]), dict[str, Tensor]()
     if node not in energy.influential:
         return NodeReport(name, shape, "zero", True)
-    entries, most = 0, 0
+    entries, exact = 0, True
     try:
         for columns in indicators(energy, shapes, node, x):
             entries += len(columns)
             counts = path_counts(energy, node, columns)
             for unit in (unit for unit in units(energy) if unit in counts):
-                most = max(most, int(counts[unit].max()))
+                exact = exact and not _several(counts[unit])
                 reached = (counts[unit] > 0).sum(0)
                 seen[unit] = seen[unit] + reached if unit in seen else reached
     except OverflowError:
@@ -192,7 +199,7 @@ def _node_report(energy: Graph, shapes: dict[str, torch.Size], node: str, x: Ten
     local = all(n == 1 for n in coupling_distance(energy, shapes[node], node))
     whole = together == shapes[node].numel() and together > 1
     kind = "full" if whole else "diagonal" if together == 1 and (local or entries == shapes[node].numel()) else "block"
-    return NodeReport(name, shape, kind, most < 2)
+    return NodeReport(name, shape, kind, exact)
 
 
 @torch.no_grad()

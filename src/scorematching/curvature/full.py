@@ -16,7 +16,6 @@ besides the terms of ``d``, ``a`` and ``c``, twice the gradient of ``<H[u, t], J
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +24,10 @@ from scorematching.curvature.autograd import swept
 from scorematching.curvature.base import Curvature, Derivatives, Penalty, in_chunks
 from scorematching.curvature.structure import node_shapes
 from scorematching.graph import Graph
-from scorematching.sweeps import State, sweep1, sweep2, sweep4
+from scorematching.sweeps import State, add_term, sweep1, sweep2, sweep4
 from scorematching.validation import check_graph, check_positive
 
 Pair = tuple[str, str]
-Key = TypeVar("Key", str, Pair)
 
 
 @dataclass(frozen=True)
@@ -113,18 +111,18 @@ def hessian_sweep2(graph: Graph, state: HessianState) -> None:
                     for other, ahead in incoming:
                         if place[source] <= place[other.source]:
                             whole = ahead.pull_columns(state.local[other.number], _transposed(state, u, half))
-                            _add(state.h, (source, other.source), whole)
+                            add_term(state.h, (source, other.source), whole)
                 elif u == source:
-                    _add(state.h, (u, u), half + _transposed(state, u, half))
+                    add_term(state.h, (u, u), half + _transposed(state, u, half))
                 elif place[u] < place[source]:
-                    _add(state.h, (u, source), half)
+                    add_term(state.h, (u, source), half)
                 else:
-                    _add(state.h, (source, u), _transposed(state, u, half))
+                    add_term(state.h, (source, u), _transposed(state, u, half))
         for edge, layer in incoming:
             curved = layer.pull_d2(state.local[edge.number], state.d[target], None)
             if curved is not None:
                 diagonal = torch.diag_embed(curved.reshape(len(curved), -1))
-                _add(state.h, (edge.source, edge.source), diagonal.reshape(*diagonal.shape[:2], *curved.shape[1:]))
+                add_term(state.h, (edge.source, edge.source), diagonal.reshape(*diagonal.shape[:2], *curved.shape[1:]))
 
 
 def hessian_sweep3(graph: Graph, state: HessianState, a: Tensor | None, g: Tensor) -> None:
@@ -145,7 +143,7 @@ def hessian_sweep3(graph: Graph, state: HessianState, a: Tensor | None, g: Tenso
             state.a2[source] = diagonal.reshape(len(whole), *whole.shape[2:])
         pushed = layer.push_a(state.local[edge.number], state.a.get(source), state.a2.get(source))
         if pushed is not None and edge.target != graph.output:
-            _add(state.a, edge.target, pushed)
+            add_term(state.a, edge.target, pushed)
 
 
 def partner(graph: Graph, state: HessianState, u: str, v: str) -> Tensor:
@@ -156,7 +154,7 @@ def partner(graph: Graph, state: HessianState, u: str, v: str) -> Tensor:
         for edge, layer in graph.pairs():
             if edge.target == v:
                 columns = partner(graph, state, u, edge.source)
-                _add(state.partners, (u, v), layer.push_columns(state.local[edge.number], columns))
+                add_term(state.partners, (u, v), layer.push_columns(state.local[edge.number], columns))
     return state.partners[u, v]
 
 
@@ -178,14 +176,14 @@ def hessian_sweep4(graph: Graph, state: HessianState, by_data: bool = True) -> d
         for u in [u for u, v in state.h if v == edge.target]:
             h, g = state.h[u, edge.target], partner(graph, state, u, edge.source)
             for name, gradient in layer.pairing_gradients(local, h, g).items():
-                _add(curved, f"layers.{edge.number}.{name}", 2 * gradient)
+                add_term(curved, f"layers.{edge.number}.{name}", 2 * gradient)
             if not layer.affine and (by_data or edge.source != graph.input):
                 pulled = layer.pull_pairing(local, h, g)
                 if pulled is not None:
-                    _add(c, edge.source, 2 * pulled)
+                    add_term(c, edge.source, 2 * pulled)
     found = sweep4(graph, state, by_data, c)
     for name, gradient in curved.items():
-        _add(found, name, gradient)
+        add_term(found, name, gradient)
     return found
 
 
@@ -222,7 +220,3 @@ def _transposed(state: State, u: str, block: Tensor) -> Tensor:
 def _blank(d: Tensor) -> Tensor:
     """A Hessian of zeros."""
     return d.new_zeros(len(d), d[0].numel(), *d.shape[1:])
-
-
-def _add(sums: dict[Key, Tensor], key: Key, term: Tensor) -> None:
-    sums[key] = sums[key] + term if key in sums else term

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class CurvatureReport:
         loss: The exact loss.
         diagonal_loss: The loss by the recursion.
         gradient_error: Norm of the difference of their gradients by the parameters, over the norm of the exact one.
-        gradient_cosine: Cosine of the angle between the two gradients.
+        gradient_cosine: Cosine of the angle between the two gradients. Both are NaN where there is no gradient.
     """
 
     errors: dict[str, tuple[float, str]]
@@ -87,9 +88,10 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
         (exact, slope), (approximate, other) = (
             _loss_and_gradient(energy, x, lam, method) for method in ("auto", "diagonal")
         )
-    size = float(slope.norm()) or 1.0
-    cosine = float(slope @ other) / (size * (float(other.norm()) or 1.0))
-    return CurvatureReport(errors, exact, approximate, float((other - slope).norm()) / size, cosine)
+    size, product = float(slope.norm()), float(slope.norm() * other.norm())
+    error = float((other - slope).norm()) / size if size else math.nan
+    cosine = float(slope @ other) / product if product else math.nan
+    return CurvatureReport(errors, exact, approximate, error, cosine)
 
 
 class _FromNode(nn.Module):

@@ -12,7 +12,7 @@ from scorematching.curvature.base import Curvature, Derivatives, Penalty
 from scorematching.curvature.products import Products
 from scorematching.graph import Graph
 from scorematching.layers.base import Layer, Local
-from scorematching.sweeps import sweep1, sweep2
+from scorematching.sweeps import add_term, sweep1, sweep2
 from scorematching.tracing import from_torch
 from scorematching.validation import check_choice, check_graph
 
@@ -126,9 +126,9 @@ class CurvaturePropagation(Curvature):
         for edge, layer in reversed(list(graph.pairs())):
             local = state.local[edge.number]
             if edge.target in columns:
-                _add(columns, edge.source, layer.pull_columns(local, columns[edge.target]))
+                add_term(columns, edge.source, layer.pull_columns(local, columns[edge.target]))
             if not layer.affine:
-                _add(columns, edge.source, self._noise(layer, local, state.d[edge.target], probes))
+                add_term(columns, edge.source, self._noise(layer, local, state.d[edge.target], probes))
         d = state.d[graph.input]
         if graph.input not in columns:
             return Derivatives(d, torch.zeros_like(d))
@@ -164,9 +164,5 @@ def probes_for(probes: int | None, penalty: Penalty) -> int:
 
 def check_probes(probes: int | None) -> None:
     """Raise ``ValueError`` where there is no probe."""
-    if probes is not None and (not isinstance(probes, int) or probes < 1):
+    if probes is not None and (not isinstance(probes, int) or isinstance(probes, bool) or probes < 1):
         raise ValueError(f"probes must be a whole number of 1 or more, got {probes!r}")
-
-
-def _add(sums: dict[str, Tensor], key: str, term: Tensor) -> None:
-    sums[key] = sums[key] + term if key in sums else term

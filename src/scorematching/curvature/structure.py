@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -31,16 +32,15 @@ _KNOWN: WeakKeyDictionary[nn.Module, dict[Any, Any]] = WeakKeyDictionary()
 
 
 def remembered(module: nn.Module, key: tuple[object, ...], compute: Callable[[], T]) -> T:
-    """A result that depends on the structure of a module alone, worked out once for its present parts.
+    """A result that depends on the parts of a module and not on their values, worked out once for its present parts.
 
-    The parts are held with it, so that no new part can take the place of one that is gone.
+    A weak reference to a part that is gone equals no other, so that no new part is taken for an old one.
     """
+    parts = [weakref.ref(part) for _, part in module.named_modules(remove_duplicate=False)]
     known = _KNOWN.setdefault(module, {})
-    parts = module.named_modules(remove_duplicate=False)
-    signature = (key, *(part for _, part in itertools.islice(parts, 1, None)))
-    if signature not in known:
-        known[signature] = compute()
-    return known[signature]
+    if key not in known or known[key][0] != parts:
+        known[key] = parts, compute()
+    return known[key][1]
 
 
 def node_shapes(graph: Graph, x: Tensor) -> dict[str, torch.Size]:
@@ -166,7 +166,12 @@ def unit_pass(layer: Layer, counts: Tensor) -> Tensor:
         return counts.clone()
     weight = layer.weight
     ones = torch.ones_like(weight) if isinstance(weight, Tensor) else None if weight is None else 1.0
-    return layer.linear(counts, ones).clone()
+    counted = layer.linear(counts, ones).clone()
+    if bool((counted < 0).any()):
+        raise ValueError(
+            f"{type(layer).__name__} subtracts, with every coefficient 1: what is negative must be in its weight"
+        )
+    return counted
 
 
 #: Entries of all counts together beyond which the paths are not counted.

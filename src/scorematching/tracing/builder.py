@@ -1,4 +1,4 @@
-"""What the rules of :mod:`scorematching.tracing.operations` build a graph with: values, edges, shared parameters."""
+"""What the rules of :mod:`scorematching.tracing.rules` build a graph with: values, edges, shared parameters."""
 
 from __future__ import annotations
 
