@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
 import statistics
 import time
 import warnings
@@ -18,12 +17,12 @@ from rich.progress import track
 
 import scorematching as sm
 from benchmarks.architectures import ARCHITECTURES, LAM, patches, trained
-from benchmarks.machine import machine
+from benchmarks.machine import forget_peak, machine, peak_memory
 from scorematching.cli.common import console
 from scorematching.curvature import method_named
 
 #: Seconds; a step that would take longer is not timed.
-LIMIT = 20.0
+LIMIT = 5.0
 METHODS: dict[str, Callable[[tuple[int, ...]], sm.Curvature]] = {
     "diagonal": lambda shape: sm.Diagonal(),
     "full": lambda shape: sm.Full(),
@@ -36,8 +35,8 @@ METHODS: dict[str, Callable[[tuple[int, ...]], sm.Curvature]] = {
 
 
 def curvature(
-    steps: Annotated[int, typer.Option(help="Of training, before anything is measured.")] = 400,
-    batch: Annotated[int, typer.Option(help="Samples in the step that is timed.")] = 128,
+    steps: Annotated[int, typer.Option(help="Of training, before anything is measured.")] = 150,
+    batch: Annotated[int, typer.Option(help="Samples in the step that is timed.")] = 64,
     seed: int = 0,
     output: Annotated[Path | None, typer.Option(help="Where to write all figures, as JSON.")] = None,
 ) -> None:
@@ -45,7 +44,7 @@ def curvature(
 
     Times are medians, in milliseconds; memory is what one step adds to the largest size of a process of its own, in
     MB. The budget of each method is its default, so that a large batch is taken in chunks. A dash is for a step of
-    more than 20 s.
+    more than 5 s.
     """
     warnings.simplefilter("ignore", sm.ApproximationWarning)
     rows = []
@@ -99,15 +98,15 @@ def _measure(sender: Any, name: str, state: dict[str, Any], method: str, batch: 
     if (time.perf_counter() - start) * batch > LIMIT:
         sender.send(None)
         return
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = forget_peak()
     step(x)
-    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    added = peak_memory() - before
     times: list[float] = []
-    while len(times) < 5 or (sum(times) < 1 and len(times) < 100):
+    while len(times) < 3 or (sum(times) < 1 and len(times) < 100):
         start = time.perf_counter()
         step(x)
         times.append(time.perf_counter() - start)
-    sender.send((1e3 * statistics.median(times), added / 1e3))
+    sender.send((1e3 * statistics.median(times), added / 1e6))
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
