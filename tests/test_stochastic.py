@@ -1,0 +1,101 @@
+"""Random estimates of the curvature, unbiased and reproducible; sliced and denoising score matching."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+import scorematching as sm
+from scorematching.cases import make_network
+
+DEEP = ["three hidden layers", "two convolutions", "residual", "shared layer", "parallel edges", "NICE"]
+
+RANDOM: dict[str, Callable[[int], sm.Curvature]] = {
+    "Rademacher": lambda seed: sm.Hutchinson(4, "rademacher", torch.Generator().manual_seed(seed)),
+    "Gaussian": lambda seed: sm.Hutchinson(4, "gaussian", torch.Generator().manual_seed(seed)),
+    "curvature propagation": lambda seed: sm.CurvaturePropagation(4, torch.Generator().manual_seed(seed)),
+}
+
+
+def within_standard_errors(draws: Tensor, truth: Tensor, allowed: float = 4.5) -> None:
+    """The mean of draws, shape (R, ...), lies within its standard error of the truth (or is it, without variance)."""
+    error = draws.std(0) / len(draws) ** 0.5
+    assert bool(((draws.mean(0) - truth).abs() <= allowed * error + 1e-9 * truth.abs().max()).all())
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.3])
+@pytest.mark.parametrize("method", RANDOM)
+@pytest.mark.parametrize(
+    "name", ["PoE, mixtures", "three hidden layers", "two convolutions", "skip connection", "NICE"]
+)
+def test_random_methods_are_unbiased(name: str, method: str, lam: float) -> None:
+    """The mean over many probes of the loss and of its gradient is the exact one, the squares of lam included."""
+    energy, x, _ = make_network(name)
+    repeats = 400
+    many = x[:2].repeat_interleave(repeats, 0)
+    losses = sm.score_matching_loss(energy, many, lam, RANDOM[method](0), reduction="none")
+    truth = sm.score_matching_loss(energy, x[:2], lam, "full", reduction="none")
+    within_standard_errors(losses.detach().view(2, repeats).T, truth.detach())
+    weight = next(energy.parameters())
+    (exact,) = torch.autograd.grad(truth.sum(), weight)
+    parts = losses.view(2, 40, -1).sum(0).mean(1)
+    draws = torch.stack([torch.autograd.grad(part, weight, retain_graph=True)[0] for part in parts])
+    within_standard_errors(draws, exact)
+
+
+def test_the_square_of_one_estimate_would_be_biased() -> None:
+    """E (v_i (Hv)_i)^2 is H_ii^2 and the squares beside it: what a single probe would penalise."""
+    energy, x, _ = make_network("three hidden layers")
+    many = x[:1].expand(4000, -1)
+    each = sm.Hutchinson(1, generator=torch.Generator().manual_seed(0)).derivatives(energy, many).d2.detach()
+    h = sm.brute_force(energy, x[:1])[1].detach()[0]
+    within_standard_errors(each.square(), h.square().sum(1))
+    assert float(h.square().sum() / h.diagonal().square().sum()) > 1.1
+    rows = sm.Hutchinson(1, generator=torch.Generator().manual_seed(0)).derivatives(energy, many, "hessian").square
+    assert rows is not None
+    within_standard_errors(rows.detach(), h.square().sum(1))
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.3])
+@pytest.mark.parametrize("distribution", ["rademacher", "gaussian"])
+def test_sliced_score_matching_is_unbiased(distribution: str, lam: float) -> None:
+    energy, x, _ = make_network("skip connection")
+    many = x[:2].repeat_interleave(4000, 0)
+    losses = sm.sliced_score_matching_loss(
+        energy, many, lam, None, distribution, torch.Generator().manual_seed(0), "none"
+    )
+    truth = sm.score_matching_loss(energy, x[:2], lam, "full", reduction="none").detach()
+    within_standard_errors(losses.detach().view(2, -1).T, truth)
+
+
+def test_rademacher_varies_less_than_gaussian_and_propagation_differs() -> None:
+    energy, x, _ = make_network("PoE, mixtures")
+    many = x[:1].expand(2000, -1)
+    spread = {name: make(0).derivatives(energy, many).d2.sum(1).std().item() for name, make in RANDOM.items()}
+    assert spread["Rademacher"] < spread["Gaussian"]
+
+
+def test_denoising_score_matching_learns_the_noisy_density() -> None:
+    """A Gaussian of variance 1 with noise of variance 1/2: precision 2/3; and the constant between the two losses."""
+    x = torch.randn(20_000, 1, dtype=torch.float64)
+    energy = sm.Sequential(sm.Scale(1), sm.Square(), sm.Sum(0.5)).double()
+    optimizer = torch.optim.LBFGS(energy.parameters(), line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        generator = torch.Generator().manual_seed(1)
+        loss = sm.denoising_score_matching_loss(energy, x, 0.5**0.5, generator)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert energy.layers[0].weight.item() ** 2 == pytest.approx(2 / 3, rel=0.03)
+
+
+def test_a_generator_makes_it_reproducible() -> None:
+    energy, x, _ = make_network("NICE")
+    one, two, three = (sm.score_matching_loss(energy, x, 0.1, RANDOM["Gaussian"](seed)).item() for seed in (0, 0, 1))
+    assert one == two != three
