@@ -46,8 +46,8 @@ def check_graph(energy: nn.Module, what: str) -> Graph:
     """The energy, if it is a graph that the sweeps can walk; otherwise raise ``TypeError``."""
     if not isinstance(energy, Graph):
         raise TypeError(
-            f"{what} needs a scorematching Graph or Sequential, got {type(energy).__name__}: "
-            "from_torch makes one of most modules"
+            f"{what} needs a scorematching Graph or Sequential, got {type(energy).__name__} of "
+            f"{type(energy).__module__.partition('.')[0]}: from_torch makes one of most modules"
         )
     if any(is_parametrized(layer) for layer in energy.modules()):
         raise TypeError("the sweeps can't see through torch.nn.utils.parametrize: remove the parametrization")
