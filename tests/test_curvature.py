@@ -68,7 +68,8 @@ def test_the_sweeps_of_the_hessian_one_by_one(name: str) -> None:
     hessian_sweep3(energy, state, a, g)
     found = hessian_sweep4(energy, state)
     for node, expected in by_d.items():
-        torch.testing.assert_close(state.a[node], expected, rtol=1e-10, atol=1e-12)
+        found_a = state.a[node].sum_to_size(expected.shape)  # of a batch of one, the sum over the samples it stands for
+        torch.testing.assert_close(found_a, expected, rtol=1e-10, atol=1e-12)
     for (u, v), expected in by_h.items():
         # Sweep 2 writes half of what is symmetric: a block beside the diagonal stands for its transpose too.
         flat, found_flat = (t.reshape(*t.shape[:2], -1) for t in (expected, partner(energy, state, u, v)))

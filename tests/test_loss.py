@@ -87,20 +87,28 @@ def test_no_graph_is_kept_without_gradients(energy: sm.Graph) -> None:
     assert not sm.score(energy, torch.randn(2, 4)).requires_grad
 
 
-def test_a_weight_changed_before_backward_is_noticed(energy: sm.Graph) -> None:
-    loss = sm.score_matching_loss(energy, torch.randn(2, 4))
+def test_a_change_before_backward_does_not_touch_the_gradient(energy: sm.Graph) -> None:
+    """The gradient is worked out with the loss: it is that of the moment."""
+    x, mask = torch.randn(2, 4), torch.ones(4)
+    sm.score_matching_loss(energy, x).backward()
+    expected = [parameter.grad for parameter in energy.parameters()]
+    energy.zero_grad()
+    loss = sm.score_matching_loss(energy, x, weight=mask)
+    mask.zero_()
     with torch.no_grad():
         energy.layers[0].weight.mul_(2)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
+    loss.backward()
+    torch.testing.assert_close([parameter.grad for parameter in energy.parameters()], expected)
 
 
-def test_a_mask_changed_before_backward_is_noticed(energy: sm.Graph) -> None:
+@pytest.mark.parametrize("changed", ["weight", "mask"])
+def test_a_change_before_backward_is_noticed_by_the_loss_of_each(energy: sm.Graph, changed: str) -> None:
     mask = torch.ones(4)
-    loss = sm.score_matching_loss(energy, torch.randn(2, 4), weight=mask)
-    mask.zero_()
+    losses = sm.score_matching_loss(energy, torch.randn(2, 4), weight=mask, reduction="none")
+    with torch.no_grad():
+        (mask if changed == "mask" else energy.layers[0].weight).mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
+        losses.sum().backward()
 
 
 def test_a_mask_of_another_type_is_converted(energy: sm.Graph) -> None:

@@ -8,7 +8,7 @@ import torch
 import scorematching as sm
 from scorematching.cases import NETWORKS, make_network
 from scorematching.layers.base import Sides
-from scorematching.losses import sm_partials, sm_value
+from scorematching.objective import sm_partials, sm_value
 from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
 
 

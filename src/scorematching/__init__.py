@@ -5,6 +5,7 @@ from scorematching import layers as _layers
 from scorematching._version import __version__
 from scorematching.checks import CheckError, brute_force, check_gradients, check_layer
 from scorematching.closed_form import ClosedForm, fit_closed_form
+from scorematching.compiling import compiled
 from scorematching.conventions import Convention
 from scorematching.curvature import (
     ApproximationWarning,
@@ -66,6 +67,7 @@ __all__ = [
     "brute_force",
     "check_gradients",
     "check_layer",
+    "compiled",
     "conventions",
     "curvature_report",
     "denoise",

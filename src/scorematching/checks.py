@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from scorematching.curvature import ApproximationWarning, Choice, Derivatives
 from scorematching.derivatives import score
 from scorematching.layers.base import Layer, Local, Sides
-from scorematching.losses import score_matching_loss, sm_value
+from scorematching.losses import score_matching_loss
+from scorematching.objective import sm_value
 from scorematching.sweeps import sweep1, sweep2
 from scorematching.validation import check_data, check_graph, energies
 

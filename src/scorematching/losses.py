@@ -1,70 +1,21 @@
-"""The losses: regularised score matching with any method of curvature, its sliced form, and denoising score matching.
-
-Per sample, with ``delta = dE/dx`` and ``delta'`` the diagonal of the Hessian of ``E``::
-
-    J = sum_i  1/2 delta_i^2  +  sum_i ( -delta'_i + lam delta'_i^2 )
-        ----------K---------     ---------------L------------------
-
-Value and partial derivatives stand side by side in :func:`sm_value` and :func:`sm_partials`.
-"""
+"""The losses: score matching with any method of curvature and a regulariser, sliced, and denoising score matching."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature import Choice, Penalty, differentiable_gradient, method_named
+from scorematching.curvature import Choice, differentiable_gradient, method_named
 from scorematching.curvature.products import Products
 from scorematching.curvature.stochastic import Distribution, check_probes, draw, probes_for, unbiased_square
+from scorematching.graph import Graph
+from scorematching.objective import LossOfEach, Objective, Penalty
+from scorematching.step import summed_loss
 from scorematching.validation import check_choice, check_data, check_positive, check_weight, full_precision
 
 Reduction = Literal["mean", "sum", "none"]
-
-
-def sm_value(d: Tensor, d2: Tensor, lam: float, weight: Tensor | None = None, square: Tensor | None = None) -> Tensor:
-    """The loss of each sample, shape (N,), from ``d`` and ``d2`` at the input, shape (N, ...).
-
-    ``square`` stands for the squares in the regulariser, where they are not those of ``d2``.
-    """
-    terms = 0.5 * d * d - d2
-    if lam:
-        terms = terms + lam * (d2 * d2 if square is None else square)
-    if weight is not None:
-        terms = terms * weight
-    return terms.flatten(1).sum(1)
-
-
-def sm_partials(
-    d: Tensor, d2: Tensor, lam: float, weight: Tensor | None = None, square: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Derivatives of the loss by ``d``, (3), by ``d2``, (7), and by ``square`` if there is one.
-
-    The supplement prints ``dL/d delta' = -1`` in (7), which is the case ``lam = 0``; the loss has -1 + 2 lam delta'.
-    """
-    a, a2 = d, 2 * lam * d2 - 1 if square is None else torch.full_like(d2, -1.0)
-    by_square = None if square is None else torch.full_like(square, lam)
-    if weight is None:
-        return a, a2, by_square
-    return a * weight, a2 * weight, None if by_square is None else by_square * weight
-
-
-class _Value(torch.autograd.Function):
-    """:func:`sm_value`, whose derivatives are :func:`sm_partials`."""
-
-    @staticmethod
-    def forward(ctx: Any, lam: float, weight: Tensor | None, d: Tensor, d2: Tensor, square: Tensor | None) -> Tensor:
-        ctx.lam = lam
-        ctx.save_for_backward(weight, d, d2, square)
-        return sm_value(d, d2, lam, weight, square)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        weight, d, d2, square = ctx.saved_tensors
-        each = upstream.view(-1, *[1] * (d.ndim - 1))
-        partials = sm_partials(d, d2, ctx.lam, weight, square)
-        return None, None, *(None if partial is None else partial * each for partial in partials)
 
 
 def score_matching_loss(
@@ -123,8 +74,12 @@ def score_matching_loss(
         weight = check_weight(weight, x, check_finite)
     wanted: Penalty = penalty if lam else "none"
     with full_precision(x):
-        d, d2, square = method_named(curvature, energy, x, wanted).derivatives(energy, x, wanted)
-        losses: Tensor = _Value.apply(lam, weight, d, d2, square)
+        method = method_named(curvature, energy, x, wanted)
+        if isinstance(energy, Graph) and reduction != "none" and not method.random:
+            value = summed_loss(method, energy, x, Objective(lam, wanted, weight))
+            return value / len(x) if reduction == "mean" else value
+        d, d2, square = method.derivatives(energy, x, wanted)
+        losses: Tensor = LossOfEach.apply(lam, weight, d, d2, square)
     return _reduced(losses, reduction)
 
 

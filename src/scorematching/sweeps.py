@@ -11,7 +11,8 @@ sweep          what                 start
 
 The sweeps are functions over an explicit :class:`State`; nothing is kept on the modules. They are made of ordinary
 tensor operations, so automatic differentiation goes through them: that is how the tests check sweeps 3 and 4, which
-are derivatives of sweeps 1 and 2. A missing entry of a dictionary stands for zero.
+are derivatives of sweeps 1 and 2. A missing entry of a dictionary stands for zero, a batch of one for a tensor that is
+the same for all samples.
 """
 
 from __future__ import annotations
@@ -76,12 +77,13 @@ def sweep2(graph: Graph, state: State, curvature: bool = True) -> None:
         curvature: Whether ``d2`` is wanted.
     """
     x = state.local[graph.edges[0].number][0]
-    state.d, state.d2 = {graph.output: x.new_ones(len(x))}, {}
+    state.d, state.d2 = {graph.output: x.new_ones(1)}, {}
     for edge, layer in reversed(list(graph.pairs())):
         local, d, d2 = state.local[edge.number], state.d[edge.target], state.d2.get(edge.target)
         add_term(state.d, edge.source, layer.pull_d(local, d))
         if curvature:
             add_term(state.d2, edge.source, layer.pull_d2(local, d, d2))
+    state.d[graph.input] = state.d[graph.input].expand_as(x)
 
 
 def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> None:

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from torch import Tensor, nn
 
-from scorematching.curvature.base import Curvature, Penalty
+from scorematching.curvature.base import Curvature
 from scorematching.curvature.coloring import Coloring
 from scorematching.curvature.costs import Cost, method_costs
 from scorematching.curvature.diagonal import Diagonal, gradient
@@ -20,6 +20,7 @@ from scorematching.curvature.products import Products
 from scorematching.curvature.stochastic import CurvaturePropagation, Hutchinson
 from scorematching.curvature.structure import remembered
 from scorematching.graph import Graph
+from scorematching.objective import Penalty
 from scorematching.validation import check_choice, check_graph
 
 Name = Literal["auto", "diagonal", "full", "jacobian", "coloring", "hutchinson", "propagation"]

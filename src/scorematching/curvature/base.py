@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
+from scorematching.functional import Gradients, differentiated, parameters_of
+from scorematching.graph import Graph
+from scorematching.objective import Objective, Penalty, sm_value
 from scorematching.validation import full_precision
-
-#: Which squared second derivatives the regulariser sums: none, those of the diagonal, or all of the Hessian.
-Penalty = Literal["none", "diagonal", "hessian"]
 
 
 class Derivatives(NamedTuple):
@@ -34,6 +33,9 @@ class Derivatives(NamedTuple):
 class Curvature(ABC):
     """A way to compute the diagonal of the Hessian. The concrete ones say how; what they cost, ``exactness`` prints."""
 
+    #: Whether each call draws random numbers anew.
+    random: ClassVar[bool] = False
+
     @abstractmethod
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """The derivatives of the energy at a batch of data.
@@ -47,6 +49,26 @@ class Curvature(ABC):
             TypeError: The method does not work on this kind of energy.
             ValueError: A shape does not fit, or the penalty is not to be had by this method.
         """
+
+    def samples(self, energy: Graph, x: Tensor) -> int:
+        """How many samples to take at a time; all, unless the method says otherwise."""
+        return len(x)
+
+    def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
+        """The loss, summed over a batch, and its gradients at once; by automatic differentiation, if not overridden.
+
+        Args:
+            energy: The model.
+            x: Data, shape (N, ...).
+            objective: Which loss.
+            by_data: Whether its gradient by ``x`` is wanted.
+        """
+
+        def loss(energy: nn.Module, x: Tensor) -> Tensor:
+            d, d2, square = self.derivatives(energy, x, objective.penalty)
+            return sm_value(d, d2, objective.lam, objective.weight, square).sum()
+
+        return differentiated(loss, energy, parameters_of(energy), x, by_data)
 
 
 def in_chunks(function: Callable[..., Derivatives], size: int, energy: nn.Module, x: Tensor) -> Derivatives:
@@ -63,23 +85,8 @@ def in_chunks(function: Callable[..., Derivatives], size: int, energy: nn.Module
 
 def recomputed(function: Callable[..., Derivatives], energy: nn.Module, x: Tensor) -> Derivatives:
     """``function(energy, x)``, nothing of which is kept for the backward pass: there it is computed again."""
-    parameters = {
-        f"{path}.{name}" if path else name: parameter
-        for path, module in energy.named_modules()
-        for name, parameter in module.named_parameters(recurse=False)
-    }
+    parameters = parameters_of(energy)
     return Derivatives(*_Recomputed.apply(function, energy, tuple(parameters), x, *parameters.values()))
-
-
-class _Bound(nn.Module):
-    """A function of an energy as a module, whose parameters ``functional_call`` can replace."""
-
-    def __init__(self, function: Callable[..., Derivatives], energy: nn.Module) -> None:
-        super().__init__()
-        self.function, self.energy = function, energy
-
-    def forward(self, x: Tensor) -> Derivatives:
-        return self.function(self.energy, x)
 
 
 class _Recomputed(torch.autograd.Function):
@@ -97,14 +104,13 @@ class _Recomputed(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise RuntimeError("a loss taken in chunks can be differentiated once: create_graph=True is not possible")
-        wanted = ctx.needs_input_grad[3:]
-        leaves = [t.detach().requires_grad_(w) for t, w in zip(ctx.saved_tensors, wanted, strict=True)]
-        bound = _Bound(ctx.function, ctx.energy)
-        with torch.enable_grad(), full_precision(leaves[0]):
-            named = {f"energy.{name}": leaf for name, leaf in zip(ctx.names, leaves[1:], strict=True)}
-            results = functional_call(bound, named, (leaves[0],), tie_weights=False)
-            value = sum((r * u).sum() for r, u in zip(results, upstream, strict=True) if r is not None)
-        asked = [leaf for leaf in leaves if leaf.requires_grad]
-        known = isinstance(value, Tensor) and value.requires_grad
-        found = iter(torch.autograd.grad(value, asked, allow_unused=True) if known else [None] * len(asked))
-        return None, None, None, *(next(found) if leaf.requires_grad else None for leaf in leaves)
+        x, *parameters = ctx.saved_tensors
+
+        def paired(energy: nn.Module, x: Tensor) -> Tensor:
+            results = ctx.function(energy, x)
+            return sum((r * u).sum() for r, u in zip(results, upstream, strict=True) if r is not None and u is not None)
+
+        with full_precision(x):
+            state = dict(zip(ctx.names, parameters, strict=True))
+            _, found, by_x = differentiated(paired, ctx.energy, state, x, ctx.needs_input_grad[3])
+        return None, None, None, by_x, *(found.get(name) for name in ctx.names)

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature.base import Curvature, Derivatives, Penalty, in_chunks, recomputed
+from scorematching.curvature.base import Curvature, Derivatives, in_chunks, recomputed
 from scorematching.curvature.products import Products, saved_bytes
 from scorematching.curvature.structure import coupling_distance, remembered
 from scorematching.graph import Graph
+from scorematching.objective import Penalty
 from scorematching.validation import check_positive
 
 Class = tuple[int, ...]

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from scorematching.curvature.base import Penalty
 from scorematching.curvature.full import full_bytes, hessian_blocks
 from scorematching.curvature.jacobian import jacobian_bytes
 from scorematching.curvature.structure import coupling_distance, node_shapes
 from scorematching.graph import Graph
+from scorematching.objective import Penalty
 
 #: Seconds a multiplication, a number touched, and a call, by method: `python -m benchmarks calibration`.
 SECONDS: dict[str, tuple[float, float, float]] = {

@@ -8,10 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from scorematching.curvature.autograd import swept
-from scorematching.curvature.base import Curvature, Derivatives, Penalty
+from scorematching.curvature.base import Curvature, Derivatives
+from scorematching.curvature.structure import node_shapes
+from scorematching.functional import Gradients
 from scorematching.graph import Graph
+from scorematching.objective import Objective, Penalty, sm_partials, sm_value
 from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
 from scorematching.validation import check_graph
+
+#: Bytes of a block of samples, some eight numbers for each entry of a node: about what a processor's cache holds.
+BLOCK = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,33 @@ class Diagonal(Curvature):
 
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """As :class:`Curvature` has it; the penalty of the whole Hessian is not to be had."""
-        if penalty == "hessian":
-            raise ValueError("the diagonal recursion has no Hessian to penalise: take curvature='full'")
-        d, d2 = swept(_Recursion(), check_graph(energy, "curvature='diagonal'"), x)
+        d, d2 = swept(_Recursion(), _checked(energy, penalty), x)
         return Derivatives(d, d2)
+
+    def samples(self, energy: Graph, x: Tensor) -> int:
+        """As many as keep what the sweeps carry in a block of :data:`BLOCK` bytes."""
+        numbers = sum(shape.numel() for shape in node_shapes(energy, x).values())
+        return max(1, BLOCK // (8 * numbers * x.element_size()))
+
+    def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
+        """The four sweeps."""
+        graph = _checked(energy, objective.penalty)
+        state = sweep1(graph, x)
+        sweep2(graph, state)
+        d = state.d[graph.input]
+        d2 = state.d2.get(graph.input, torch.zeros_like(d))
+        a, a2, _ = sm_partials(d, d2, objective.lam, objective.weight)
+        sweep3(graph, state, a, a2)
+        found = sweep4(graph, state, by_data)
+        by_x = state.c.get(graph.input, torch.zeros_like(x)) if by_data else None
+        return Gradients(sm_value(d, d2, objective.lam, objective.weight).sum(), found, by_x)
+
+
+def _checked(energy: nn.Module, penalty: Penalty) -> Graph:
+    """The energy, if it is a graph and the penalty is to be had."""
+    if penalty == "hessian":
+        raise ValueError("the diagonal recursion has no Hessian to penalise: take curvature='full'")
+    return check_graph(energy, "curvature='diagonal'")
 
 
 def gradient(energy: Graph, x: Tensor) -> Tensor:

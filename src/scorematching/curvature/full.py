@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from scorematching.curvature.autograd import swept
-from scorematching.curvature.base import Curvature, Derivatives, Penalty, in_chunks
+from scorematching.curvature.base import Curvature, Derivatives, in_chunks
 from scorematching.curvature.structure import node_shapes
 from scorematching.graph import Graph
+from scorematching.objective import Penalty
 from scorematching.sweeps import State, add_term, sweep1, sweep2, sweep4
 from scorematching.validation import check_graph, check_positive
 
@@ -61,7 +62,11 @@ class Full(Curvature):
             d2 = h.flatten(2).diagonal(dim1=1, dim2=2).view_as(x)
             return Derivatives(d, d2, h.square().flatten(2).sum(2).view_as(x) if penalty == "hessian" else None)
 
-        return in_chunks(whole, max(1, int(self.memory / full_bytes(graph, x))), graph, x)
+        return in_chunks(whole, self.samples(graph, x), graph, x)
+
+    def samples(self, energy: Graph, x: Tensor) -> int:
+        """As many as the memory holds."""
+        return max(1, int(self.memory / full_bytes(energy, x)))
 
 
 def full_bytes(graph: Graph, x: Tensor) -> int:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature.base import Curvature, Derivatives, Penalty, in_chunks
+from scorematching.curvature.base import Curvature, Derivatives, in_chunks
 from scorematching.curvature.structure import node_shapes
 from scorematching.graph import Graph
+from scorematching.objective import Penalty
 from scorematching.sweeps import sweep1, sweep2
 from scorematching.validation import check_graph, check_positive
 
@@ -48,7 +49,11 @@ class Jacobian(Curvature):
         graph = check_graph(energy, "curvature='jacobian'")
         if penalty == "hessian":
             raise ValueError("forward Jacobians give no whole Hessian to penalise: take curvature='full'")
-        return in_chunks(_derivatives, max(1, int(self.memory / jacobian_bytes(graph, x))), graph, x)
+        return in_chunks(_derivatives, self.samples(graph, x), graph, x)
+
+    def samples(self, energy: Graph, x: Tensor) -> int:
+        """As many as the memory holds."""
+        return max(1, int(self.memory / jacobian_bytes(energy, x)))
 
 
 def jacobian_bytes(graph: Graph, x: Tensor) -> int:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature.base import Curvature, Derivatives, Penalty
+from scorematching.curvature.base import Curvature, Derivatives
 from scorematching.curvature.products import Products
 from scorematching.graph import Graph
 from scorematching.layers.base import Layer, Local
+from scorematching.objective import Penalty
 from scorematching.sweeps import add_term, sweep1, sweep2
 from scorematching.tracing import from_torch
 from scorematching.validation import check_choice, check_graph
@@ -60,6 +61,7 @@ class Hutchinson(Curvature):
         torch.Size([2, 3])
     """
 
+    random: ClassVar[bool] = True
     probes: int | None = None
     distribution: Distribution = "rademacher"
     generator: torch.Generator | None = None
@@ -108,6 +110,7 @@ class CurvaturePropagation(Curvature):
         torch.Size([2, 3])
     """
 
+    random: ClassVar[bool] = True
     probes: int | None = None
     generator: torch.Generator | None = None
 

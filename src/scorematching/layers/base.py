@@ -12,8 +12,9 @@ source node to a summand ``y`` of its target node. For each node the sweeps carr
     dJ/dg        c    how the loss depends on the value, once d, d2 are unrolled  sweep 4, backward
 
 A rule takes the quantities of one end of the edge and gives the edge's summand for the other end. ``None`` stands
-for a tensor of zeros, so that what is zero costs nothing. Numbers in brackets are equations of the supplement to
-Kingma & LeCun, *Regularized estimation of image statistics by Score Matching*, NIPS 2010.
+for a tensor of zeros, so that what is zero costs nothing, and a batch of one for a tensor that is the same for all
+samples. Numbers in brackets are equations of the supplement to Kingma & LeCun, *Regularized estimation of image
+statistics by Score Matching*, NIPS 2010.
 
 Where whole Hessians or Jacobians are carried, a layer acts on *columns*: tensors of shape (N, K, ...) that hold K
 vectors a sample. Column rules are those of ``J``, the layer's own Jacobian at its input.

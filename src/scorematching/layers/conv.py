@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 
 from scorematching.layers.base import Coefficients, Span
+from scorematching.layers.correlation import block_side, correlate
 from scorematching.layers.families import Affine
 
 
@@ -33,17 +34,20 @@ class _Convolution(Affine):
         self.stride, self.padding, self.groups = _pair(reference.stride), _pair(reference.padding), reference.groups
         self.dilation = _pair(reference.dilation)
         self.extent = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
+        self.plain = self.stride == self.dilation == (1, 1) and self.groups == 1
         self.inputs = reference.in_channels
 
     def convolve(self, x: Tensor, w: Tensor) -> Tensor:
         """Correlation of ``x`` with the kernels ``w``."""
+        if self.plain:
+            return correlate(x, w, self.padding)
         return F.conv2d(x, w, None, self.stride, self.padding, self.dilation, self.groups)
 
     def spread(self, y: Tensor, w: Tensor, size: tuple[int, ...]) -> Tensor:
         """Adjoint of :meth:`convolve` from ``y`` to a picture of height and width ``size``."""
-        if self.groups == 1 and w.shape[1] <= 2:  # here a matrix product is about twice as fast as the convolution
-            columns = w.flatten(1).T @ y.flatten(2)
-            return F.fold(columns, size, self.kernel, self.dilation, self.padding, self.stride)
+        around = tuple(k - 1 - p for k, p in zip(self.kernel, self.padding, strict=True))
+        if self.plain and min(around) >= 0 and block_side(w.shape[1], self.kernel) > 1:
+            return correlate(y, w.flip(2, 3).transpose(0, 1), around)
         geometry = zip(size, y.shape[2:], self.stride, self.padding, self.extent, strict=True)
         rest = tuple(n - ((m - 1) * s - 2 * p + k) for n, m, s, p, k in geometry)
         return F.conv_transpose2d(y, w, None, self.stride, self.padding, rest, self.groups, self.dilation)

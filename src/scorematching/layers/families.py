@@ -65,12 +65,12 @@ class Affine(Layer):
     def pull_d(self, local: Local, d: Tensor) -> Tensor:
         """Sweep 2: ``W^T d``, section 3.1."""
         x, w, _ = local
-        return self.adjoint(d, w, x.shape)
+        return self._back(d, w, x)
 
     def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
         """Sweep 2: ``(W∘W)^T d2``, section 3.1."""
         x, _, ww = local
-        return maybe(lambda t: self.adjoint(t, ww, x.shape), d2)
+        return maybe(lambda t: self._back(t, ww, x), d2)
 
     def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: ``W a``, (11) and (12)."""
@@ -85,7 +85,7 @@ class Affine(Layer):
     def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
         """Sweep 4: ``W^T c``, (14) and (15)."""
         x, w, _ = local
-        return maybe(lambda t: self.adjoint(t, w, x.shape), sides.c)
+        return maybe(lambda t: self._back(t, w, x), sides.c)
 
     def gradients(self, local: Local, sides: Sides) -> Gradients:
         """Sweep 4: ``c x^T + d a^T + 2 W∘(d2 a2^T)`` for the weight, (16) and (17), and ``c`` for the bias."""
@@ -95,15 +95,27 @@ class Affine(Layer):
         found: Gradients = {}
         if isinstance(w, Tensor) and w.requires_grad:
             d, d2, a, a2, c = sides
-            curved = maybe(self.outer, d2, a2)
+            curved = self._paired(d2, a2, len(x))
             gradient = total(
-                maybe(self.outer, c, x), maybe(self.outer, d, a), None if curved is None else 2 * w * curved
+                self._paired(c, x, len(x)), self._paired(d, a, len(x)), None if curved is None else 2 * w * curved
             )
             if gradient is not None:
                 found["weight"] = gradient
         if self.bias is not None and self.bias.requires_grad and sides.c is not None:
             found["bias"] = channel_sum(sides.c)
         return found
+
+    def _back(self, y: Tensor, w: Coefficients, x: Tensor) -> Tensor:
+        """:meth:`adjoint` to samples like those of ``x``; a batch of one stands for all samples."""
+        return self.adjoint(y, w, torch.Size((len(y), *x.shape[1:])))
+
+    def _paired(self, y: Tensor | None, x: Tensor | None, samples: int) -> Tensor | None:
+        """:meth:`outer`, summed over ``samples``, where ``None`` is zero and a batch of one stands for all samples."""
+        if y is None or x is None:
+            return None
+        if len(y) == len(x):
+            return self.outer(y, x) if len(x) == samples else samples * self.outer(y, x)
+        return self.outer(*(t if len(t) == 1 else t.sum(0, keepdim=True) for t in (y, x)))
 
     def pull_columns(self, local: Local, h: Tensor) -> Tensor:
         """``W^T h``."""
@@ -200,7 +212,9 @@ class Pointwise(Layer):
         """Sweep 4: (21) and (22) with the derivative by a parameter in the place of the derivative by ``x``."""
         if not any(p.requires_grad for p in self.parameters()):
             return {}
-        return self.parameter_gradients(local[0], *self._multipliers(local, sides))
+        x = local[0]
+        multipliers = (maybe(lambda p: p.expand_as(x), p) for p in self._multipliers(local, sides))
+        return self.parameter_gradients(x, *multipliers)
 
     def pull_columns(self, local: Local, h: Tensor) -> Tensor:
         """``f' h``."""

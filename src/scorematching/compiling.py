@@ -1,0 +1,140 @@
+"""Compilation: a fixed computation on an energy is recorded once and run by ``torch.compile`` from then on.
+
+The layers' rules stay as they are; what is recorded is the list of operations on tensors that they make, and the
+compiler fuses the point-wise ones between the matrix products, where most of the time of a step is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Hashable
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Literal, get_args
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from scorematching.curvature.structure import remembered
+from scorematching.functional import call_with, state_of
+
+Backend = Literal["inductor", "eager"]
+#: Programs an energy; each shape of data has its own.
+LIMIT = 16
+#: Environment variable that names the backend outside of any :class:`compiled`; empty for no compilation.
+VARIABLE = "SCOREMATCHING_COMPILE"
+
+_backend: ContextVar[str | None] = ContextVar("scorematching_backend", default=None)
+_programs: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+
+
+class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_grad
+    """Run the sweeps by ``torch.compile``: as a context or a decorator, several times as fast once it is warm.
+
+    The loss of a :class:`scorematching.Graph`, with its gradient, and the score are recorded and compiled at their
+    first call for each shape of data: some 20 seconds in a fresh installation, some 3 where torch's cache on disk
+    knows them. What can't be compiled (no C++ compiler; a layer whose course depends on the values) is run as
+    usual, and a warning says so. The numbers are those of the usual run up to rounding.
+
+    Args:
+        enabled: Whether to compile.
+        backend: ``"inductor"``, or ``"eager"``, which only records and runs the record: for tests.
+
+    Raises:
+        ValueError: The backend is unknown.
+
+    Example:
+        >>> import scorematching as sm
+        >>> energy = sm.PoT(16, 32)
+        >>> with compiled(backend="eager"):
+        ...     loss = sm.score_matching_loss(energy, torch.randn(8, 16))
+        >>> loss.backward()
+    """
+
+    def __init__(self, enabled: bool = True, backend: Backend = "inductor") -> None:
+        if backend not in get_args(Backend):
+            raise ValueError(f"backend must be 'inductor' or 'eager', got {backend!r}")
+        self.backend = backend if enabled else ""
+        self._before: list[Token[str | None]] = []
+
+    def __enter__(self) -> compiled:
+        self._before.append(_backend.set(self.backend))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _backend.reset(self._before.pop())
+
+
+def run(function: Callable[..., Any], energy: nn.Module, *tensors: Tensor | None) -> Any:
+    """``function(energy, *tensors)``, by its compiled program where one is wanted and to be had.
+
+    Args:
+        function: Hashable, and equal to any other that does the same. Its result is made of tensors, and no
+            gradient goes through it.
+        energy: What the function works on: its parameters and buffers are arguments of the program.
+        tensors: Data.
+    """
+    backend = _backend.get()
+    if backend is None:
+        backend = os.environ.get(VARIABLE, "")
+    program = _program(function, energy, tensors, backend) if backend else None
+    if program is None:
+        return function(energy, *tensors)
+    return program(state_of(energy), *tensors)
+
+
+def _program(
+    function: Callable[..., Any], energy: nn.Module, tensors: tuple[Tensor | None, ...], backend: str
+) -> Callable[..., Any] | None:
+    """The program for data such as these; ``None`` where there is none."""
+    kinds = tuple(None if t is None else (t.shape, t.dtype, t.device) for t in tensors)
+    asked = tuple(parameter.requires_grad for parameter in energy.parameters())
+    key = ("program", function, backend, kinds, asked, _settings(energy))
+    return remembered(energy, key, lambda: _made(function, energy, tensors, backend))
+
+
+def _made(
+    function: Callable[..., Any], energy: nn.Module, tensors: tuple[Tensor | None, ...], backend: str
+) -> Callable[..., Any] | None:
+    """A new program, or ``None`` and a warning."""
+    count = _programs[energy] = _programs.get(energy, 0) + 1
+    if count > LIMIT:
+        _tell(energy, f"it was compiled for {LIMIT} shapes or settings already")
+        return None
+
+    def program(state: dict[str, Tensor], *tensors: Tensor | None) -> Any:
+        return call_with(function, energy, state, *tensors)
+
+    try:
+        with torch.no_grad():
+            recorded = make_fx(program)(state_of(energy), *tensors)
+            if backend == "eager":
+                return recorded
+            options: dict[str, Any] = {"layout_optimization": False}  # its transposed copies cost more than they save
+            fast = torch.compile(recorded, fullgraph=True, dynamic=False, options=options)
+            fast(state_of(energy), *tensors)
+    except Exception as error:  # whatever stands against it, the usual run has the last word
+        function(energy, *tensors)
+        _tell(energy, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
+        return None
+    return torch.no_grad()(fast)
+
+
+def _tell(energy: nn.Module, why: str) -> None:
+    warnings.warn(f"{type(energy).__name__} is run without compilation: {why}", RuntimeWarning, stacklevel=2)
+
+
+def _settings(energy: nn.Module) -> tuple[Hashable, ...]:
+    """The numbers, words and flags that the modules of an energy hold: a program is for the present ones."""
+    return tuple(
+        (name, value) if isinstance(value, bool | int | float | str) else (name, repr(value))
+        for module in energy.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, bool | int | float | str | tuple)
+    )

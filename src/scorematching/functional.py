@@ -1,0 +1,78 @@
+"""An energy as a function of its parameters, which are then arguments that can be replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+
+class Gradients(NamedTuple):
+    """A number, and its gradients.
+
+    Attributes:
+        value: The number.
+        by_name: Its gradient by each parameter that asks for one and bears on it, by the parameter's name; one that
+            has several names may be under any of them, a summand under each.
+        by_data: Its gradient by the data, if asked for.
+    """
+
+    value: Tensor
+    by_name: dict[str, Tensor]
+    by_data: Tensor | None
+
+
+def parameters_of(energy: nn.Module) -> dict[str, Tensor]:
+    """The parameters by all their names: those of a layer that stands at several places, by each."""
+    return dict(energy.named_parameters(remove_duplicate=False))
+
+
+def state_of(energy: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by all their names, each a tensor of its own without a history."""
+    named = {**parameters_of(energy), **dict(energy.named_buffers(remove_duplicate=False))}
+    return {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in named.items()}
+
+
+def call_with(function: Callable[..., Any], energy: nn.Module, state: Mapping[str, Tensor], *inputs: Any) -> Any:
+    """``function(energy, *inputs)`` with other parameters in the energy, for the time of the call."""
+    named = {f"energy.{name}": tensor for name, tensor in state.items()}
+    return functional_call(_Bound(function, energy), named, inputs, tie_weights=False)
+
+
+def differentiated(
+    function: Callable[..., Tensor], energy: nn.Module, state: Mapping[str, Tensor], x: Tensor, by_data: bool
+) -> Gradients:
+    """The number ``function(energy, x)`` and its gradients, by automatic differentiation.
+
+    Args:
+        function: Of an energy and data.
+        energy: The energy.
+        state: Its parameters, by name; gradients are taken by those that ask for one.
+        x: The data.
+        by_data: Whether the gradient by ``x`` is wanted.
+    """
+    leaves = {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in state.items()}
+    x = x.detach().requires_grad_(by_data)
+    with torch.enable_grad():
+        value = call_with(function, energy, leaves, x)
+    asked = {name: leaf for name, leaf in {"": x, **leaves}.items() if leaf.requires_grad}
+    found: dict[str, Tensor] = {}
+    if asked and value.requires_grad:
+        gradients = torch.autograd.grad(value, list(asked.values()), allow_unused=True)
+        found = {name: g for name, g in zip(asked, gradients, strict=True) if g is not None}
+    by_x = found.pop("", torch.zeros_like(x)) if by_data else None
+    return Gradients(value.detach(), found, by_x)
+
+
+class _Bound(nn.Module):
+    """A function of an energy as a module, whose parameters ``functional_call`` can replace."""
+
+    def __init__(self, function: Callable[..., Any], energy: nn.Module) -> None:
+        super().__init__()
+        self.function, self.energy = function, energy
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.function(self.energy, *inputs)
