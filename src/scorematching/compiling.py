@@ -107,6 +107,10 @@ def _made(
     if count > LIMIT:
         _tell(energy, f"it was compiled for {LIMIT} shapes or settings already")
         return None
+    unfit = next((module for module in energy.modules() if not getattr(module, "recordable", True)), None)
+    if unfit is not None:
+        _tell(energy, f"{type(unfit).__name__}({unfit.extra_repr()}) looks at its values or differentiates on its own")
+        return None
 
     def program(state: dict[str, Tensor], *tensors: Tensor | None) -> Any:
         return call_with(function, energy, state, *tensors)

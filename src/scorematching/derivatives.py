@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from scorematching.compiling import run
 from scorematching.curvature import Choice, differentiable_gradient, method_named
 from scorematching.validation import check_data, full_precision
 
@@ -25,7 +26,7 @@ def score(energy: nn.Module, x: Tensor, check_finite: bool = True) -> Tensor:
     """
     check_data(energy, x, check_finite)
     with full_precision(x):
-        return -differentiable_gradient(energy, x)
+        return -run(differentiable_gradient, energy, x)
 
 
 @torch.no_grad()

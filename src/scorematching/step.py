@@ -71,12 +71,15 @@ class _Step(torch.autograd.Function):
         block = _Block(method, objective.lam, objective.penalty, asked and any(ctx.needs_input_grad[6:]), by_data)
         value, sums, parts = x.new_zeros(()), dict[str, Tensor](), []
         for part, weight in _blocks(x.detach(), objective.weight, method.samples(energy, x)):
-            summand, by_name, by_part = run(block, energy, part, weight)
+            summand, by_name, by_part = (
+                run(block, energy, part, weight) if method.recordable else block(energy, part, weight)
+            )
             value = value + summand
             for name, gradient in by_name.items():
                 add_term(sums, name, gradient)
-            parts.append(by_part)
-        by_x = torch.cat(parts) if by_data else None
+            if by_part is not None:
+                parts.append(by_part)
+        by_x = torch.cat(parts) if parts else None
         ctx.save_for_backward(by_x, *(sums.get(name) for name in names))
         return value
 

@@ -35,6 +35,8 @@ class Curvature(ABC):
 
     #: Whether each call draws random numbers anew.
     random: ClassVar[bool] = False
+    #: Whether one and the same list of operations on tensors, of a bearable length, is made at each call.
+    recordable: ClassVar[bool] = False
 
     @abstractmethod
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:

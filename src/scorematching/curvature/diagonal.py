@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,8 @@ class Diagonal(Curvature):
         >>> Diagonal().derivatives(energy, torch.zeros(2, 3)).d2.shape
         torch.Size([2, 3])
     """
+
+    recordable: ClassVar[bool] = True
 
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """As :class:`Curvature` has it; the penalty of the whole Hessian is not to be had."""

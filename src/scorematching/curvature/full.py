@@ -16,6 +16,7 @@ besides the terms of ``d``, ``a`` and ``c``, twice the gradient of ``<H[u, t], J
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,7 @@ class Full(Curvature):
         torch.Size([2, 3])
     """
 
+    recordable: ClassVar[bool] = True
     memory: float = 1e9
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ The Jacobians go forward through the layers as D columns a sample. The gradient 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,7 @@ class Jacobian(Curvature):
         torch.Size([2, 3])
     """
 
+    recordable: ClassVar[bool] = True
     memory: float = 1e9
 
     def __post_init__(self) -> None:

@@ -104,6 +104,8 @@ class Layer(nn.Module, ABC):
     #: Whether second derivatives vanish everywhere: the value of a node from which only such layers lead to the
     #: energy has no influence on the loss.
     affine: ClassVar[bool]
+    #: Whether the rules make the same list of operations on tensors whatever the values, so that it can be compiled.
+    recordable: bool = True
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError``, saying what was expected, where ``x`` does not fit. The default accepts all."""

@@ -142,6 +142,7 @@ class Power(Pointwise):
     def __init__(self, exponent: float) -> None:
         super().__init__()
         self.exponent = float(exponent)
+        self.recordable = self.exponent.is_integer() and self.exponent >= 0  # else the input is looked at
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` where a root of what is not positive, or a reciprocal of zero, is asked for."""
@@ -198,6 +199,7 @@ class PointwiseFunction(Pointwise):
                 raise TypeError(f"expected functions, got {type(function).__name__}: {function!r}")
         self.f = f
         self._given = derivatives
+        self.recordable = len(derivatives) == 3
         if len(derivatives) < 3:
             warnings.warn(
                 f"PointwiseFunction takes {3 - len(derivatives)} of its 3 derivatives by automatic differentiation, "

@@ -91,11 +91,12 @@ class Select(Affine):
         if not indices or min(indices) < 0 or any(i != int(i) for i in indices):
             raise ValueError(f"indices must be whole numbers of 0 or more, at least one, got {list(indices)}")
         self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
+        self.least = int(max(indices)) + 1
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless dimension 1 holds every index."""
-        if x.ndim < 2 or x.shape[1] <= int(self.indices.max()):
-            raise ValueError(f"expected shape (N, {int(self.indices.max()) + 1} or more, ...), got {tuple(x.shape)}")
+        if x.ndim < 2 or x.shape[1] < self.least:
+            raise ValueError(f"expected shape (N, {self.least} or more, ...), got {tuple(x.shape)}")
 
     def footprint(self) -> tuple[Span, Span]:
         """The same position."""
