@@ -21,6 +21,8 @@ from benchmarks.contestant import Failure, serve
 
 #: Seconds in which a contestant may import its library and set up its step, beside the limit of a call.
 SETTING_UP = 120.0
+#: Seconds that a contestant which compiles may take for that, in its first call, beside the limit of a call.
+COMPILING = 180.0
 #: Seconds between two looks at the memory of a contestant at work.
 _PAUSE = 0.05
 
@@ -34,11 +36,13 @@ class Contestant:
         build: Makes the step, a function without arguments, in the contestant's own process. It is a function of a
             module, since the process gets it by its name.
         options: Its keyword arguments, such as can be pickled.
+        compiles: Whether its first call may take longer.
     """
 
     name: str
     build: Callable[..., Callable[[], object]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    compiles: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Rules:
     """How long, how often and with how much memory a contestant may work.
 
     Attributes:
-        call: Seconds a call, the first with its compilation among them, after which a contestant is given up.
+        call: Seconds a call, after which a contestant is given up.
         memory: Bytes of its process, likewise.
         turns: How many at most.
         total: Seconds after which no contestant gets another turn, once it had one.
@@ -128,6 +132,7 @@ class _Worker:
     def __init__(self, contestant: Contestant, rules: Rules) -> None:
         self.rules, self.result = rules, Result(contestant.name)
         self.calls = 1
+        self.first_limit = rules.call + (COMPILING if contestant.compiles else 0.0)
         context = multiprocessing.get_context("spawn")
         self.connection: Connection
         self.connection, theirs = context.Pipe()
@@ -143,7 +148,7 @@ class _Worker:
 
     def warm_up(self) -> None:
         """The first call; and the second, which shows the memory and how many calls fill a turn."""
-        self.result.first = self._ask("call", 1)
+        self.result.first = self._ask("call", 1, limit=self.first_limit)
         measured = self._ask("measure")
         if measured is not None:
             seconds, self.result.memory = measured
@@ -169,7 +174,7 @@ class _Worker:
         self.process.join()
         self.connection.close()
 
-    def _ask(self, *order: Any) -> Any:
+    def _ask(self, *order: Any, limit: float | None = None) -> Any:
         """Have the contestant do something; its answer, or ``None`` after a failure."""
         if self.result.failure is not None:
             return None
@@ -177,7 +182,7 @@ class _Worker:
             self.connection.send(order)
         except OSError:
             return self._fail(self._end())
-        return self._answer(self.rules.call)
+        return self._answer(self.rules.call if limit is None else limit)
 
     def _answer(self, limit: float) -> Any:
         deadline = time.monotonic() + limit

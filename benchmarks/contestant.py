@@ -46,12 +46,12 @@ def serve(connection: Connection, build: Callable[..., Callable[[], object]], op
 
 
 def reason(error: Exception) -> str:
-    """An error in a few words.
+    r"""An error in a few words.
 
     Example:
         >>> reason(ModuleNotFoundError("No module named 'folx'", name="folx")), reason(MemoryError())
         ('not installed', 'out of memory')
-        >>> reason(ValueError("wrong\\nfor these reasons"))
+        >>> reason(ValueError("wrong\nfor these reasons"))
         'ValueError: wrong'
     """
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] not in _OWN:

@@ -68,13 +68,14 @@ def _tasks(networks: tuple[tuple[str, Network, int], ...]) -> Iterator[Task]:
                     f"ours, {method}, {'compiled' if compiled else 'eager'}",
                     ours_step,
                     {**task, "lam": lam, "curvature": method, "compiled": compiled},
+                    compiles=compiled,
                 )
                 for method in METHODS
                 for compiled in (False, True)
             ]
             contestants.append(Contestant("brute force, torch.func", brute_force_step, {**task, "lam": lam}))
             if not lam:
-                contestants.append(Contestant("folx", folx_step, task))
+                contestants.append(Contestant("folx", folx_step, task, compiles=True))
                 contestants.append(Contestant("torchebm, exact", torchebm_exact_step, task))
                 contestants.append(Contestant("ebmkit, exact", ebmkit_exact_step, task))
             yield Task(f"{title}, λ = {lam:g}", contestants, against=(OURS,))

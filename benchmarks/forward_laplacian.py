@@ -60,24 +60,25 @@ def translated(layer: Any) -> Callable[[dict[str, Any], Any], Any]:
     import jax  # noqa: PLC0415
     import jax.numpy as jnp  # noqa: PLC0415
 
+    found: Callable[[dict[str, Any], Any], Any] | None = None
     match layer:
         case sm.Linear():
-            return lambda p, x: p["weight"] @ x + p.get("bias", 0.0)
+            found = lambda p, x: p["weight"] @ x + p.get("bias", 0.0)  # noqa: E731
         case sm.Conv2d(stride=(1, 1), padding=(0, 0), groups=1, dilation=(1, 1)):
-            return _convolution
+            found = _convolution
         case sm.SiLU():
-            return lambda p, x: x * jax.lax.logistic(x)
+            found = lambda _, x: x * jax.lax.logistic(x)  # noqa: E731
         case sm.StudentT():
-            scale = float(layer.scale)
-            return lambda p, x: jnp.log1p(0.5 * (x / scale) ** 2)
+            found = lambda _, x: jnp.log1p(0.5 * (x / float(layer.scale)) ** 2)  # noqa: E731
         case sm.StudentTMixture():
-            return partial(_mixture, layer.scales)
+            found = partial(_mixture, layer.scales)
         case sm.WeightedSum():
-            return lambda p, x: jnp.sum(p["weight"].reshape(-1, *[1] * (x.ndim - 1)) * x)
+            found = lambda p, x: jnp.sum(p["weight"].reshape(-1, *[1] * (x.ndim - 1)) * x)  # noqa: E731
         case sm.Sum():
-            factor = layer.weight
-            return lambda p, x: factor * jnp.sum(x)
-    raise TypeError(f"no translation of {type(layer).__name__} into JAX")
+            found = lambda _, x: layer.weight * jnp.sum(x)  # noqa: E731
+    if found is None:
+        raise TypeError(f"no translation of {type(layer).__name__} into JAX")
+    return found
 
 
 def _convolution(p: dict[str, Any], x: Any) -> Any:

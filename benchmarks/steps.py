@@ -77,7 +77,7 @@ def _tasks(networks: tuple[tuple[str, Network, int, bool], ...]) -> Iterator[Tas
                 Contestant(FLOOR, products_step, {**task, "lam": lam}),
                 Contestant("energy, forward and backward", energy_step, task),
                 Contestant("ours, eager", ours_step, ours),
-                Contestant(OURS, ours_step, {**ours, "compiled": True}),
+                Contestant(OURS, ours_step, {**ours, "compiled": True}, compiles=True),
                 Contestant("torchebm, sliced, one probe", torchebm_sliced_step, task),
             ]
             if feasible:

@@ -1,4 +1,4 @@
-"""What the benchmarks of speed share: tasks, their options on the command line, their tables and the file of figures."""
+"""What the benchmarks of speed share: tasks, options of the command line, tables, and the file of figures."""
 
 from __future__ import annotations
 
