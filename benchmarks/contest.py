@@ -57,7 +57,7 @@ class Rules:
     """
 
     call: float = 100.0
-    memory: float = 6e9
+    memory: float = 12e9
     turns: int = 30
     total: float = 15.0
 

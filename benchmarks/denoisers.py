@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -12,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import scorematching as sm
-from benchmarks.peers import Step
+from benchmarks.peers import Step, compilation
 from scorematching.photographs import held_out_photograph
 from scorematching.prior import Prior, build_prior
 
@@ -32,10 +30,10 @@ def noisy_picture(side: int) -> np.ndarray:
 
 def tweedie_step(side: int, filters: int, size: int, compiled: bool) -> Step:
     """:func:`scorematching.denoise` by Tweedie's formula, with an untrained field prior."""
-    image, prior = noisy_picture(side), _field_prior(filters, size)
+    image, prior, sweeps = noisy_picture(side), _field_prior(filters, size), compilation(compiled)
 
     def step() -> None:
-        with _compiled(compiled):
+        with sweeps():
             sm.denoise(image, SIGMA, prior, method="tweedie", peak=1.0)
 
     return step
@@ -43,10 +41,10 @@ def tweedie_step(side: int, filters: int, size: int, compiled: bool) -> Step:
 
 def map_step(side: int, filters: int, size: int, compiled: bool) -> Step:
     """:func:`scorematching.denoise` by MAP, with an untrained field prior."""
-    image, prior = noisy_picture(side), _field_prior(filters, size)
+    image, prior, sweeps = noisy_picture(side), _field_prior(filters, size), compilation(compiled)
 
     def step() -> None:
-        with _compiled(compiled):
+        with sweeps():
             sm.denoise(image, SIGMA, prior, method="map", peak=1.0)
 
     return step
@@ -64,10 +62,10 @@ def deep_tweedie_step(side: int, layers: int, channels: int, compiled: bool) -> 
         compiled: Whether inside ``scorematching.compiled()``.
     """
     energy = deep_energy(layers, channels)
-    planes = torch.from_numpy(noisy_picture(side))[None, None]
+    planes, sweeps = torch.from_numpy(noisy_picture(side))[None, None], compilation(compiled)
 
     def step() -> Tensor:
-        with _compiled(compiled):
+        with sweeps():
             gradient = -_score_in_tiles(energy, F.pixel_unshuffle(planes, 2) / SIGMA, margin=2 * layers)
             return planes - SIGMA * F.pixel_shuffle(gradient, 2)
 
@@ -119,7 +117,3 @@ def _score_in_tiles(energy: sm.Sequential, planes: Tensor, margin: int) -> Tenso
             found = sm.score(energy, around, check_finite=False)
             result[..., rows, columns] = found[..., margin:-margin, margin:-margin]
     return result
-
-
-def _compiled(wanted: bool) -> AbstractContextManager[object]:
-    return sm.compiled() if wanted else contextlib.nullcontext()

@@ -8,7 +8,9 @@ Exact losses are compared with ours on a few samples before anything is timed.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -33,14 +35,25 @@ def ours_step(network: Network, batch: int, lam: float, curvature: Any = "auto",
         curvature: Of :func:`scorematching.score_matching_loss`.
         compiled: Whether inside ``scorematching.compiled()``.
     """
-    energy, x = network.build(), data(network, batch)
+    energy, x, sweeps = network.build(), data(network, batch), compilation(compiled)
 
     def step() -> None:
-        with sm.compiled() if compiled else contextlib.nullcontext():
+        with sweeps():
             sm.score_matching_loss(energy, x, lam, curvature).backward()
         energy.zero_grad()
 
     return step
+
+
+def compilation(wanted: bool) -> Callable[[], AbstractContextManager[object]]:
+    """``scorematching.compiled``, or what does nothing.
+
+    From then on it is an error in this process where something can't be compiled, and would be run as usual.
+    """
+    if not wanted:
+        return contextlib.nullcontext
+    warnings.filterwarnings("error", r".*is run without compilation", RuntimeWarning)
+    return sm.compiled
 
 
 def energy_step(network: Network, batch: int) -> Step:

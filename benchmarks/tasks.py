@@ -30,7 +30,7 @@ MemoryOption = Annotated[
     float, typer.Option("--memory", min=0.5, help="GB of a contestant's process, after which it is given up.")
 ]
 FOLDER = Path("benchmark-results")
-LIMIT, MEMORY = 100.0, 6.0
+LIMIT, MEMORY = 100.0, 12.0
 
 Record = dict[str, Any]
 
