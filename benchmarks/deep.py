@@ -35,10 +35,7 @@ NETWORKS: tuple[tuple[str, Network, int], ...] = (
     ("256-256-256, N = 64", Dense((256, 256, 256)), 64),
     ("2 convolutions, 16 of 3x3 each, 16 crops of 16x16", Convolutional((16, 16), 3, 16), 16),
 )
-SMALL: tuple[tuple[str, Network, int], ...] = (
-    ("6-8-8-6, N = 8", Dense((6, 8, 8, 6)), 8),
-    ("2 convolutions, 4 of 3x3 each, 2 crops of 8x8", Convolutional((4, 4), 3, 8), 2),
-)
+SMALL: tuple[tuple[str, Network, int], ...] = (("6-8-6, N = 8", Dense((6, 8, 6)), 8),)
 
 
 def deep(

@@ -43,8 +43,6 @@ NETWORKS: tuple[tuple[str, Network, int, bool], ...] = (
 )
 SMALL: tuple[tuple[str, Network, int, bool], ...] = (
     ("product of experts, 12-16, N = 8", Dense((12, 16)), 8, True),
-    ("field of experts, 4 of 3x3, 2 crops of 12x12", Field(4, 3, 12), 2, False),
-    ("deep dense, 12-16-16, N = 8", Dense((12, 16, 16)), 8, True),
     ("deep convolutional, 2 layers of 4 of 3x3, 2 crops of 12x12", Convolutional((4, 4), 3, 12), 2, False),
 )
 

@@ -27,7 +27,7 @@ from benchmarks.tasks import (
 OURS = "field prior, Tweedie, compiled"
 #: Sides of the pictures; MAP and the classics only up to the second and the third number.
 SIDES, LARGEST_MAP, LARGEST_BM3D = (256, 512, 1024, 4096), 1024, 512
-SMALL = (48, 64)
+SMALL = (64,)
 
 
 def throughput(
