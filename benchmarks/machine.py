@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -20,6 +21,17 @@ def machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, scorematching {sm.__version__}"
     return f"{processor}, {cores} cores, {torch.get_num_threads()} threads, {versions}"
+
+
+def peers() -> dict[str, str]:
+    """The versions of the libraries to compare with, by their names on the package index."""
+    found = {}
+    for name in ("torchebm", "ebmkit", "folx", "jax", "bm3d", "scikit-image"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 def forget_peak() -> int:

@@ -1,0 +1,112 @@
+"""The forward Laplacian of folx, a library of JAX, on the same networks, weights and data.
+
+It carries value, Jacobian and Laplacian forward through the network at once: Li et al. 2024, *A computational
+framework for neural network-based variational Monte Carlo with forward Laplacian*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+import scorematching as sm
+from benchmarks.networks import Network, data
+from benchmarks.peers import FEW, Step, check_agreement
+
+
+def folx_step(network: Network, batch: int) -> Step:
+    """The loss at ``lam = 0`` with its gradient by the parameters, compiled by XLA, on the CPU.
+
+    ``folx.forward_laplacian`` gives the gradient by the data and the trace of the Hessian, not its diagonal, so there
+    is no regulariser. Convolutions, which folx does not know, are registered as the linear maps that they are.
+    """
+    import folx  # noqa: PLC0415  # may be missing
+    import jax  # noqa: PLC0415
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    jax.config.update("jax_platforms", "cpu")
+    _register_convolutions()
+    energy = network.build()
+    parameters = [{name: _array(p) for name, p in layer.named_parameters()} for layer in energy.layers]
+    layers = [translated(layer) for layer in energy.layers]
+
+    def energy_of(parameters: list[dict[str, Any]], x: Any) -> Any:
+        for layer, own in zip(layers, parameters, strict=True):
+            x = layer(own, x)
+        return x
+
+    def loss(parameters: list[dict[str, Any]], x: Any) -> Any:
+        def each(sample: Any) -> Any:
+            found = folx.forward_laplacian(partial(energy_of, parameters))(sample)
+            return 0.5 * jnp.sum(found.jacobian.dense_array**2) - found.laplacian
+
+        return jnp.mean(jax.vmap(each)(x))
+
+    value_and_gradient = jax.jit(jax.value_and_grad(loss))
+    check_agreement("folx", float(jax.jit(loss)(parameters, _array(data(network, FEW)))), network)
+    x = _array(data(network, batch))
+    return lambda: jax.block_until_ready(value_and_gradient(parameters, x))
+
+
+def translated(layer: Any) -> Callable[[dict[str, Any], Any], Any]:
+    """A layer as a function of its parameters and of one sample, in JAX.
+
+    Raises:
+        TypeError: There is no translation for this kind of layer.
+    """
+    import jax  # noqa: PLC0415
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    found: Callable[[dict[str, Any], Any], Any] | None = None
+    match layer:
+        case sm.Linear():
+            found = lambda p, x: p["weight"] @ x + p.get("bias", 0.0)  # noqa: E731
+        case sm.Conv2d(stride=(1, 1), padding=(0, 0), groups=1, dilation=(1, 1)):
+            found = _convolution
+        case sm.SiLU():
+            found = lambda _, x: x * jax.lax.logistic(x)  # noqa: E731
+        case sm.StudentT():
+            found = lambda _, x: jnp.log1p(0.5 * (x / float(layer.scale)) ** 2)  # noqa: E731
+        case sm.StudentTMixture():
+            found = partial(_mixture, layer.scales)
+        case sm.WeightedSum():
+            found = lambda p, x: jnp.sum(p["weight"].reshape(-1, *[1] * (x.ndim - 1)) * x)  # noqa: E731
+        case sm.Sum():
+            found = lambda _, x: layer.weight * jnp.sum(x)  # noqa: E731
+    if found is None:
+        raise TypeError(f"no translation of {type(layer).__name__} into JAX")
+    return found
+
+
+def _convolution(p: dict[str, Any], x: Any) -> Any:
+    import jax  # noqa: PLC0415
+
+    y = jax.lax.conv_general_dilated(x[None], p["weight"], (1, 1), "VALID")[0]
+    return y + p["bias"][:, None, None] if "bias" in p else y
+
+
+def _mixture(scales: tuple[float, ...], p: dict[str, Any], x: Any) -> Any:
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    weights = p["weight"].T.reshape(len(scales), -1, *[1] * (x.ndim - 1))
+    return sum(w * s * s * jnp.log1p(x * x / (2 * s * s)) for w, s in zip(weights, scales, strict=True))
+
+
+def _register_convolutions() -> None:
+    import folx  # noqa: PLC0415
+    import jax  # noqa: PLC0415
+    from folx.api import FunctionFlags  # noqa: PLC0415
+
+    primitive = jax.lax.conv_general_dilated_p
+    folx.register_function(
+        primitive, folx.wrap_forward_laplacian(primitive.bind, flags=FunctionFlags.LINEAR, name="convolution")
+    )
+
+
+def _array(tensor: Tensor) -> Any:
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    return jnp.asarray(tensor.detach().numpy())

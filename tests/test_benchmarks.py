@@ -1,0 +1,105 @@
+"""The runner of contests, and the least work of a step: what the benchmarks of speed rest on. Nothing is timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from benchmarks.contest import Contestant, Result, Rules, hold
+from benchmarks.contestant import reason
+from benchmarks.networks import Convolutional, Dense, Field, multiplications, products
+from benchmarks.peers import products_step
+from benchmarks.tables import contest_table
+
+MEGABYTES = 64
+
+
+def working_step() -> Callable[[], object]:
+    """Fills some memory, which is freed again."""
+    return lambda: np.ones(MEGABYTES * 10**6, np.uint8).sum()
+
+
+def failing_step() -> Callable[[], object]:
+    def step() -> None:
+        raise ValueError("nothing to see\nhere")
+
+    return step
+
+
+def slow_step() -> Callable[[], object]:
+    return lambda: time.sleep(60)
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Result]:
+    """Of one contest for all tests."""
+    builders = (working_step, failing_step, slow_step)
+    found = hold([Contestant(build.__name__, build) for build in builders], Rules(call=1.0, turns=3))
+    return {result.name: result for result in found}
+
+
+def test_a_contestant_that_works_is_timed_and_its_memory_measured(results: dict[str, Result]) -> None:
+    working = results["working_step"]
+    assert working.failure is None
+    assert len(working.seconds) == 3
+    assert working.median > 0
+    assert working.memory == pytest.approx(MEGABYTES * 1e6, rel=0.1)
+
+
+@pytest.mark.parametrize(("name", "why"), [("failing_step", "ValueError: nothing to see"), ("slow_step", "too slow")])
+def test_a_contestant_that_fails_says_why_and_stops_nobody(results: dict[str, Result], name: str, why: str) -> None:
+    assert results[name].failure == why
+    assert results[name].median is None
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ModuleNotFoundError("No module named 'folx'", name="folx"), "not installed"),
+        (ModuleNotFoundError("No module named 'benchmarks.x'", name="benchmarks.x"), "ModuleNotFoundError: No module"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_errors_in_a_few_words(error: Exception, why: str) -> None:
+    assert reason(error).startswith(why)
+
+
+def test_a_table_has_a_row_for_each_contestant(results: dict[str, Result]) -> None:
+    table = contest_table([result.record() for result in results.values()], against=("working_step",))
+    rows = table.splitlines()[2:]
+    assert len(rows) == len(results)
+    assert rows[0].startswith("| working_step |")
+    assert rows[0].endswith("| 1.00 |")
+    assert "| too slow |" in rows[2]
+
+
+def test_products_of_experts_need_eight_products_or_five() -> None:
+    network = Dense((144, 256))
+    assert multiplications(network, 10, lam=1e-3) == 8 * 10 * 144 * 256
+    assert multiplications(network, 10, lam=0.0) == 5 * 10 * 144 * 256
+
+
+def test_fields_of_experts_multiply_all_patches() -> None:
+    assert multiplications(Field(48, 7, 48), 16, lam=1e-3) == 8 * 48 * 49 * 16 * 42 * 42
+
+
+def test_deep_networks_need_nine_products_a_further_layer() -> None:
+    sizes = [(3, 5), (5, 7), (7, 2)]
+    expected = {0.0: 5 * 15 + 9 * (35 + 14), 1e-3: 8 * 15 + 9 * (35 + 14)}
+    for lam, count in expected.items():
+        assert multiplications(Dense((3, 5, 7, 2)), 1, lam) == count
+        assert len(list(products(Dense((3, 5, 7, 2)), lam))) == (5 if lam == 0 else 8) + 9 * (len(sizes) - 1)
+
+
+def test_convolutions_multiply_the_patches_of_each_layer() -> None:
+    network = Convolutional((4, 6), 3, 10)
+    assert multiplications(network, 2, 0.0) == 2 * (5 * 4 * 9 * 8 * 8 + 9 * 6 * 4 * 9 * 6 * 6)
+
+
+@pytest.mark.parametrize("network", [Dense((3, 5, 4)), Field(4, 3, 8), Convolutional((2, 3), 3, 8)])
+def test_the_products_can_be_computed(network: Dense | Field | Convolutional) -> None:
+    products_step(network, batch=2, lam=1e-3)()
