@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from scorematching.curvature.structure import remembered
-from scorematching.functional import call_with, state_of
+from scorematching.functional import call_with, modules_of, parameters_of, state_of
 
 Backend = Literal["inductor", "eager"]
 #: Programs an energy; each shape of data has its own.
@@ -94,7 +94,7 @@ def _program(
 ) -> Callable[..., Any] | None:
     """The program for data such as these; ``None`` where there is none."""
     kinds = tuple(None if t is None else (t.shape, t.dtype, t.device) for t in tensors)
-    asked = tuple(parameter.requires_grad for parameter in energy.parameters())
+    asked = tuple(parameter.requires_grad for parameter in parameters_of(energy).values())
     key = ("program", function, backend, kinds, asked, _settings(energy))
     return remembered(energy, key, lambda: _made(function, energy, tensors, backend))
 
@@ -116,7 +116,8 @@ def _made(
         return call_with(function, energy, state, *tensors)
 
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own, about its own parts
             recorded = make_fx(program)(state_of(energy), *tensors)
             if backend == "eager":
                 return recorded
@@ -125,7 +126,8 @@ def _made(
             fast(state_of(energy), *tensors)
     except Exception as error:  # whatever stands against it, the usual run has the last word
         function(energy, *tensors)
-        _tell(energy, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
+        said = [line.strip() for line in str(error).splitlines() if line.strip()]
+        _tell(energy, " ".join([f"{type(error).__name__}:", *said[:2]]))
         return None
     return torch.no_grad()(fast)
 
@@ -138,7 +140,7 @@ def _settings(energy: nn.Module) -> tuple[Hashable, ...]:
     """The numbers, words and flags that the modules of an energy hold: a program is for the present ones."""
     return tuple(
         (name, value) if isinstance(value, bool | int | float | str) else (name, repr(value))
-        for module in energy.modules()
+        for _, module in modules_of(energy)
         for name, value in vars(module).items()
         if isinstance(value, bool | int | float | str | tuple)
     )

@@ -68,20 +68,21 @@ def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
     return state
 
 
-def sweep2(graph: Graph, state: State, curvature: bool = True) -> None:
+def sweep2(graph: Graph, state: State, curvature: bool = True, of_data: bool = True) -> None:
     """Backward: ``d = dE/dg``, (1), and ``d2``, the diagonal of d2E/dg2 as section 1.3 has it.
 
     Args:
         graph: The energy.
         state: After sweep 1; ``d`` and ``d2`` are added.
         curvature: Whether ``d2`` is wanted.
+        of_data: Whether ``d2`` of the data is, besides that of the nodes behind.
     """
     x = state.local[graph.edges[0].number][0]
     state.d, state.d2 = {graph.output: x.new_ones(1)}, {}
     for edge, layer in reversed(list(graph.pairs())):
         local, d, d2 = state.local[edge.number], state.d[edge.target], state.d2.get(edge.target)
         add_term(state.d, edge.source, layer.pull_d(local, d))
-        if curvature:
+        if curvature and (of_data or edge.source != graph.input):
             add_term(state.d2, edge.source, layer.pull_d2(local, d, d2))
     state.d[graph.input] = state.d[graph.input].expand_as(x)
 
@@ -107,6 +108,29 @@ def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> N
         local, a, a2 = state.local[edge.number], state.a.get(edge.source), state.a2.get(edge.source)
         add_term(state.a, edge.target, layer.push_a(local, a, a2))
         add_term(state.a2, edge.target, layer.push_a2(local, a2))
+
+
+def curvature_of_data(graph: Graph, state: State, a2: Tensor) -> Tensor:
+    """``<a2, d2>`` at the data, where sweep 2 left out ``d2`` of the data.
+
+    An affine layer from the data is pushed rather than pulled through, for ``<a2, (W∘W)^T d2> = <(W∘W) a2, d2>``: for
+    an ``a2`` that is the same for all samples that spares a matrix product.
+
+    Args:
+        graph: The energy.
+        state: After sweep 2.
+        a2: Shape of the data, or a batch of one for what is the same for all samples.
+    """
+    x = state.local[graph.edges[0].number][0]
+    found = x.new_zeros(())
+    for edge, layer in graph.pairs():
+        if edge.source != graph.input:
+            continue
+        local, d, d2 = state.local[edge.number], state.d[edge.target], state.d2.get(edge.target)
+        ends = (layer.push_a2(local, a2), d2) if layer.affine else (a2, layer.pull_d2(local, d, d2))
+        if ends[0] is not None and ends[1] is not None:
+            found = found + (ends[0] * ends[1]).sum()
+    return found
 
 
 def sweep4(

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.parametrize import is_parametrized
 
+from scorematching.functional import modules_of, parameters_of
 from scorematching.graph import Graph
 
 
@@ -25,17 +26,18 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
         raise TypeError(f"x must be float32 or float64, got {x.dtype}: convert it with x.float()")
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"x must be a batch of one sample or more, shape (N, ...), got {tuple(x.shape)}")
-    for name, parameter in energy.named_parameters():
+    for name, parameter in parameters_of(energy).items():
         if parameter.dtype != x.dtype or parameter.device != x.device:
             raise TypeError(
                 f"x is {x.dtype} on {x.device} and {name} is {parameter.dtype} on {parameter.device}: convert one"
             )
-    for name, module in energy.named_modules():
+    for name, module in modules_of(energy):
         if isinstance(module, _BatchNorm) and module.training:
             raise ValueError(f"{name} normalises over the batch, so samples are not independent: call energy.eval()")
         if isinstance(module, _DropoutNd) and module.training and module.p > 0:
             raise ValueError(f"{name} draws random numbers, so the energy is no function: call energy.eval()")
-    if finite and not bool(torch.isfinite(x).all()):
+    # One sum is cheap, and tells unless it overflows.
+    if finite and not math.isfinite(x.detach().sum()) and not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
         raise ValueError(
             f"x has {bad} entries that are NaN or infinite, of {x.numel()}; check_finite=False lets them pass"
@@ -49,7 +51,7 @@ def check_graph(energy: nn.Module, what: str) -> Graph:
             f"{what} needs a scorematching Graph or Sequential, got {type(energy).__name__} of "
             f"{type(energy).__module__.partition('.')[0]}: from_torch makes one of most modules"
         )
-    if any(is_parametrized(layer) for layer in energy.modules()):
+    if any(is_parametrized(layer) for _, layer in modules_of(energy)):
         raise TypeError("the sweeps can't see through torch.nn.utils.parametrize: remove the parametrization")
     return energy
 

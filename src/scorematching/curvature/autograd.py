@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from scorematching.functional import parameters_of
 from scorematching.graph import Graph
 from scorematching.sweeps import State
 from scorematching.validation import full_precision
@@ -27,7 +28,7 @@ class Rule(Protocol):
 
 def swept(rule: Rule, energy: Graph, x: Tensor) -> tuple[Tensor, ...]:
     """The results of a rule, differentiable once by the parameters of the energy and by ``x``."""
-    parameters = dict(energy.named_parameters(remove_duplicate=False))
+    parameters = parameters_of(energy)
     return _Swept.apply(rule, energy, x, tuple(parameters), *parameters.values())
 
 

@@ -14,7 +14,7 @@ from scorematching.curvature.structure import node_shapes
 from scorematching.functional import Gradients
 from scorematching.graph import Graph
 from scorematching.objective import Objective, Penalty, sm_partials, sm_value
-from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
+from scorematching.sweeps import State, curvature_of_data, sweep1, sweep2, sweep3, sweep4
 from scorematching.validation import check_graph
 
 #: Bytes of a block of samples, some eight numbers for each entry of a node: about what a processor's cache holds.
@@ -49,17 +49,19 @@ class Diagonal(Curvature):
         return max(1, BLOCK // (8 * numbers * x.element_size()))
 
     def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
-        """The four sweeps."""
-        graph = _checked(energy, objective.penalty)
+        """The four sweeps; with ``lam`` at 0 the sum of ``d2`` over the data is enough."""
+        graph, lam, weight = _checked(energy, objective.penalty), objective.lam, objective.weight
         state = sweep1(graph, x)
-        sweep2(graph, state)
+        sweep2(graph, state, of_data=lam > 0)
         d = state.d[graph.input]
-        d2 = state.d2.get(graph.input, torch.zeros_like(d))
-        a, a2, _ = sm_partials(d, d2, objective.lam, objective.weight)
+        d2 = state.d2.get(graph.input, d.new_zeros(1).expand_as(d))
+        a, a2, _ = sm_partials(d, d2, lam, weight)
+        value = sm_value(d, d2, lam, weight).sum()
+        if not lam:
+            value = value + curvature_of_data(graph, state, a2)
         sweep3(graph, state, a, a2)
         found = sweep4(graph, state, by_data)
-        by_x = state.c.get(graph.input, torch.zeros_like(x)) if by_data else None
-        return Gradients(sm_value(d, d2, objective.lam, objective.weight).sum(), found, by_x)
+        return Gradients(value, found, state.c.get(graph.input, torch.zeros_like(x)) if by_data else None)
 
 
 def _checked(energy: nn.Module, penalty: Penalty) -> Graph:

@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from scorematching.functional import modules_of
 from scorematching.graph import Graph
 from scorematching.layers.base import HERE, Layer, Span
 from scorematching.layers.families import Affine
@@ -36,7 +37,7 @@ def remembered(module: nn.Module, key: tuple[object, ...], compute: Callable[[],
 
     A weak reference to a part that is gone equals no other, so that no new part is taken for an old one.
     """
-    parts = [weakref.ref(part) for _, part in module.named_modules(remove_duplicate=False)]
+    parts = [weakref.ref(part) for _, part in modules_of(module)]
     known = _KNOWN.setdefault(module, {})
     if key not in known or known[key][0] != parts:
         known[key] = parts, compute()
