@@ -28,6 +28,10 @@ LIMIT = 16
 #: Environment variable that names the backend outside of any :class:`compiled`; empty for no compilation.
 VARIABLE = "SCOREMATCHING_COMPILE"
 
+_PLAIN = (bool, int, float, str)
+_KEPT = (*_PLAIN, tuple)
+_INTERNAL = frozenset(vars(nn.Module())) - {"training"}  # what every module holds
+
 _backend: ContextVar[str | None] = ContextVar("scorematching_backend", default=None)
 _programs: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
@@ -71,6 +75,12 @@ class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_gr
         _backend.reset(self._before.pop())
 
 
+def backend() -> str:
+    """The backend that is in force; empty where nothing is compiled."""
+    chosen = _backend.get()
+    return os.environ.get(VARIABLE, "") if chosen is None else chosen
+
+
 def run(function: Callable[..., Any], energy: nn.Module, *tensors: Tensor | None) -> Any:
     """``function(energy, *tensors)``, by its compiled program where one is wanted and to be had.
 
@@ -80,10 +90,8 @@ def run(function: Callable[..., Any], energy: nn.Module, *tensors: Tensor | None
         energy: What the function works on: its parameters and buffers are arguments of the program.
         tensors: Data.
     """
-    backend = _backend.get()
-    if backend is None:
-        backend = os.environ.get(VARIABLE, "")
-    program = _program(function, energy, tensors, backend) if backend else None
+    name = backend()
+    program = _program(function, energy, tensors, name) if name else None
     if program is None:
         return function(energy, *tensors)
     return program(state_of(energy), *tensors)
@@ -112,6 +120,7 @@ def _made(
         _tell(energy, f"{type(unfit).__name__}({unfit.extra_repr()}) looks at its values or differentiates on its own")
         return None
 
+    @compiled(enabled=False)
     def program(state: dict[str, Tensor], *tensors: Tensor | None) -> Any:
         return call_with(function, energy, state, *tensors)
 
@@ -139,8 +148,8 @@ def _tell(energy: nn.Module, why: str) -> None:
 def _settings(energy: nn.Module) -> tuple[Hashable, ...]:
     """The numbers, words and flags that the modules of an energy hold: a program is for the present ones."""
     return tuple(
-        (name, value) if isinstance(value, bool | int | float | str) else (name, repr(value))
+        value if isinstance(value, _PLAIN) else repr(value)
         for _, module in modules_of(energy)
         for name, value in vars(module).items()
-        if isinstance(value, bool | int | float | str | tuple)
+        if name not in _INTERNAL and isinstance(value, _KEPT)
     )

@@ -47,6 +47,10 @@ def fit(
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of Adam; 1500 take a minute or so.")] = 1500,
     crop: Annotated[int, typer.Option("--crop", min=1, help="Side of the crops to train on, in pixels.")] = 48,
     rate: Annotated[float, typer.Option("--rate", help="Largest learning rate.")] = 1e-2,
+    compile: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Compile the training.", show_default="where it is done earlier"),
+    ] = None,
     white: WhiteOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
@@ -87,6 +91,7 @@ def fit(
                 device=where,
                 progress=progress,
                 checkpoint=checkpoint,
+                compile="auto" if compile is None else compile,
             )
     except KeyboardInterrupt:
         errors.print(f"interrupted; the same command goes on from {checkpoint}", highlight=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from scorematching.compiling import backend
 from scorematching.prior import Prior
 from scorematching.training.checkpoint import read_tensors, write_tensors
 from scorematching.training.data import CropStream
@@ -183,6 +184,7 @@ class Trainer:
             "crop": stream.crop,
             "fresh": stream.sigma,
             "threads": torch.get_num_threads(),
+            "backend": backend(),
         }
         planes = [[plane.name, *plane.shape, plane.checksum] for plane in stream.planes]
         return {**dataclasses.asdict(self.prior.info), **settings, "planes": planes}
