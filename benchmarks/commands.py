@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.calibration import calibration
+from benchmarks.convolutions import convolutions
 from benchmarks.curvature import curvature
 from benchmarks.deep import deep, run_deep
 from benchmarks.denoising import denoising
@@ -38,7 +39,8 @@ The other commands make the figures of accuracy and restoration in the docs.
 app = typer.Typer(add_completion=False, help=HELP, rich_markup_mode="rich")
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, against peers": (steps, deep, growth, throughput),
-    "Accuracy and restoration": (calibration, curvature, denoising, levels, recovery),
+    "Speed, of formulations and methods": (convolutions, calibration),
+    "Accuracy and restoration": (curvature, denoising, levels, recovery),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

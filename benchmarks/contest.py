@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -37,12 +38,15 @@ class Contestant:
             module, since the process gets it by its name.
         options: Its keyword arguments, such as can be pickled.
         compiles: Whether its first call may take longer.
+        binds: Whether its OpenMP threads are kept each on a core of its own. Otherwise two may come to share one, and
+            each operation then takes several times as long. Not for a library with threads of another kind.
     """
 
     name: str
     build: Callable[..., Callable[[], object]]
     options: Mapping[str, Any] = field(default_factory=dict)
     compiles: bool = False
+    binds: bool = True
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ class _Worker:
         self.process = context.Process(
             target=serve, args=(theirs, contestant.build, dict(contestant.options)), daemon=True
         )
+        os.environ["OMP_PROC_BIND"] = "true" if contestant.binds else "false"  # for the process that is started
         self.process.start()
         theirs.close()
 

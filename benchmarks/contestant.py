@@ -64,6 +64,7 @@ def reason(error: Exception) -> str:
 
 def _call(step: Callable[[], object], calls: int) -> float:
     """Seconds of a call. Before several short ones, one that is not timed brings data back into the caches."""
+    time.sleep(0.05)  # threads of the one before may still be waiting for work, busily
     if calls > 1:
         step()
     start = time.perf_counter()

@@ -75,35 +75,35 @@ AXES = (
     Axis(
         "inputs D",
         "product of 256 experts, N = 256",
-        tuple(2**k for k in range(4, 13)),
+        tuple(4**k for k in range(2, 7)),
         lambda d: Dense((d, 256)),
         lambda _: 256,
     ),
     Axis(
         "experts M",
         "product of experts, D = 64, N = 256",
-        tuple(2**k for k in range(4, 13)),
+        tuple(4**k for k in range(2, 7)),
         lambda m: Dense((64, m)),
         lambda _: 256,
     ),
     Axis(
         "samples N",
         "product of experts, 64-128",
-        tuple(4**k for k in range(2, 9)),
+        tuple(4**k for k in range(2, 9, 2)),
         lambda _: Dense((64, 128)),
         lambda n: n,
     ),
     Axis(
         "hidden layers",
         "dense, 64 inputs, width 128, N = 64",
-        (1, 2, 3, 4, 6, 8),
+        (1, 2, 4, 8),
         lambda depth: Dense((64, *[128] * depth)),
         lambda _: 64,
     ),
     Axis(
         "side of the picture in pixels",
         "field of 24 experts of 5x5, one picture",
-        tuple(2**k for k in range(4, 13)),
+        tuple(4**k for k in range(2, 7)),
         lambda side: Field(24, 5, side),
         lambda _: 1,
     ),
@@ -142,7 +142,7 @@ def _points(axis: Axis, sizes: Sequence[int], rules: Rules) -> Iterator[Record]:
         errors.print(f"{axis.name} = {value}: {len(alive)} contestants ...", style="dim", highlight=False)
         task = {"network": axis.network(value), "batch": axis.batch(value)}
         entered = [
-            Contestant(name, build, {**task, **own}, compiles=name in COMPILED)
+            Contestant(name, build, {**task, **own}, compiles=name in COMPILED, binds=name != "folx")
             for name, build, own in CONTESTANTS
             if name in alive
         ]

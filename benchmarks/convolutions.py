@@ -1,0 +1,126 @@
+"""Formulations of a correlation of pictures with filters, and of its adjoint: the fastest, and the one taken."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+
+from benchmarks.machine import machine
+from scorematching.cli.common import console
+from scorematching.layers.correlation import _in_blocks, block_side
+
+#: Pictures, channels of the data and of the responses, side of a filter, side of a picture.
+SIZES = [
+    (16, 1, 48, 7, 48),
+    (16, 1, 24, 5, 48),
+    (1, 1, 48, 7, 134),
+    (64, 1, 16, 3, 16),
+    (16, 4, 64, 3, 24),
+    (16, 16, 16, 3, 48),
+    (16, 64, 64, 3, 24),
+    (4, 1, 8, 31, 96),
+]
+Formulations = dict[str, Callable[[], Tensor]]
+
+
+def convolutions(turns: int = typer.Option(30, help="Of each formulation, one after the other.")) -> None:
+    """Time the filters of a picture, their adjoint, and the gradient by the filters, by every formulation.
+
+    Milliseconds, medians; the fastest is bold. Direct is torch's own, on two memory layouts; patches is a matrix
+    product with unfolded patches; blocks is ours for few output channels, with the side of the block that is chosen
+    (1 for the plain kernel); FFT is the product of Fourier transforms.
+    """
+    console.print(machine(), "\n", soft_wrap=True)
+    for title, build in (("filters", _filters), ("adjoint", _adjoint), ("gradient", _gradient)):
+        rows = [(_named(size), build(*size), size) for size in SIZES]
+        print(
+            f"| {title} | " + " | ".join(rows[0][1]) + " | block |", "|---|" + "---|" * (len(rows[0][1]) + 1), sep="\n"
+        )
+        for name, formulations, (_, inputs, outputs, kernel, _) in rows:
+            reference = next(iter(formulations.values()))()
+            for formulation in formulations.values():
+                torch.testing.assert_close(formulation(), reference, rtol=1e-3, atol=1e-2)
+            taken = _medians(list(formulations.values()), turns)
+            cells = [f"**{t:.2f}**" if t == min(taken) else f"{t:.2f}" for t in taken]
+            few = {"filters": outputs, "adjoint": inputs}.get(title, outputs)
+            print(f"| {name} | " + " | ".join(cells) + f" | {block_side(few, (kernel, kernel))} |", flush=True)
+        print()
+
+
+def _named(size: tuple[int, ...]) -> str:
+    pictures, inputs, outputs, kernel, side = size
+    return f"{pictures} of {inputs} x {side}x{side}, {outputs} filters {kernel}x{kernel}"
+
+
+def _data(n: int, c: int, k: int, size: int, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    inside = side - size + 1
+    shapes = (n, c, side, side), (k, c, size, size), (n, k, inside, inside)
+    x, w, y = (torch.randn(shape, generator=generator) for shape in shapes)
+    return x, w, y
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _filters(n: int, c: int, k: int, size: int, side: int) -> Formulations:
+    x, w, y = _data(n, c, k, size, side)
+    x_last, w_last = _last(x), _last(w)
+    block = max(2, block_side(k, (size, size)))
+    return {
+        "direct": lambda: F.conv2d(x, w),
+        "channels last": lambda: F.conv2d(x_last, w_last),
+        "patches": lambda: (w.flatten(1) @ F.unfold(x, size)).view_as(y),
+        "blocks": lambda: _in_blocks(x, w, (0, 0), block),
+        "FFT": lambda: _by_fft(x, w, conjugate=True)[..., : y.shape[2], : y.shape[3]],
+    }
+
+
+def _adjoint(n: int, c: int, k: int, size: int, side: int) -> Formulations:
+    _, w, y = _data(n, c, k, size, side)
+    y_last, w_last = _last(y), _last(w)
+    block = max(2, block_side(c, (size, size)))
+    flipped = w.flip(2, 3).transpose(0, 1).contiguous()
+    return {
+        "direct": lambda: F.conv_transpose2d(y, w),
+        "channels last": lambda: F.conv_transpose2d(y_last, w_last),
+        "patches": lambda: F.fold(w.flatten(1).T @ y.flatten(2), (side, side), size),
+        "blocks": lambda: _in_blocks(y, flipped, (size - 1, size - 1), block),
+        "FFT": lambda: _by_fft(F.pad(y, (0, size - 1, 0, size - 1)), w.transpose(0, 1), conjugate=False),
+    }
+
+
+def _gradient(n: int, c: int, k: int, size: int, side: int) -> Formulations:
+    x, w, y = _data(n, c, k, size, side)
+    x_last, y_last = _last(x), _last(y)
+    return {
+        "direct": lambda: torch.nn.grad.conv2d_weight(x, w.shape, y),
+        "channels last": lambda: torch.nn.grad.conv2d_weight(x_last, w.shape, y_last),
+        "patches": lambda: (y.flatten(2) @ F.unfold(x, size).transpose(1, 2)).sum(0).view_as(w),
+    }
+
+
+def _by_fft(x: Tensor, w: Tensor, conjugate: bool) -> Tensor:
+    """The correlation, or without ``conjugate`` the convolution, wrapped around, of (N, C, H, W) with (K, C, h, w)."""
+    spectrum, filters = torch.fft.rfft2(x), torch.fft.rfft2(w, s=x.shape[2:])
+    product = torch.einsum("nchw,kchw->nkhw", spectrum, filters.conj() if conjugate else filters)
+    return torch.fft.irfft2(product, s=x.shape[2:])
+
+
+def _medians(formulations: list[Callable[[], Tensor]], turns: int) -> list[float]:
+    """Milliseconds, in turns."""
+    seconds: list[list[float]] = [[] for _ in formulations]
+    for _ in range(turns):
+        for formulation, taken in zip(formulations, seconds, strict=True):
+            formulation()
+            start = time.perf_counter()
+            formulation()
+            taken.append(time.perf_counter() - start)
+    return [1e3 * statistics.median(taken) for taken in seconds]
