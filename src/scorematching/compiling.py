@@ -129,7 +129,7 @@ def _made(
             warnings.simplefilter("ignore")  # torch's own, about its own parts
             recorded = make_fx(program)(state_of(energy), *tensors)
             if backend == "eager":
-                return recorded
+                return torch.no_grad()(recorded)
             options: dict[str, Any] = {"layout_optimization": False}  # its transposed copies cost more than they save
             fast = torch.compile(recorded, fullgraph=True, dynamic=False, options=options)
             fast(state_of(energy), *tensors)
