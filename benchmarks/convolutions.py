@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.machine import machine
 from scorematching.cli.common import console
-from scorematching.layers.correlation import _in_blocks, block_side
+from scorematching.layers.correlation import FEW, _in_blocks, block_side
 
 #: Pictures, channels of the data and of the responses, side of a filter, side of a picture.
 SIZES = [
@@ -38,24 +38,28 @@ def convolutions(turns: int = typer.Option(30, help="Of each formulation, one af
     """
     console.print(machine(), "\n", soft_wrap=True)
     for title, build in (("filters", _filters), ("adjoint", _adjoint), ("gradient", _gradient)):
-        rows = [(_named(size), build(*size), size) for size in SIZES]
-        print(
-            f"| {title} | " + " | ".join(rows[0][1]) + " | block |", "|---|" + "---|" * (len(rows[0][1]) + 1), sep="\n"
-        )
-        for name, formulations, (_, inputs, outputs, kernel, _) in rows:
-            reference = next(iter(formulations.values()))()
-            for formulation in formulations.values():
-                torch.testing.assert_close(formulation(), reference, rtol=1e-3, atol=1e-2)
-            taken = _medians(list(formulations.values()), turns)
+        names = list(build(*SIZES[0]))
+        chosen = [] if title == "gradient" else ["block"]
+        print("| " + " | ".join([title, *names, *chosen]) + " |\n|" + "---|" * (1 + len(names) + len(chosen)))
+        for size in SIZES:
+            formulations = list(build(*size).values())
+            for formulation in formulations[1:]:
+                torch.testing.assert_close(formulation(), formulations[0](), rtol=1e-3, atol=1e-2)
+            taken = _medians(formulations, turns)
             cells = [f"**{t:.2f}**" if t == min(taken) else f"{t:.2f}" for t in taken]
-            few = {"filters": outputs, "adjoint": inputs}.get(title, outputs)
-            print(f"| {name} | " + " | ".join(cells) + f" | {block_side(few, (kernel, kernel))} |", flush=True)
+            sides = [str(_chosen(title, *size))] if chosen else []
+            print("| " + " | ".join([_named(*size), *cells, *sides]) + " |", flush=True)
         print()
 
 
-def _named(size: tuple[int, ...]) -> str:
-    pictures, inputs, outputs, kernel, side = size
-    return f"{pictures} of {inputs} x {side}x{side}, {outputs} filters {kernel}x{kernel}"
+def _chosen(title: str, n: int, c: int, k: int, size: int, side: int) -> int:
+    """The side of the blocks that the layers take."""
+    outputs, across = (k, side) if title == "filters" else (c, side - size + 1)
+    return 1 if n * c * k * (size * across) ** 2 < FEW else block_side(outputs, (size, size))
+
+
+def _named(n: int, c: int, k: int, size: int, side: int) -> str:
+    return f"{n} of {c} x {side}x{side}, {k} filters {size}x{size}"
 
 
 def _data(n: int, c: int, k: int, size: int, side: int) -> tuple[Tensor, Tensor, Tensor]:
