@@ -15,6 +15,8 @@ from benchmarks.denoising import denoising
 from benchmarks.growth import growth, run_growth
 from benchmarks.levels import levels
 from benchmarks.plots import draw_growth
+from benchmarks.precision import precision
+from benchmarks.profiles import profiles
 from benchmarks.recovery import recovery
 from benchmarks.steps import run_steps, steps
 from benchmarks.tasks import FOLDER, MEMORY, MemoryOption, OutputOption, QuickOption, write_figures
@@ -39,8 +41,8 @@ The other commands make the figures of accuracy and restoration in the docs.
 app = typer.Typer(add_completion=False, help=HELP, rich_markup_mode="rich")
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, against peers": (steps, deep, growth, throughput),
-    "Speed, of formulations and methods": (convolutions, calibration),
-    "Accuracy and restoration": (curvature, denoising, levels, recovery),
+    "Speed, of formulations and methods": (profiles, convolutions, calibration),
+    "Accuracy and restoration": (curvature, precision, denoising, levels, recovery),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

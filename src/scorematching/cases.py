@@ -41,6 +41,7 @@ LAYERS: dict[str, tuple[Callable[[], sm.Layer], Shape]] = {
     "Flatten": (sm.Flatten, (2, 3)),
     "Reshape": (lambda: sm.Reshape((3, 4)), (2, 6)),
     "Identity": (sm.Identity, (4,)),
+    "PixelUnshuffle": (lambda: sm.PixelUnshuffle(2), (2, 4, 6)),
     "Select": (lambda: sm.Select([3, 0, 3]), (4, 2)),
     "Embed": (lambda: sm.Embed([2, 0], 4), (2, 3)),
     "Tanh": (sm.Tanh, (5,)),
@@ -211,6 +212,13 @@ NETWORKS: dict[str, tuple[Callable[[], sm.Graph], Shape, bool]] = {
             sm.Conv2d(1, 2, 3, stride=2), sm.Tanh(), sm.ConvTranspose2d(2, 1, 3, stride=2), sm.StudentT(), sm.Sum()
         ),
         (1, 7, 7),
+        False,
+    ),
+    "convolution of blocks": (
+        lambda: sm.Sequential(
+            sm.PixelUnshuffle(2), sm.Conv2d(4, 2, 2), sm.SiLU(), sm.Conv2d(2, 3, 1), sm.Square(), sm.Sum()
+        ),
+        (1, 6, 4),
         False,
     ),
     "skip connection": (skip, (4,), False),

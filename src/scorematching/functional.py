@@ -53,14 +53,23 @@ def state_of(energy: nn.Module) -> dict[str, Tensor]:
     return {
         f"{path}.{name}" if path else name: tensor.detach().requires_grad_(tensor.requires_grad)
         for path, module in modules_of(energy)
-        for name, tensor in (*module._parameters.items(), *module._buffers.items())
+        for name, tensor in _held(module).items()
         if tensor is not None
     }
 
 
+def _held(module: nn.Module) -> dict[str, Tensor | None]:
+    """A module's own parameters and buffers."""
+    return {**module._parameters, **module._buffers}
+
+
 def call_with(function: Callable[..., Any], energy: nn.Module, state: Mapping[str, Tensor], *inputs: Any) -> Any:
-    """``function(energy, *inputs)`` with other parameters in the energy, for the time of the call."""
-    named = {f"energy.{name}": tensor for name, tensor in state.items()}
+    """``function(energy, *inputs)`` with other parameters in the energy, for the time of the call.
+
+    A module that stands at several places gets those that go by its first path: torch could not put back the second.
+    """
+    own = {f"{path}.{name}" if path else name for path, module in energy.named_modules() for name in _held(module)}
+    named = {f"energy.{name}": tensor for name, tensor in state.items() if name in own}
     return functional_call(_Bound(function, energy), named, inputs, tie_weights=False)
 
 

@@ -75,7 +75,7 @@ def score_matching_loss(
     wanted: Penalty = penalty if lam else "none"
     with full_precision(x):
         method = method_named(curvature, energy, x, wanted)
-        if isinstance(energy, Graph) and reduction != "none" and not method.random:
+        if isinstance(energy, Graph) and reduction != "none":
             value = summed_loss(method, energy, x, Objective(lam, wanted, weight))
             return value / len(x) if reduction == "mean" else value
         d, d2, square = method.derivatives(energy, x, wanted)

@@ -6,6 +6,7 @@ the gradient. So the memory of a step does not grow with the batch, and ``backwa
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from scorematching.compiling import run
 from scorematching.curvature import Curvature
 from scorematching.functional import Gradients, parameters_of
 from scorematching.graph import Graph
-from scorematching.objective import Objective, Penalty, sm_value
+from scorematching.objective import Objective, Penalty
 from scorematching.sweeps import add_term
 
 
@@ -24,7 +25,7 @@ def summed_loss(method: Curvature, energy: Graph, x: Tensor, objective: Objectiv
     """The loss, summed over a batch, whose gradient is worked out at once where one may be asked for.
 
     Args:
-        method: How the curvature is computed; one that draws no random numbers.
+        method: How the curvature is computed.
         energy: The model.
         x: Data, shape (N, ...).
         objective: Which loss.
@@ -44,13 +45,12 @@ class _Block:
     by_parameters: bool
     by_data: bool
 
-    def __call__(self, energy: Graph, x: Tensor, weight: Tensor | None) -> Gradients:
+    def __call__(self, energy: Graph, x: Tensor, weight: Tensor | None, drawn: Tensor | None) -> Gradients:
         """The sum of the losses, and the gradients that are asked for."""
         objective = Objective(self.lam, self.penalty, weight)
         if self.by_parameters or self.by_data:
-            return self.method.gradients(energy, x, objective, self.by_data)
-        d, d2, square = self.method.derivatives(energy, x, self.penalty)
-        return Gradients(sm_value(d, d2, self.lam, weight, square).sum(), {}, None)
+            return self.method.gradients(energy, x, objective, self.by_data, drawn)
+        return Gradients(self.method.value(energy, x, objective, drawn), {}, None)
 
 
 class _Step(torch.autograd.Function):
@@ -71,9 +71,9 @@ class _Step(torch.autograd.Function):
         block = _Block(method, objective.lam, objective.penalty, asked and any(ctx.needs_input_grad[6:]), by_data)
         value, sums, parts = x.new_zeros(()), dict[str, Tensor](), []
         for part, weight in _blocks(x.detach(), objective.weight, method.samples(energy, x)):
-            summand, by_name, by_part = (
-                run(block, energy, part, weight) if method.recordable else block(energy, part, weight)
-            )
+            drawn = method.draws(part, objective.penalty)
+            call = run if method.recordable else operator.call
+            summand, by_name, by_part = call(block, energy, part, weight, drawn)
             value = value + summand
             for name, gradient in by_name.items():
                 add_term(sums, name, gradient)

@@ -33,8 +33,6 @@ class Derivatives(NamedTuple):
 class Curvature(ABC):
     """A way to compute the diagonal of the Hessian. The concrete ones say how; what they cost, ``exactness`` prints."""
 
-    #: Whether each call draws random numbers anew.
-    random: ClassVar[bool] = False
     #: Whether one and the same list of operations on tensors, of a bearable length, is made at each call.
     recordable: ClassVar[bool] = False
 
@@ -56,19 +54,37 @@ class Curvature(ABC):
         """How many samples to take at a time; all, unless the method says otherwise."""
         return len(x)
 
-    def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
-        """The loss, summed over a batch, and its gradients at once; by automatic differentiation, if not overridden.
+    def draws(self, x: Tensor, penalty: Penalty) -> Tensor | None:
+        """The random numbers of one loss, shape (N, ...); ``None`` for methods that draw none, or draw as they go."""
+        return None
+
+    def value(self, energy: nn.Module, x: Tensor, objective: Objective, drawn: Tensor | None = None) -> Tensor:
+        """The loss, summed over a batch.
+
+        Args:
+            energy: The model.
+            x: Data, shape (N, ...).
+            objective: Which loss.
+            drawn: What :meth:`draws` gave.
+        """
+        d, d2, square = self.derivatives(energy, x, objective.penalty)
+        return sm_value(d, d2, objective.lam, objective.weight, square).sum()
+
+    def gradients(
+        self, energy: Graph, x: Tensor, objective: Objective, by_data: bool, drawn: Tensor | None = None
+    ) -> Gradients:
+        """The value and its gradients at once; by automatic differentiation, if not overridden.
 
         Args:
             energy: The model.
             x: Data, shape (N, ...).
             objective: Which loss.
             by_data: Whether its gradient by ``x`` is wanted.
+            drawn: What :meth:`draws` gave.
         """
 
         def loss(energy: nn.Module, x: Tensor) -> Tensor:
-            d, d2, square = self.derivatives(energy, x, objective.penalty)
-            return sm_value(d, d2, objective.lam, objective.weight, square).sum()
+            return self.value(energy, x, objective, drawn)
 
         return differentiated(loss, energy, parameters_of(energy), x, by_data)
 

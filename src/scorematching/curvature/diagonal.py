@@ -48,7 +48,9 @@ class Diagonal(Curvature):
         numbers = sum(shape.numel() for shape in node_shapes(energy, x).values())
         return max(1, BLOCK // (8 * numbers * x.element_size()))
 
-    def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
+    def gradients(
+        self, energy: Graph, x: Tensor, objective: Objective, by_data: bool, drawn: Tensor | None = None
+    ) -> Gradients:
         """The four sweeps; with ``lam`` at 0 the sum of ``d2`` over the data is enough."""
         graph, lam, weight = _checked(energy, objective.penalty), objective.lam, objective.weight
         state = sweep1(graph, x)

@@ -4,7 +4,7 @@ With ``J`` the Jacobian by the data of the inputs ``u`` of the point-wise layers
 
     delta'_i = sum over layers and their units k of  d_k f''(u_k) J_ki^2
 
-The Jacobians go forward through the layers as D columns a sample. The gradient is by automatic differentiation.
+The Jacobians go forward through the layers as D columns a sample: the tangents of the unit vectors.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from scorematching.curvature.base import Curvature, Derivatives, in_chunks
 from scorematching.curvature.structure import node_shapes
+from scorematching.curvature.tangents import identity, tangent_gradients, tangent_sweeps
+from scorematching.functional import Gradients
 from scorematching.graph import Graph
-from scorematching.objective import Penalty
-from scorematching.sweeps import sweep1, sweep2
+from scorematching.objective import Objective, Penalty, sm_partials, sm_value
 from scorematching.validation import check_graph, check_positive
 
 
@@ -48,14 +49,32 @@ class Jacobian(Curvature):
 
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """As :class:`Curvature` has it; the penalty of the whole Hessian is not to be had."""
-        graph = check_graph(energy, "curvature='jacobian'")
-        if penalty == "hessian":
-            raise ValueError("forward Jacobians give no whole Hessian to penalise: take curvature='full'")
+        graph = _checked(energy, penalty)
         return in_chunks(_derivatives, self.samples(graph, x), graph, x)
 
     def samples(self, energy: Graph, x: Tensor) -> int:
         """As many as the memory holds."""
         return max(1, int(self.memory / jacobian_bytes(energy, x)))
+
+    def gradients(
+        self, energy: Graph, x: Tensor, objective: Objective, by_data: bool, drawn: Tensor | None = None
+    ) -> Gradients:
+        """By the sweeps of the tangents."""
+        graph, lam, weight = _checked(energy, objective.penalty), objective.lam, objective.weight
+        state, diagonal = tangent_sweeps(graph, x, identity(x))
+        d = state.d[graph.input]
+        d2 = diagonal.view_as(d)
+        a, a2, _ = sm_partials(d, d2, lam, weight)
+        found = tangent_gradients(graph, state, a, a2.flatten(1), by_data)
+        by_x = state.c.get(graph.input, torch.zeros_like(x)) if by_data else None
+        return Gradients(sm_value(d, d2, lam, weight).sum(), found, by_x)
+
+
+def _checked(energy: nn.Module, penalty: Penalty) -> Graph:
+    """The energy, if it is a graph and the penalty is to be had."""
+    if penalty == "hessian":
+        raise ValueError("forward Jacobians give no whole Hessian to penalise: take curvature='full'")
+    return check_graph(energy, "curvature='jacobian'")
 
 
 def jacobian_bytes(graph: Graph, x: Tensor) -> int:
@@ -67,23 +86,6 @@ def jacobian_bytes(graph: Graph, x: Tensor) -> int:
 
 def _derivatives(graph: Graph, x: Tensor) -> Derivatives:
     """The derivatives of one chunk."""
-    state = sweep1(graph, x)
-    sweep2(graph, state, curvature=False)
-    influential = graph.influential
+    state, diagonal = tangent_sweeps(graph, x, identity(x))
     d = state.d[graph.input]
-    d2 = torch.zeros_like(d)
-    # One identity for all samples: the columns are the same for all of them until a slope comes in.
-    identity = torch.eye(x[0].numel(), dtype=x.dtype, device=x.device).view(1, -1, *x.shape[1:])
-    columns = {graph.input: identity}
-    for edge, layer in graph.pairs():
-        local = state.local[edge.number]
-        if edge.source not in influential:
-            continue
-        curved = layer.pull_d2(local, state.d[edge.target], None)
-        if curved is not None:
-            jacobian = columns[edge.source]
-            d2 = d2 + (jacobian.reshape(*jacobian.shape[:2], -1).square() @ curved.reshape(len(x), -1, 1)).view_as(d)
-        if edge.target in influential:
-            pushed = layer.push_columns(local, columns[edge.source])
-            columns[edge.target] = columns[edge.target] + pushed if edge.target in columns else pushed
-    return Derivatives(d, d2)
+    return Derivatives(d, diagonal.view_as(d))

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from scorematching.curvature.base import Curvature, Derivatives
 from scorematching.curvature.products import Products
+from scorematching.curvature.tangents import tangent_gradients, tangent_sweeps
+from scorematching.functional import Gradients
 from scorematching.graph import Graph
 from scorematching.layers.base import Layer, Local
-from scorematching.objective import Penalty
+from scorematching.objective import Objective, Penalty, sm_value
 from scorematching.sweeps import add_term, sweep1, sweep2
 from scorematching.tracing import from_torch
 from scorematching.validation import check_choice, check_graph
@@ -61,7 +63,7 @@ class Hutchinson(Curvature):
         torch.Size([2, 3])
     """
 
-    random: ClassVar[bool] = True
+    recordable: ClassVar[bool] = True
     probes: int | None = None
     distribution: Distribution = "rademacher"
     generator: torch.Generator | None = None
@@ -72,16 +74,65 @@ class Hutchinson(Curvature):
 
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
         """As :class:`Curvature` has it; the penalty of the diagonal needs two probes or more."""
-        products = Products(energy, x)
-        probes = [draw(x, self.distribution, self.generator) for _ in range(probes_for(self.probes, penalty))]
-        curved = [products.hessian_times(v) for v in probes]
-        each = torch.stack([v * hv for v, hv in zip(probes, curved, strict=True)])
-        square = None
-        if penalty == "diagonal":
-            square = unbiased_square(each)
-        elif penalty == "hessian":
-            square = torch.stack(curved).square().mean(0)
-        return Derivatives(products.d, each.mean(0), square)
+        return _estimated(energy, x, penalty, self.draws(x, penalty))
+
+    def draws(self, x: Tensor, penalty: Penalty) -> Tensor:
+        """The probes, shape (N, probes, ...)."""
+        count = probes_for(self.probes, penalty)
+        return torch.stack([draw(x, self.distribution, self.generator) for _ in range(count)], 1)
+
+    def value(self, energy: nn.Module, x: Tensor, objective: Objective, drawn: Tensor | None = None) -> Tensor:
+        """Without a penalty the trace is enough, by tangents; with weights ``w`` of directions ``w^(1/2) v``."""
+        lam, penalty, weight = objective
+        assert drawn is not None
+        if penalty == "none" and isinstance(energy, Graph):
+            state, curved = tangent_sweeps(energy, x, _weighted(drawn, weight))
+            return _sliced(state.d[energy.input], curved, weight)
+        d, d2, square = _estimated(energy, x, penalty, drawn)
+        return sm_value(d, d2, lam, weight, square).sum()
+
+    def gradients(
+        self, energy: Graph, x: Tensor, objective: Objective, by_data: bool, drawn: Tensor | None = None
+    ) -> Gradients:
+        """Of :meth:`value`; without a penalty by the sweeps of the tangents."""
+        if objective.penalty != "none":
+            return super().gradients(energy, x, objective, by_data, drawn)
+        assert drawn is not None
+        state, curved = tangent_sweeps(energy, x, _weighted(drawn, objective.weight))
+        d = state.d[energy.input]
+        a = d if objective.weight is None else d * objective.weight
+        found = tangent_gradients(
+            energy, state, a, curved.new_full((1, curved.shape[1]), -1 / curved.shape[1]), by_data
+        )
+        by_x = state.c.get(energy.input, torch.zeros_like(x)) if by_data else None
+        return Gradients(_sliced(d, curved, objective.weight), found, by_x)
+
+
+def _estimated(energy: nn.Module, x: Tensor, penalty: Penalty, probes: Tensor) -> Derivatives:
+    """Hutchinson's estimates, by one Hessian-vector product a probe."""
+    products = Products(energy, x)
+    directions = probes.unbind(1)
+    curved = [products.hessian_times(v) for v in directions]
+    each = torch.stack([v * hv for v, hv in zip(directions, curved, strict=True)])
+    square = None
+    if penalty == "diagonal":
+        square = unbiased_square(each)
+    elif penalty == "hessian":
+        square = torch.stack(curved).square().mean(0)
+    return Derivatives(products.d, each.mean(0), square)
+
+
+def _weighted(probes: Tensor, weight: Tensor | None) -> Tensor:
+    """``w^(1/2) v``."""
+    if weight is None:
+        return probes
+    return probes * (weight.unsqueeze(1) if weight.ndim == probes.ndim - 1 else weight).sqrt()
+
+
+def _sliced(d: Tensor, curved: Tensor, weight: Tensor | None) -> Tensor:
+    """The sum of the losses, from ``d`` and the second differences, shape (N, probes)."""
+    squares = d.square() if weight is None else weight * d.square()
+    return 0.5 * squares.sum() - curved.mean(1).sum()
 
 
 @dataclass(frozen=True)
@@ -110,7 +161,6 @@ class CurvaturePropagation(Curvature):
         torch.Size([2, 3])
     """
 
-    random: ClassVar[bool] = True
     probes: int | None = None
     generator: torch.Generator | None = None
 

@@ -17,7 +17,7 @@ from scorematching.layers.pointwise import (
     Square,
     Tanh,
 )
-from scorematching.layers.structural import Embed, Flatten, Identity, Reshape, Select
+from scorematching.layers.structural import Embed, Flatten, Identity, PixelUnshuffle, Reshape, Select
 from scorematching.layers.sums import AvgPool2d, Sum, SumOver, SumPool2d, WeightedSum
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Layer",
     "Linear",
     "LogCosh",
+    "PixelUnshuffle",
     "Pointwise",
     "PointwiseFunction",
     "Power",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.layers.base import HERE, Coefficients, Span
@@ -149,3 +151,48 @@ class Embed(Affine):
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
         """The entries taken back."""
         return y.index_select(1, self.indices)
+
+
+class PixelUnshuffle(Affine):
+    """Blocks of ``side`` x ``side`` pixels as channels: (N, C, H, W) to (N, C side^2, H / side, W / side).
+
+    Nothing is lost; convolutions behind it see further and take fewer positions. The adjoint is the inverse.
+
+    Args:
+        side: Of a block, 1 or more.
+
+    Raises:
+        ValueError: The side is no whole number of 1 or more.
+
+    Example:
+        >>> PixelUnshuffle(2)(torch.zeros(3, 1, 8, 6)).shape
+        torch.Size([3, 4, 4, 3])
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        if not isinstance(side, int) or side < 1:
+            raise ValueError(f"side must be a whole number of 1 or more, got {side}")
+        self.side = side
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless ``x`` is (N, C, H, W) and made of whole blocks."""
+        if x.ndim != 4 or x.shape[2] % self.side or x.shape[3] % self.side:
+            raise ValueError(f"expected shape (N, C, H, W), H and W multiples of {self.side}, got {tuple(x.shape)}")
+
+    def footprint(self) -> tuple[Span, Span]:
+        """The block."""
+        span = Span(Fraction(self.side), Fraction(0), Fraction(self.side - 1))
+        return span, span
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """The blocks as channels."""
+        return F.pixel_unshuffle(x, self.side)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """The channels as blocks."""
+        return F.pixel_shuffle(y, self.side)
+
+    def extra_repr(self) -> str:
+        """The side, for ``print``."""
+        return str(self.side)

@@ -15,6 +15,7 @@ from scorematching.layers import (
     Embed,
     Factor,
     Linear,
+    PixelUnshuffle,
     Reshape,
     Scale,
     Shift,
@@ -27,7 +28,7 @@ from scorematching.tracing.rules import refuse, rule
 #: Operations that move, repeat and leave out entries.
 MOVES = (
     "channel_shuffle", "chunk", "clone", "contiguous", "expand", "flatten", "flip", "index_select", "movedim",
-    "moveaxis", "narrow", "permute", "pixel_shuffle", "pixel_unshuffle", "repeat", "repeat_interleave", "reshape",
+    "moveaxis", "narrow", "permute", "pixel_shuffle", "repeat", "repeat_interleave", "reshape",
     "roll", "rot90", "select", "split", "squeeze", "swapaxes", "swapdims", "tensor_split", "tile", "transpose", "tril",
     "triu", "unbind", "unflatten", "unfold", "unsqueeze", "view",
 )  # fmt: skip
@@ -103,6 +104,11 @@ def _batch_norm(b: Builder, input: Value, norm: nn.modules.batchnorm._BatchNorm)
     return b.apply(
         b.apply(centred, Factor(normal), "normal"), b.layer(Scale, (norm.num_features,), norm.weight, norm.bias)
     )
+
+
+@rule("pixel_unshuffle")
+def _pixel_unshuffle(b: Builder, input: Value, downscale_factor: int) -> Value:
+    return b.apply(input, PixelUnshuffle(downscale_factor))
 
 
 @rule("avg_pool2d")

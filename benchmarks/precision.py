@@ -1,0 +1,94 @@
+"""What TF32 and bfloat16 products do to the loss and its gradient: rounded as the hardware does it, on any machine."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import scorematching as sm
+from benchmarks.architectures import ARCHITECTURES, LAM, patches, trained
+from benchmarks.machine import machine
+from scorematching.cli.common import console
+
+_aten = torch.ops.aten
+_PRODUCTS = {_aten.mm, _aten.addmm, _aten.bmm, _aten.convolution, _aten.convolution_backward}
+#: Bits behind the leading one.
+_TF32, _BFLOAT16 = 10, 7
+NETWORKS = ("product of experts, 64-128", "field of experts, 24 of 5x5", "3 hidden layers, 64-128-128-64")
+
+
+class RoundedProducts(TorchDispatchMode):
+    """Rounds what goes into a matrix product or a convolution to fewer bits; sums stay in float32, as on tensor cores.
+
+    Args:
+        bits: Of the mantissa, behind the leading one.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Torch's own."""
+        if func.overloadpacket in _PRODUCTS:
+            args = [rounded(a, self.bits) if isinstance(a, Tensor) else a for a in args]
+        return func(*args, **(kwargs or {}))
+
+
+def rounded(x: Tensor, bits: int) -> Tensor:
+    """The nearest number of so many bits behind the leading one, ties to even; float32.
+
+    Example:
+        >>> rounded(torch.tensor([1 + 2**-8, 1 + 2**-7]), bits=7).tolist() == [1.0, 1 + 2**-7]
+        True
+    """
+    drop = 23 - bits
+    whole = x.contiguous().view(torch.int32)
+    up = (1 << (drop - 1)) - 1 + ((whole >> drop) & 1)
+    return ((whole + up) & -(1 << drop)).view(torch.float32)
+
+
+KINDS: dict[str, Callable[[], AbstractContextManager[object]]] = {
+    "float32": nullcontext,
+    "TF32 products": lambda: RoundedProducts(_TF32),
+    "bfloat16 products": lambda: RoundedProducts(_BFLOAT16),
+    "bfloat16 autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+}
+
+
+def precision(steps: int = 150, batch: int = 256, seed: int = 0) -> None:
+    """Relative errors of score, loss and gradient in reduced precision, against float64, on trained energies."""
+    console.print(machine(), "\n", soft_wrap=True)
+    warnings.simplefilter("ignore", sm.ApproximationWarning)
+    print("| energy | precision | score | loss | gradient |\n|---|---|---|---|---|")
+    for name in NETWORKS:
+        energy = trained(name, steps, seed)
+        x = patches(batch, ARCHITECTURES[name][1], seed + 1)
+        exact = _results(energy.double(), x.double())
+        energy = energy.float()
+        for kind, context in KINDS.items():
+            with context():
+                found = _results(energy, x)
+            errors = [_relative(one, other) for one, other in zip(found, exact, strict=True)]
+            print("| " + " | ".join([name, kind, *(f"{error:.0e}" for error in errors)]) + " |", flush=True)
+
+
+def _results(energy: sm.Graph, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Score, loss and gradient, each flat."""
+    energy.zero_grad()
+    with torch.no_grad():
+        score = sm.score(energy, x)
+    loss = sm.score_matching_loss(energy, x, LAM)
+    loss.backward()
+    gradient = torch.cat([p.grad.flatten() for p in energy.parameters() if p.grad is not None])
+    return score.flatten(), loss.detach().reshape(1), gradient.clone()
+
+
+def _relative(found: Tensor, exact: Tensor) -> float:
+    return float((found.double() - exact).norm() / exact.norm())

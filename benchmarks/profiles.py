@@ -1,0 +1,106 @@
+"""Where the time of a compiled step goes: matrix products, fused point-wise work, and what runs them."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from torch._inductor import config
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.networks import Network
+from benchmarks.peers import ours_step, products_step
+from benchmarks.steps import LAMBDAS, NETWORKS, SMALL
+from benchmarks.tables import duration
+from benchmarks.tasks import FOLDER, OutputOption, QuickOption, Record, announce, write_figures
+from scorematching.cli.common import errors, keep_freed_memory
+
+#: Operations of torch that are matrix products or convolutions; those that call others of the list are left out.
+_PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::mkldnn_convolution", "aten::_mkldnn_convolution")
+_GRADIENTS = ("aten::mkldnn_convolution_backward", "aten::convolution_backward", "mkldnn::")
+_RUNS, _PROFILED = 60, 20
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Seconds of one step, by what they are spent on.
+
+    Attributes:
+        title: Of the step.
+        floor: The matrix products of the step alone, one after the other.
+        step: The whole of it.
+        products: Matrix products and convolutions within it.
+        fused: The kernels that the compiler made of the point-wise work.
+    """
+
+    title: str
+    floor: float
+    step: float
+    products: float
+    fused: float
+
+    @property
+    def rest(self) -> float:
+        """What starts them: Python, checks, guards of the compiled program, autograd."""
+        return self.step - self.products - self.fused
+
+
+def profiles(quick: QuickOption = False, output: OutputOption = FOLDER) -> None:
+    """Where the time of a compiled step goes, for the steps of [bold]steps[/bold].
+
+    "Products" and "point-wise" are what torch's profiler measures within the step; "rest" is the step, timed without
+    the profiler, less these two. "Products alone" are the least work, with the results in memory that is there.
+    """
+    announce("Where the time of a compiled step goes")
+    found = list(_profiles(SMALL if quick else NETWORKS))
+    print(f"\n{_table(found)}", flush=True)
+    write_figures(output, "profiles", {"profiles": [{**asdict(p), "rest": p.rest} for p in found]})
+
+
+def _profiles(networks: tuple[tuple[str, Network, int, bool], ...]) -> Iterator[Profile]:
+    """One after the other, in a process each, whose threads keep to their cores."""
+    os.environ["OMP_PROC_BIND"] = "true"
+    for (title, network, batch, _), lam in itertools.product(networks, LAMBDAS):
+        errors.print(f"{title}, λ = {lam:g} ...", style="dim", highlight=False)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            yield Profile(f"{title}, λ = {lam:g}", *pool.apply(_measured, (network, batch, lam)))
+
+
+def _measured(network: Network, batch: int, lam: float) -> tuple[float, float, float, float]:
+    """Floor, step, products and fused, in seconds: medians in turns, and means of the profiler."""
+    keep_freed_memory()
+    with config.patch({"cpp.enable_kernel_profile": True}):
+        step = ours_step(network, batch, lam, "diagonal", compiled=True)
+        floor = products_step(network, batch, lam)
+        for work in (step, floor) * 3:
+            work()
+        times = np.array([[_seconds(work) for work in (floor, step)] for _ in range(_RUNS)])
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            for _ in range(_PROFILED):
+                step()
+    alone, whole = np.median(times, axis=0)
+    parts: Record = {"products": 0.0, "fused": 0.0}
+    for event in seen.key_averages():
+        if event.key in _PRODUCTS or event.key.startswith(_GRADIENTS):
+            parts["products"] += event.self_cpu_time_total
+        elif event.key.startswith("graph_"):
+            parts["fused"] += event.self_cpu_time_total
+    return float(alone), float(whole), *(1e-6 * parts[name] / _PROFILED for name in ("products", "fused"))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _table(found: list[Profile]) -> str:
+    rows = [["step", "products alone", "the step", "products", "point-wise", "rest"], ["---"] * 6]
+    for p in found:
+        rows.append([p.title, *(duration(seconds) for seconds in (p.floor, p.step, p.products, p.fused, p.rest))])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
