@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 import scorematching as sm
 from benchmarks.peers import Step, compilation
 from scorematching.photographs import held_out_photograph
-from scorematching.prior import Prior, build_prior
+from scorematching.prior import PriorInfo, build_prior
 
 #: Standard deviation of the noise, white being 1.
 SIGMA = 25 / 255
-#: Side of the tiles in which a deep energy is worked on, of its folded pictures.
-TILE = 128
 
 
 def noisy_picture(side: int) -> np.ndarray:
@@ -28,9 +21,9 @@ def noisy_picture(side: int) -> np.ndarray:
     return (clean + np.random.default_rng(0).normal(0, SIGMA, clean.shape)).astype(np.float32)
 
 
-def tweedie_step(side: int, filters: int, size: int, compiled: bool) -> Step:
-    """:func:`scorematching.denoise` by Tweedie's formula, with an untrained field prior."""
-    image, prior, sweeps = noisy_picture(side), _field_prior(filters, size), compilation(compiled)
+def tweedie_step(side: int, info: PriorInfo, compiled: bool) -> Step:
+    """:func:`scorematching.denoise` by Tweedie's formula, with an untrained prior."""
+    image, prior, sweeps = noisy_picture(side), build_prior(info), compilation(compiled)
 
     def step() -> None:
         with sweeps():
@@ -39,9 +32,9 @@ def tweedie_step(side: int, filters: int, size: int, compiled: bool) -> Step:
     return step
 
 
-def map_step(side: int, filters: int, size: int, compiled: bool) -> Step:
-    """:func:`scorematching.denoise` by MAP, with an untrained field prior."""
-    image, prior, sweeps = noisy_picture(side), _field_prior(filters, size), compilation(compiled)
+def map_step(side: int, info: PriorInfo, compiled: bool) -> Step:
+    """:func:`scorematching.denoise` by MAP, with an untrained prior."""
+    image, prior, sweeps = noisy_picture(side), build_prior(info), compilation(compiled)
 
     def step() -> None:
         with sweeps():
@@ -50,36 +43,14 @@ def map_step(side: int, filters: int, size: int, compiled: bool) -> Step:
     return step
 
 
-def deep_tweedie_step(side: int, layers: int, channels: int, compiled: bool) -> Step:
-    """Tweedie's formula with ``E = 1/2 |N(x)|^2`` for a convolutional network ``N`` of random weights, in tiles.
-
-    ``N`` works on the picture folded to half its size: four channels, one for each place in a square of four pixels.
-
-    Args:
-        side: Of the picture, an even number.
-        layers: Convolutions of 3x3, with SiLU between them.
-        channels: Of the hidden layers.
-        compiled: Whether inside ``scorematching.compiled()``.
-    """
-    energy = deep_energy(layers, channels)
-    planes, sweeps = torch.from_numpy(noisy_picture(side))[None, None], compilation(compiled)
-
-    def step() -> Tensor:
-        with sweeps():
-            gradient = -_score_in_tiles(energy, F.pixel_unshuffle(planes, 2) / SIGMA, margin=2 * layers)
-            return planes - SIGMA * F.pixel_shuffle(gradient, 2)
-
-    return step
+def field_of_experts(filters: int, size: int) -> PriorInfo:
+    """A field prior at the level of the noise."""
+    return PriorInfo("foe", size, filters, SIGMA, SIGMA, 0.0, 0, 0, "nothing", sm.__version__)
 
 
-def deep_energy(layers: int, channels: int) -> sm.Sequential:
-    """Half the squared norm of convolutions from four channels to four, with zeros around the picture."""
-    torch.manual_seed(0)
-    widths = [4, *[channels] * (layers - 1), 4]
-    parts: list[sm.Layer] = []
-    for inputs, outputs in itertools.pairwise(widths):
-        parts += [sm.Conv2d(inputs, outputs, 3, padding=1), sm.SiLU()]
-    return sm.Sequential(*parts[:-1], sm.Square(), sm.Sum(0.5))
+def deep_field(channels: int, depth: int) -> PriorInfo:
+    """A deep prior at the level of the noise."""
+    return PriorInfo("deep", 3, channels, SIGMA, SIGMA, 0.0, 0, 0, "nothing", sm.__version__, depth)
 
 
 def non_local_means_step(side: int) -> Step:
@@ -100,20 +71,3 @@ def bm3d_step(side: int) -> Step:
 
     image = noisy_picture(side)
     return lambda: bm3d.bm3d(image, SIGMA)
-
-
-def _field_prior(filters: int, size: int) -> Prior:
-    return build_prior(sm.PriorInfo("foe", size, filters, SIGMA, SIGMA, 0.0, 0, 0, "nothing", sm.__version__))
-
-
-def _score_in_tiles(energy: sm.Sequential, planes: Tensor, margin: int) -> Tensor:
-    """The score of pictures, (N, C, H, W), mirrored at their borders; memory does not grow with the picture."""
-    padded, result = F.pad(planes, [margin] * 4, mode="reflect"), torch.empty_like(planes)
-    height, width = planes.shape[2:]
-    for top in range(0, height, TILE):
-        for left in range(0, width, TILE):
-            rows, columns = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
-            around = padded[..., rows.start : rows.stop + 2 * margin, columns.start : columns.stop + 2 * margin]
-            found = sm.score(energy, around, check_finite=False)
-            result[..., rows, columns] = found[..., margin:-margin, margin:-margin]
-    return result

@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks.contest import Contestant
-from benchmarks.denoisers import bm3d_step, deep_tweedie_step, map_step, non_local_means_step, tweedie_step
+from benchmarks.denoisers import (
+    bm3d_step,
+    deep_field,
+    field_of_experts,
+    map_step,
+    non_local_means_step,
+    tweedie_step,
+)
 from benchmarks.peers import Step
 from benchmarks.tasks import (
     FOLDER,
@@ -23,6 +30,7 @@ from benchmarks.tasks import (
     rules,
     write_figures,
 )
+from scorematching.prior import PriorInfo
 
 OURS = "field prior, Tweedie, compiled"
 #: Sides of the pictures; MAP and the classics only up to the second and the third number.
@@ -50,20 +58,20 @@ def run_throughput(quick: bool, limit: float = LIMIT, memory: float = MEMORY) ->
 
 
 def _tasks(quick: bool) -> Iterator[Task]:
-    prior = {"filters": 4, "size": 3} if quick else {"filters": 48, "size": 7}
-    network = {"layers": 3, "channels": 4} if quick else {"layers": 6, "channels": 64}
+    field = field_of_experts(4, 3) if quick else field_of_experts(48, 7)
+    deep = deep_field(4, 3) if quick else deep_field(64, 6)
     for side in SMALL if quick else SIDES:
         both: list[tuple[str, dict[str, Any]]] = [
             (name, {"side": side, "compiled": name == "compiled"}) for name in ("eager", "compiled")
         ]
-        ours: list[tuple[str, Callable[..., Step], dict[str, int]]] = [
-            ("field prior, Tweedie", tweedie_step, prior),
-            ("deep prior, Tweedie", deep_tweedie_step, network),
+        ours: list[tuple[str, Callable[..., Step], PriorInfo]] = [
+            ("field prior, Tweedie", tweedie_step, field),
+            ("deep prior, Tweedie", tweedie_step, deep),
         ]
-        ours += [("field prior, MAP", map_step, prior)] if side <= LARGEST_MAP else []
+        ours += [("field prior, MAP", map_step, field)] if side <= LARGEST_MAP else []
         contestants = [
-            Contestant(f"{name}, {how}", build, {**task, **model}, compiles=how == "compiled")
-            for name, build, model in ours
+            Contestant(f"{name}, {how}", build, {**task, "info": info}, compiles=how == "compiled")
+            for name, build, info in ours
             for how, task in both
         ]
         if side <= LARGEST_MAP:

@@ -133,7 +133,7 @@ BAD = {
     "negative sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "-25"), "positive number, got -25"),
     "NaN sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "nan"), "positive number, got nan"),
     "no number": (("denoise", "IN", "-o", "OUT.png", "--sigma", "much"), "Invalid value for '--sigma'"),
-    "no sigma": (("denoise", "IN", "-o", "OUT.png"), "Missing option '--sigma'"),
+    "no noise": (("denoise", "FLAT.png", "-o", "OUT.png"), "no noise was found in FLAT.png: give --sigma"),
     "onto itself": (("denoise", "IN", "-o", "IN", "--sigma", "25"), "is the input"),
     "no kind": (("denoise", "IN", "-o", "OUT.gif", "--sigma", "25"), "ends in .png"),
     "no prior": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--prior", "none"), "no such file: none"),
@@ -141,9 +141,12 @@ BAD = {
     "no device": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--device", "abacus"), "no device 'abacus' here"),
     "small factor": (("upscale", "IN", "-o", "OUT.png", "--factor", "1"), "Invalid value for '--factor'"),
     "fit: no pictures": (("fit", "EMPTY", "-o", "OUT.safetensors"), "no picture"),
-    "fit: no sigma": (("fit", "IN", "-o", "OUT.safetensors", "--noisy"), "noisy pictures need their noise level"),
+    "fit: no noise": (("fit", "FLAT.png", "-o", "OUT.safetensors", "--noisy"), "the noise level was found to be 0"),
     "fit: no folder": (("fit", "IN", "-o", "none/OUT.safetensors"), "no such folder: none"),
-    "fit: model": (("fit", "IN", "-o", "OUT.safetensors", "--model", "gan"), "--model must be foe or pot, got gan"),
+    "fit: model": (
+        ("fit", "IN", "-o", "OUT.safetensors", "--model", "gan"),
+        "--model must be foe, pot or deep, got gan",
+    ),
     "show: no prior": (("show", "BAD.png"), "not a safetensors file"),
     "show: ending": (("show", "PRIOR", "-o", "OUT.txt"), "ends in .png"),
     "demo: a file": (("demo", "-o", "BAD.png"), "is a file, expected a folder"),
@@ -173,6 +176,7 @@ def test_bad_input_ends_in_one_line(
     (tmp_path / "EMPTY").mkdir()
     (tmp_path / "FOLDER.png").mkdir()
     sm.write_image(tmp_path / "SMALL.png", np.zeros((4, 4), np.uint8))
+    sm.write_image(tmp_path / "FLAT.png", np.zeros((40, 40), np.uint8))
     arguments, message = BAD[name]
     names = {"IN": picture.name, "PRIOR": prior_file.name}
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}

@@ -14,13 +14,13 @@ from scorematching.prior import build_prior
 from scorematching.training.checkpoint import write_tensors
 
 
-@pytest.fixture(params=["foe", "pot"])
+@pytest.fixture(params=["foe", "pot", "deep"])
 def double(request: pytest.FixtureRequest, info: sm.PriorInfo) -> sm.Prior:
-    return build_prior(info.replace(model=request.param)).double()
+    return build_prior(info.replace(model=request.param, depth=2 if request.param == "deep" else 1)).double()
 
 
 def test_the_gradient_is_that_of_the_energy(double: sm.Prior) -> None:
-    planes = torch.rand(2, 1, 7, 9, dtype=torch.float64, requires_grad=True)
+    planes = torch.rand(2, 1, 11, 14, dtype=torch.float64, requires_grad=True)
     energies, gradient = double.energy_and_gradient(planes)
     padded = double._padded(planes) / double.info.unit
     value = double._energy(padded)
@@ -29,10 +29,10 @@ def test_the_gradient_is_that_of_the_energy(double: sm.Prior) -> None:
 
 
 def test_the_score_is_that_of_the_padded_picture(double: sm.Prior) -> None:
-    planes = torch.rand(2, 1, 8, 9, dtype=torch.float64)
+    planes, m = torch.rand(2, 1, 12, 13, dtype=torch.float64), double.margin
     padded = double._padded(planes).requires_grad_()
     (slope,) = torch.autograd.grad(double._energy(padded / double.info.unit).sum(), padded)
-    torch.testing.assert_close(double.score(planes), -slope[..., 2:-2, 2:-2], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(double.score(planes), -slope[..., m : m + 12, m : m + 13], rtol=1e-9, atol=1e-9)
 
 
 def test_tiles_have_no_seams(double: sm.Prior) -> None:
@@ -47,7 +47,7 @@ def test_tiles_have_no_seams(double: sm.Prior) -> None:
 
 
 def test_too_small_a_picture_is_refused(prior: sm.Prior) -> None:
-    with pytest.raises(ValueError, match=r"H and W over 2, got \(1, 1, 2, 9\)"):
+    with pytest.raises(ValueError, match=r"H and W 3 or more, got \(1, 1, 2, 9\)"):
         prior.score(torch.zeros(1, 1, 2, 9))
 
 
@@ -69,7 +69,7 @@ def test_a_file_comes_back(double: sm.Prior, tmp_path: Path) -> None:
     sm.save_prior(prior, tmp_path / "p.safetensors")
     back = sm.load_prior(tmp_path / "p.safetensors")
     assert back.info == prior.info
-    planes = torch.rand(1, 1, 9, 9)
+    planes = torch.rand(1, 1, 13, 12)
     assert torch.equal(back.score(planes), prior.score(planes))
     assert [p.name for p in tmp_path.iterdir()] == ["p.safetensors"]
 

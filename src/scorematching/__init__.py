@@ -22,7 +22,7 @@ from scorematching.curvature import (
 from scorematching.curvature.report import CurvatureReport, curvature_report
 from scorematching.derivatives import hessian_diagonal, score
 from scorematching.graph import Edge, Graph, Sequential
-from scorematching.images import psnr, read_image, ssim, write_image
+from scorematching.images import estimate_noise, psnr, read_image, ssim, write_image
 from scorematching.layers import *  # noqa: F403
 from scorematching.losses import (
     ScoreMatchingLoss,
@@ -30,7 +30,7 @@ from scorematching.losses import (
     score_matching_loss,
     sliced_score_matching_loss,
 )
-from scorematching.models import NICE, FieldsOfExperts, PoT, Whitening
+from scorematching.models import NICE, DeepField, FieldsOfExperts, PoT, Whitening
 from scorematching.prior import Prior, PriorInfo
 from scorematching.restoration import BicubicDownsampling, denoise, upscale
 from scorematching.tracing import from_torch
@@ -47,6 +47,7 @@ __all__ = [
     "Curvature",
     "CurvaturePropagation",
     "CurvatureReport",
+    "DeepField",
     "Diagonal",
     "Edge",
     "Exactness",
@@ -72,6 +73,7 @@ __all__ = [
     "curvature_report",
     "denoise",
     "denoising_score_matching_loss",
+    "estimate_noise",
     "exactness",
     "fit",
     "fit_closed_form",

@@ -17,10 +17,12 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch._inductor import compile as inductor
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from scorematching.curvature.structure import remembered
-from scorematching.functional import call_with, modules_of, parameters_of, state_of
+from scorematching.functional import call_with, modules_of, state_of
 
 Backend = Literal["inductor", "eager"]
 #: Programs an energy; each shape of data has its own.
@@ -91,25 +93,36 @@ def run(function: Callable[..., Any], energy: nn.Module, *tensors: Tensor | None
         tensors: Data.
     """
     name = backend()
-    program = _program(function, energy, tensors, name) if name else None
+    if not name:
+        return function(energy, *tensors)
+    state = state_of(energy)
+    program = _program(function, energy, state, tensors, name)
     if program is None:
         return function(energy, *tensors)
-    return program(state_of(energy), *tensors)
+    return program(state, tensors)
 
 
 def _program(
-    function: Callable[..., Any], energy: nn.Module, tensors: tuple[Tensor | None, ...], backend: str
-) -> Callable[..., Any] | None:
+    function: Callable[..., Any],
+    energy: nn.Module,
+    state: dict[str, Tensor],
+    tensors: tuple[Tensor | None, ...],
+    backend: str,
+) -> _Program | None:
     """The program for data such as these; ``None`` where there is none."""
     kinds = tuple(None if t is None else (t.shape, t.dtype, t.device) for t in tensors)
-    asked = tuple(parameter.requires_grad for parameter in parameters_of(energy).values())
+    asked = tuple(tensor.requires_grad for tensor in state.values())
     key = ("program", function, backend, kinds, asked, _settings(energy))
-    return remembered(energy, key, lambda: _made(function, energy, tensors, backend))
+    return remembered(energy, key, lambda: _made(function, energy, state, tensors, backend))
 
 
 def _made(
-    function: Callable[..., Any], energy: nn.Module, tensors: tuple[Tensor | None, ...], backend: str
-) -> Callable[..., Any] | None:
+    function: Callable[..., Any],
+    energy: nn.Module,
+    state: dict[str, Tensor],
+    tensors: tuple[Tensor | None, ...],
+    backend: str,
+) -> _Program | None:
     """A new program, or ``None`` and a warning."""
     count = _programs[energy] = _programs.get(energy, 0) + 1
     if count > LIMIT:
@@ -120,25 +133,50 @@ def _made(
         _tell(energy, f"{type(unfit).__name__}({unfit.extra_repr()}) looks at its values or differentiates on its own")
         return None
 
-    @compiled(enabled=False)
-    def program(state: dict[str, Tensor], *tensors: Tensor | None) -> Any:
-        return call_with(function, energy, state, *tensors)
-
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), compiled(enabled=False), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own, about its own parts
-            recorded = make_fx(program)(state_of(energy), *tensors)
-            if backend == "eager":
-                return torch.no_grad()(recorded)
-            options: dict[str, Any] = {"layout_optimization": False}  # its transposed copies cost more than they save
-            fast = torch.compile(recorded, fullgraph=True, dynamic=False, options=options)
-            fast(state_of(energy), *tensors)
+            return _Program(function, energy, state, tensors, backend)
     except Exception as error:  # whatever stands against it, the usual run has the last word
         function(energy, *tensors)
         said = [line.strip() for line in str(error).splitlines() if line.strip()]
         _tell(energy, " ".join([f"{type(error).__name__}:", *said[:2]]))
         return None
-    return torch.no_grad()(fast)
+
+
+class _Program:
+    """The list of operations that a function makes, on a flat list of tensors: parameters and buffers, then data."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        energy: nn.Module,
+        state: dict[str, Tensor],
+        tensors: tuple[Tensor | None, ...],
+        backend: str,
+    ) -> None:
+        def flat(*inputs: Tensor) -> list[Any]:
+            named, rest = dict(zip(state, inputs, strict=False)), iter(inputs[len(state) :])
+            result = call_with(function, energy, named, *(None if t is None else next(rest) for t in tensors))
+            leaves, self._shape = tree_flatten(result)
+            return leaves
+
+        inputs = _inputs(state, tensors)
+        self._call: Callable[..., Any] = make_fx(flat)(*inputs)
+        if backend == "inductor":
+            plain: list[Any] = [tensor.detach() for tensor in inputs]
+            # The transposed copies of its layout optimisation cost more than they save.
+            self._call = inductor(self._call, plain, options={"layout_optimization": False})
+            self._call(*plain)
+
+    def __call__(self, state: dict[str, Tensor], tensors: tuple[Tensor | None, ...]) -> Any:
+        with torch.no_grad():
+            return tree_unflatten(self._call(*_inputs(state, tensors)), self._shape)
+
+
+def _inputs(state: dict[str, Tensor], tensors: tuple[Tensor | None, ...]) -> list[Tensor]:
+    """Without what is not there."""
+    return [*state.values(), *(tensor for tensor in tensors if tensor is not None)]
 
 
 def _tell(energy: nn.Module, why: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,19 +72,22 @@ def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) 
 
 
 def draw_prior(prior: Prior, path: str | Path) -> None:
-    """Filters, experts and the frequencies that the filters see.
+    """Filters, experts where there are some, and the frequencies that the filters see.
 
     Args:
         prior: A prior.
         path: A ``.png``.
     """
     check_target(path)
-    figure = Figure(figsize=(13, 4.6), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+    experts = getattr(prior.energy, "experts", None)
+    widths = (1.25, 1, 1) if experts is not None else (1.25, 1)
+    figure = Figure(figsize=(4 * sum(widths), 4.6), layout="constrained")
+    first, *middle, last = figure.subplots(1, len(widths), width_ratios=widths)
     filters = prior.filters.detach().cpu()
-    _draw_filters(left, filters)
-    _draw_experts(middle, prior)
-    _draw_spectrum(right, filters, figure)
+    _draw_filters(first, filters)
+    if experts is not None:
+        _draw_experts(middle[0], prior, experts)
+    _draw_spectrum(last, filters, figure)
     _save(figure, path)
 
 
@@ -101,11 +104,11 @@ def _draw_filters(axes: Axes, filters: Tensor) -> None:
     axes.set_axis_off()
 
 
-def _draw_experts(axes: Axes, prior: Prior) -> None:
+def _draw_experts(axes: Axes, prior: Prior, experts: Callable[[Tensor], Tensor]) -> None:
     count = prior.info.filters
     u = torch.linspace(-12, 12, 481)
     with torch.no_grad():
-        curves = prior.energy.experts(u[:, None].expand(-1, count).to(prior.filters.device)).cpu()
+        curves = experts(u[:, None].expand(-1, count).to(prior.filters.device)).cpu()
     for k in range(count):
         axes.plot(u.numpy(), curves[:, k].numpy(), color=_BLUE, alpha=0.35, linewidth=0.8)
     axes.set_title("experts: energy of a filter's response", fontsize=10)

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.parametrize import is_parametrized
 
-from scorematching.functional import modules_of, parameters_of
+from scorematching.functional import modules_of
 from scorematching.graph import Graph
 
 
@@ -26,16 +26,17 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
         raise TypeError(f"x must be float32 or float64, got {x.dtype}: convert it with x.float()")
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(f"x must be a batch of one sample or more, shape (N, ...), got {tuple(x.shape)}")
-    for name, parameter in parameters_of(energy).items():
-        if parameter.dtype != x.dtype or parameter.device != x.device:
-            raise TypeError(
-                f"x is {x.dtype} on {x.device} and {name} is {parameter.dtype} on {parameter.device}: convert one"
-            )
-    for name, module in modules_of(energy):
+    for path, module in modules_of(energy):
+        for name, parameter in module._parameters.items():
+            if parameter is not None and (parameter.dtype != x.dtype or parameter.device != x.device):
+                raise TypeError(
+                    f"x is {x.dtype} on {x.device} and {f'{path}.{name}' if path else name} is {parameter.dtype} on "
+                    f"{parameter.device}: convert one"
+                )
         if isinstance(module, _BatchNorm) and module.training:
-            raise ValueError(f"{name} normalises over the batch, so samples are not independent: call energy.eval()")
+            raise ValueError(f"{path} normalises over the batch, so samples are not independent: call energy.eval()")
         if isinstance(module, _DropoutNd) and module.training and module.p > 0:
-            raise ValueError(f"{name} draws random numbers, so the energy is no function: call energy.eval()")
+            raise ValueError(f"{path} draws random numbers, so the energy is no function: call energy.eval()")
     # One sum is cheap, and tells unless it overflows.
     if finite and not math.isfinite(x.detach().sum()) and not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())

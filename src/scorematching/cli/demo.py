@@ -59,7 +59,9 @@ def demo(
     _denoise(result.prior, output, seed, where)
     _enlarge(result.prior, output, where)
     if result.expected_psnr is not None:
-        console.print(f"PSNR that the loss predicted on held-out noisy crops: {result.expected_psnr:.2f} dB")
+        console.print(
+            f"PSNR of denoising by Stein's estimate, from noisy held-out pictures alone: {result.expected_psnr:.2f} dB"
+        )
     console.print(f"wrote prior.safetensors and the pictures to {output}/", highlight=False)
 
 

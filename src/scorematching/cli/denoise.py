@@ -29,7 +29,9 @@ from scorematching.images.files import check_output
 def denoise(
     picture: PictureArgument,
     output: OutputOption,
-    sigma: Annotated[float, typer.Option("--sigma", help=SIGMA_HELP)],
+    sigma: Annotated[
+        float | None, typer.Option("--sigma", help=SIGMA_HELP, show_default="estimated from the picture")
+    ] = None,
     prior: PriorOption = None,
     steps: LearningOption = 600,
     white: WhiteOption = None,
@@ -47,13 +49,19 @@ def denoise(
     image = sm.read_image(picture)
     check_output(output, image, picture)
     peak = to_planes(image, white).peak
+    if sigma is None:
+        sigma = sm.estimate_noise(image, peak)
+        if not sigma:
+            raise ValueError(f"no noise was found in {picture}: give --sigma")
+        console.print(f"noise found: sigma {sigma:.3g}", highlight=False)
     check_sigma(sigma)
     if prior is not None:
         model = sm.load_prior(prior)
-        own = model.info.sigma * peak
-        if own and not 0.95 < sigma / own < 1.05:
+        low, high = (level * peak for level in model.info.levels or (0.0, 0.0))
+        if low and not 0.95 * low < sigma < 1.05 * high:
+            own = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
             console.print(
-                f"note: this prior is for noise of {own:.3g}; contrast is rescaled to use it at {sigma:g}, which is an "
+                f"note: this prior is for noise of {own}; contrast is rescaled to use it at {sigma:.3g}, which is an "
                 "approximation",
                 highlight=False,
             )

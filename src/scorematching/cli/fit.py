@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -27,26 +27,49 @@ def fit(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the prior: a .safetensors file.")
     ],
-    noisy: Annotated[bool, typer.Option("--noisy", help="The pictures carry noise of level --sigma already.")] = False,
+    noisy: Annotated[bool, typer.Option("--noisy", help="The pictures carry noise already.")] = False,
     sigma: Annotated[
-        float, typer.Option("--sigma", help=SIGMA_HELP + " Without --noisy, such noise is added to the pictures.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            "--sigma",
+            help=SIGMA_HELP + " Without --noisy, such noise is added to the pictures.",
+            show_default="estimated from each picture with --noisy, 0 without",
+        ),
+    ] = None,
+    clean: Annotated[
+        Path | None,
+        typer.Option("--clean", help="Folder of the same pictures without noise: to measure the result, not to learn."),
+    ] = None,
     model: Annotated[
-        str, typer.Option("--model", help="foe: a field of experts. pot: a product of Student-t on patches.")
+        str,
+        typer.Option(
+            "--model",
+            help="foe: a field of experts. pot: a product of Student-t on patches. deep: a convolutional network; it "
+            "denoises best and learns slowest.",
+        ),
     ] = "foe",
     filters: Annotated[
-        int | None, typer.Option("--filters", min=1, help="Number of experts.", show_default="24 (foe), 128 (pot)")
+        int | None,
+        typer.Option("--filters", min=1, help="Experts, or channels.", show_default="24 (foe), 128 (pot), 64 (deep)"),
     ] = None,
     size: Annotated[
-        int | None, typer.Option("--size", min=2, help="Side of a filter or patch.", show_default="5 (foe), 8 (pot)")
+        int | None,
+        typer.Option("--size", min=2, help="Side of a filter or patch.", show_default="5 (foe), 8 (pot), 3 (deep)"),
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option("--depth", min=2, help="Convolutions of a deep prior.", show_default="6")
     ] = None,
     lam: Annotated[
         float | None,
         typer.Option("--lam", help="The regulariser.", show_default="0 with noise, 0.2 without"),
     ] = None,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of Adam; 1500 take a minute or so.")] = 1500,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Steps of Adam; 1500 take a minute or so (deep: 6).")
+    ] = 1500,
     crop: Annotated[int, typer.Option("--crop", min=1, help="Side of the crops to train on, in pixels.")] = 48,
-    rate: Annotated[float, typer.Option("--rate", help="Largest learning rate.")] = 1e-2,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="Largest learning rate.", show_default="0.01 (deep: 0.003)")
+    ] = None,
     compile: Annotated[
         bool | None,
         typer.Option("--compile/--no-compile", help="Compile the training.", show_default="where it is done earlier"),
@@ -57,8 +80,8 @@ def fit(
 ) -> None:
     """Fit a prior to pictures, noisy or clean, and save it as one file.
 
-    With noisy pictures ([bold]--noisy --sigma S[/bold]) no clean one is ever needed: the prior denoises pictures of
-    that noise level by Tweedie's formula.
+    With noisy pictures ([bold]--noisy[/bold]) no clean one is ever needed: the prior denoises pictures of their noise
+    level, or levels, by Tweedie's formula.
 
     A training that is interrupted leaves FILE.training behind; the same command then goes on from there.
 
@@ -67,8 +90,8 @@ def fit(
     check_target(output)
     if output.suffix != ".safetensors":
         raise ValueError(f"{output}: expected a file that ends in .safetensors")
-    if model not in ("foe", "pot"):
-        raise ValueError(f"--model must be foe or pot, got {model}")
+    if model not in get_args(ModelName):
+        raise ValueError(f"--model must be foe, pot or deep, got {model}")
     where = check_device(device)
     checkpoint = output.with_name(output.name + ".training")
     if checkpoint.exists():
@@ -82,12 +105,14 @@ def fit(
                 model=cast(ModelName, model),
                 filters=filters,
                 size=size,
+                depth=depth,
                 lam=lam,
                 steps=steps,
                 crop=crop,
                 rate=rate,
                 seed=seed,
                 peak=white,
+                clean=clean,
                 device=where,
                 progress=progress,
                 checkpoint=checkpoint,
@@ -99,9 +124,14 @@ def fit(
     sm.save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
     console.print(f"wrote {output}: best held-out loss {result.best:+.4f} a pixel", highlight=False)
+    low, high = (255 * level for level in result.prior.info.levels or (0.0, 0.0))
+    if noisy and sigma is None:
+        console.print(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale", highlight=False)
     if result.expected_psnr is not None:
         console.print(
             f"one denoising step with it should give {result.expected_psnr:.2f} dB (Stein's estimate, from noisy "
             "held-out crops; too high where the noise was clipped to the range of the file)",
             highlight=False,
         )
+    if result.psnr is not None:
+        console.print(f"and gives {result.psnr:.2f} dB, by the clean pictures", highlight=False)

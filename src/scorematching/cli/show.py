@@ -33,10 +33,15 @@ def show(
     report.check_target(target)
     info = model.info
     table = Table(show_header=False, box=None)
+    models = {"foe": "field of experts", "pot": "product of Student-t on patches", "deep": "deep convolutional"}
+    low, high = (f"{level * 255:.4g}" for level in info.levels or (0.0, 0.0))
+    sizes = f"{info.filters}, of {info.size} x {info.size} pixels"
+    if info.model == "deep":
+        sizes = f"{info.depth} layers of {info.filters} channels, {sum(p.numel() for p in model.parameters())} weights"
     rows = {
-        "model": {"foe": "field of experts", "pot": "product of Student-t on patches"}[info.model],
-        "experts": f"{info.filters}, of {info.size} x {info.size} pixels",
-        "noise": f"sigma {info.sigma * 255:.4g} on the 0-255 scale" if info.sigma else "none",
+        "model": models[info.model],
+        "experts": sizes,
+        "noise": f"sigma {low if low == high else f'{low} to {high}'} on the 0-255 scale" if info.sigma else "none",
         "lam": f"{info.lam:g}",
         "data": info.data,
         "training": f"{info.steps} steps, seed {info.seed}, scorematching {info.version}",

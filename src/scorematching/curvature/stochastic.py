@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
@@ -66,7 +66,7 @@ class Hutchinson(Curvature):
     recordable: ClassVar[bool] = True
     probes: int | None = None
     distribution: Distribution = "rademacher"
-    generator: torch.Generator | None = None
+    generator: torch.Generator | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_probes(self.probes)

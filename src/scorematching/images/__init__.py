@@ -3,10 +3,12 @@
 from scorematching.images.arrays import Planes, from_planes, to_planes
 from scorematching.images.files import IMAGE_SUFFIXES, find_images, read_image, write_image
 from scorematching.images.metrics import psnr, ssim
+from scorematching.images.noise import estimate_noise
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "Planes",
+    "estimate_noise",
     "find_images",
     "from_planes",
     "psnr",

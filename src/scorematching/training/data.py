@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.images import find_images, read_image, to_planes
+from scorematching.images import estimate_noise, find_images, read_image, to_planes
 
 Picture = np.ndarray | str | Path
 
@@ -31,6 +32,8 @@ class Plane:
         first: The row of the picture that is row 0 here.
         peak: The picture's value of white.
         checksum: Of the picture's pixels.
+        sigma: Standard deviation of the noise that it carries, white being 1; 0 where it is clean.
+        gain: What its values are multiplied by in crops, so that the noise of all planes is the same there.
     """
 
     source: np.ndarray | Path
@@ -40,16 +43,26 @@ class Plane:
     first: int
     peak: float
     checksum: int
+    sigma: float = 0.0
+    gain: float = 1.0
 
     def crop(self, top: int, left: int, side: int) -> Tensor:
-        """A square of pixels, (side, side), white at 1."""
-        image = self.source if isinstance(self.source, np.ndarray) else read_image(self.source)
+        """A square of pixels, (side, side), white at ``gain``."""
+        image = self._image()
         top += self.first
-        return to_planes(image[top : top + side, left : left + side], self.peak).data[self.channel, 0]
+        return self.gain * to_planes(image[top : top + side, left : left + side], self.peak).data[self.channel, 0]
+
+    def pixels(self) -> Tensor:
+        """All of it, white at ``gain``."""
+        rows = self._image()[self.first : self.first + self.shape[0]]
+        return self.gain * to_planes(rows, self.peak).data[self.channel, 0]
 
     def rows(self, start: int, stop: int) -> Plane:
         """Some rows of it."""
         return replace(self, shape=(stop - start, self.shape[1]), first=self.first + start)
+
+    def _image(self) -> np.ndarray:
+        return self.source if isinstance(self.source, np.ndarray) else read_image(self.source)
 
 
 def open_pictures(pictures: Iterable[Picture] | Picture, peak: float | None = None) -> list[list[Plane]]:
@@ -93,6 +106,40 @@ def _planes_of(image: np.ndarray, source: np.ndarray | Path, name: str, peak: fl
     count, _, height, width = planes.data.shape
     checksum = zlib.crc32(np.ascontiguousarray(image).tobytes())
     return [Plane(source, name, c, (height, width), 0, planes.peak, checksum) for c in range(count)]
+
+
+def with_noise(
+    pictures: Sequence[list[Plane]], sigma: float | Sequence[float] | None
+) -> tuple[list[list[Plane]], float]:
+    """Noisy pictures that know their noise, and the level that their crops are brought to, white being 1.
+
+    Args:
+        pictures: One list of planes a picture.
+        sigma: Standard deviation of the noise in the pictures' own units: one for all, one a picture, or ``None`` to
+            estimate each picture's by :func:`scorematching.images.estimate_noise`.
+
+    Returns:
+        The pictures, and the mean of their levels.
+
+    Raises:
+        ValueError: There are more or fewer levels than pictures, or one is not positive.
+    """
+    peak = pictures[0][0].peak
+    if sigma is None:
+        levels = [
+            float(np.mean([estimate_noise(plane.pixels().numpy(), 1.0) for plane in planes])) for planes in pictures
+        ]
+    else:
+        levels = [s / peak for s in ([sigma] * len(pictures) if isinstance(sigma, int | float) else sigma)]
+    if len(levels) != len(pictures):
+        raise ValueError(f"sigma must be one number, or one a picture: got {len(levels)} for {len(pictures)} pictures")
+    for planes, level in zip(pictures, levels, strict=True):
+        if not 0 < level < math.inf:
+            how = "was found to be" if sigma is None else "must be above 0, got"
+            raise ValueError(f"{planes[0].name}: the noise level {how} {level * peak:g}")
+    mean = levels[0] if len(set(levels)) == 1 else math.fsum(levels) / len(levels)
+    known = zip(pictures, levels, strict=True)
+    return [[replace(p, sigma=level, gain=mean / level) for p in planes] for planes, level in known], mean
 
 
 def split(pictures: Sequence[list[Plane]], rows: int, share: float = 0.1) -> tuple[list[Plane], list[Plane]]:

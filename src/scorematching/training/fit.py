@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,10 +14,18 @@ import torch
 
 from scorematching._version import __version__
 from scorematching.compiling import backend, compiled
-from scorematching.prior import ModelName, PriorInfo, build_prior
-from scorematching.training.data import CropStream, Picture, Plane, open_pictures, split
+from scorematching.prior import ModelName, Prior, PriorInfo, build_prior
+from scorematching.training.data import CropStream, Picture, Plane, open_pictures, split, with_noise
+from scorematching.training.quality import HeldOut
 from scorematching.training.trainer import FitResult, Progress, Trainer
 
+#: By default.
+_SIZES: dict[str, dict[str, int]] = {
+    "foe": {"size": 5, "filters": 24},
+    "pot": {"size": 8, "filters": 128},
+    "deep": {"size": 3, "filters": 64, "depth": 6},
+}
+_RATES = {"foe": 1e-2, "pot": 1e-2, "deep": 3e-3}
 #: Of white: at this level the experts see clean pictures, whose own scale is not known.
 _UNIT_OF_CLEAN = 10 / 255
 #: Seconds that compilation saves for each response of an expert, and that it takes where nothing is in torch's cache.
@@ -26,18 +35,20 @@ _SAVED_A_RESPONSE, _SECONDS_OF_COMPILATION = 1e-8, 30.0
 def fit(
     pictures: Iterable[Picture] | Picture,
     *,
-    sigma: float = 0.0,
+    sigma: float | Sequence[float] | None = None,
     noisy: bool = False,
     model: ModelName = "foe",
     filters: int | None = None,
     size: int | None = None,
+    depth: int | None = None,
     lam: float | None = None,
     steps: int = 1500,
     batch: int = 16,
     crop: int = 48,
-    rate: float = 1e-2,
+    rate: float | None = None,
     seed: int = 0,
     peak: float | None = None,
+    clean: Iterable[Picture] | Picture | None = None,
     device: str | torch.device = "cpu",
     progress: Callable[[Progress], None] | None = None,
     checkpoint: str | Path | None = None,
@@ -48,20 +59,27 @@ def fit(
     Args:
         pictures: Arrays, picture files, folders, or one of them; grey or colour (each channel is then a picture of its
             own).
-        sigma: Standard deviation of the noise, in the pictures' own units (0-255 for 8 bit).
+        sigma: Standard deviation of the noise, in the pictures' own units (0-255 for 8 bit). Noisy pictures may have
+            one each; by default theirs is estimated (:func:`scorematching.images.estimate_noise`), and clean ones
+            are taken as they are.
         noisy: Whether the pictures carry that noise already. If not, fresh noise of level ``sigma`` is added to each
-            crop; either way the model is one of noisy pictures, and Tweedie's formula denoises with it.
-        model: ``"foe"``, a field of experts, or ``"pot"``, a product of Student-t on whitened patches.
-        filters: Number of experts. By default 24 for ``"foe"`` and 128 for ``"pot"``.
-        size: Side of a filter or patch. By default 5 for ``"foe"`` and 8 for ``"pot"``.
+            crop; either way the model is one of noisy pictures, and Tweedie's formula denoises with it. Where levels
+            differ, the contrast of crops is changed so that their noise is the same: the prior then serves all levels.
+        model: ``"foe"``, a field of experts; ``"pot"``, a product of Student-t on whitened patches; ``"deep"``, a
+            convolutional network, which denoises best and learns slowest.
+        filters: Number of experts, or channels. By default 24 for ``"foe"``, 128 for ``"pot"``, 64 for ``"deep"``.
+        size: Side of a filter or patch. By default 5 for ``"foe"``, 8 for ``"pot"``, 3 for ``"deep"``.
+        depth: Convolutions of a deep prior. By default 6.
         lam: The regulariser. By default 0 where there is noise, and 0.2 where there is none: without either the
             loss of quantised pictures has no minimum.
         steps: Of Adam, with a one-cycle learning rate and gradients clipped to norm 1.
         batch: Crops a step.
         crop: Side of a crop.
-        rate: Largest learning rate.
+        rate: Largest learning rate. By default 0.01, and 0.003 for ``"deep"``.
         seed: Same seed, same data, same machine and number of threads: same bits.
         peak: The pictures' value of white, as in :func:`scorematching.images.to_planes`.
+        clean: The same pictures without their noise, where there are such, in the same order. Nothing is learned from
+            them: they tell the true quality of the result on what was held out.
         device: Where to compute.
         progress: Called now and then with the state of the training.
         checkpoint: A file that keeps the training's state now and then. If it exists, and holds a state of this very
@@ -85,38 +103,74 @@ def fit(
         >>> result.prior.info.filters
         4
     """
-    _check_options(sigma=sigma, noisy=noisy, rate=rate, lam=lam)
+    _check_options(noisy=noisy, rate=rate, lam=lam)
     if compile not in (True, False, "auto"):
         raise ValueError(f"compile must be True, False or 'auto', got {compile!r}")
     _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
     planes = open_pictures(pictures, peak)
-    names, white = [channels[0].name for channels in planes], planes[0][0].peak
-    info = _describe(names, sigma / white, noisy, model, filters, size, lam, seed, steps)
-    training, held_out = split(planes, rows=2 * info.size)
-    fresh = 0.0 if noisy else info.sigma
+    planes, level = with_noise(planes, sigma) if noisy else (planes, _fresh(sigma, planes[0][0].peak))
+    sizes = {"size": size, "filters": filters, "depth": depth}
+    info = _describe(planes, level, noisy, model, sizes, lam, seed, steps)
+    prior = build_prior(info)
+    training, held_out = split(planes, rows=_least_rows(prior))
+    fresh = 0.0 if noisy else level
     trainer = Trainer(
-        prior=build_prior(info).to(device),
-        stream=CropStream(*_usable(training, crop, info), batch, fresh, seed),
-        held_out=CropStream(*_usable(held_out, crop, info), 2 * batch, fresh, seed + 1)[0],
-        rate=rate,
+        prior=prior.to(device),
+        stream=CropStream(*_usable(training, crop, prior), batch, fresh, seed),
+        held_out=CropStream(*_usable(held_out, crop, prior), 2 * batch, fresh, seed + 1)[0],
+        rate=rate if rate is not None else _RATES[model],
     )
+    known = None if clean is None else _clean_held_out(clean, peak, planes, prior)
     wanted = (_worth_compiling(info, trainer) or bool(backend())) if compile == "auto" else compile
     with nullcontext() if wanted == bool(backend()) else compiled(wanted):
         if checkpoint is not None:
             trainer.use_checkpoint(Path(checkpoint))
-        return trainer.run(progress)
+        result = trainer.run(progress)
+    if level:
+        result.expected_psnr, result.psnr = HeldOut(held_out, fresh, known, seed).quality(prior)
+    return result
+
+
+def _fresh(sigma: float | Sequence[float] | None, peak: float) -> float:
+    """The level of the noise that is added to clean pictures, white being 1."""
+    level = 0.0 if sigma is None else sigma
+    if not isinstance(level, int | float) or not 0 <= level < math.inf:
+        raise ValueError(f"sigma must be a number of 0 or more, got {sigma}; only noisy pictures have one each")
+    return level / peak
+
+
+def _clean_held_out(
+    clean: Iterable[Picture] | Picture, peak: float | None, planes: list[list[Plane]], prior: Prior
+) -> list[Plane]:
+    """The clean planes that belong to those held out, brought to the same contrast."""
+    pictures = open_pictures(clean, peak)
+    shapes, expected = ([[plane.shape for plane in channels] for channels in found] for found in (pictures, planes))
+    if shapes != expected:
+        raise ValueError(f"clean must be the same pictures: {len(pictures)} of {len(planes)}, or of other shapes")
+    like = [
+        [replace(one, gain=other.gain) for one, other in zip(*pair, strict=True)]
+        for pair in zip(pictures, planes, strict=True)
+    ]
+    return split(like, rows=_least_rows(prior))[1]
+
+
+def _least_rows(prior: Prior) -> int:
+    """Of what is held out of a single picture."""
+    return max(2 * prior.info.size, prior.least)
 
 
 def _worth_compiling(info: PriorInfo, trainer: Trainer) -> bool:
     """Whether a compiled training is done earlier, by the responses of experts that it has to work out."""
+    if info.model == "deep" or trainer.device.type != "cpu":
+        return False  # its convolutions take the time
     positions = trainer.stream.batch * trainer.stream.crop**2 / (1 if info.model == "foe" else info.size**2)
-    saved = _SAVED_A_RESPONSE * info.steps * info.filters * positions
-    return trainer.device.type == "cpu" and saved > _SECONDS_OF_COMPILATION
+    return _SAVED_A_RESPONSE * info.steps * info.filters * positions > _SECONDS_OF_COMPILATION
 
 
-def _usable(planes: list[Plane], crop: int, info: PriorInfo) -> tuple[list[Plane], int]:
+def _usable(planes: list[Plane], crop: int, prior: Prior) -> tuple[list[Plane], int]:
     """The planes that crops fit into, and the side of a crop: as wished, if a plane is large enough for that."""
-    side = max(min(crop, max(min(plane.shape) for plane in planes)), 2 * info.size)
+    side = max(min(crop, max(min(plane.shape) for plane in planes)), 2 * prior.info.size, prior.least)
+    side -= side % prior.block
     large = [plane for plane in planes if min(plane.shape) >= side]
     small = sorted({plane.name for plane in planes} - {plane.name for plane in large})
     if large and small:
@@ -124,12 +178,10 @@ def _usable(planes: list[Plane], crop: int, info: PriorInfo) -> tuple[list[Plane
     return large or planes, side
 
 
-def _check_options(*, sigma: float, noisy: bool, rate: float, lam: float | None) -> None:
-    if not (sigma >= 0 and math.isfinite(sigma)):
-        raise ValueError(f"sigma must be a number of 0 or more, got {sigma}")
-    if noisy and sigma == 0:
-        raise ValueError("noisy pictures need their noise level: give sigma, above 0")
-    if not rate > 0:
+def _check_options(*, noisy: bool, rate: float | None, lam: float | None) -> None:
+    if not isinstance(noisy, bool):
+        raise ValueError(f"noisy must be True or False, got {noisy!r}")
+    if rate is not None and not rate > 0:
         raise ValueError(f"rate must be positive, got {rate}")
     if lam is not None and not (lam >= 0 and math.isfinite(lam)):
         raise ValueError(f"lam must be a number of 0 or more, got {lam}")
@@ -143,27 +195,29 @@ def _check_counts(**counts: int) -> None:
 
 
 def _describe(
-    names: list[str],
-    sigma: float,
+    planes: list[list[Plane]],
+    level: float,
     noisy: bool,
     model: ModelName,
-    filters: int | None,
-    size: int | None,
+    sizes: dict[str, int | None],
     lam: float | None,
     seed: int,
     steps: int,
 ) -> PriorInfo:
+    names = [channels[0].name for channels in planes]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    kind = "noisy" if noisy else "clean"
+    chosen = {"size": 0, "filters": 0, **_SIZES.get(model, {})}
+    chosen |= {name: size for name, size in sizes.items() if size is not None}
+    levels = [channels[0].sigma for channels in planes] if noisy else [level]
     return PriorInfo(
+        **chosen,
         model=model,
-        size=size if size is not None else {"foe": 5, "pot": 8}.get(model, 0),
-        filters=filters if filters is not None else {"foe": 24, "pot": 128}.get(model, 0),
-        unit=sigma or _UNIT_OF_CLEAN,
-        sigma=sigma,
-        lam=lam if lam is not None else (0.0 if sigma else 0.2),
+        unit=level or _UNIT_OF_CLEAN,
+        sigma=level,
+        lam=lam if lam is not None else (0.0 if level else 0.2),
         seed=seed,
         steps=steps,
-        data=f"{len(names)} {kind} pictures: {shown}",
+        data=f"{len(names)} {'noisy' if noisy else 'clean'} pictures: {shown}",
         version=__version__,
+        levels=(min(levels), max(levels)),
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,25 +49,17 @@ class FitResult:
         prior: The state with the best held-out loss.
         history: Triples (step, loss, held-out loss), the losses a pixel and in units of ``prior.info.unit``.
         best: The best held-out loss.
+        expected_psnr: Of one Tweedie step on held-out noisy pictures, before clipping, in dB with white at 1: Stein's
+            estimate, which needs no clean picture. It is unbiased for Gaussian noise, and too high where the noise was
+            clipped to the range of the file. ``None`` for clean training data, and where no noise is left.
+        psnr: The true one, where clean pictures were given to compare with.
     """
 
     prior: Prior
     history: list[tuple[int, float, float]] = field(default_factory=list)
     best: float = math.inf
-
-    @property
-    def expected_psnr(self) -> float | None:
-        """Stein's estimate of the PSNR (dB, white at 1) of one Tweedie step on held-out noisy pictures.
-
-        From ``SURE = sigma^4 2J + D sigma^2``. It is unbiased for Gaussian noise, and too high where the noise was
-        clipped to the range of the file. ``None`` where J is not that of the denoiser: for clean training data,
-        ``lam`` above zero, patches; and where no noise is left to estimate from.
-        """
-        info = self.prior.info
-        share = 1 + 2 * self.best
-        if info.model != "foe" or not info.sigma or info.lam or not share > 0:
-            return None
-        return -20 * math.log10(info.sigma) - 10 * math.log10(share)
+    expected_psnr: float | None = None
+    psnr: float | None = None
 
 
 class Trainer:
@@ -106,7 +99,7 @@ class Trainer:
 
     def _advance(self) -> None:
         """One step of Adam."""
-        loss = self.prior.loss(self.stream[self.step].to(self.device))
+        loss = self.prior.loss(self.stream[self.step].to(self.device), self._generator(1 + self.step))
         value = loss.item()
         if not math.isfinite(value):
             raise ValueError(
@@ -125,10 +118,15 @@ class Trainer:
     def _evaluate(self) -> None:
         """The held-out loss; the state is kept if it is the best so far."""
         with torch.no_grad():
-            value = float(self.prior.loss(self.held_out))
+            value = float(self.prior.loss(self.held_out, self._generator(0)))
         self.result.history.append((self.step, self.running, value))
         if value < self.result.best:
             self.result.best, self.best_state = value, self._copy()
+
+    def _generator(self, number: int) -> torch.Generator:
+        """Of the random probes of a step; number 0 for those on the held-out crops, the same at each look."""
+        seed = np.random.SeedSequence((self.prior.info.seed, number)).generate_state(1, np.uint64)[0]
+        return torch.Generator().manual_seed(int(seed))
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: t.detach().clone() for name, t in self.prior.state_dict().items()}
@@ -186,8 +184,9 @@ class Trainer:
             "threads": torch.get_num_threads(),
             "backend": backend(),
         }
-        planes = [[plane.name, *plane.shape, plane.checksum] for plane in stream.planes]
-        return {**dataclasses.asdict(self.prior.info), **settings, "planes": planes}
+        planes = [[plane.name, *plane.shape, plane.checksum, plane.gain] for plane in stream.planes]
+        info = self.prior.info
+        return {**dataclasses.asdict(info), "levels": list(info.levels or ()), **settings, "planes": planes}
 
 
 def _unprefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,0 +1,134 @@
+"""Image priors: an energy, the scale and place at which it looks at a picture, tiles."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scorematching.compiling import run
+from scorematching.graph import Graph
+from scorematching.prior.info import PriorInfo
+
+
+class Prior(nn.Module, ABC):
+    """An energy of pictures, ``p(x) ∝ exp(-E(x))``. Pictures are planes: (N, 1, H, W), black 0, white 1.
+
+    Attributes:
+        info: What it is and where it came from.
+        margin: How many pixels a pixel's score looks to each side; a multiple of ``block``.
+    """
+
+    #: In units of ``info.unit``.
+    energy: Graph
+    #: Pictures are worked on in blocks of this side; those that are not made of whole blocks get some mirrored pixels.
+    block = 1
+    #: Tiles of this side are worked on one at a time: memory does not grow with the picture, and a tile fits the cache.
+    tile = 128
+
+    def __init__(self, info: PriorInfo, margin: int) -> None:
+        super().__init__()
+        self.info, self.margin = info, margin
+
+    @property
+    @abstractmethod
+    def filters(self) -> Tensor:
+        """The filters as they meet the picture, (K, n, n)."""
+
+    @abstractmethod
+    def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The score matching loss on crops of pictures with ``info.lam``, a pixel, in units of ``info.unit``.
+
+        Args:
+            crops: Shape (N, 1, H, W).
+            generator: What random probes are drawn with, where there are any.
+        """
+
+    @abstractmethod
+    def _energy(self, planes: Tensor) -> Tensor:
+        """Energy of each padded plane, in units of ``info.unit``: (N, 1, H, W) to (N,)."""
+
+    @abstractmethod
+    def _gradient(self, planes: Tensor) -> Tensor:
+        """Its gradient, (N, 1, H, W)."""
+
+    def fit_preprocessing(self, crops: Tensor) -> None:
+        """Set what is estimated from the data before the training; nothing by default."""
+
+    def constrain(self) -> None:
+        """Project the parameters onto those allowed; called after each step of the training. Nothing by default."""
+
+    def score(self, planes: Tensor) -> Tensor:
+        """``grad log p`` of each plane given its mirrored surroundings: (N, 1, H, W), in tiles and without seams.
+
+        Raises:
+            ValueError: Not of shape (N, 1, H, W), or too small.
+        """
+        padded = self._padded(planes)
+        m, result = self.margin, torch.empty_like(planes)
+        for rows, columns in self._tiles(padded[..., 2 * m :, 2 * m :]):
+            around = padded[..., rows.start : rows.stop + 2 * m, columns.start : columns.stop + 2 * m]
+            inner = result[..., rows, columns]
+            height, width = inner.shape[2:]
+            gradient = run(type(self)._gradient, self, around / self.info.unit)
+            inner.copy_(gradient[..., m : m + height, m : m + width] / -self.info.unit)
+        return result
+
+    @torch.no_grad()
+    def energy_and_gradient(self, planes: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies with mirrored borders, (N,), and their exact gradient by the planes, (N, 1, H, W); in tiles.
+
+        Raises:
+            ValueError: Not of shape (N, 1, H, W), or too small.
+        """
+        leaf = planes.detach().requires_grad_()
+        with torch.enable_grad():
+            padded = self._padded(leaf) / self.info.unit
+        energies, by_padded = planes.new_zeros(len(planes)), torch.zeros_like(padded)
+        m = self.margin
+        places = padded[..., m:, m:]  # one for each patch: its energy belongs to one tile
+        for rows, columns in self._tiles(places):
+            part = (..., slice(rows.start, rows.stop + m), slice(columns.start, columns.stop + m))
+            energy, gradient = run(_energy_and_gradient, self, padded[part])
+            energies += energy
+            by_padded[part] += gradient
+        return energies, torch.autograd.grad(padded, leaf, by_padded)[0]
+
+    @property
+    def least(self) -> int:
+        """Pixels that a picture must have in height and width."""
+        return self.margin + self.block
+
+    def _padded(self, planes: Tensor) -> Tensor:
+        if planes.ndim != 4 or planes.shape[1] != 1 or min(planes.shape[2:]) < self.least:
+            raise ValueError(
+                f"expected planes of shape (N, 1, H, W), H and W {self.least} or more, got {tuple(planes.shape)}"
+            )
+        bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
+        return F.pad(planes, [self.margin, right, self.margin, bottom], mode="reflect")
+
+    def _tiles(self, planes: Tensor) -> Iterator[tuple[slice, slice]]:
+        height, width = planes.shape[2:]
+        for top in range(0, height, self.tile):
+            for left in range(0, width, self.tile):
+                yield slice(top, min(top + self.tile, height)), slice(left, min(left + self.tile, width))
+
+
+def _energy_and_gradient(prior: Prior, planes: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a tile."""
+    return prior._energy(planes), prior._gradient(planes)
+
+
+@torch.no_grad()
+def keep_bounded(info: PriorInfo, weights: Tensor) -> None:
+    """Project the weights of experts onto those allowed.
+
+    A prior of clean pictures is for MAP at any noise level, which needs an energy that is bounded below: no expert of
+    it may have a negative weight. With noisy pictures Tweedie's formula needs no such thing, and free weights denoise
+    better.
+    """
+    if not info.sigma:
+        weights.clamp_(min=0)

@@ -1,0 +1,67 @@
+"""What a prior is and where it came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+ModelName = Literal["foe", "pot", "deep"]
+
+
+@dataclass(frozen=True)
+class PriorInfo:
+    """What a prior is and where it came from; intensities are shares of white.
+
+    Attributes:
+        model: ``"foe"`` (field of experts), ``"pot"`` (product of Student-t on patches) or ``"deep"`` (convolutional).
+        size: Side of a filter or patch, in pixels; of a deep prior in blocks of pixels.
+        filters: Number of experts; of a deep prior the channels of a layer.
+        unit: The intensity that the energy sees as 1: the noise level where there is one.
+        sigma: Standard deviation of the noise in the training data; 0 for clean data.
+        lam: The regulariser of the loss, in units of ``unit`` squared.
+        seed: Of the training.
+        steps: Of the training.
+        data: What it was trained on, in words.
+        version: Of this library.
+        depth: Convolutions of a deep prior, one behind the other.
+        levels: The lowest and the highest noise level in the training data; ``sigma`` twice if not given.
+    """
+
+    model: ModelName
+    size: int
+    filters: int
+    unit: float
+    sigma: float
+    lam: float
+    seed: int
+    steps: int
+    data: str
+    version: str
+    depth: int = 1
+    levels: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.model not in get_args(ModelName):
+            raise ValueError(f"model must be 'foe', 'pot' or 'deep', got {self.model!r}")
+        for name, largest in (("size", 64), ("filters", 4096), ("depth", 64), ("seed", None), ("steps", None)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0 or (largest is not None and value > largest):
+                limit = f"a whole number of 0 to {largest}" if largest else "a whole number of 0 or more"
+                raise ValueError(f"{name} must be {limit}, got {value!r}")
+        for name in ("unit", "sigma", "lam"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < math.inf or (name == "unit" and value == 0):
+                raise ValueError(f"unit must be positive, sigma and lam 0 or more, got {name}={value!r}")
+        low, high = (self.sigma, self.sigma) if self.levels is None else self.levels
+        if not all(isinstance(level, int | float) and 0 <= level < math.inf for level in (low, high)) or low > high:
+            raise ValueError(f"levels must be two numbers of 0 or more, the lower one first, got {self.levels!r}")
+        object.__setattr__(self, "levels", (float(low), float(high)))
+        for name in ("data", "version"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be text, got {getattr(self, name)!r}")
+
+    def replace(self, **changes: object) -> PriorInfo:
+        """A copy with some entries changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
