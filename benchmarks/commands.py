@@ -18,9 +18,11 @@ from benchmarks.plots import draw_growth
 from benchmarks.precision import precision
 from benchmarks.profiles import profiles
 from benchmarks.recovery import recovery
+from benchmarks.restoration import restoration
 from benchmarks.steps import run_steps, steps
 from benchmarks.tasks import FOLDER, MEMORY, MemoryOption, OutputOption, QuickOption, write_figures
 from benchmarks.throughput import run_throughput, throughput
+from benchmarks.training import training
 from scorematching.cli.common import console, keep_freed_memory
 
 HELP = """Figures of this library, measured on this machine.
@@ -42,7 +44,7 @@ app = typer.Typer(add_completion=False, help=HELP, rich_markup_mode="rich")
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, against peers": (steps, deep, growth, throughput),
     "Speed, of formulations and methods": (profiles, convolutions, calibration),
-    "Accuracy and restoration": (curvature, precision, denoising, levels, recovery),
+    "Accuracy and restoration": (curvature, precision, training, restoration, denoising, levels, recovery),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

@@ -56,6 +56,64 @@ def test_fit_denoise_upscale_show(picture: Path, tmp_path: Path, capsys: pytest.
     assert {p.name for p in tmp_path.iterdir()} == {"noisy.png", "p.safetensors", "clean.png", "large.tif", "p.png"}
 
 
+def test_a_deep_prior_of_noise_that_is_found(
+    picture: Path, photograph: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The level is estimated, for the prior and for the picture; where there is a clean one the truth is told."""
+    (tmp_path / "clean").mkdir()
+    sm.write_image(tmp_path / "clean" / "it.png", photograph)
+    prior, out = tmp_path / "p.safetensors", tmp_path / "out.png"
+    sizes = ("--model", "deep", "--filters", 4, "--depth", 2, "--steps", 5, "--crop", 24)
+    assert run("fit", picture, "-o", prior, "--noisy", "--clean", tmp_path / "clean", *sizes) == 0
+    said = capsys.readouterr().out.replace("\n", " ")
+    assert "noise levels found" in said
+    assert "by the clean pictures" in said
+    assert run("denoise", picture, "-o", out, "--prior", prior) == 0
+    assert "noise found: 2" in capsys.readouterr().out
+    assert run("show", prior) == 0
+    assert "2 layers of 4 channels" in capsys.readouterr().out
+
+
+def test_a_folder_is_denoised_to_a_folder(
+    picture: Path, prior_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A picture that can't be read is named, and stops no other."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(picture.read_bytes())
+    assert run("denoise", folder, "-o", out, "--prior", prior_file) == 0
+    assert "wrote 2 pictures" in capsys.readouterr().out
+    (folder / "c.png").write_bytes(b"rubbish")
+    (out / "a.png").unlink()
+    assert run("denoise", folder, "-o", out, "--prior", prior_file) == 1
+    said = capsys.readouterr()
+    assert "wrote 2 pictures" in said.out
+    assert "c.png can't be read" in said.err.replace("\n", " ")
+    assert {p.name for p in out.iterdir()} == {"a.png", "b.png"}
+
+
+def test_a_page_on_the_result(picture: Path, prior_file: Path, photograph: np.ndarray, tmp_path: Path) -> None:
+    sm.write_image(tmp_path / "truth.png", photograph)
+    paths = ("--prior", prior_file, "--report", tmp_path / "it.html", "--reference", tmp_path / "truth.png")
+    assert run("denoise", picture, "-o", tmp_path / "out.png", *paths) == 0
+    page = (tmp_path / "it.html").read_text()
+    assert "noisy.png, denoised" in page
+    assert page.count("SSIM") == 2
+
+
+def test_inpaint_and_deblur(picture: Path, prior_file: Path, photograph: np.ndarray, tmp_path: Path) -> None:
+    holes, kernel = np.zeros(photograph.shape, np.uint8), np.zeros((5, 5), np.uint8)
+    holes[20:30, 40:50], kernel[2, 1:4] = 255, 80
+    sm.write_image(tmp_path / "holes.png", holes)
+    sm.write_image(tmp_path / "kernel.png", kernel)
+    outs = [tmp_path / f"{i}.png" for i in range(3)]
+    assert run("inpaint", picture, "--mask", tmp_path / "holes.png", "-o", outs[0], "--prior", prior_file) == 0
+    assert run("deblur", picture, "--blur", 1, "-o", outs[1], "--prior", prior_file, "--sigma", 25) == 0
+    assert run("deblur", picture, "--kernel", tmp_path / "kernel.png", "-o", outs[2], "--prior", prior_file) == 0
+    assert all(sm.read_image(out).shape == photograph.shape for out in outs)
+
+
 def test_show_writes_beside_nothing_else(prior_file: Path, tmp_path: Path) -> None:
     photograph = tmp_path / "prior.png"
     photograph.write_bytes(b"mine")
@@ -127,13 +185,13 @@ def test_check_passes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 BAD = {
-    "no file": (("denoise", "none.png", "-o", "OUT.png", "--sigma", "25"), "no such file: none.png"),
+    "no file": (("denoise", "none.png", "-o", "OUT.png", "--sigma", "25"), "no such file or folder: none.png"),
     "bad file": (("denoise", "BAD.png", "-o", "OUT.png", "--sigma", "25"), "can't be read as a picture"),
     "no folder": (("denoise", "IN", "-o", "none/OUT.png", "--sigma", "25"), "no such folder: none"),
     "negative sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "-25"), "positive number, got -25"),
     "NaN sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "nan"), "positive number, got nan"),
     "no number": (("denoise", "IN", "-o", "OUT.png", "--sigma", "much"), "Invalid value for '--sigma'"),
-    "no noise": (("denoise", "FLAT.png", "-o", "OUT.png"), "no noise was found in FLAT.png: give --sigma"),
+    "no noise": (("denoise", "FLAT.png", "-o", "OUT.png"), "FLAT.png: the noise level was found to be 0"),
     "onto itself": (("denoise", "IN", "-o", "IN", "--sigma", "25"), "is the input"),
     "no kind": (("denoise", "IN", "-o", "OUT.gif", "--sigma", "25"), "ends in .png"),
     "no prior": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--prior", "none"), "no such file: none"),
@@ -150,7 +208,9 @@ BAD = {
     "show: no prior": (("show", "BAD.png"), "not a safetensors file"),
     "show: ending": (("show", "PRIOR", "-o", "OUT.txt"), "ends in .png"),
     "demo: a file": (("demo", "-o", "BAD.png"), "is a file, expected a folder"),
-    "onto a folder": (("denoise", "IN", "-o", "FOLDER.png", "--sigma", "25"), "FOLDER.png is a folder"),
+    "onto a folder": (("upscale", "IN", "-o", "FOLDER.png"), "FOLDER.png is a folder"),
+    "many into one": (("denoise", "IN", "SMALL.png", "-o", "OUT.png", "--sigma", "25"), "OUT.png is a file's name"),
+    "onto themselves": (("denoise", ".", "-o", ".", "--sigma", "25"), "is the input"),
     "huge sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "1e300", "--prior", "PRIOR"), "NaN or infinite"),
     "huge factor": (("upscale", "IN", "-o", "OUT.png", "--factor", "100000"), "Invalid value for '--factor'"),
     "no such device": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--device", "meta"), "no device 'meta'"),
@@ -158,6 +218,26 @@ BAD = {
     "fit: onto a picture": (("fit", "IN", "-o", "IN"), "ends in .safetensors"),
     "fit: small": (("fit", "SMALL.png", "-o", "OUT.safetensors", "--sigma", "9"), "4 rows is too small to fit to"),
     "fit: huge": (("fit", "IN", "-o", "OUT.safetensors", "--sigma", "9", "--size", "1000"), "size must be a whole"),
+    "inpaint: mask": (
+        ("inpaint", "IN", "--mask", "SMALL.png", "-o", "OUT.png", "--prior", "PRIOR"),
+        "the mask is (4, 4)",
+    ),
+    "inpaint: all": (
+        ("inpaint", "IN", "--mask", "WHITE.png", "-o", "OUT.png", "--prior", "PRIOR"),
+        "pixel that is known",
+    ),
+    "deblur: none": (("deblur", "IN", "-o", "OUT.png", "--prior", "PRIOR"), "one of --blur and --kernel"),
+    "deblur: even": (
+        ("deblur", "IN", "-o", "OUT.png", "--prior", "PRIOR", "--kernel", "WHITE.png"),
+        "odd sides, got shape (40, 40)",
+    ),
+    "deblur: black": (("deblur", "IN", "-o", "OUT.png", "--prior", "PRIOR", "--kernel", "SMALL.png"), "is black"),
+    "report: ending": (("denoise", "IN", "-o", "OUT.png", "--report", "OUT.png"), "ends in .html"),
+    "report: reference": (
+        ("denoise", "IN", "-o", "OUT.png", "--report", "OUT.html", "--reference", "SMALL.png"),
+        "SMALL.png is (4, 4), the picture is (96, 120)",
+    ),
+    "no report": (("denoise", "IN", "-o", "OUT.png", "--reference", "SMALL.png"), "is for the page of --report"),
     "no command": (("paint",), "No such command 'paint'"),
 }
 
@@ -177,6 +257,7 @@ def test_bad_input_ends_in_one_line(
     (tmp_path / "FOLDER.png").mkdir()
     sm.write_image(tmp_path / "SMALL.png", np.zeros((4, 4), np.uint8))
     sm.write_image(tmp_path / "FLAT.png", np.zeros((40, 40), np.uint8))
+    sm.write_image(tmp_path / "WHITE.png", np.full((40, 40), 255, np.uint8))
     arguments, message = BAD[name]
     names = {"IN": picture.name, "PRIOR": prior_file.name}
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}

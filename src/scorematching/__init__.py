@@ -32,7 +32,17 @@ from scorematching.losses import (
 )
 from scorematching.models import NICE, DeepField, FieldsOfExperts, PoT, Whitening
 from scorematching.prior import Prior, PriorInfo
-from scorematching.restoration import BicubicDownsampling, denoise, upscale
+from scorematching.restoration import (
+    BicubicDownsampling,
+    Blur,
+    FunctionOperator,
+    Mask,
+    check_adjoint,
+    denoise,
+    gaussian_kernel,
+    restore,
+    upscale,
+)
 from scorematching.tracing import from_torch
 from scorematching.training import FitResult, Progress, fit, load_prior, save_prior
 
@@ -40,6 +50,7 @@ __all__ = [
     "NICE",
     "ApproximationWarning",
     "BicubicDownsampling",
+    "Blur",
     "CheckError",
     "ClosedForm",
     "Coloring",
@@ -54,9 +65,11 @@ __all__ = [
     "FieldsOfExperts",
     "FitResult",
     "Full",
+    "FunctionOperator",
     "Graph",
     "Hutchinson",
     "Jacobian",
+    "Mask",
     "PoT",
     "Prior",
     "PriorInfo",
@@ -66,6 +79,7 @@ __all__ = [
     "Whitening",
     "__version__",
     "brute_force",
+    "check_adjoint",
     "check_gradients",
     "check_layer",
     "compiled",
@@ -78,10 +92,12 @@ __all__ = [
     "fit",
     "fit_closed_form",
     "from_torch",
+    "gaussian_kernel",
     "hessian_diagonal",
     "load_prior",
     "psnr",
     "read_image",
+    "restore",
     "save_prior",
     "score",
     "score_matching_loss",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from scorematching._version import __version__
-from scorematching.cli import check, demo, denoise, fit, show, upscale
+from scorematching.cli import check, demo, denoise, fit, inverse, show, upscale
 from scorematching.cli.common import errors, keep_freed_memory
 
 _HELP = (
@@ -44,6 +44,8 @@ app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.command("denoise")(denoise.denoise)
 app.command("upscale")(upscale.upscale)
+app.command("inpaint")(inverse.inpaint)
+app.command("deblur")(inverse.deblur)
 app.command("show")(show.show)
 app.command("check")(check.check)
 

@@ -62,12 +62,19 @@ def check_sigma(sigma: float) -> None:
 
 
 def learn_from(
-    image: np.ndarray, *, sigma: float, noisy: bool, peak: float, steps: int, seed: int, device: torch.device
+    pictures: np.ndarray | list[Path],
+    *,
+    sigma: float | None,
+    noisy: bool,
+    peak: float | None,
+    steps: int,
+    seed: int,
+    device: torch.device,
 ) -> Prior:
-    """A prior of the one picture itself; a progress bar shows the training."""
+    """A prior of the pictures themselves that are to be restored; a progress bar shows the training."""
     with fit_bar("learning from the picture") as progress:
         result = fit(
-            image, sigma=sigma, noisy=noisy, peak=peak, steps=steps, seed=seed, device=device, progress=progress
+            pictures, sigma=sigma, noisy=noisy, peak=peak, steps=steps, seed=seed, device=device, progress=progress
         )
     return result.prior
 

@@ -136,6 +136,11 @@ def check_output(path: str | Path, image: np.ndarray, source: str | Path) -> Non
         ValueError: The file would overwrite ``source``, or can't hold such a picture.
     """
     check_writable(path, image)
+    check_not_source(path, source)
+
+
+def check_not_source(path: str | Path, source: str | Path) -> None:
+    """Raise ``ValueError`` where a result would overwrite what it is made from."""
     if Path(path).resolve() == Path(source).resolve():
         raise ValueError(f"{path} is the input: choose another file for the result")
 
@@ -151,7 +156,7 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
     given = [Path(path) for path in paths]
     for path in given:
         if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            found += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
         elif path.exists():
             _check_suffix(path)
             found.append(path)

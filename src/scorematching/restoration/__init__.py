@@ -2,14 +2,31 @@
 
 from scorematching.restoration.denoise import denoise
 from scorematching.restoration.map import maximum_a_posteriori
-from scorematching.restoration.operators import BicubicDownsampling, LinearOperator
+from scorematching.restoration.operators import (
+    BicubicDownsampling,
+    Blur,
+    FunctionOperator,
+    LinearOperator,
+    Mask,
+    check_adjoint,
+    gaussian_kernel,
+)
+from scorematching.restoration.restore import restore
+from scorematching.restoration.stein import stein_error
 from scorematching.restoration.upscale import bicubic_upscale, upscale
 
 __all__ = [
     "BicubicDownsampling",
+    "Blur",
+    "FunctionOperator",
     "LinearOperator",
+    "Mask",
     "bicubic_upscale",
+    "check_adjoint",
     "denoise",
+    "gaussian_kernel",
     "maximum_a_posteriori",
+    "restore",
+    "stein_error",
     "upscale",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorematching.images import from_planes, to_planes
-from scorematching.prior import Prior, place
-from scorematching.restoration.map import maximum_a_posteriori
+from scorematching.images import to_planes
+from scorematching.prior import Prior
 from scorematching.restoration.operators import BicubicDownsampling
+from scorematching.restoration.restore import restore
 
 
 def upscale(
@@ -27,10 +26,7 @@ def upscale(
     device: str | torch.device | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Enlarge a picture by MAP: ``|A x - y|^2 / (2 sigma^2) + E(x)`` is lowered, A being bicubic down-sampling.
-
-    The energy is not convex, and that of noisy pictures not always bounded below: what is found is the minimum whose
-    basin the bicubic interpolation lies in.
+    """Enlarge a picture: :func:`restore` with bicubic down-sampling, from the bicubic interpolation on.
 
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is enlarged without MAP.
@@ -58,15 +54,9 @@ def upscale(
     """
     if factor != int(factor) or factor < 2:
         raise ValueError(f"factor must be a whole number of 2 or more, got {factor}")
-    if sigma is not None and not (sigma > 0 and math.isfinite(sigma)):
-        raise ValueError(f"sigma must be a positive number, got {sigma}")
-    planes = to_planes(image, peak)
-    level = sigma / planes.peak if sigma is not None else 1 / 255
-    y = place(planes.data, prior, device)
-    start = bicubic_upscale(y, int(factor))
-    operator = BicubicDownsampling(int(factor), (start.shape[2], start.shape[3]))
-    x = maximum_a_posteriori(y, operator, level, prior, start, steps, progress)
-    return from_planes(planes, x)
+    to_planes(image, peak)  # raises where it is no picture
+    operator = BicubicDownsampling(int(factor), (int(factor) * image.shape[0], int(factor) * image.shape[1]))
+    return restore(image, operator, prior, sigma=sigma, steps=steps, peak=peak, device=device, progress=progress)
 
 
 def bicubic_upscale(planes: Tensor, factor: int) -> Tensor:

@@ -1,0 +1,65 @@
+"""Train a deep prior as those that are shipped were: on noisy pictures alone, each at a level of its own."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import scorematching as sm
+from benchmarks.machine import machine
+from scorematching.cli.common import console, fit_bar
+from scorematching.images import find_images, to_planes
+
+
+def training(
+    pictures: Annotated[Path, typer.Argument(help="Folder of clean grey pictures; noise is added to them once.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the prior.")],
+    lowest: Annotated[float, typer.Option(help="Level of the noise, 0-255; each picture draws its own.")] = 25.0,
+    highest: Annotated[float, typer.Option(help="The highest level.")] = 25.0,
+    channels: int = 64,
+    depth: int = 6,
+    steps: int = 6000,
+    batch: int = 16,
+    crop: int = 40,
+    rate: float = 3e-3,
+    seed: int = 0,
+) -> None:
+    """Fit a deep prior; an interrupted training goes on where it was.
+
+    Noise is drawn once for each picture, and the clean ones are used for nothing but the true PSNR that is printed.
+    """
+    console.print(machine(), soft_wrap=True, highlight=False)
+    clean = [to_planes(sm.read_image(path)).data[0, 0].numpy() for path in find_images([pictures])]
+    random = np.random.default_rng(seed)
+    levels = np.exp(random.uniform(np.log(lowest), np.log(highest), len(clean))) / 255
+    noisy = [(x + s * random.standard_normal(x.shape)).astype(np.float32) for x, s in zip(clean, levels, strict=True)]
+    checkpoint, start = output.with_name(output.name + ".training"), time.monotonic()
+    with fit_bar("training") as progress:
+        result = sm.fit(
+            noisy,
+            sigma=levels.tolist(),
+            noisy=True,
+            clean=clean,
+            model="deep",
+            filters=channels,
+            depth=depth,
+            steps=steps,
+            batch=batch,
+            crop=crop,
+            rate=rate,
+            seed=seed,
+            peak=1.0,
+            progress=progress,
+            checkpoint=checkpoint,
+        )
+    sm.save_prior(result.prior, output)
+    checkpoint.unlink(missing_ok=True)
+    console.print(
+        f"{time.monotonic() - start:.0f} s in this run; Stein's estimate {result.expected_psnr:.2f} dB, truth "
+        f"{result.psnr:.2f} dB on held-out pictures",
+        highlight=False,
+    )

@@ -1,0 +1,69 @@
+"""Restoration from any linear observation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from scorematching.images import from_planes, to_planes
+from scorematching.prior import Prior, place
+from scorematching.restoration.map import maximum_a_posteriori
+from scorematching.restoration.operators import LinearOperator, check_adjoint
+
+
+def restore(
+    image: np.ndarray,
+    operator: LinearOperator,
+    prior: Prior,
+    *,
+    sigma: float | None = None,
+    steps: int = 30,
+    peak: float | None = None,
+    device: str | torch.device | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """The picture behind a linear observation: ``|A x - y|^2 / (2 sigma^2) + E(x)`` is lowered by L-BFGS.
+
+    The energy is not convex, and that of noisy pictures not always bounded below: what is found is the minimum whose
+    basin the operator's first guess lies in, and it is never less probable than that guess.
+
+    Args:
+        image: ``y``, shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is not restored.
+        operator: ``A``, which acts on each channel: :class:`Mask` (holes), :class:`Blur`,
+            :class:`BicubicDownsampling`, or your own. Its adjoint is checked first.
+        prior: What pictures look like.
+        sigma: Standard deviation of the noise in ``y``, in its own units; 1/255 of white if not given.
+        steps: Iterations at most; it stops where nothing changes any more.
+        peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
+        device: Where to compute; by default where the prior is. The prior is moved there.
+        progress: Called with the iterations done and ``steps``.
+
+    Returns:
+        ``x``, with the type and range of ``image``.
+
+    Raises:
+        TypeError: The picture is not an array of a known type.
+        ValueError: Its shape is unknown or does not fit, a value is not finite, an option is out of its range, or the
+            adjoint is not that of the operator.
+
+    Example:
+        >>> import scorematching as sm
+        >>> info = sm.PriorInfo("foe", 3, 8, unit=0.1, sigma=0.1, lam=0, seed=0, steps=0, data="", version="")
+        >>> prior = sm.prior.build_prior(info)
+        >>> holes = sm.Mask(torch.rand(20, 30) > 0.3)
+        >>> sm.restore(np.zeros((20, 30), np.uint8), holes, prior, steps=2).shape
+        (20, 30)
+    """
+    if sigma is not None and not (sigma > 0 and math.isfinite(sigma)):
+        raise ValueError(f"sigma must be a positive number, got {sigma}")
+    planes = to_planes(image, peak)
+    level = sigma / planes.peak if sigma is not None else 1 / 255
+    y = place(planes.data, prior, device)
+    start = operator.start(y)
+    check_adjoint(operator, (start.shape[2], start.shape[3]), device=y.device)
+    if operator(start[:1]).shape != y[:1].shape:
+        raise ValueError(f"the operator gives {tuple(operator(start[:1]).shape[2:])}, the picture is {image.shape[:2]}")
+    return from_planes(planes, maximum_a_posteriori(y, operator, level, prior, start, steps, progress))

@@ -1,0 +1,48 @@
+"""The same numbers on a GPU, where there is one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import scorematching as sm
+from scorematching.cases import NETWORKS, make_network
+from scorematching.prior import build_prior
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+METHODS = ["diagonal", "full", "jacobian", "coloring", "auto"]
+
+
+@pytest.fixture(autouse=True)
+def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+
+
+@pytest.mark.filterwarnings("ignore::scorematching.ApproximationWarning")
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-3)])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_loss_and_gradient_are_those_of_the_cpu(name: str, method: str, dtype: torch.dtype, tolerance: float) -> None:
+    energy, x, _ = make_network(name)
+    results = []
+    for device in ("cpu", "cuda"):
+        energy.to(device, dtype).zero_grad()
+        loss = sm.score_matching_loss(energy, x.to(device, dtype), 0.1, method)
+        loss.backward()
+        results.append([loss, *(p.grad for p in energy.parameters() if p.grad is not None)])
+    for one, other in zip(*results, strict=True):
+        scale = float(one.detach().abs().max()) + 1e-12
+        torch.testing.assert_close(other.cpu(), one.cpu(), rtol=tolerance, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("model", ["foe", "pot", "deep"])
+def test_priors_denoise_and_learn_there(model: str, info: sm.PriorInfo) -> None:
+    prior = build_prior(info.replace(model=model, depth=2 if model == "deep" else 1))
+    planes = torch.rand(1, 1, 60, 70)
+    torch.testing.assert_close(
+        prior.to("cuda").score(planes.cuda()).cpu(), prior.to("cpu").score(planes), rtol=1e-3, atol=1e-3
+    )
+    noisy = (planes[0, 0] + 0.1 * torch.randn(60, 70)).numpy()
+    result = sm.fit([noisy], sigma=0.1, noisy=True, model=model, steps=3, filters=8, size=3, device="cuda")
+    assert next(result.prior.parameters()).is_cuda
