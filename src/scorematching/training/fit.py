@@ -14,6 +14,7 @@ import torch
 
 from scorematching._version import __version__
 from scorematching.compiling import backend, compiled
+from scorematching.models import DeepField
 from scorematching.prior import ModelName, Prior, PriorInfo, build_prior
 from scorematching.training.data import CropStream, Picture, Plane, open_pictures, split, with_noise
 from scorematching.training.quality import HeldOut
@@ -160,11 +161,10 @@ def _least_rows(prior: Prior) -> int:
 
 
 def _worth_compiling(info: PriorInfo, trainer: Trainer) -> bool:
-    """Whether a compiled training is done earlier, by the responses of experts that it has to work out."""
-    if info.model == "deep" or trainer.device.type != "cpu":
-        return False  # its convolutions take the time
-    positions = trainer.stream.batch * trainer.stream.crop**2 / (1 if info.model == "foe" else info.size**2)
-    return _SAVED_A_RESPONSE * info.steps * info.filters * positions > _SECONDS_OF_COMPILATION
+    """Whether a compiled training is done earlier, by the responses of filters that it has to work out."""
+    pixels = {"foe": 1, "pot": info.size**2, "deep": DeepField.BLOCK**2}[info.model]  # for each response of a filter
+    responses = trainer.stream.batch * trainer.stream.crop**2 / pixels * info.filters * info.depth
+    return trainer.device.type == "cpu" and _SAVED_A_RESPONSE * info.steps * responses > _SECONDS_OF_COMPILATION
 
 
 def _usable(planes: list[Plane], crop: int, prior: Prior) -> tuple[list[Plane], int]:
