@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.machine import machine
 from scorematching.cli.common import console
-from scorematching.layers.correlation import FEW, _in_blocks, block_side
+from scorematching.layers.correlation import FEW, LARGE, _by_fourier, _in_blocks, block_side, is_direct
 
 #: Pictures, channels of the data and of the responses, side of a filter, side of a picture.
 SIZES = [
@@ -33,13 +33,13 @@ def convolutions(turns: int = typer.Option(30, help="Of each formulation, one af
     """Time the filters of a picture, their adjoint, and the gradient by the filters, by every formulation.
 
     Milliseconds, medians; the fastest is bold. Direct is torch's own, on two memory layouts; patches is a matrix
-    product with unfolded patches; blocks is ours for few output channels, with the side of the block that is chosen
-    (1 for the plain kernel); FFT is the product of Fourier transforms.
+    product with unfolded patches; blocks is ours for few output channels; FFT is the product of Fourier transforms. The
+    last column says which of ours is taken: FFT, or the side of the blocks, 1 for the plain kernel.
     """
     console.print(machine(), "\n", soft_wrap=True)
     for title, build in (("filters", _filters), ("adjoint", _adjoint), ("gradient", _gradient)):
         names = list(build(*SIZES[0]))
-        chosen = [] if title == "gradient" else ["block"]
+        chosen = [] if title == "gradient" else ["taken"]
         print("| " + " | ".join([title, *names, *chosen]) + " |\n|" + "---|" * (1 + len(names) + len(chosen)))
         for size in SIZES:
             formulations = list(build(*size).values())
@@ -47,15 +47,17 @@ def convolutions(turns: int = typer.Option(30, help="Of each formulation, one af
                 torch.testing.assert_close(formulation(), formulations[0](), rtol=1e-3, atol=1e-2)
             taken = _medians(formulations, turns)
             cells = [f"**{t:.2f}**" if t == min(taken) else f"{t:.2f}" for t in taken]
-            sides = [str(_chosen(title, *size))] if chosen else []
+            sides = [_chosen(title, *size)] if chosen else []
             print("| " + " | ".join([_named(*size), *cells, *sides]) + " |", flush=True)
         print()
 
 
-def _chosen(title: str, n: int, c: int, k: int, size: int, side: int) -> int:
-    """The side of the blocks that the layers take."""
+def _chosen(title: str, n: int, c: int, k: int, size: int, side: int) -> str:
+    """What the layers take: FFT, or the side of the blocks."""
     outputs, across = (k, side) if title == "filters" else (c, side - size + 1)
-    return 1 if n * c * k * (size * across) ** 2 < FEW else block_side(outputs, (size, size))
+    if n * c * k * (size * across) ** 2 < FEW or is_direct(outputs, (size, size)):
+        return "1"
+    return "FFT" if size >= LARGE else str(block_side(outputs, (size, size)))
 
 
 def _named(n: int, c: int, k: int, size: int, side: int) -> str:
@@ -83,7 +85,7 @@ def _filters(n: int, c: int, k: int, size: int, side: int) -> Formulations:
         "channels last": lambda: F.conv2d(x_last, w_last),
         "patches": lambda: (w.flatten(1) @ F.unfold(x, size)).view_as(y),
         "blocks": lambda: _in_blocks(x, w, (0, 0), block),
-        "FFT": lambda: _by_fft(x, w, conjugate=True)[..., : y.shape[2], : y.shape[3]],
+        "FFT": lambda: _by_fourier(x, w, (0, 0)),
     }
 
 
@@ -97,7 +99,7 @@ def _adjoint(n: int, c: int, k: int, size: int, side: int) -> Formulations:
         "channels last": lambda: F.conv_transpose2d(y_last, w_last),
         "patches": lambda: F.fold(w.flatten(1).T @ y.flatten(2), (side, side), size),
         "blocks": lambda: _in_blocks(y, flipped, (size - 1, size - 1), block),
-        "FFT": lambda: _by_fft(F.pad(y, (0, size - 1, 0, size - 1)), w.transpose(0, 1), conjugate=False),
+        "FFT": lambda: _by_fourier(y, flipped, (size - 1, size - 1)),
     }
 
 
@@ -109,13 +111,6 @@ def _gradient(n: int, c: int, k: int, size: int, side: int) -> Formulations:
         "channels last": lambda: torch.nn.grad.conv2d_weight(x_last, w.shape, y_last),
         "patches": lambda: (y.flatten(2) @ F.unfold(x, size).transpose(1, 2)).sum(0).view_as(w),
     }
-
-
-def _by_fft(x: Tensor, w: Tensor, conjugate: bool) -> Tensor:
-    """The correlation, or without ``conjugate`` the convolution, wrapped around, of (N, C, H, W) with (K, C, h, w)."""
-    spectrum, filters = torch.fft.rfft2(x), torch.fft.rfft2(w, s=x.shape[2:])
-    product = torch.einsum("nchw,kchw->nkhw", spectrum, filters.conj() if conjugate else filters)
-    return torch.fft.irfft2(product, s=x.shape[2:])
 
 
 def _medians(formulations: list[Callable[[], Tensor]], turns: int) -> list[float]:

@@ -112,7 +112,8 @@ def test_blocks_of_pixels_are_the_plain_correlation(
     x = torch.randn(2, 6, 11, 13, dtype=torch.float64, requires_grad=True)
     w = torch.randn(outputs, 6, *kernel, dtype=torch.float64, requires_grad=True)
     plain = F.conv2d(x, w, padding=padding)
-    for found in (correlate(x, w, padding), *(correlation._in_blocks(x, w, padding, side) for side in (2, 3, 4))):
+    blocks = (correlation._in_blocks(x, w, padding, side) for side in (2, 3, 4))
+    for found in (correlate(x, w, padding), *blocks, correlation._by_fourier(x, w, padding)):
         torch.testing.assert_close(found, plain, rtol=1e-10, atol=1e-11)
         upstream = torch.randn_like(plain)
         torch.testing.assert_close(
@@ -121,6 +122,22 @@ def test_blocks_of_pixels_are_the_plain_correlation(
             rtol=1e-10,
             atol=1e-11,
         )
+
+
+@pytest.mark.parametrize("kernel", [5, (6, 5)])
+@pytest.mark.parametrize("padding", [0, 2])
+def test_large_filters_go_by_fourier_transforms(
+    kernel: int | tuple[int, int], padding: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every rule of the layer, with filters of this size taken for large."""
+    calls: list[object] = []
+    plain = correlation._by_fourier
+    monkeypatch.setattr(correlation, "FEW", 0)
+    monkeypatch.setattr(correlation, "LARGE", 5)
+    monkeypatch.setattr(correlation, "_by_fourier", lambda *a: (calls.append(a), plain(*a))[1])
+    errors = sm.check_layer(sm.Conv2d(2, 3, kernel, padding=padding), torch.randn(2, 2, 8, 9))
+    assert max(errors.values()) < 1e-10
+    assert calls
 
 
 def test_blocks_of_pixels_are_for_few_channels() -> None:

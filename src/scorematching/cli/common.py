@@ -19,6 +19,7 @@ from rich.progress import Progress as Bar
 
 from scorematching.prior import Prior
 from scorematching.training import Progress, fit
+from scorematching.training.checkpoint import SHIPPED
 
 console = Console()
 errors = Console(stderr=True)
@@ -28,12 +29,15 @@ SeedOption = Annotated[
     int,
     typer.Option("--seed", min=0, help="Of everything random. The same seed on the same machine gives the same bits."),
 ]
+#: In the place of a prior's name: it is learned from the pictures themselves.
+SELF = "self"
 PriorOption = Annotated[
-    Path | None,
+    str,
     typer.Option(
         "--prior",
-        metavar="FILE",
-        help="A prior written by [bold]fit[/bold]. Without one, a prior is learned from the picture itself.",
+        metavar="NAME|FILE",
+        help=f"One that is shipped ({', '.join(SHIPPED)}), a file of [bold]fit[/bold], or [bold]self[/bold]: learned "
+        "from the picture itself.",
     ),
 ]
 WhiteOption = Annotated[
@@ -47,7 +51,7 @@ WhiteOption = Annotated[
 PictureArgument = Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")]
 LearningOption = Annotated[
-    int, typer.Option("--steps", min=1, help="Of learning from the picture itself, where no prior is given.")
+    int, typer.Option("--steps", min=1, help="Of learning from the picture itself, with --prior self.")
 ]
 SIGMA_HELP = (
     "Standard deviation of the noise, in the picture's own units: on the 0-255 scale for 8-bit input, 0-65535 for "

@@ -13,6 +13,7 @@ from rich.table import Table
 import scorematching as sm
 from scorematching.atomic import check_target
 from scorematching.cli.common import (
+    SELF,
     SIGMA_HELP,
     DeviceOption,
     LearningOption,
@@ -44,7 +45,7 @@ def denoise(
     sigma: Annotated[
         float | None, typer.Option("--sigma", help=SIGMA_HELP, show_default="estimated from each picture")
     ] = None,
-    prior: PriorOption = None,
+    prior: PriorOption = "natural-grey",
     steps: LearningOption = 600,
     white: WhiteOption = None,
     report: Annotated[
@@ -61,8 +62,8 @@ def denoise(
 ) -> None:
     """Denoise pictures; the results have their types and ranges.
 
-    Without [bold]--prior[/bold] a prior is first learned from the noisy pictures themselves, in half a minute or so. To
-    clean more of their kind later, learn once with [bold]fit --noisy[/bold] and pass the file.
+    The shipped prior knows photographs. For pictures of another kind learn one from them: [bold]--prior self[/bold],
+    half a minute or so, or once for many with [bold]fit --noisy[/bold].
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
@@ -78,7 +79,7 @@ def denoise(
     if single:
         check_output(output, sm.read_image(sources[0]), sources[0])
     truth = _check_report(report, reference, sources)
-    if prior is not None:
+    if prior != SELF:
         model = sm.load_prior(prior)
     else:
         model = learn_from(sources, sigma=sigma, noisy=True, peak=white, steps=steps, seed=seed, device=where)

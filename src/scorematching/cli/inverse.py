@@ -10,9 +10,11 @@ import typer
 
 import scorematching as sm
 from scorematching.cli.common import (
+    SELF,
     DeviceOption,
     OutputOption,
     PictureArgument,
+    PriorOption,
     WhiteOption,
     check_device,
     check_sigma,
@@ -23,7 +25,6 @@ from scorematching.images import to_planes
 from scorematching.images.files import check_output
 from scorematching.restoration import LinearOperator
 
-PriorFile = Annotated[Path, typer.Option("--prior", metavar="FILE", help="A prior written by [bold]fit[/bold].")]
 LevelOption = Annotated[
     float | None,
     typer.Option(
@@ -38,8 +39,8 @@ def inpaint(
         Path, typer.Option("--mask", metavar="FILE", help="A picture of the same size, white where pixels are missing.")
     ],
     output: OutputOption,
-    prior: PriorFile,
     sigma: LevelOption = None,
+    prior: PriorOption = "natural-grey",
     white: WhiteOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
@@ -54,7 +55,6 @@ def inpaint(
 def deblur(
     picture: PictureArgument,
     output: OutputOption,
-    prior: PriorFile,
     blur: Annotated[
         float | None, typer.Option("--blur", help="Standard deviation of a Gaussian blur, in pixels.")
     ] = None,
@@ -62,6 +62,7 @@ def deblur(
         Path | None, typer.Option("--kernel", metavar="FILE", help="Or the blur as a picture, odd in height and width.")
     ] = None,
     sigma: LevelOption = None,
+    prior: PriorOption = "natural-grey",
     white: WhiteOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
@@ -85,13 +86,15 @@ def _restore(
     operator: LinearOperator,
     picture: Path,
     output: Path,
-    prior: Path,
+    prior: str,
     sigma: float | None,
     white: float | None,
     device: str,
 ) -> None:
     """Read, restore, write."""
     where: torch.device = check_device(device)
+    if prior == SELF:
+        raise ValueError("a picture with holes or blur teaches no prior: --prior takes a name or a file here")
     image = sm.read_image(picture)
     check_output(output, image, picture)
     if sigma is not None:

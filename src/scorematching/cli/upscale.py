@@ -8,6 +8,7 @@ import typer
 
 import scorematching as sm
 from scorematching.cli.common import (
+    SELF,
     DeviceOption,
     LearningOption,
     OutputOption,
@@ -35,7 +36,7 @@ def upscale(
             "--sigma", help="Noise in the picture, in its own units (0-255 for 8 bit).", show_default="1/255 of white"
         ),
     ] = None,
-    prior: PriorOption = None,
+    prior: PriorOption = "natural-grey",
     steps: LearningOption = 600,
     white: WhiteOption = None,
     seed: SeedOption = 0,
@@ -51,7 +52,7 @@ def upscale(
     peak = to_planes(image, white).peak
     if sigma is not None:
         check_sigma(sigma)
-    if prior is not None:
+    if prior != SELF:
         model = sm.load_prior(prior)
     else:
         level = peak * 25 / 255

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 
 from scorematching.layers.base import Coefficients, Span
-from scorematching.layers.correlation import block_side, correlate
+from scorematching.layers.correlation import correlate, is_direct
 from scorematching.layers.families import Affine
 
 
@@ -46,7 +46,7 @@ class _Convolution(Affine):
     def spread(self, y: Tensor, w: Tensor, size: tuple[int, ...]) -> Tensor:
         """Adjoint of :meth:`convolve` from ``y`` to a picture of height and width ``size``."""
         around = tuple(k - 1 - p for k, p in zip(self.kernel, self.padding, strict=True))
-        if self.plain and min(around) >= 0 and block_side(w.shape[1], self.kernel) > 1:
+        if self.plain and min(around) >= 0 and not is_direct(w.shape[1], self.kernel):
             return correlate(y, w.flip(2, 3).transpose(0, 1), around)
         geometry = zip(size, y.shape[2:], self.stride, self.padding, self.extent, strict=True)
         rest = tuple(n - ((m - 1) * s - 2 * p + k) for n, m, s, p, k in geometry)

@@ -3,7 +3,8 @@
 The convolution kernels of a CPU work out as many output channels at once as a vector register holds. Where there are
 fewer, as in the adjoint of the filters of a grey picture, most of each register is idle. There the pixels of a square
 block become channels: the filters are laid out once for each place in the block, and a strided correlation with these
-wider filters gives whole blocks. The values are those of the plain correlation, up to rounding.
+wider filters gives whole blocks. Large filters go by Fourier transforms. The values are those of the plain
+correlation, up to rounding.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from torch import Tensor
 
 #: Output channels that a CPU's kernels work out at once.
 LANES = 16
+#: Sides of filters from which on Fourier transforms take less time.
+LARGE = 23
 #: Below so many multiplications a correlation takes no longer than laying out the wider filters.
 FEW = 4_000_000
 
@@ -35,10 +38,22 @@ def correlate(x: Tensor, w: Tensor, padding: Sequence[int]) -> Tensor:
         True
     """
     outputs, kernel = len(w), tuple(w.shape[2:])
-    side = block_side(outputs, kernel) if x.device.type == "cpu" else 1
-    if side == 1 or len(x) * x.shape[2:].numel() * w.numel() < FEW:
+    few = len(x) * x.shape[2:].numel() * w.numel() < FEW
+    if x.device.type != "cpu" or few or is_direct(outputs, kernel):
         return F.conv2d(x, w, padding=tuple(padding))
-    return _in_blocks(x, w, padding, side)
+    return (
+        _by_fourier(x, w, padding) if min(kernel) >= LARGE else _in_blocks(x, w, padding, block_side(outputs, kernel))
+    )
+
+
+def is_direct(outputs: int, kernel: Sequence[int]) -> bool:
+    """Whether torch's own correlation takes the least time.
+
+    Example:
+        >>> is_direct(48, (7, 7)), is_direct(1, (7, 7)), is_direct(48, (31, 31))
+        (True, False, False)
+    """
+    return min(kernel) < LARGE and block_side(outputs, kernel) == 1
 
 
 def block_side(outputs: int, kernel: Sequence[int]) -> int:
@@ -67,3 +82,12 @@ def _in_blocks(x: Tensor, w: Tensor, padding: Sequence[int], side: int) -> Tenso
     rows, columns = -height % side, -width % side  # what the last blocks lack is added on all sides, and cut off
     blocks = F.conv2d(x, wide, stride=side, padding=(padding[0] + rows, padding[1] + columns))
     return F.pixel_shuffle(blocks, side)[:, :, rows : rows + height, columns : columns + width]
+
+
+def _by_fourier(x: Tensor, w: Tensor, padding: Sequence[int]) -> Tensor:
+    """The correlation as a product of Fourier transforms."""
+    padded = F.pad(x, [padding[1], padding[1], padding[0], padding[0]])
+    size = padded.shape[2:]
+    product = torch.einsum("nchw,kchw->nkhw", torch.fft.rfft2(padded), torch.fft.rfft2(w, s=size).conj())
+    height, width = (n - k + 1 for n, k in zip(size, w.shape[2:], strict=True))
+    return torch.fft.irfft2(product, s=size)[:, :, :height, :width].contiguous()

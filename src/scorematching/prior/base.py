@@ -81,12 +81,14 @@ class Prior(nn.Module, ABC):
     def energy_and_gradient(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """Energies with mirrored borders, (N,), and their exact gradient by the planes, (N, 1, H, W); in tiles.
 
+        Of a prior that knows several noise levels it is that at the lowest, the one nearest to clean pictures.
+
         Raises:
             ValueError: Not of shape (N, 1, H, W), or too small.
         """
         leaf = planes.detach().requires_grad_()
         with torch.enable_grad():
-            padded = self._padded(leaf) / self.info.unit
+            padded = self._padded(leaf) / (min(self.info.levels or (0.0,)) or self.info.unit)
         energies, by_padded = planes.new_zeros(len(planes)), torch.zeros_like(padded)
         m = self.margin
         places = padded[..., m:, m:]  # one for each patch: its energy belongs to one tile

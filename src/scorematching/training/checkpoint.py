@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from torch import Tensor
 from scorematching.atomic import write_atomically
 from scorematching.prior import Prior, PriorInfo, build_prior
 
+#: The priors that come with this library.
+SHIPPED = ("natural-grey",)
 #: The one metadata entry of our files. (One, because safetensors does not keep the order of several, and the same
 #: training is to give the same bytes.)
 _KEY = "scorematching"
@@ -38,10 +41,24 @@ def save_prior(prior: Prior, path: str | Path) -> None:
 def load_prior(path: str | Path) -> Prior:
     """Read a prior from a file of :func:`save_prior`; it is checked, and nothing in it is executed.
 
+    Args:
+        path: The file, or the name of a prior that comes with this library: one of :data:`SHIPPED`.
+
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is no prior of this library, or damaged.
+
+    Example:
+        >>> load_prior("natural-grey").info.model
+        'deep'
     """
+    if str(path) in SHIPPED:
+        with as_file(files("scorematching") / "priors" / f"{path}.safetensors") as shipped:
+            return _read_prior(shipped)
+    return _read_prior(path)
+
+
+def _read_prior(path: str | Path) -> Prior:
     tensors, entries = read_tensors(path)
     if entries.pop("kind", None) != _KIND:
         raise ValueError(f"{path} is not a prior that this version of scorematching can read")
