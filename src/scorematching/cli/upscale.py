@@ -36,13 +36,15 @@ def upscale(
             "--sigma", help="Noise in the picture, in its own units (0-255 for 8 bit).", show_default="1/255 of white"
         ),
     ] = None,
-    prior: PriorOption = "natural-grey",
+    prior: PriorOption = SELF,
     steps: LearningOption = 600,
     white: WhiteOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
     """Enlarge a picture: find a probable large one that shrinks to it; the result has its type and range.
+
+    Priors of the kind foe enlarge best; deep ones, such as natural-grey, are for noise.
 
     Example: [bold]scorematching upscale small.png -o large.png --factor 2 --prior photos.safetensors[/bold]
     """
