@@ -191,7 +191,7 @@ BAD = {
     "negative sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "-25"), "positive number, got -25"),
     "NaN sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "nan"), "positive number, got nan"),
     "no number": (("denoise", "IN", "-o", "OUT.png", "--sigma", "much"), "Invalid value for '--sigma'"),
-    "no noise": (("denoise", "FLAT.png", "-o", "OUT.png"), "no noise was found in FLAT.png: give --sigma"),
+    "no noise": (("denoise", "FLAT.png", "-o", "OUT.png"), "FLAT.png: the noise level was found to be 0"),
     "onto itself": (("denoise", "IN", "-o", "IN", "--sigma", "25"), "is the input"),
     "no kind": (("denoise", "IN", "-o", "OUT.gif", "--sigma", "25"), "ends in .png"),
     "no prior": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--prior", "none"), "no such file: none"),

@@ -45,7 +45,7 @@ def denoise(
     sigma: Annotated[
         float | None, typer.Option("--sigma", help=SIGMA_HELP, show_default="estimated from each picture")
     ] = None,
-    prior: PriorOption = "natural-grey",
+    prior: PriorOption = SELF,
     steps: LearningOption = 600,
     white: WhiteOption = None,
     report: Annotated[
@@ -62,8 +62,8 @@ def denoise(
 ) -> None:
     """Denoise pictures; the results have their types and ranges.
 
-    The shipped prior knows photographs. For pictures of another kind learn one from them: [bold]--prior self[/bold],
-    half a minute or so, or once for many with [bold]fit --noisy[/bold].
+    Without [bold]--prior[/bold] a prior is first learned from the noisy pictures themselves, in half a minute or so. To
+    clean more of their kind later, learn once with [bold]fit --noisy[/bold] and pass the file.
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]

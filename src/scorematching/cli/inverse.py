@@ -39,8 +39,8 @@ def inpaint(
         Path, typer.Option("--mask", metavar="FILE", help="A picture of the same size, white where pixels are missing.")
     ],
     output: OutputOption,
+    prior: PriorOption,
     sigma: LevelOption = None,
-    prior: PriorOption = "natural-grey",
     white: WhiteOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
@@ -55,6 +55,7 @@ def inpaint(
 def deblur(
     picture: PictureArgument,
     output: OutputOption,
+    prior: PriorOption,
     blur: Annotated[
         float | None, typer.Option("--blur", help="Standard deviation of a Gaussian blur, in pixels.")
     ] = None,
@@ -62,7 +63,6 @@ def deblur(
         Path | None, typer.Option("--kernel", metavar="FILE", help="Or the blur as a picture, odd in height and width.")
     ] = None,
     sigma: LevelOption = None,
-    prior: PriorOption = "natural-grey",
     white: WhiteOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
