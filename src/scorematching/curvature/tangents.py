@@ -8,8 +8,8 @@ behind those layers::
 since ``H`` is a sum of ``J^T diag(f'' d) J`` over the layers. So one more forward sweep is enough, and no backward one.
 Unit vectors for ``v`` give the diagonal of the Hessian, random signs an estimate of its trace. Where the loss depends
 on ``v·(H v)`` with slope ``s``, its partner ``a2 = s t^2`` goes in at each point-wise layer, and sweep 4 has, besides
-``c``, the tangents' own partner ``tau = dJ/dt``, backward: the price of a sum over one ``v`` is that of the recursion,
-nine passes instead of three times that by automatic differentiation.
+``c``, the tangents' own partner ``tau = dJ/dt``, backward: the price of one ``v`` is that of the recursion, nine
+passes.
 """
 
 from __future__ import annotations
