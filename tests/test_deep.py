@@ -54,6 +54,31 @@ def test_the_loss_is_an_estimate_of_the_exact_one(deep: DeepPrior) -> None:
     assert abs(draws.mean() - truth) < 4 * draws.std() / 20**0.5
 
 
+def test_with_less_noise_the_loss_is_steins(deep: DeepPrior) -> None:
+    """``1/2 |d|^2 - noise^2 tr H``: each crop by its own share."""
+    x, noise = torch.randn(2, 1, 8, 8).mul(deep.info.unit), torch.tensor([0.3, 0.8])
+    found = sm.curvature.Full().derivatives(deep._bordered[0], x / deep.info.unit)
+    truth = (0.5 * found.d.square() - noise.square()[:, None, None, None] * found.d2).sum() / 2 / 64
+    generator, many = torch.Generator().manual_seed(0), x.repeat(50, 1, 1, 1)
+    draws = torch.stack([deep.loss(many, generator, noise.repeat(50)).detach() for _ in range(20)])
+    assert abs(draws.mean() - truth) < 4 * draws.std() / 20**0.5
+    assert abs(draws.mean() - deep.loss(many, generator)) > 20 * draws.std() / 20**0.5
+
+
+def test_blind_training_is_for_crops_with_less_noise_than_told() -> None:
+    """Where there is next to none of it, a blind prior takes away less than one that trusts the level."""
+    clean = held_out_photograph("camera")[100:228, 200:328].astype(np.float32)
+    noisy = (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).astype(np.float32)
+    error = {}
+    for blind in (False, True):
+        options = {**SIZES, "filters": 16, "depth": 3, "steps": 300, "batch": 8, "blind": blind}
+        prior = sm.fit([noisy], sigma=0.1, noisy=True, **options).prior
+        error[blind] = np.square(sm.denoise(clean, 0.1, prior, peak=1.0) - clean).mean()
+    assert error[True] < 0.9 * error[False]
+    with pytest.raises(ValueError, match="blind is for deep priors"):
+        sm.fit([noisy], sigma=0.1, noisy=True, blind=True)
+
+
 def test_a_deep_prior_learns_to_denoise_from_one_noisy_picture() -> None:
     """It gains several dB, about as many as Stein's estimate and the clean picture say."""
     clean = held_out_photograph("camera")[100:228, 200:328].astype(np.float32)

@@ -132,10 +132,19 @@ def test_crops_depend_on_seed_and_number_alone() -> None:
     random = np.random.default_rng(0)
     planes = [*open_pictures(np.ones((30, 40)))[0], *open_pictures([random.random((50, 20, 3))])[0]]
     one, two, other = (CropStream(planes, 8, 6, sigma=0.1, seed=s) for s in (1, 1, 2))
-    assert one[5].shape == (6, 1, 8, 8)
-    assert torch.equal(one[5], two[5])
-    assert not torch.equal(one[5], one[6])
-    assert not torch.equal(one[5], other[5])
+    assert one[5].pixels.shape == (6, 1, 8, 8)
+    assert torch.equal(one[5].pixels, two[5].pixels)
+    assert not torch.equal(one[5].pixels, one[6].pixels)
+    assert not torch.equal(one[5].pixels, other[5].pixels)
+
+
+def test_blind_crops_know_their_share_of_the_noise() -> None:
+    """Every fourth one has less; the contrast is lowered with the noise."""
+    planes = open_pictures(np.ones((30, 40)))[0]
+    plain, blind = (CropStream(planes, 8, 8, seed=1, blind=blind)[3] for blind in (False, True))
+    assert torch.equal(plain.noise, torch.ones(8))
+    assert int((blind.noise < 1).sum()) == 2
+    torch.testing.assert_close(blind.pixels, plain.pixels * blind.noise[:, None, None, None])
 
 
 @pytest.mark.parametrize(

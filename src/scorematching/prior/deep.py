@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,8 +12,20 @@ from scorematching.curvature import Hutchinson
 from scorematching.derivatives import score
 from scorematching.losses import score_matching_loss
 from scorematching.models import DeepField
+from scorematching.objective import Penalty
 from scorematching.prior.base import Prior
 from scorematching.prior.info import PriorInfo
+
+
+@dataclass(frozen=True)
+class _SteinsProbes(Hutchinson):
+    """Probes as long as the noise of each sample, so that the loss is ``1/2 |d|^2 - noise^2 tr H`` in the mean."""
+
+    noise: Tensor | None = field(default=None, compare=False)
+
+    def draws(self, x: Tensor, penalty: Penalty) -> Tensor:
+        assert self.noise is not None
+        return super().draws(x, penalty) * self.noise.view(-1, *[1] * x.ndim)
 
 
 class DeepPrior(Prior):
@@ -42,10 +56,20 @@ class DeepPrior(Prior):
             weight = self.energy.convolutions[0].weight
             weight -= weight.mean((1, 2, 3), keepdim=True)
 
-    def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The loss of all pixels, by one random probe a crop; with ``lam`` two."""
+    def loss(self, crops: Tensor, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Tensor:
+        """The loss of all pixels, by one random probe a crop; with ``lam`` two.
+
+        Args:
+            crops: Shape (N, 1, H, W).
+            generator: What the probes are drawn with.
+            noise: What noise each crop carries, as a share of ``info.sigma``, (N,); all of it if not given. For a
+                share the loss is Stein's estimate of the denoiser's error, as it is for all, up to constants.
+        """
         x = crops / self.info.unit
-        probes = Hutchinson(2 if self.info.lam else 1, generator=generator)
+        count = 2 if self.info.lam else 1
+        probes = Hutchinson(count, generator=generator)
+        if noise is not None:
+            probes = _SteinsProbes(count, generator=generator, noise=noise)
         return score_matching_loss(self._bordered[0], x, self.info.lam, probes, check_finite=False) / x[0].numel()
 
     def _energy(self, planes: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Restoration of pictures with a prior: one public function a task."""
 
+from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.denoise import denoise
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import (
@@ -13,6 +14,7 @@ from scorematching.restoration.operators import (
 )
 from scorematching.restoration.restore import restore
 from scorematching.restoration.stein import stein_error
+from scorematching.restoration.tweedie import tweedie
 from scorematching.restoration.upscale import bicubic_upscale, upscale
 
 __all__ = [
@@ -28,5 +30,7 @@ __all__ = [
     "maximum_a_posteriori",
     "restore",
     "stein_error",
+    "tweedie",
+    "unclipped",
     "upscale",
 ]

@@ -8,12 +8,14 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from scorematching.images import from_planes, to_planes
 from scorematching.prior import Prior, place
+from scorematching.restoration.clipping import unclipped
+from scorematching.restoration.colour import tweedie_of_colours
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import Identity
+from scorematching.restoration.tweedie import tweedie
 
 Method = Literal["auto", "tweedie", "map"]
 
@@ -25,6 +27,7 @@ def denoise(
     *,
     method: Method = "auto",
     peak: float | None = None,
+    seed: int = 0,
     device: str | torch.device | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
@@ -35,12 +38,19 @@ def denoise(
     ``y`` is rescaled so that its noise is of the prior's level, and scaled back: an approximation, good as far as
     pictures look alike at another contrast. With a prior of clean pictures: the most probable clean picture (MAP).
 
+    Colours are taken apart into luminance and colour differences first, whose noise is as white and of the same level.
+
+    Where the range of the file has cut the noise off, in blacks and whites, Tweedie's formula is used twice: pixels at
+    an end of the range get noise beyond it back (:func:`scorematching.restoration.unclipped`), given the first result.
+    They stay within the range.
+
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is left as it is.
         sigma: Standard deviation of the noise, in the picture's own units (0-255 for 8 bit).
         prior: What pictures look like.
         method: ``"tweedie"``, ``"map"``, or ``"auto"`` for what suits the prior.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
+        seed: Of what is drawn for pixels that were cut off.
         device: Where to compute; by default where the prior is. The prior is moved there.
         progress: Called with the iterations done and their largest number, where it takes several.
 
@@ -65,24 +75,16 @@ def denoise(
         raise ValueError(f"method must be 'auto', 'tweedie' or 'map', got {method!r}")
     planes = to_planes(image, peak)
     level = sigma / planes.peak
-    y = place(planes.data, prior, device)
+    data = planes.data
+    alike = bool((data == data[:1]).all())  # grey, stored once or thrice
+    y = place(data[:1] if alike else data, prior, device)
     if method == "map" or (method == "auto" and not prior.info.sigma):
         x = maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
     else:
-        x = tweedie(y, level, prior)
-    return from_planes(planes, x)
-
-
-def tweedie(y: Tensor, sigma: float, prior: Prior) -> Tensor:
-    """Tweedie's formula for planes, (N, 1, H, W), at noise level ``sigma``, white being 1; see :func:`denoise`.
-
-    Raises:
-        ValueError: The prior is one of clean pictures.
-    """
-    own = prior.info.sigma
-    if not own:
-        raise ValueError(
-            "Tweedie's formula needs a prior of noisy pictures; this one was fitted on clean ones: use MAP"
-        )
-    contrast = own / sigma
-    return y + own**2 * prior.score(contrast * y) / contrast
+        estimate = tweedie if len(y) == 1 else tweedie_of_colours
+        x = estimate(y, level, prior)
+        noisy = unclipped(y, x, level, torch.Generator().manual_seed(seed))
+        if noisy is not y:
+            x = estimate(noisy, level, prior)
+            x = torch.where(noisy == y, x, x.clamp(0, 1))
+    return from_planes(planes, x.expand_as(data))

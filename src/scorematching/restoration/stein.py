@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from scorematching.prior import Prior
-from scorematching.restoration.denoise import tweedie
+from scorematching.restoration.tweedie import tweedie
 
 #: Of the noise: half the distance of the two pictures whose difference gives the divergence.
 _STEP = 0.1

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ Picture = np.ndarray | str | Path
 
 #: Bytes of pictures from files that are kept in memory; the rest is read again for each crop.
 MEMORY = 2 * 1024**3
+#: Of the crops of a blind training: what has less noise than is told.
+_BLIND_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,19 @@ def split(pictures: Sequence[list[Plane]], rows: int, share: float = 0.1) -> tup
     return train, [plane for i in held for plane in pictures[i]]
 
 
+class Crops(NamedTuple):
+    """A batch of crops.
+
+    Attributes:
+        pixels: Shape (N, 1, H, W).
+        noise: What noise each carries, as a share of the level that the energy is told: shape (N,), all 1 unless the
+            training is a blind one.
+    """
+
+    pixels: Tensor
+    noise: Tensor
+
+
 class CropStream:
     """Random square crops of planes, turned and mirrored at random. A batch depends on the seed and its number alone.
 
@@ -179,17 +195,26 @@ class CropStream:
         batch: Crops a batch.
         sigma: Standard deviation of fresh noise that is added to each crop, white being 1.
         seed: Of the draws.
+        blind: Lower the contrast of every fourth crop by a random factor, noise and all.
 
     Raises:
         ValueError: A plane is smaller than a crop.
 
     Example:
         >>> stream = CropStream(open_pictures([np.eye(20, 30)])[0], crop=8, batch=4, seed=1)
-        >>> stream[7].shape, torch.equal(stream[7], stream[7])
+        >>> stream[7].pixels.shape, torch.equal(stream[7].pixels, stream[7].pixels)
         (torch.Size([4, 1, 8, 8]), True)
     """
 
-    def __init__(self, planes: Sequence[Plane], crop: int, batch: int, sigma: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        planes: Sequence[Plane],
+        crop: int,
+        batch: int,
+        sigma: float = 0.0,
+        seed: int = 0,
+        blind: bool = False,
+    ) -> None:
         for plane in planes:
             if min(plane.shape) < crop:
                 raise ValueError(
@@ -197,11 +222,12 @@ class CropStream:
                     "leave it out, or train on smaller crops or filters"
                 )
         self.planes, self.crop, self.batch, self.sigma, self.seed = list(planes), crop, batch, sigma, seed
+        self.blind = blind
         pixels = np.array([plane.shape[0] * plane.shape[1] for plane in planes], dtype=float)
         self._chances = pixels / pixels.sum()
 
-    def __getitem__(self, number: int) -> Tensor:
-        """Batch ``number``, shape (batch, 1, crop, crop)."""
+    def __getitem__(self, number: int) -> Crops:
+        """Batch ``number``."""
         random = np.random.default_rng((self.seed, number))
         crops = []
         for index in random.choice(len(self.planes), self.batch, p=self._chances):
@@ -213,4 +239,8 @@ class CropStream:
         if self.sigma:
             noise = random.standard_normal(stack.shape, dtype=np.float32)
             stack = stack + self.sigma * torch.from_numpy(noise)
-        return stack
+        shares = torch.ones(self.batch)
+        if self.blind:
+            count = math.ceil(_BLIND_SHARE * self.batch)
+            shares[:count] = torch.from_numpy(random.random(count, dtype=np.float32))
+        return Crops(shares[:, None, None, None] * stack, shares)

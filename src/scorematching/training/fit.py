@@ -42,6 +42,7 @@ def fit(
     filters: int | None = None,
     size: int | None = None,
     depth: int | None = None,
+    blind: bool = False,
     lam: float | None = None,
     steps: int = 1500,
     batch: int = 16,
@@ -71,6 +72,8 @@ def fit(
         filters: Number of experts, or channels. By default 24 for ``"foe"``, 128 for ``"pot"``, 64 for ``"deep"``.
         size: Side of a filter or patch. By default 5 for ``"foe"``, 8 for ``"pot"``, 3 for ``"deep"``.
         depth: Convolutions of a deep prior. By default 6.
+        blind: For a deep prior: let every fourth crop have less noise than it is told, by a random factor. The
+            level that it is given is then the highest that it expects, and it keeps places that have less.
         lam: The regulariser. By default 0 where there is noise, and 0.2 where there is none: without either the
             loss of quantised pictures has no minimum.
         steps: Of Adam, with a one-cycle learning rate and gradients clipped to norm 1.
@@ -105,6 +108,8 @@ def fit(
         4
     """
     _check_options(noisy=noisy, rate=rate, lam=lam)
+    if blind and (model != "deep" or lam):
+        raise ValueError(f"blind is for deep priors without lam, got model {model!r} and lam {lam}")
     if compile not in (True, False, "auto"):
         raise ValueError(f"compile must be True, False or 'auto', got {compile!r}")
     _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
@@ -117,8 +122,8 @@ def fit(
     fresh = 0.0 if noisy else level
     trainer = Trainer(
         prior=prior.to(device),
-        stream=CropStream(*_usable(training, crop, prior), batch, fresh, seed),
-        held_out=CropStream(*_usable(held_out, crop, prior), 2 * batch, fresh, seed + 1)[0],
+        stream=CropStream(*_usable(training, crop, prior), batch, fresh, seed, blind),
+        held_out=CropStream(*_usable(held_out, crop, prior), 2 * batch, fresh, seed + 1, blind)[0],
         rate=rate if rate is not None else _RATES[model],
     )
     known = None if clean is None else _clean_held_out(clean, peak, planes, prior)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from scorematching.prior import Prior, place
-from scorematching.restoration.denoise import tweedie
 from scorematching.restoration.stein import stein_error
+from scorematching.restoration.tweedie import tweedie
 from scorematching.training.data import Plane
 
 #: Planes that are looked at; more would make it no surer.

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from scorematching.compiling import backend
-from scorematching.prior import Prior
+from scorematching.prior import DeepPrior, Prior
 from scorematching.training.checkpoint import read_tensors, write_tensors
-from scorematching.training.data import CropStream
+from scorematching.training.data import Crops, CropStream
 
 #: An interrupted training loses no more than this.
 SECONDS_BETWEEN_SAVES = 2.0
@@ -65,12 +65,12 @@ class FitResult:
 class Trainer:
     """The state of a training, and its steps."""
 
-    def __init__(self, prior: Prior, stream: CropStream, held_out: Tensor, rate: float) -> None:
+    def __init__(self, prior: Prior, stream: CropStream, held_out: Crops, rate: float) -> None:
         self.prior, self.stream, self.rate = prior, stream, rate
         self.steps, self.step, self.running = prior.info.steps, 0, 0.0
         self.device = next(prior.parameters()).device
-        self.held_out = held_out.to(self.device)
-        self.prior.fit_preprocessing(torch.cat([stream[i] for i in range(32)]).to(self.device))
+        self.held_out = held_out
+        self.prior.fit_preprocessing(torch.cat([stream[i].pixels for i in range(32)]).to(self.device))
         self.optimizer = torch.optim.Adam(prior.parameters(), lr=rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, rate, total_steps=self.steps + 1)
         self.result = FitResult(prior)
@@ -99,7 +99,7 @@ class Trainer:
 
     def _advance(self) -> None:
         """One step of Adam."""
-        loss = self.prior.loss(self.stream[self.step].to(self.device), self._generator(1 + self.step))
+        loss = self._loss(self.stream[self.step], 1 + self.step)
         value = loss.item()
         if not math.isfinite(value):
             raise ValueError(
@@ -118,13 +118,20 @@ class Trainer:
     def _evaluate(self) -> None:
         """The held-out loss; the state is kept if it is the best so far."""
         with torch.no_grad():
-            value = float(self.prior.loss(self.held_out, self._generator(0)))
+            value = float(self._loss(self.held_out, 0))
         self.result.history.append((self.step, self.running, value))
         if value < self.result.best:
             self.result.best, self.best_state = value, self._copy()
 
+    def _loss(self, crops: Crops, number: int) -> Tensor:
+        """Of a batch, with the random probes of that number: 0 for the held-out crops, the same at each look."""
+        pixels, generator = crops.pixels.to(self.device), self._generator(number)
+        if not self.stream.blind:
+            return self.prior.loss(pixels, generator)
+        assert isinstance(self.prior, DeepPrior)
+        return self.prior.loss(pixels, generator, crops.noise.to(self.device))
+
     def _generator(self, number: int) -> torch.Generator:
-        """Of the random probes of a step; number 0 for those on the held-out crops, the same at each look."""
         seed = np.random.SeedSequence((self.prior.info.seed, number)).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(seed))
 
@@ -181,6 +188,7 @@ class Trainer:
             "batch": stream.batch,
             "crop": stream.crop,
             "fresh": stream.sigma,
+            "blind": stream.blind,
             "threads": torch.get_num_threads(),
             "backend": backend(),
         }

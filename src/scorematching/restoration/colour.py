@@ -1,0 +1,41 @@
+"""Colour pictures by priors of grey ones: luminance and two colour differences, whose noise is as white as it was."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from scorematching.prior import Prior
+from scorematching.restoration.tweedie import tweedie
+
+#: Of an orthonormal basis of colours the first is grey: white has the value sqrt(3) there.
+_WHITE = math.sqrt(3)
+_BASIS = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
+
+
+def opponent(planes: Tensor, back: bool = False) -> Tensor:
+    """Red, green and blue as luminance and two colour differences, or back: an orthonormal map of (3, 1, H, W).
+
+    White noise keeps its level. Luminance is the sum over the root of 3, so that it has more contrast to the noise than
+    any channel; the differences have hardly a detail.
+
+    Example:
+        >>> planes = torch.rand(3, 1, 4, 5)
+        >>> torch.allclose(opponent(opponent(planes), back=True), planes, atol=1e-6)
+        True
+    """
+    basis = torch.tensor(_BASIS, dtype=planes.dtype, device=planes.device)
+    basis = basis / basis.norm(dim=1, keepdim=True)
+    return torch.tensordot(basis.T if back else basis, planes, dims=1)
+
+
+def tweedie_of_colours(y: Tensor, sigma: float, prior: Prior) -> Tensor:
+    """Tweedie's formula for red, green and blue, (3, 1, H, W), by luminance and colour differences.
+
+    A prior of pictures serves both: the differences are pictures of little contrast.
+    """
+    mixed = opponent(y)
+    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior)
+    return opponent(torch.cat([luminance, tweedie(mixed[1:], sigma, prior)]), back=True)

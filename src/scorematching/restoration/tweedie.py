@@ -1,0 +1,27 @@
+"""Tweedie's formula: the mean of all clean pictures that a noisy one may come from."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from scorematching.prior import Prior
+
+
+def tweedie(y: Tensor, sigma: float, prior: Prior) -> Tensor:
+    """Tweedie's formula for planes: ``x = y + sigma^2 grad log p(y)``; see :func:`scorematching.denoise`.
+
+    Args:
+        y: Shape (N, 1, H, W).
+        sigma: Standard deviation of the noise, white being 1.
+        prior: One of noisy pictures; at another level than its own the contrast is rescaled.
+
+    Raises:
+        ValueError: The prior is one of clean pictures.
+    """
+    own = prior.info.sigma
+    if not own:
+        raise ValueError(
+            "Tweedie's formula needs a prior of noisy pictures; this one was fitted on clean ones: use MAP"
+        )
+    contrast = own / sigma
+    return y + own**2 * prior.score(contrast * y) / contrast
