@@ -22,7 +22,7 @@ from scorematching.curvature import (
 from scorematching.curvature.report import CurvatureReport, curvature_report
 from scorematching.derivatives import hessian_diagonal, score
 from scorematching.graph import Edge, Graph, Sequential
-from scorematching.images import estimate_noise, psnr, read_image, ssim, write_image
+from scorematching.images import Anscombe, estimate_noise, psnr, read_image, ssim, write_image
 from scorematching.layers import *  # noqa: F403
 from scorematching.losses import (
     ScoreMatchingLoss,
@@ -48,6 +48,7 @@ from scorematching.training import FitResult, Progress, fit, load_prior, save_pr
 
 __all__ = [
     "NICE",
+    "Anscombe",
     "ApproximationWarning",
     "BicubicDownsampling",
     "Blur",

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from scorematching.atomic import write_atomically
-from scorematching.images import psnr, ssim, to_planes
+from scorematching.images import Anscombe, psnr, ssim, to_planes
 
 #: Pixels; larger pictures are shown shrunk, so that the page stays of a size that browsers bear.
 _LARGEST = 2048
@@ -24,7 +24,7 @@ def write_page(
     path: str | Path,
     before: np.ndarray,
     after: np.ndarray,
-    sigma: float,
+    noise: float | Anscombe,
     *,
     title: str,
     found: bool = False,
@@ -37,9 +37,9 @@ def write_page(
         path: Where to.
         before: The noisy picture, as :func:`scorematching.images.to_planes` takes it.
         after: The denoised one, of the same shape.
-        sigma: Standard deviation of the noise, in the pictures' own units.
+        noise: Its standard deviation, in the pictures' own units; or what it is where it grows with brightness.
         title: Of the page.
-        found: Whether ``sigma`` is an estimate.
+        found: Whether ``noise`` is an estimate.
         peak: The pictures' value of white.
         reference: The clean picture, where there is one.
 
@@ -49,10 +49,13 @@ def write_page(
     """
     peak = to_planes(before, peak).peak
     planes = {name: _planes(image, peak) for name, image in (("before", before), ("after", after))}
-    taken = (planes["before"] - planes["after"]) / (sigma / peak)
+    if isinstance(noise, Anscombe):
+        said, taken = str(noise), noise(peak * planes["before"]) - noise.mean(peak * planes["after"])
+    else:
+        said, taken = f"sigma {noise:.4g}", (planes["before"] - planes["after"]) / (noise / peak)
     rows = {
         "picture": f"{before.shape[1]} x {before.shape[0]} pixels, {before.dtype}",
-        "noise": f"sigma {sigma:.4g} of {peak:g}, {'estimated from the picture' if found else 'as given'}",
+        "noise": f"{said} of {peak:g}, {'estimated from the picture' if found else 'as given'}",
         "taken away": f"standard deviation {taken.std():.2f} of the noise's, mean {taken.mean():+.3f}",
         "neighbours in it": f"correlation {_correlation(taken):+.3f}; 0 for noise, more where structure was lost",
     }

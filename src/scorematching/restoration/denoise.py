@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from scorematching.images import from_planes, to_planes
+from scorematching.images import Stabilizer, camera_noise, from_planes, to_planes
 from scorematching.prior import Prior, place
 from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.colour import tweedie_of_colours
@@ -25,13 +26,15 @@ def denoise(
     sigma: float,
     prior: Prior,
     *,
+    gain: float | None = None,
+    offset: float = 0.0,
     method: Method = "auto",
     peak: float | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Remove white Gaussian noise from a picture.
+    """Remove white Gaussian noise from a picture, or the noise of photons.
 
     With a prior of noisy pictures: Tweedie's formula, ``x = y + sigma^2 grad log p(y)``, the mean of all clean
     pictures that ``y`` may come from. It holds at the prior's own noise level. For another level the contrast of
@@ -44,10 +47,17 @@ def denoise(
     an end of the range get noise beyond it back (:func:`scorematching.restoration.unclipped`), given the first result.
     They stay within the range.
 
+    With ``gain`` the noise is that of a camera in low light, which grows with brightness: that of counting photons, and
+    of reading the count. A transform (:class:`scorematching.Anscombe`) makes it Gaussian and of one level; what the
+    prior makes of the picture then goes back by its unbiased inverse.
+
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is left as it is.
-        sigma: Standard deviation of the noise, in the picture's own units (0-255 for 8 bit).
+        sigma: Standard deviation of the noise, in the picture's own units (0-255 for 8 bit); with ``gain`` that of the
+            read noise alone, which may be 0.
         prior: What pictures look like.
+        gain: What a photon adds to a pixel, in the picture's own units; by default noise does not grow with brightness.
+        offset: With ``gain``, the pixel value of no light at all.
         method: ``"tweedie"``, ``"map"``, or ``"auto"`` for what suits the prior.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         seed: Of what is drawn for pixels that were cut off.
@@ -59,8 +69,9 @@ def denoise(
 
     Raises:
         TypeError: The picture is not an array of a known type.
-        ValueError: Its shape is unknown or too small, a value is not finite, ``sigma`` is not positive, or Tweedie's
-            formula is asked for with a prior of clean pictures.
+        ValueError: Its shape is unknown or too small, a value is not finite, ``sigma`` is not positive (without
+            ``gain``) or negative (with it), ``gain`` is not positive, ``offset`` comes without it or lies not below
+            white, or Tweedie's formula is asked for with a prior of clean pictures.
 
     Example:
         >>> import scorematching as sm
@@ -68,23 +79,39 @@ def denoise(
         >>> prior = sm.prior.build_prior(info)
         >>> sm.denoise(np.zeros((20, 30, 3), np.uint8), sigma=25.5, prior=prior).shape
         (20, 30, 3)
+        >>> counts = np.random.default_rng(0).poisson(7.0, (20, 30)).astype(np.float32)
+        >>> bool(sm.denoise(counts, sigma=0, prior=prior, gain=1, peak=20).std() < counts.std() / 2)
+        True
     """
-    if not (sigma > 0 and math.isfinite(sigma)):
+    noise = camera_noise(sigma, gain, offset)
+    if noise is None and not (sigma > 0 and math.isfinite(sigma)):
         raise ValueError(f"sigma must be a positive number, got {sigma}")
     if method not in ("auto", "tweedie", "map"):
         raise ValueError(f"method must be 'auto', 'tweedie' or 'map', got {method!r}")
     planes = to_planes(image, peak)
-    level = sigma / planes.peak
-    data = planes.data
-    alike = bool((data == data[:1]).all())  # grey, stored once or thrice
-    y = place(data[:1] if alike else data, prior, device)
-    if method == "map" or (method == "auto" and not prior.info.sigma):
-        x = maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
+
+    def clean(y: Tensor, level: float) -> Tensor:
+        y = place(y, prior, device)
+        if method == "map" or (method == "auto" and not prior.info.sigma):
+            return maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
+        return _mean(y, level, prior, seed)
+
+    alike = bool((planes.data == planes.data[:1]).all())  # grey, stored once or thrice
+    y = planes.data[:1] if alike else planes.data
+    if noise is None:
+        x = clean(y, sigma / planes.peak)
     else:
-        estimate = tweedie if len(y) == 1 else tweedie_of_colours
-        x = estimate(y, level, prior)
-        noisy = unclipped(y, x, level, torch.Generator().manual_seed(seed))
-        if noisy is not y:
-            x = estimate(noisy, level, prior)
-            x = torch.where(noisy == y, x, x.clamp(0, 1))
-    return from_planes(planes, x.expand_as(data))
+        stabilizer = Stabilizer(noise, planes.peak)
+        x = stabilizer.inverse(clean(stabilizer.forward(y), stabilizer.level))
+    return from_planes(planes, x.expand_as(planes.data))
+
+
+def _mean(y: Tensor, level: float, prior: Prior, seed: int) -> Tensor:
+    """Tweedie's formula, once more where the range has cut the noise off."""
+    estimate = tweedie if len(y) == 1 else tweedie_of_colours
+    x = estimate(y, level, prior)
+    noisy = unclipped(y, x, level, torch.Generator().manual_seed(seed))
+    if noisy is y:
+        return x
+    x = estimate(noisy, level, prior)
+    return torch.where(noisy == y, x, x.clamp(0, 1))

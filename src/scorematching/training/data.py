@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.images import estimate_noise, find_images, read_image, to_planes
+from scorematching.images import Stabilizer, camera_noise, estimate_noise, find_images, read_image, to_planes
 
 Picture = np.ndarray | str | Path
 
@@ -35,8 +35,10 @@ class Plane:
         first: The row of the picture that is row 0 here.
         peak: The picture's value of white.
         checksum: Of the picture's pixels.
-        sigma: Standard deviation of the noise that it carries, white being 1; 0 where it is clean.
-        gain: What its values are multiplied by in crops, so that the noise of all planes is the same there.
+        sigma: Standard deviation of the noise that it carries, white being 1 (and stabilised, where it is); 0 where it
+            is clean.
+        stabilizer: What makes its noise Gaussian where it grows with brightness.
+        contrast: What its values are multiplied by in crops, so that the noise of all planes is the same there.
     """
 
     source: np.ndarray | Path
@@ -47,22 +49,27 @@ class Plane:
     peak: float
     checksum: int
     sigma: float = 0.0
-    gain: float = 1.0
+    stabilizer: Stabilizer | None = None
+    contrast: float = 1.0
 
     def crop(self, top: int, left: int, side: int) -> Tensor:
-        """A square of pixels, (side, side), white at ``gain``."""
-        image = self._image()
+        """A square of pixels, (side, side), white at ``contrast``."""
         top += self.first
-        return self.gain * to_planes(image[top : top + side, left : left + side], self.peak).data[self.channel, 0]
+        return self._seen(self._image()[top : top + side, left : left + side])
 
     def pixels(self) -> Tensor:
-        """All of it, white at ``gain``."""
-        rows = self._image()[self.first : self.first + self.shape[0]]
-        return self.gain * to_planes(rows, self.peak).data[self.channel, 0]
+        """All of it, white at ``contrast``."""
+        return self._seen(self._image()[self.first : self.first + self.shape[0]])
 
     def rows(self, start: int, stop: int) -> Plane:
         """Some rows of it."""
         return replace(self, shape=(stop - start, self.shape[1]), first=self.first + start)
+
+    def _seen(self, part: np.ndarray) -> Tensor:
+        data = to_planes(part, self.peak).data[self.channel, 0]
+        if self.stabilizer is not None:
+            data = self.stabilizer.forward(data) if self.sigma else self.stabilizer.mean(data)
+        return self.contrast * data
 
     def _image(self) -> np.ndarray:
         return self.source if isinstance(self.source, np.ndarray) else read_image(self.source)
@@ -112,37 +119,51 @@ def _planes_of(image: np.ndarray, source: np.ndarray | Path, name: str, peak: fl
 
 
 def with_noise(
-    pictures: Sequence[list[Plane]], sigma: float | Sequence[float] | None
+    pictures: Sequence[list[Plane]],
+    sigma: float | Sequence[float] | None,
+    gain: float | None = None,
+    offset: float = 0.0,
 ) -> tuple[list[list[Plane]], float]:
     """Noisy pictures that know their noise, and the level that their crops are brought to, white being 1.
 
     Args:
         pictures: One list of planes a picture.
         sigma: Standard deviation of the noise in the pictures' own units: one for all, one a picture, or ``None`` to
-            estimate each picture's by :func:`scorematching.images.estimate_noise`.
+            estimate each picture's by :func:`scorematching.images.estimate_noise`; with ``gain`` that of the read
+            noise, ``None`` being 0.
+        gain: What a photon adds to a pixel, in the pictures' own units, where noise grows with brightness.
+        offset: With ``gain``, the pixel value of no light at all.
 
     Returns:
         The pictures, and the mean of their levels.
 
     Raises:
-        ValueError: There are more or fewer levels than pictures, or one is not positive.
+        ValueError: There are more or fewer levels than pictures, or one is not positive; or what
+            :class:`scorematching.Anscombe` raises.
     """
-    peak = pictures[0][0].peak
-    if sigma is None:
-        levels = [
-            float(np.mean([estimate_noise(plane.pixels().numpy(), 1.0) for plane in planes])) for planes in pictures
-        ]
-    else:
-        levels = [s / peak for s in ([sigma] * len(pictures) if isinstance(sigma, int | float) else sigma)]
-    if len(levels) != len(pictures):
-        raise ValueError(f"sigma must be one number, or one a picture: got {len(levels)} for {len(pictures)} pictures")
-    for planes, level in zip(pictures, levels, strict=True):
-        if not 0 < level < math.inf:
-            how = "was found to be" if sigma is None else "must be above 0, got"
-            raise ValueError(f"{planes[0].name}: the noise level {how} {level * peak:g}")
+    sigmas = [sigma] * len(pictures) if sigma is None or isinstance(sigma, int | float) else list(sigma)
+    if len(sigmas) != len(pictures):
+        raise ValueError(f"sigma must be one number, or one a picture: got {len(sigmas)} for {len(pictures)} pictures")
+    known = [_with_own_noise(planes, s, gain, offset) for planes, s in zip(pictures, sigmas, strict=True)]
+    levels = [planes[0].sigma for planes in known]
     mean = levels[0] if len(set(levels)) == 1 else math.fsum(levels) / len(levels)
-    known = zip(pictures, levels, strict=True)
-    return [[replace(p, sigma=level, gain=mean / level) for p in planes] for planes, level in known], mean
+    return [[replace(plane, contrast=mean / plane.sigma) for plane in planes] for planes in known], mean
+
+
+def _with_own_noise(planes: list[Plane], sigma: float | None, gain: float | None, offset: float) -> list[Plane]:
+    """The planes of one picture, with their noise."""
+    peak, noise = planes[0].peak, camera_noise(sigma or 0.0, gain, offset)
+    if noise is not None:
+        stabilizer = Stabilizer(noise, peak)
+        return [replace(plane, sigma=stabilizer.level, stabilizer=stabilizer) for plane in planes]
+    if sigma is None:
+        level = float(np.mean([estimate_noise(plane.pixels().numpy(), 1.0) for plane in planes]))
+    else:
+        level = sigma / peak
+    if not 0 < level < math.inf:
+        how = "was found to be" if sigma is None else "must be above 0, got"
+        raise ValueError(f"{planes[0].name}: the noise level {how} {level * peak:g}")
+    return [replace(plane, sigma=level) for plane in planes]
 
 
 def split(pictures: Sequence[list[Plane]], rows: int, share: float = 0.1) -> tuple[list[Plane], list[Plane]]:

@@ -38,6 +38,8 @@ def fit(
     *,
     sigma: float | Sequence[float] | None = None,
     noisy: bool = False,
+    gain: float | None = None,
+    offset: float = 0.0,
     model: ModelName = "foe",
     filters: int | None = None,
     size: int | None = None,
@@ -67,6 +69,10 @@ def fit(
         noisy: Whether the pictures carry that noise already. If not, fresh noise of level ``sigma`` is added to each
             crop; either way the model is one of noisy pictures, and Tweedie's formula denoises with it. Where levels
             differ, the contrast of crops is changed so that their noise is the same: the prior then serves all levels.
+        gain: What a photon adds to a pixel of noisy pictures, in their own units, where noise grows with brightness.
+            ``sigma`` is then the read noise alone, 0 by default, and the prior is one of stabilised pictures
+            (:class:`scorematching.Anscombe`), as ``denoise`` with that gain makes them.
+        offset: With ``gain``, the pixel value of no light at all.
         model: ``"foe"``, a field of experts; ``"pot"``, a product of Student-t on whitened patches; ``"deep"``, a
             convolutional network, which denoises best and learns slowest.
         filters: Number of experts, or channels. By default 24 for ``"foe"``, 128 for ``"pot"``, 64 for ``"deep"``.
@@ -107,14 +113,14 @@ def fit(
         >>> result.prior.info.filters
         4
     """
-    _check_options(noisy=noisy, rate=rate, lam=lam)
+    _check_options(noisy=noisy, gain=gain, offset=offset, rate=rate, lam=lam)
     if blind and (model != "deep" or lam):
         raise ValueError(f"blind is for deep priors without lam, got model {model!r} and lam {lam}")
     if compile not in (True, False, "auto"):
         raise ValueError(f"compile must be True, False or 'auto', got {compile!r}")
     _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
     planes = open_pictures(pictures, peak)
-    planes, level = with_noise(planes, sigma) if noisy else (planes, _fresh(sigma, planes[0][0].peak))
+    planes, level = with_noise(planes, sigma, gain, offset) if noisy else (planes, _fresh(sigma, planes[0][0].peak))
     sizes = {"size": size, "filters": filters, "depth": depth}
     info = _describe(planes, level, noisy, model, sizes, lam, seed, steps)
     prior = build_prior(info)
@@ -154,7 +160,7 @@ def _clean_held_out(
     if shapes != expected:
         raise ValueError(f"clean must be the same pictures: {len(pictures)} of {len(planes)}, or of other shapes")
     like = [
-        [replace(one, gain=other.gain) for one, other in zip(*pair, strict=True)]
+        [replace(one, stabilizer=other.stabilizer, contrast=other.contrast) for one, other in zip(*pair, strict=True)]
         for pair in zip(pictures, planes, strict=True)
     ]
     return split(like, rows=_least_rows(prior))[1]
@@ -183,9 +189,11 @@ def _usable(planes: list[Plane], crop: int, prior: Prior) -> tuple[list[Plane], 
     return large or planes, side
 
 
-def _check_options(*, noisy: bool, rate: float | None, lam: float | None) -> None:
+def _check_options(*, noisy: bool, gain: float | None, offset: float, rate: float | None, lam: float | None) -> None:
     if not isinstance(noisy, bool):
         raise ValueError(f"noisy must be True or False, got {noisy!r}")
+    if not noisy and (gain is not None or offset):
+        raise ValueError(f"gain and offset are for pictures that are noisy already (noisy), got {gain} and {offset}")
     if rate is not None and not rate > 0:
         raise ValueError(f"rate must be positive, got {rate}")
     if lam is not None and not (lam >= 0 and math.isfinite(lam)):
@@ -214,6 +222,14 @@ def _describe(
     chosen = {"size": 0, "filters": 0, **_SIZES.get(model, {})}
     chosen |= {name: size for name, size in sizes.items() if size is not None}
     levels = [channels[0].sigma for channels in planes] if noisy else [level]
+    stabilizer = planes[0][0].stabilizer
+    kind = (
+        "clean"
+        if not noisy
+        else "noisy"
+        if stabilizer is None
+        else f"noisy, stabilised (gain {stabilizer.noise.gain:.4g})"
+    )
     return PriorInfo(
         **chosen,
         model=model,
@@ -222,7 +238,7 @@ def _describe(
         lam=lam if lam is not None else (0.0 if level else 0.2),
         seed=seed,
         steps=steps,
-        data=f"{len(names)} {'noisy' if noisy else 'clean'} pictures: {shown}",
+        data=f"{len(names)} {kind} pictures: {shown}",
         version=__version__,
         levels=(min(levels), max(levels)),
     )

@@ -51,7 +51,8 @@ class FitResult:
         best: The best held-out loss.
         expected_psnr: Of one Tweedie step on held-out noisy pictures, before clipping, in dB with white at 1: Stein's
             estimate, which needs no clean picture. It is unbiased for Gaussian noise, and too high where the noise was
-            clipped to the range of the file. ``None`` for clean training data, and where no noise is left.
+            clipped to the range of the file. With a gain it is that of the stabilised pictures. ``None`` for clean
+            training data, and where no noise is left.
         psnr: The true one, where clean pictures were given to compare with.
     """
 
@@ -192,7 +193,10 @@ class Trainer:
             "threads": torch.get_num_threads(),
             "backend": backend(),
         }
-        planes = [[plane.name, *plane.shape, plane.checksum, plane.gain] for plane in stream.planes]
+        planes = [
+            [plane.name, *plane.shape, plane.checksum, plane.contrast, repr(plane.stabilizer)]
+            for plane in stream.planes
+        ]
         info = self.prior.info
         return {**dataclasses.asdict(info), "levels": list(info.levels or ()), **settings, "planes": planes}
 
