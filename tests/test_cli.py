@@ -170,6 +170,27 @@ def test_denoising_without_a_prior_learns_from_the_picture(
     assert sm.psnr(photograph, after, 255) > sm.psnr(photograph, before, 255) + 4
 
 
+def test_low_light(
+    photograph: np.ndarray, prior_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Learned from the picture itself by default; a prior of a file is told of the stabilised level."""
+    counts = np.random.default_rng(0).poisson(photograph / 20.0)
+    picture, out, page = tmp_path / "dark.tif", tmp_path / "clean.tif", tmp_path / "it.html"
+    sm.write_image(picture, (100 + 20 * counts).astype(np.uint16))
+    noise = ("--gain", 20, "--offset", 100, "--white", 355)
+    assert run("denoise", picture, "-o", out, *noise, "--steps", 60, "--report", page) == 0
+    assert "noise given: gain 20, read noise 0, offset 100" in " ".join(capsys.readouterr().out.split())
+    assert "gain 20, read noise 0, offset 100 of 355" in page.read_text()
+    noisy, clean = sm.read_image(picture), sm.read_image(out)
+    assert sm.psnr(photograph + 100.0, clean, 355) > sm.psnr(photograph + 100.0, noisy, 355) + 5
+    assert run("denoise", picture, "-o", out, *noise, "--prior", prior_file) == 0
+    assert "to use it at 59 of the stabilised picture" in " ".join(capsys.readouterr().out.split())
+    assert run("fit", picture, "-o", tmp_path / "p.safetensors", "--noisy", *noise, "--steps", 2, "--crop", 24) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "held-out crops, stabilised" in said
+    assert "noise levels found" not in said
+
+
 def test_a_short_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("demo", "-o", tmp_path / "out", "--steps", 3) == 0
     text = capsys.readouterr().out
@@ -190,6 +211,13 @@ BAD = {
     "no folder": (("denoise", "IN", "-o", "none/OUT.png", "--sigma", "25"), "no such folder: none"),
     "negative sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "-25"), "positive number, got -25"),
     "NaN sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "nan"), "positive number, got nan"),
+    "no gain": (("denoise", "IN", "-o", "OUT.png", "--gain", "0"), "gain must be a positive number, got 0.0"),
+    "bright offset": (
+        ("denoise", "IN", "-o", "OUT.png", "--gain", "2", "--offset", "300", "--prior", "PRIOR"),
+        "offset must lie below white, 255, got 300",
+    ),
+    "offset alone": (("denoise", "IN", "-o", "OUT.png", "--offset", "9"), "give the gain too, got offset 9"),
+    "fit: gain": (("fit", "IN", "-o", "OUT.safetensors", "--gain", "2"), "for pictures that are noisy already"),
     "no number": (("denoise", "IN", "-o", "OUT.png", "--sigma", "much"), "Invalid value for '--sigma'"),
     "no noise": (("denoise", "FLAT.png", "-o", "OUT.png"), "FLAT.png: the noise level was found to be 0"),
     "onto itself": (("denoise", "IN", "-o", "IN", "--sigma", "25"), "is the input"),

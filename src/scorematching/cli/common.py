@@ -53,6 +53,22 @@ OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", he
 LearningOption = Annotated[
     int, typer.Option("--steps", min=1, help="Of learning from the picture itself, with --prior self.")
 ]
+GainOption = Annotated[
+    float | None,
+    typer.Option(
+        "--gain",
+        help="For low light, where noise grows with brightness: how much one photon adds to a pixel, in the picture's "
+        "own units, as a camera's data sheet says (for electrons a count, take the inverse), or the slope of variance "
+        "against mean in shots of evenly lit paper. --sigma is then the read noise alone, 0 by default.",
+        show_default="noise of one level everywhere",
+    ),
+]
+OffsetOption = Annotated[
+    float,
+    typer.Option(
+        "--offset", help="With --gain, the pixel value of no light at all: the mean of a shot with the lens covered."
+    ),
+]
 SIGMA_HELP = (
     "Standard deviation of the noise, in the picture's own units: on the 0-255 scale for 8-bit input, 0-65535 for "
     "16-bit, the pixel values' own for floating point."
@@ -70,6 +86,8 @@ def learn_from(
     *,
     sigma: float | None,
     noisy: bool,
+    gain: float | None = None,
+    offset: float = 0.0,
     peak: float | None,
     steps: int,
     seed: int,
@@ -78,7 +96,16 @@ def learn_from(
     """A prior of the pictures themselves that are to be restored; a progress bar shows the training."""
     with fit_bar("learning from the picture") as progress:
         result = fit(
-            pictures, sigma=sigma, noisy=noisy, peak=peak, steps=steps, seed=seed, device=device, progress=progress
+            pictures,
+            sigma=sigma,
+            noisy=noisy,
+            gain=gain,
+            offset=offset,
+            peak=peak,
+            steps=steps,
+            seed=seed,
+            device=device,
+            progress=progress,
         )
     return result.prior
 

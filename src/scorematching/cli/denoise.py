@@ -16,7 +16,9 @@ from scorematching.cli.common import (
     SELF,
     SIGMA_HELP,
     DeviceOption,
+    GainOption,
     LearningOption,
+    OffsetOption,
     PriorOption,
     SeedOption,
     WhiteOption,
@@ -27,9 +29,12 @@ from scorematching.cli.common import (
     learn_from,
     step_bar,
 )
-from scorematching.images import IMAGE_SUFFIXES, find_images, to_planes
+from scorematching.images import IMAGE_SUFFIXES, Stabilizer, camera_noise, find_images, to_planes
 from scorematching.images.files import check_not_source, check_output
 from scorematching.page import write_page
+
+#: Of one level, given in a picture's own units; or a camera's, that grows with brightness.
+_Noise = float | sm.Anscombe
 
 
 def denoise(
@@ -45,6 +50,8 @@ def denoise(
     sigma: Annotated[
         float | None, typer.Option("--sigma", help=SIGMA_HELP, show_default="estimated from each picture")
     ] = None,
+    gain: GainOption = None,
+    offset: OffsetOption = 0.0,
     prior: PriorOption = SELF,
     steps: LearningOption = 600,
     white: WhiteOption = None,
@@ -63,14 +70,18 @@ def denoise(
     """Denoise pictures; the results have their types and ranges.
 
     Without [bold]--prior[/bold] a prior is first learned from the noisy pictures themselves, in half a minute or so. To
-    clean more of their kind later, learn once with [bold]fit --noisy[/bold] and pass the file.
+    clean more of their kind later, learn once with [bold]fit --noisy[/bold] and pass the file. In low light noise grows
+    with brightness: say by [bold]--gain[/bold] how.
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
+    Example: [bold]scorematching denoise cells.tif -o clean.tif --gain 2.2 --sigma 3.5 --offset 100[/bold]
     """
     where = check_device(device)
-    if sigma is not None:
+    noise: _Noise | None = camera_noise(sigma or 0.0, gain, offset)
+    if noise is None and sigma is not None:
         check_sigma(sigma)
+        noise = sigma
     sources = find_images(pictures)
     single = sources == pictures and len(sources) == 1 and bool(output.suffix) and not output.is_dir()
     targets = [output] if single else _in_folder(output, sources)
@@ -82,17 +93,27 @@ def denoise(
     if prior != SELF:
         model = sm.load_prior(prior)
     else:
-        model = learn_from(sources, sigma=sigma, noisy=True, peak=white, steps=steps, seed=seed, device=where)
+        model = learn_from(
+            sources,
+            sigma=sigma,
+            noisy=True,
+            gain=gain,
+            offset=offset,
+            peak=white,
+            steps=steps,
+            seed=seed,
+            device=where,
+        )
     if single:
-        level, _ = _denoise(sources[0], output, sigma, model, white, where)
+        taken, _ = _denoise(sources[0], output, noise, model, white, where)
         if report is not None:
             before, after = sm.read_image(sources[0]), sm.read_image(output)
             title = f"{sources[0].name}, denoised"
-            write_page(report, before, after, level, title=title, found=sigma is None, peak=white, reference=truth)
-        console.print(f"wrote {output}; noise {'found' if sigma is None else 'given'}: {level:.3g}", highlight=False)
+            write_page(report, before, after, taken, title=title, found=noise is None, peak=white, reference=truth)
+        console.print(f"wrote {output}; noise {'found' if noise is None else 'given'}: {_said(taken)}", highlight=False)
         return
     output.mkdir(exist_ok=True)
-    _denoise_all(sources, targets, sigma, model, white, where)
+    _denoise_all(sources, targets, noise, model, white, where)
 
 
 def _check_report(report: Path | None, reference: Path | None, sources: list[Path]) -> np.ndarray | None:
@@ -129,7 +150,7 @@ def _in_folder(folder: Path, sources: list[Path]) -> list[Path]:
 def _denoise_all(
     sources: list[Path],
     targets: list[Path],
-    sigma: float | None,
+    noise: _Noise | None,
     model: sm.Prior,
     white: float | None,
     where: torch.device,
@@ -138,11 +159,11 @@ def _denoise_all(
     table, failures = Table("picture", "pixels", "noise"), []
     for source, target in zip(sources, targets, strict=True):
         try:
-            level, shape = _denoise(source, target, sigma, model, white, where)
+            taken, shape = _denoise(source, target, noise, model, white, where)
         except (ValueError, TypeError, OSError) as error:
             failures.append(f"{source.name}: {error}")
         else:
-            table.add_row(source.name, f"{shape[1]} x {shape[0]}", f"{level:.3g}")
+            table.add_row(source.name, f"{shape[1]} x {shape[0]}", _said(taken))
     console.print(table)
     console.print(f"wrote {table.row_count} pictures to {targets[0].parent}/", highlight=False)
     if failures:
@@ -152,28 +173,41 @@ def _denoise_all(
 
 
 def _denoise(
-    source: Path, target: Path, sigma: float | None, model: sm.Prior, white: float | None, where: torch.device
-) -> tuple[float, tuple[int, ...]]:
-    """Read, denoise, write; the noise level that was taken, and the shape."""
+    source: Path, target: Path, noise: _Noise | None, model: sm.Prior, white: float | None, where: torch.device
+) -> tuple[_Noise, tuple[int, ...]]:
+    """Read, denoise, write; the noise that was taken, and the shape."""
     image = sm.read_image(source)
     check_output(target, image, source)
     peak = to_planes(image, white).peak
-    level = sm.estimate_noise(image, peak) if sigma is None else sigma
-    if not level:
+    taken = sm.estimate_noise(image, peak) if noise is None else noise
+    if not taken:
         raise ValueError(f"no noise was found in {source.name}: give --sigma")
-    _tell_where_approximate(model, level, peak)
+    _tell_where_approximate(model, taken, peak)
+    sigma, gain, offset = (
+        (taken.sigma, taken.gain, taken.offset) if isinstance(taken, sm.Anscombe) else (taken, None, 0)
+    )
     with step_bar("denoising") as step:
-        restored: np.ndarray = sm.denoise(image, level, model, peak=peak, device=where, progress=step)
+        restored: np.ndarray = sm.denoise(
+            image, sigma, model, gain=gain, offset=offset, peak=peak, device=where, progress=step
+        )
     sm.write_image(target, restored)
-    return level, image.shape
+    return taken, image.shape
 
 
-def _tell_where_approximate(model: sm.Prior, sigma: float, peak: float) -> None:
+def _said(noise: _Noise) -> str:
+    return str(noise) if isinstance(noise, sm.Anscombe) else f"{noise:.3g}"
+
+
+def _tell_where_approximate(model: sm.Prior, noise: _Noise, peak: float) -> None:
+    if isinstance(noise, sm.Anscombe):
+        sigma, where = peak * Stabilizer(noise, peak).level, " of the stabilised picture"
+    else:
+        sigma, where = noise, ""
     low, high = (level * peak for level in model.info.levels or (0.0, 0.0))
     if low and not 0.95 * low < sigma < 1.05 * high:
         own = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
         console.print(
-            f"note: this prior is for noise of {own}; contrast is rescaled to use it at {sigma:.3g}, which is an "
-            "approximation",
+            f"note: this prior is for noise of {own}; contrast is rescaled to use it at {sigma:.3g}"
+            f"{where}, which is an approximation",
             highlight=False,
         )

@@ -12,6 +12,8 @@ from scorematching.atomic import check_target
 from scorematching.cli.common import (
     SIGMA_HELP,
     DeviceOption,
+    GainOption,
+    OffsetOption,
     SeedOption,
     WhiteOption,
     check_device,
@@ -36,6 +38,8 @@ def fit(
             show_default="estimated from each picture with --noisy, 0 without",
         ),
     ] = None,
+    gain: GainOption = None,
+    offset: OffsetOption = 0.0,
     clean: Annotated[
         Path | None,
         typer.Option("--clean", help="Folder of the same pictures without noise: to measure the result, not to learn."),
@@ -102,6 +106,8 @@ def fit(
                 paths,
                 sigma=sigma,
                 noisy=noisy,
+                gain=gain,
+                offset=offset,
                 model=cast(ModelName, model),
                 filters=filters,
                 size=size,
@@ -125,12 +131,13 @@ def fit(
     checkpoint.unlink(missing_ok=True)
     console.print(f"wrote {output}: best held-out loss {result.best:+.4f} a pixel", highlight=False)
     low, high = (255 * level for level in result.prior.info.levels or (0.0, 0.0))
-    if noisy and sigma is None:
+    if noisy and sigma is None and gain is None:
         console.print(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale", highlight=False)
     if result.expected_psnr is not None:
+        held_out = "noisy held-out crops" if gain is None else "noisy held-out crops, stabilised"
         console.print(
-            f"one denoising step with it should give {result.expected_psnr:.2f} dB (Stein's estimate, from noisy "
-            "held-out crops; too high where the noise was clipped to the range of the file)",
+            f"one denoising step with it should give {result.expected_psnr:.2f} dB (Stein's estimate, from "
+            f"{held_out}; too high where the noise was clipped to the range of the file)",
             highlight=False,
         )
     if result.psnr is not None:
