@@ -14,6 +14,7 @@ from benchmarks.deep import deep, run_deep
 from benchmarks.denoising import denoising
 from benchmarks.growth import growth, run_growth
 from benchmarks.levels import levels
+from benchmarks.low_light import low_light
 from benchmarks.plots import draw_growth
 from benchmarks.precision import precision
 from benchmarks.profiles import profiles
@@ -44,7 +45,7 @@ app = typer.Typer(add_completion=False, help=HELP, rich_markup_mode="rich")
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, against peers": (steps, deep, growth, throughput),
     "Speed, of formulations and methods": (profiles, convolutions, calibration),
-    "Accuracy and restoration": (curvature, precision, training, restoration, denoising, levels, recovery),
+    "Accuracy and restoration": (curvature, precision, training, restoration, denoising, levels, low_light, recovery),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

@@ -184,7 +184,7 @@ def test_low_light(
     noisy, clean = sm.read_image(picture), sm.read_image(out)
     assert sm.psnr(photograph + 100.0, clean, 355) > sm.psnr(photograph + 100.0, noisy, 355) + 5
     assert run("denoise", picture, "-o", out, *noise, "--prior", prior_file) == 0
-    assert "to use it at 59 of the stabilised picture" in " ".join(capsys.readouterr().out.split())
+    assert "to use it at 59 of the stabilised picture (white: 355)" in " ".join(capsys.readouterr().out.split())
     assert run("fit", picture, "-o", tmp_path / "p.safetensors", "--noisy", *noise, "--steps", 2, "--crop", 24) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "held-out crops, stabilised" in said

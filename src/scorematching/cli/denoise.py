@@ -200,7 +200,7 @@ def _said(noise: _Noise) -> str:
 
 def _tell_where_approximate(model: sm.Prior, noise: _Noise, peak: float) -> None:
     if isinstance(noise, sm.Anscombe):
-        sigma, where = peak * Stabilizer(noise, peak).level, " of the stabilised picture"
+        sigma, where = peak * Stabilizer(noise, peak).level, f" of the stabilised picture (white: {peak:g})"
     else:
         sigma, where = noise, ""
     low, high = (level * peak for level in model.info.levels or (0.0, 0.0))

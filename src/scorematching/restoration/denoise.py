@@ -48,8 +48,9 @@ def denoise(
     They stay within the range.
 
     With ``gain`` the noise is that of a camera in low light, which grows with brightness: that of counting photons, and
-    of reading the count. A transform (:class:`scorematching.Anscombe`) makes it Gaussian and of one level; what the
-    prior makes of the picture then goes back by its unbiased inverse.
+    of reading the count. A transform (:class:`scorematching.Anscombe`) makes it Gaussian and of one level, in
+    the dark by adding what noise is missing, the same each time. What the prior makes of the picture then goes back by
+    its unbiased inverse.
 
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is left as it is.
