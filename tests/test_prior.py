@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 import scorematching as sm
-from scorematching.prior import build_prior
+from scorematching.prior import DeepPrior, build_prior
 from scorematching.training.checkpoint import write_tensors
 
 
@@ -40,10 +40,35 @@ def test_tiles_have_no_seams(double: sm.Prior) -> None:
     whole = double.score(planes)
     double.tile = 16
     torch.testing.assert_close(double.score(planes), whole, rtol=1e-12, atol=1e-10)
-    tiled = double.energy_and_gradient(planes)
+    tiled = *double.energy_and_gradient(planes), double.energy_map(planes)
     double.tile = 256
-    for one, two in zip(tiled, double.energy_and_gradient(planes), strict=True):
+    for one, two in zip(tiled, (*double.energy_and_gradient(planes), double.energy_map(planes)), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-10)
+
+
+def test_the_energy_map_adds_up_to_the_energy(double: sm.Prior) -> None:
+    """But for the places beyond the border: none of them has any energy where the picture is flat all around."""
+    planes = torch.full((2, 1, 41, 50), 0.5, dtype=torch.float64)
+    planes[:, :, 18:24, 20:26] += torch.rand(2, 1, 6, 6, dtype=torch.float64)
+    if isinstance(double, DeepPrior):
+        double.constrain()
+    energies, _ = double.energy_and_gradient(planes)
+    here = double.energy_map(planes)
+    assert here.shape == planes.shape
+    torch.testing.assert_close(here.sum((1, 2, 3)), energies, rtol=1e-9, atol=1e-9)
+
+
+def test_the_energy_map_is_centred(double: sm.Prior) -> None:
+    """One pixel that differs gives energy to the places around it: as far to the left as to the right."""
+    if isinstance(double, DeepPrior):
+        double.constrain()
+    planes = torch.full((1, 1, 30, 32), 0.5, dtype=torch.float64)
+    planes[..., 15, 12] = 1
+    rows, columns = (double.energy_map(planes)[0, 0] > 1e-9).nonzero().T
+    block = (15 - 15 % double.block, 12 - 12 % double.block)
+    for found, first in zip((rows, columns), block, strict=True):
+        assert int(found.min()) == first - double.margin // 2
+        assert int(found.max()) == first + double.block - 1 + double.margin // 2
 
 
 def test_too_small_a_picture_is_refused(prior: sm.Prior) -> None:

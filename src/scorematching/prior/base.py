@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scorematching.compiling import run
-from scorematching.graph import Graph
+from scorematching.graph import Graph, Sequential
+from scorematching.layers import Sum
 from scorematching.prior.info import PriorInfo
 
 
@@ -48,8 +49,11 @@ class Prior(nn.Module, ABC):
         """
 
     @abstractmethod
-    def _energy(self, planes: Tensor) -> Tensor:
-        """Energy of each padded plane, in units of ``info.unit``: (N, 1, H, W) to (N,)."""
+    def _places(self, planes: Tensor) -> Tensor:
+        """What each place adds to the energy of padded planes, in units of ``info.unit``: (N, 1, H, W) to (N, h, w).
+
+        A place is where a filter, a patch or the network can be laid: one a pixel, or a block.
+        """
 
     @abstractmethod
     def _gradient(self, planes: Tensor) -> Tensor:
@@ -60,6 +64,14 @@ class Prior(nn.Module, ABC):
 
     def constrain(self) -> None:
         """Project the parameters onto those allowed; called after each step of the training. Nothing by default."""
+
+    @property
+    def level(self) -> float:
+        """Noise level of the pictures whose energy is meant, white being 1; of clean pictures the unit.
+
+        Of a prior that knows several it is the lowest, the one nearest to clean pictures.
+        """
+        return min(self.info.levels or (0.0,)) or self.info.unit
 
     def score(self, planes: Tensor) -> Tensor:
         """``grad log p`` of each plane given its mirrored surroundings: (N, 1, H, W), in tiles and without seams.
@@ -81,28 +93,52 @@ class Prior(nn.Module, ABC):
     def energy_and_gradient(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         """Energies with mirrored borders, (N,), and their exact gradient by the planes, (N, 1, H, W); in tiles.
 
-        Of a prior that knows several noise levels it is that at the lowest, the one nearest to clean pictures.
+        They are those at noise of :attr:`level`.
 
         Raises:
             ValueError: Not of shape (N, 1, H, W), or too small.
         """
         leaf = planes.detach().requires_grad_()
         with torch.enable_grad():
-            padded = self._padded(leaf) / (min(self.info.levels or (0.0,)) or self.info.unit)
+            padded = self._padded(leaf) / self.level
         energies, by_padded = planes.new_zeros(len(planes)), torch.zeros_like(padded)
         m = self.margin
-        places = padded[..., m:, m:]  # one for each patch: its energy belongs to one tile
-        for rows, columns in self._tiles(places):
+        for rows, columns in self._tiles(padded[..., m:, m:]):  # each place belongs to one tile
             part = (..., slice(rows.start, rows.stop + m), slice(columns.start, columns.stop + m))
             energy, gradient = run(_energy_and_gradient, self, padded[part])
             energies += energy
             by_padded[part] += gradient
         return energies, torch.autograd.grad(padded, leaf, by_padded)[0]
 
+    @torch.no_grad()
+    def energy_map(self, planes: Tensor) -> Tensor:
+        """Where the energy is: what the place around each pixel adds to it, (N, 1, H, W); in tiles.
+
+        Of a field of experts the sum over the experts whose filters are centred there; of a product on patches the
+        energy of the patch around the pixel; of a deep prior that of the pixel's block, shared among its pixels. All
+        places together, with those just beyond the border, make the energy of :meth:`energy_and_gradient`.
+
+        Raises:
+            ValueError: Not of shape (N, 1, H, W), or too small.
+        """
+        padded = self._padded(planes) / self.level
+        (height, width), b, m = planes.shape[2:], self.block, self.margin
+        found = torch.empty_like(padded[..., m:, m:])
+        for rows, columns in self._tiles(found):
+            around = padded[..., rows.start : rows.stop + m, columns.start : columns.stop + m]
+            blocks = run(type(self)._places, self, around)
+            found[:, 0, rows, columns] = blocks.repeat_interleave(b, 1).repeat_interleave(b, 2) / b**2
+        half = m // 2  # the place at an edge of the padded picture has its centre there
+        return found[..., half : half + height, half : half + width]
+
     @property
     def least(self) -> int:
         """Pixels that a picture must have in height and width."""
         return self.margin + self.block
+
+    def _energy(self, planes: Tensor) -> Tensor:
+        """Energy of each padded plane, (N,)."""
+        return self._places(planes).sum((1, 2))
 
     def _padded(self, planes: Tensor) -> Tensor:
         if planes.ndim != 4 or planes.shape[1] != 1 or min(planes.shape[2:]) < self.least:
@@ -122,6 +158,15 @@ class Prior(nn.Module, ABC):
 def _energy_and_gradient(prior: Prior, planes: Tensor) -> tuple[Tensor, Tensor]:
     """Of a tile."""
     return prior._energy(planes), prior._gradient(planes)
+
+
+def summands(energy: Sequential, planes: Tensor) -> Tensor:
+    """What each place adds to a chain of layers that ends with ``Sum``: (N, 1, H, W) to (N, h, w)."""
+    *layers, last = energy.layers
+    for layer in layers:
+        planes = layer(planes)
+    assert isinstance(last, Sum)
+    return last.weight * planes.sum(1)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from scorematching.derivatives import score
 from scorematching.losses import score_matching_loss
 from scorematching.models import DeepField
 from scorematching.objective import Penalty
-from scorematching.prior.base import Prior
+from scorematching.prior.base import Prior, summands
 from scorematching.prior.info import PriorInfo
 
 
@@ -72,8 +72,8 @@ class DeepPrior(Prior):
             probes = _SteinsProbes(count, generator=generator, noise=noise)
         return score_matching_loss(self._bordered[0], x, self.info.lam, probes, check_finite=False) / x[0].numel()
 
-    def _energy(self, planes: Tensor) -> Tensor:
-        return self.energy(planes)
+    def _places(self, planes: Tensor) -> Tensor:
+        return summands(self.energy, planes)
 
     def _gradient(self, planes: Tensor) -> Tensor:
         return -score(self.energy, planes, check_finite=False)

@@ -8,7 +8,7 @@ from torch import Tensor
 from scorematching.derivatives import score
 from scorematching.losses import score_matching_loss
 from scorematching.models import FieldsOfExperts
-from scorematching.prior.base import Prior, keep_bounded
+from scorematching.prior.base import Prior, keep_bounded, summands
 from scorematching.prior.info import PriorInfo
 
 
@@ -37,8 +37,8 @@ class FieldPrior(Prior):
         x = crops / self.info.unit
         return score_matching_loss(self.energy, x, self.info.lam, weight=weight, check_finite=False) / weight.sum()
 
-    def _energy(self, planes: Tensor) -> Tensor:
-        return self.energy(planes)
+    def _places(self, planes: Tensor) -> Tensor:
+        return summands(self.energy, planes)
 
     def _gradient(self, planes: Tensor) -> Tensor:
         return -score(self.energy, planes, check_finite=False)

@@ -45,9 +45,10 @@ class PatchPrior(Prior):
         whitened = self.whitening(self._patches(crops / self.info.unit, self.info.size))
         return score_matching_loss(self.energy, whitened, self.info.lam, check_finite=False) / whitened.shape[1]
 
-    def _energy(self, planes: Tensor) -> Tensor:
+    def _places(self, planes: Tensor) -> Tensor:
+        height, width = (n - self.margin for n in planes.shape[2:])
         patches = self.whitening(self._patches(planes, stride=1))
-        return self.energy(patches).view(len(planes), -1).sum(1) / self.info.size**2
+        return self.energy(patches).view(len(planes), height, width) / self.info.size**2
 
     def _gradient(self, planes: Tensor) -> Tensor:
         patches = self.whitening(self._patches(planes, stride=1))
