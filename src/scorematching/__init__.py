@@ -43,6 +43,7 @@ from scorematching.restoration import (
     restore,
     upscale,
 )
+from scorematching.sampling import Samples, langevin
 from scorematching.tracing import from_torch
 from scorematching.training import FitResult, Progress, fit, load_prior, save_prior
 
@@ -75,6 +76,7 @@ __all__ = [
     "Prior",
     "PriorInfo",
     "Progress",
+    "Samples",
     "ScoreMatchingLoss",
     "Sequential",
     "Whitening",
@@ -95,6 +97,7 @@ __all__ = [
     "from_torch",
     "gaussian_kernel",
     "hessian_diagonal",
+    "langevin",
     "load_prior",
     "psnr",
     "read_image",
