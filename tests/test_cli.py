@@ -47,7 +47,7 @@ def test_fit_denoise_upscale_show(picture: Path, tmp_path: Path, capsys: pytest.
     assert "best held-out loss" in capsys.readouterr().out.replace("\n", " ")
     assert run("denoise", picture, "-o", clean, "--sigma", 25, "--prior", prior) == 0
     assert run("upscale", clean, "-o", large, "--factor", 2, "--prior", prior) == 0
-    assert run("show", prior, "-o", drawn) == 0
+    assert run("show", prior, "-o", drawn, "--picture", clean, "--steps", 2) == 0
     assert "8, of 3 x 3 pixels" in capsys.readouterr().out
     noisy = sm.read_image(picture)
     assert sm.read_image(clean).shape == noisy.shape
@@ -70,7 +70,7 @@ def test_a_deep_prior_of_noise_that_is_found(
     assert "by the clean pictures" in said
     assert run("denoise", picture, "-o", out, "--prior", prior) == 0
     assert "noise found: 2" in capsys.readouterr().out
-    assert run("show", prior) == 0
+    assert run("show", prior, "--steps", 1) == 0
     assert "2 layers of 4 channels" in capsys.readouterr().out
 
 
@@ -117,9 +117,15 @@ def test_inpaint_and_deblur(picture: Path, prior_file: Path, photograph: np.ndar
 def test_show_writes_beside_nothing_else(prior_file: Path, tmp_path: Path) -> None:
     photograph = tmp_path / "prior.png"
     photograph.write_bytes(b"mine")
-    assert run("show", prior_file) == 0
+    assert run("show", prior_file, "--steps", 0) == 0
     assert photograph.read_bytes() == b"mine"
     assert (tmp_path / "prior.safetensors.png").exists()
+
+
+def test_a_shipped_prior_is_shown_by_its_name(picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("show", "natural-grey", "--picture", picture, "--steps", 1) == 0
+    assert {p.name for p in tmp_path.iterdir()} == {"noisy.png", "natural-grey.png"}
 
 
 def test_an_interrupted_fit_says_how_to_go_on(
@@ -234,6 +240,14 @@ BAD = {
         "--model must be foe, pot or deep, got gan",
     ),
     "show: no prior": (("show", "BAD.png"), "not a safetensors file"),
+    "show: no such prior": (("show", "none"), "no such file: none"),
+    "show: no picture": (("show", "PRIOR", "--picture", "none.png"), "no such file: none.png"),
+    "show: onto the picture": (("show", "PRIOR", "--picture", "IN", "-o", "IN"), "is the input"),
+    "show: small": (
+        ("show", "natural-grey", "--picture", "SMALL.png"),
+        "SMALL.png is too small: this prior takes 26 or",
+    ),
+    "show: steps": (("show", "PRIOR", "--steps", "-1"), "Invalid value for '--steps'"),
     "show: ending": (("show", "PRIOR", "-o", "OUT.txt"), "ends in .png"),
     "demo: a file": (("demo", "-o", "BAD.png"), "is a file, expected a folder"),
     "onto a folder": (("upscale", "IN", "-o", "FOLDER.png"), "FOLDER.png is a folder"),

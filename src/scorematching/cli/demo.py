@@ -15,6 +15,7 @@ from scorematching import report
 from scorematching.cli.common import DeviceOption, SeedOption, check_device, console, fit_bar, step_bar
 from scorematching.images import to_planes
 from scorematching.photographs import TRAINING, held_out_photograph, training_photographs
+from scorematching.portrait import draw_prior, photograph_for
 from scorematching.restoration import bicubic_upscale
 from scorematching.restoration.baselines import non_local_means, total_variation
 
@@ -54,7 +55,7 @@ def demo(
         )
     output.mkdir(exist_ok=True)
     sm.save_prior(result.prior, output / "prior.safetensors")
-    report.draw_prior(result.prior, output / "prior.png")
+    draw_prior(result.prior, output / "prior.png", photograph_for(result.prior, seed))
     report.draw_history(result.history, output / "loss.png")
     _denoise(result.prior, output, seed, where)
     _enlarge(result.prior, output, where)

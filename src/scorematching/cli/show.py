@@ -5,32 +5,82 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 from rich.table import Table
 
 import scorematching as sm
-from scorematching import report
-from scorematching.cli.common import DeviceOption, SeedOption, check_device, console
+from scorematching.cli.common import DeviceOption, SeedOption, WhiteOption, check_device, console, step_bar
+from scorematching.images import to_planes
+from scorematching.images.files import check_not_source
+from scorematching.portrait import draw_prior, photograph_for
+from scorematching.prior import place
+from scorematching.report import check_target
+from scorematching.training.checkpoint import SHIPPED
+
+#: Of a picture no more than this is drawn, its middle: rows, columns.
+_LARGEST = 512, 768
+#: Samples are so many, and of this side.
+_COUNT, _SIDE = 2, 64
+#: Step size of the sampling, in units of the squared noise level: it makes the noise of the samples 7 % too strong.
+_EPSILON = 0.5
 
 
 def show(
-    prior: Annotated[Path, typer.Argument(help="A prior written by fit.")],
+    prior: Annotated[
+        str,
+        typer.Argument(help=f"A prior written by [bold]fit[/bold], or one that is shipped ({', '.join(SHIPPED)})."),
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PNG", help="The picture.", show_default="PRIOR.safetensors.png"),
+        typer.Option("--output", "-o", metavar="PNG", help="The picture.", show_default="PRIOR.png"),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture",
+            metavar="FILE",
+            help="Whose energy to map, as it is; of colours the mean, of a large one the middle.",
+            show_default="a photograph, with noise of the prior's level",
+        ),
+    ] = None,
+    white: WhiteOption = None,
+    steps: Annotated[
+        int, typer.Option("--steps", min=0, help="Of sampling from the prior; 0 leaves out the samples.")
+    ] = 300,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Print what a prior is, and draw its filters, its experts and the frequencies that its filters see.
+    """Print what a prior is, and draw what it has learned.
+
+    Drawn are its filters and the frequencies that they see; its experts, the energies of the filters' responses, with
+    their derivatives (a deep prior has none); which places of a picture carry how much energy; and two samples, from
+    a walk of [bold]--steps[/bold] steps (Langevin dynamics) that begins with noise on grey and keeps the mean, since
+    brightness bears no energy. They are pictures such as the prior was fitted to: of noisy ones, with noise, and
+    beside them the same denoised. Contrast is stretched. So short a walk shows texture; a long one, by an energy of
+    noisy pictures, need not stay among pictures.
 
     Example: [bold]scorematching show photos.safetensors -o photos.png[/bold]
+    Example: [bold]scorematching show natural-grey[/bold]
     """
-    model = sm.load_prior(prior).to(check_device(device))
-    torch.manual_seed(seed)
-    target = output if output is not None else prior.with_name(prior.name + ".png")
-    report.check_target(target)
+    where = check_device(device)
+    model = sm.load_prior(prior).to(where)
+    target = output if output is not None else Path(f"{prior}.png")
+    check_target(target)
+    if picture is not None:
+        check_not_source(target, picture)
+    subject = photograph_for(model, seed) if picture is None else _middle(sm.read_image(picture), white)
+    if min(subject.shape) < model.least:
+        raise ValueError(f"{picture} is too small: this prior takes {model.least} or more pixels in height and width")
+    _describe(model)
+    samples = _sample(model, steps, seed) if steps else None
+    draw_prior(model, target, subject, samples)
+    console.print(f"wrote {target}", highlight=False)
+
+
+def _describe(model: sm.Prior) -> None:
+    """Print a table on a prior."""
     info = model.info
     table = Table(show_header=False, box=None)
     models = {"foe": "field of experts", "pot": "product of Student-t on patches", "deep": "deep convolutional"}
@@ -49,5 +99,28 @@ def show(
     for name, value in rows.items():
         table.add_row(name, value)
     console.print(table)
-    report.draw_prior(model, target)
-    console.print(f"wrote {target}", highlight=False)
+
+
+def _middle(image: np.ndarray, white: float | None) -> np.ndarray:
+    """The middle of a picture in grey, (H, W), white at 1."""
+    plane = to_planes(image, white).data.mean((0, 1)).numpy()
+    rows, columns = (
+        slice((n - min(n, m)) // 2, (n + min(n, m)) // 2) for n, m in zip(plane.shape, _LARGEST, strict=True)
+    )
+    return plane[rows, columns]
+
+
+def _sample(model: sm.Prior, steps: int, seed: int) -> torch.Tensor:
+    """Samples of a prior, planes of their middle, which the mirrored border does not bear on."""
+    generator, m = torch.Generator().manual_seed(seed), model.margin
+    start = 0.5 + model.level * torch.randn(_COUNT, 1, _SIDE + 2 * m, _SIDE + 2 * m, generator=generator)
+    with step_bar("sampling") as bar:
+        samples = sm.langevin(
+            model,
+            place(start, model, None),
+            steps=steps,
+            step_size=_EPSILON * model.level**2,
+            generator=generator,
+            progress=bar,
+        )
+    return samples.x[..., m:-m, m:-m]

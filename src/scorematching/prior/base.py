@@ -128,7 +128,7 @@ class Prior(nn.Module, ABC):
             around = padded[..., rows.start : rows.stop + m, columns.start : columns.stop + m]
             blocks = run(type(self)._places, self, around)
             found[:, 0, rows, columns] = blocks.repeat_interleave(b, 1).repeat_interleave(b, 2) / b**2
-        half = m // 2  # the place at an edge of the padded picture has its centre there
+        half = m // 2  # so many places lie beyond each border
         return found[..., half : half + height, half : half + width]
 
     @property

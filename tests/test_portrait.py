@@ -1,0 +1,66 @@
+"""Pictures of priors: what is drawn is what the prior holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import scorematching as sm
+from scorematching.portrait import draw_prior
+from scorematching.prior import build_prior
+from scorematching.report import save_figure
+
+
+@pytest.fixture(params=["foe", "pot", "deep"])
+def kind(request: pytest.FixtureRequest, info: sm.PriorInfo) -> sm.Prior:
+    return build_prior(info.replace(model=request.param, depth=2 if request.param == "deep" else 1))
+
+
+@pytest.fixture
+def drawn(kind: sm.Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Axes]:
+    """The panels by their captions."""
+    figures: list[Figure] = []
+
+    def keep(figure: Figure, path: Path) -> None:
+        figures.append(figure)
+        save_figure(figure, path)
+
+    monkeypatch.setattr("scorematching.portrait.save_figure", keep)
+    draw_prior(kind, tmp_path / "it.png", _picture(), torch.rand(2, 1, 20, 20))
+    assert sm.read_image(tmp_path / "it.png").ndim == 3
+    return {axes.get_title().partition(":")[0]: axes for axes in figures[0].axes}
+
+
+def _picture() -> np.ndarray:
+    return np.random.default_rng(0).random((30, 40), dtype=np.float32)
+
+
+def test_the_map_is_that_of_the_picture(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
+    expected = kind.energy_map(torch.from_numpy(_picture())[None, None])[0, 0].numpy()
+    np.testing.assert_array_equal(drawn["its energy"].images[0].get_array(), expected)
+    np.testing.assert_array_equal(drawn["a picture"].images[0].get_array(), _picture())
+
+
+def test_experts_stand_beside_their_derivatives(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
+    """As differences of the one are the other; and a deep prior has none."""
+    if kind.info.model == "deep":
+        assert not {"experts", "their derivatives"} & drawn.keys()
+        return
+    energies, slopes = (
+        np.array(drawn[name].collections[0].get_segments()) for name in ("experts", "their derivatives")
+    )
+    assert energies.shape == (kind.info.filters, 481, 2)
+    differences = np.gradient(energies[..., 1], energies[0, :, 0], axis=1)
+    np.testing.assert_allclose(slopes[:, 1:-1, 1], differences[:, 1:-1], rtol=0, atol=2e-3)
+
+
+def test_samples_of_noisy_pictures_stand_beside_the_same_denoised(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
+    sheet = drawn["samples, and the same denoised"].images[0].get_array()
+    assert sheet.shape == (2 * 22 + 2, 2 * 22 + 2)
+    inner = [np.asarray(sheet[top : top + 20, left : left + 20]) for top in (2, 24) for left in (2, 24)]
+    assert all(np.isfinite(one).all() and one.min() == 0 and one.max() == 1 for one in inner)
