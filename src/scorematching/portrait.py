@@ -106,7 +106,8 @@ def _draw_curves(axes: Axes, prior: Prior, u: Tensor, curves: Tensor) -> LineCol
     axes.autoscale()
     axes.margins(x=0)
     axes.set_box_aspect(1)
-    axes.set_xlabel("response $u$" + (", in units of the noise" if prior.info.sigma else ""))
+    noise = ", in units of the noise" if prior.info.sigma else ""
+    axes.set_xlabel("response $u$" + (" to a whitened patch" if prior.info.model == "pot" else noise))
     axes.spines[["top", "right"]].set_visible(False)
     return drawn
 

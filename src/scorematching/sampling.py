@@ -53,8 +53,8 @@ def langevin(
     smaller ``eps`` for more of them.
 
     Of a :class:`scorematching.Prior` planes are sampled, by ``energy_and_gradient``, each given its mean, which stays:
-    brightness bears no energy. An energy of noisy pictures need not be bounded below; so start near such pictures,
-    with noise of ``prior.level``, take so many steps and no more, and look at what comes.
+    brightness bears little energy or none. An energy of noisy pictures need not be bounded below; so start near such
+    pictures, with noise of ``prior.level``, take so many steps and no more, and look at what comes.
 
     Args:
         target: An energy or a prior: any module counts as one. What else can be called is a score, of data to their

@@ -21,8 +21,8 @@ from scorematching.training.checkpoint import SHIPPED
 
 #: Of a picture no more than this is drawn, its middle: rows, columns.
 _LARGEST = 512, 768
-#: Samples are so many, and of this side.
-_COUNT, _SIDE = 2, 64
+#: Side of a sample in pixels.
+_SIDE = 64
 #: Step size of the sampling, in units of the squared noise level: it makes the noise of the samples 7 % too strong.
 _EPSILON = 0.5
 
@@ -55,11 +55,11 @@ def show(
     """Print what a prior is, and draw what it has learned.
 
     Drawn are its filters and the frequencies that they see; its experts, the energies of the filters' responses, with
-    their derivatives (a deep prior has none); which places of a picture carry how much energy; and two samples, from
+    their derivatives (a deep prior has none); which places of a picture carry how much energy; and samples, from
     a walk of [bold]--steps[/bold] steps (Langevin dynamics) that begins with noise on grey and keeps the mean, since
-    brightness bears no energy. They are pictures such as the prior was fitted to: of noisy ones, with noise, and
-    beside them the same denoised. Contrast is stretched. So short a walk shows texture; a long one, by an energy of
-    noisy pictures, need not stay among pictures.
+    brightness bears little energy or none. They are pictures such as the prior was fitted to: of noisy ones, with
+    noise, and beside them the same denoised. Contrast is stretched. So short a walk shows texture; a long one, by an
+    energy of noisy pictures, need not stay among pictures.
 
     Example: [bold]scorematching show photos.safetensors -o photos.png[/bold]
     Example: [bold]scorematching show natural-grey[/bold]
@@ -113,7 +113,8 @@ def _middle(image: np.ndarray, white: float | None) -> np.ndarray:
 def _sample(model: sm.Prior, steps: int, seed: int) -> torch.Tensor:
     """Samples of a prior, planes of their middle, which the mirrored border does not bear on."""
     generator, m = torch.Generator().manual_seed(seed), model.margin
-    start = 0.5 + model.level * torch.randn(_COUNT, 1, _SIDE + 2 * m, _SIDE + 2 * m, generator=generator)
+    count, side = 2 if model.info.sigma else 4, _SIDE + 2 * m  # four make a square, as two do with the same denoised
+    start = 0.5 + model.level * torch.randn(count, 1, side, side, generator=generator)
     with step_bar("sampling") as bar:
         samples = sm.langevin(
             model,
