@@ -18,7 +18,7 @@ from scorematching.models import FieldsOfExperts, PoT
 from scorematching.photographs import held_out_photograph
 from scorematching.prior import Prior, place
 from scorematching.report import check_target, save_figure, set_caption, show_picture
-from scorematching.restoration.denoise import tweedie
+from scorematching.restoration.tweedie import tweedie
 
 #: Responses for which experts are drawn, up to this and down to minus this.
 _REACH = 12.0
