@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 import scorematching as sm
+from scorematching.photographs import held_out_photograph
 from scorematching.prior import build_prior
 from scorematching.restoration import LinearOperator
+from scorematching.restoration.annealed import _compromise
+from scorematching.restoration.map import posterior_energy
 
 KERNEL = torch.rand(3, 5) / 7.5
 OPERATORS: dict[str, Callable[[], LinearOperator]] = {
@@ -76,6 +79,58 @@ def test_restoration_is_better_than_the_first_guess(photograph: np.ndarray, info
     found = sm.restore(y[0, 0].numpy(), operator, prior, peak=1.0)
     gain = sm.psnr(photograph / 255, found) - sm.psnr(photograph / 255, guess)
     assert gain > 1.5
+
+
+@pytest.mark.parametrize(("task", "least"), [("holes", 3.0), ("blur", 3.0), ("enlarge", 1.5)])
+def test_annealing_with_the_shipped_prior(task: str, least: float) -> None:
+    clean = torch.from_numpy(held_out_photograph("camera")[80:176, 180:276])[None, None]
+    generator = torch.Generator().manual_seed(0)
+    operator: LinearOperator = {
+        "holes": sm.Mask(torch.rand(96, 96, generator=generator) > 0.4),
+        "blur": sm.Blur(sm.gaussian_kernel(1.0)),
+        "enlarge": sm.BicubicDownsampling(2, (96, 96)),
+    }[task]
+    y = operator(clean)
+    y = y + torch.randn(y.shape, generator=generator) / 255
+    told: list[int] = []
+    found = sm.restore(
+        y[0, 0].numpy(), operator, sm.load_prior("natural-grey"), peak=1.0, progress=lambda done, _: told.append(done)
+    )
+    before, after = (sm.psnr(clean[0, 0].numpy(), x) for x in (operator.start(y)[0, 0].numpy(), found))
+    assert after > before + least
+    assert told == list(range(1, 21))
+
+
+def test_the_compromise_of_annealing_is_the_minimum() -> None:
+    """Against the normal equations, solved densely."""
+    operator = sm.Blur(torch.tensor([[1.0, 2, 1], [2, 6, 2], [1, 2, 1]]) / 18)
+    matrix = torch.stack([operator(e.view(1, 1, 6, 7)).flatten() for e in torch.eye(42, dtype=torch.float64)], 1)
+    y, z = torch.randn(2, 1, 1, 6, 7, dtype=torch.float64)
+    exact = torch.linalg.solve(matrix.T @ matrix + 0.5 * torch.eye(42), matrix.T @ y.flatten() + 0.5 * z.flatten())
+    torch.testing.assert_close(_compromise(operator, y[None], z[None], 0.5).flatten(), exact, rtol=1e-4, atol=1e-5)
+
+
+def test_annealing_never_gives_what_is_less_probable(info: sm.PriorInfo, photograph: np.ndarray) -> None:
+    """A wild prior spoils the picture: the first guess is kept."""
+    prior = build_prior(info.replace(model="deep", depth=3, blind=True, sigma=0.1, levels=(0.02, 0.2)))
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.mul_(3)
+    image = photograph[:40, :40].astype(np.float32) / 255
+    operator = sm.Blur(sm.gaussian_kernel(0.6))
+    found = sm.restore(image, operator, prior, peak=1.0, sigma=0.2)
+    start, result = (
+        posterior_energy(torch.from_numpy(x)[None, None], torch.from_numpy(image)[None, None], operator, 0.2, prior)[0]
+        for x in (image, found)
+    )
+    assert result <= start
+
+
+def test_annealing_takes_a_blind_prior(photograph: np.ndarray, prior: sm.Prior) -> None:
+    with pytest.raises(ValueError, match="annealing takes a prior of a blind training"):
+        sm.upscale(photograph, 2, prior, method="annealed")
+    with pytest.raises(ValueError, match="got 'magic'"):
+        sm.upscale(photograph, 2, prior, method="magic")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ class PriorInfo:
         data: What it was trained on, in words.
         version: Of this library.
         depth: Convolutions of a deep prior, one behind the other.
+        blind: Whether it was also trained on pictures with less noise than it is told.
         levels: The lowest and the highest noise level in the training data; ``sigma`` twice if not given.
     """
 
@@ -40,6 +41,7 @@ class PriorInfo:
     data: str
     version: str
     depth: int = 1
+    blind: bool = False
     levels: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -58,6 +60,8 @@ class PriorInfo:
         if not all(isinstance(level, int | float) and 0 <= level < math.inf for level in (low, high)) or low > high:
             raise ValueError(f"levels must be two numbers of 0 or more, the lower one first, got {self.levels!r}")
         object.__setattr__(self, "levels", (float(low), float(high)))
+        if not isinstance(self.blind, bool):
+            raise ValueError(f"blind must be True or False, got {self.blind!r}")
         for name in ("data", "version"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be text, got {getattr(self, name)!r}")

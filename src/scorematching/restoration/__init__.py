@@ -1,5 +1,6 @@
 """Restoration of pictures with a prior: one public function a task."""
 
+from scorematching.restoration.annealed import annealed
 from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.denoise import denoise
 from scorematching.restoration.map import maximum_a_posteriori
@@ -23,6 +24,7 @@ __all__ = [
     "FunctionOperator",
     "LinearOperator",
     "Mask",
+    "annealed",
     "bicubic_upscale",
     "check_adjoint",
     "denoise",

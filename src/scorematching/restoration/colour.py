@@ -31,11 +31,13 @@ def opponent(planes: Tensor, back: bool = False) -> Tensor:
     return torch.tensordot(basis.T if back else basis, planes, dims=1)
 
 
-def tweedie_of_colours(y: Tensor, sigma: float, prior: Prior) -> Tensor:
-    """Tweedie's formula for red, green and blue, (3, 1, H, W), by luminance and colour differences.
+def posterior_mean(y: Tensor, sigma: float, prior: Prior) -> Tensor:
+    """Tweedie's formula for the planes of one picture, (C, 1, H, W): colours by luminance and colour differences.
 
     A prior of pictures serves both: the differences are pictures of little contrast.
     """
+    if len(y) != 3:
+        return tweedie(y, sigma, prior)
     mixed = opponent(y)
     luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior)
     return opponent(torch.cat([luminance, tweedie(mixed[1:], sigma, prior)]), back=True)

@@ -13,10 +13,9 @@ from torch import Tensor
 from scorematching.images import Stabilizer, camera_noise, from_planes, to_planes
 from scorematching.prior import Prior, place
 from scorematching.restoration.clipping import unclipped
-from scorematching.restoration.colour import tweedie_of_colours
+from scorematching.restoration.colour import posterior_mean
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import Identity
-from scorematching.restoration.tweedie import tweedie
 
 Method = Literal["auto", "tweedie", "map"]
 
@@ -109,10 +108,9 @@ def denoise(
 
 def _mean(y: Tensor, level: float, prior: Prior, seed: int) -> Tensor:
     """Tweedie's formula, once more where the range has cut the noise off."""
-    estimate = tweedie if len(y) == 1 else tweedie_of_colours
-    x = estimate(y, level, prior)
+    x = posterior_mean(y, level, prior)
     noisy = unclipped(y, x, level, torch.Generator().manual_seed(seed))
     if noisy is y:
         return x
-    x = estimate(noisy, level, prior)
+    x = posterior_mean(noisy, level, prior)
     return torch.where(noisy == y, x, x.clamp(0, 1))

@@ -38,7 +38,6 @@ def maximum_a_posteriori(
     Returns:
         ``x``, planes (N, 1, H, W).
     """
-    precision = 1 / sigma**2
     x = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
         [x],
@@ -52,13 +51,9 @@ def maximum_a_posteriori(
 
     def objective() -> float:
         nonlocal best, kept
-        with torch.no_grad():
-            rest = operator(x) - observed
-            energies, gradient = prior.energy_and_gradient(x)
-            x.grad = precision * operator.adjoint(rest) + gradient
-            value = float(0.5 * precision * rest.double().square().sum() + energies.double().sum())
-            if value < best:
-                best, kept = value, x.detach().clone()
+        value, x.grad = posterior_energy(x.detach(), observed, operator, sigma, prior)
+        if value < best:
+            best, kept = value, x.detach().clone()
         if progress is not None:
             progress(optimizer.state[x].get("n_iter", 0), steps)
         return value
@@ -67,3 +62,14 @@ def maximum_a_posteriori(
     if progress is not None:
         progress(steps, steps)
     return kept
+
+
+@torch.no_grad()
+def posterior_energy(
+    x: Tensor, observed: Tensor, operator: LinearOperator, sigma: float, prior: Prior
+) -> tuple[float, Tensor]:
+    """``|A x - y|^2 / (2 sigma^2) + E(x)`` of all planes, and its gradient; arguments as above."""
+    rest = operator(x) - observed
+    energies, gradient = prior.energy_and_gradient(x)
+    value = float((0.5 / sigma**2) * rest.double().square().sum() + energies.double().sum())
+    return value, operator.adjoint(rest) / sigma**2 + gradient

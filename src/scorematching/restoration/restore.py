@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import torch
 
 from scorematching.images import from_planes, to_planes
 from scorematching.prior import Prior, place
+from scorematching.restoration.annealed import annealed
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import LinearOperator, check_adjoint
+
+RestorationMethod = Literal["auto", "map", "annealed"]
+#: Iterations, or levels, where none are asked for.
+_STEPS = {"map": 30, "annealed": 20}
 
 
 def restore(
@@ -20,15 +26,18 @@ def restore(
     prior: Prior,
     *,
     sigma: float | None = None,
-    steps: int = 30,
+    method: RestorationMethod = "auto",
+    steps: int | None = None,
     peak: float | None = None,
     device: str | torch.device | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """The picture behind a linear observation: ``|A x - y|^2 / (2 sigma^2) + E(x)`` is lowered by L-BFGS.
+    """The picture behind a linear observation: one that is probable and explains it.
 
-    The energy is not convex, and that of noisy pictures not always bounded below: what is found is the minimum whose
-    basin the operator's first guess lies in, and it is never less probable than that guess.
+    By ``"map"`` ``|A x - y|^2 / (2 sigma^2) + E(x)`` is lowered by L-BFGS. The energy is not convex, and that of noisy
+    pictures not always bounded below: what is found is the minimum whose basin the operator's first guess lies in, and
+    it is never less probable than that guess. By ``"annealed"``, which takes a blind prior, Tweedie's formula at
+    falling noise levels and the observation have their say in turn (half-quadratic splitting).
 
     Args:
         image: ``y``, shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is not restored.
@@ -36,7 +45,8 @@ def restore(
             :class:`BicubicDownsampling`, or your own. Its adjoint is checked first.
         prior: What pictures look like.
         sigma: Standard deviation of the noise in ``y``, in its own units; 1/255 of white if not given.
-        steps: Iterations at most; it stops where nothing changes any more.
+        method: ``"map"``, ``"annealed"``, or ``"auto"`` for what suits the prior.
+        steps: Iterations of MAP at most, 30 by default, it stops where nothing changes any more; or noise levels, 20.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         device: Where to compute; by default where the prior is. The prior is moved there.
         progress: Called with the iterations done and ``steps``.
@@ -59,6 +69,7 @@ def restore(
     """
     if sigma is not None and not (sigma > 0 and math.isfinite(sigma)):
         raise ValueError(f"sigma must be a positive number, got {sigma}")
+    chosen = _chosen(method, prior)
     planes = to_planes(image, peak)
     level = sigma / planes.peak if sigma is not None else 1 / 255
     y = place(planes.data, prior, device)
@@ -66,4 +77,20 @@ def restore(
     check_adjoint(operator, (start.shape[2], start.shape[3]), device=y.device)
     if operator(start[:1]).shape != y[:1].shape:
         raise ValueError(f"the operator gives {tuple(operator(start[:1]).shape[2:])}, the picture is {image.shape[:2]}")
-    return from_planes(planes, maximum_a_posteriori(y, operator, level, prior, start, steps, progress))
+    ascend = annealed if chosen == "annealed" else maximum_a_posteriori
+    return from_planes(planes, ascend(y, operator, level, prior, start, steps or _STEPS[chosen], progress))
+
+
+def _chosen(method: RestorationMethod, prior: Prior) -> Literal["map", "annealed"]:
+    """The method that is meant.
+
+    Raises:
+        ValueError: It is unknown, or does not suit the prior.
+    """
+    if method not in ("auto", "map", "annealed"):
+        raise ValueError(f"method must be 'auto', 'map' or 'annealed', got {method!r}")
+    if method == "annealed" and not prior.info.blind:
+        raise ValueError("annealing takes a prior of a blind training; this one is for 'map'")
+    if method == "auto":
+        return "annealed" if prior.info.blind else "map"
+    return method

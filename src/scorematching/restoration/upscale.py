@@ -12,7 +12,7 @@ from torch import Tensor
 from scorematching.images import to_planes
 from scorematching.prior import Prior
 from scorematching.restoration.operators import BicubicDownsampling
-from scorematching.restoration.restore import restore
+from scorematching.restoration.restore import RestorationMethod, restore
 
 
 def upscale(
@@ -21,7 +21,8 @@ def upscale(
     prior: Prior,
     *,
     sigma: float | None = None,
-    steps: int = 30,
+    method: RestorationMethod = "auto",
+    steps: int | None = None,
     peak: float | None = None,
     device: str | torch.device | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -33,7 +34,8 @@ def upscale(
         factor: How many times larger, 2 or more.
         prior: What pictures look like.
         sigma: Standard deviation of the noise in the picture, in its own units; 1/255 of white if not given.
-        steps: Iterations at most.
+        method: As in :func:`restore`.
+        steps: As in :func:`restore`.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         device: Where to compute; by default where the prior is. The prior is moved there.
         progress: Called with the iterations done and ``steps``.
@@ -56,7 +58,17 @@ def upscale(
         raise ValueError(f"factor must be a whole number of 2 or more, got {factor}")
     to_planes(image, peak)  # raises where it is no picture
     operator = BicubicDownsampling(int(factor), (int(factor) * image.shape[0], int(factor) * image.shape[1]))
-    return restore(image, operator, prior, sigma=sigma, steps=steps, peak=peak, device=device, progress=progress)
+    return restore(
+        image,
+        operator,
+        prior,
+        sigma=sigma,
+        method=method,
+        steps=steps,
+        peak=peak,
+        device=device,
+        progress=progress,
+    )
 
 
 def bicubic_upscale(planes: Tensor, factor: int) -> Tensor:

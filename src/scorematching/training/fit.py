@@ -122,7 +122,7 @@ def fit(
     planes = open_pictures(pictures, peak)
     planes, level = with_noise(planes, sigma, gain, offset) if noisy else (planes, _fresh(sigma, planes[0][0].peak))
     sizes = {"size": size, "filters": filters, "depth": depth}
-    info = _describe(planes, level, noisy, model, sizes, lam, seed, steps)
+    info = _describe(planes, level, noisy, model, sizes, lam, seed, steps, blind)
     prior = build_prior(info)
     training, held_out = split(planes, rows=_least_rows(prior))
     fresh = 0.0 if noisy else level
@@ -216,6 +216,7 @@ def _describe(
     lam: float | None,
     seed: int,
     steps: int,
+    blind: bool,
 ) -> PriorInfo:
     names = [channels[0].name for channels in planes]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
@@ -231,7 +232,10 @@ def _describe(
         else f"noisy, stabilised (gain {stabilizer.noise.gain:.4g})"
     )
     return PriorInfo(
-        **chosen,
+        size=chosen["size"],
+        filters=chosen["filters"],
+        depth=chosen.get("depth", 1),
+        blind=blind,
         model=model,
         unit=level or _UNIT_OF_CLEAN,
         sigma=level,

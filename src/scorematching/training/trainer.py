@@ -189,7 +189,6 @@ class Trainer:
             "batch": stream.batch,
             "crop": stream.crop,
             "fresh": stream.sigma,
-            "blind": stream.blind,
             "threads": torch.get_num_threads(),
             "backend": backend(),
         }
