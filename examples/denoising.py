@@ -36,7 +36,7 @@ Method = Callable[[np.ndarray, float, np.ndarray], np.ndarray]
 
 
 def main(
-    output: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("examples/results"),
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the picture.")] = Path("examples/results"),
     steps: Annotated[int, typer.Option(min=1, help="Of the training.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise and the training.")] = 0,
     quick: Annotated[bool, typer.Option(help="A taste: few steps, small pictures.")] = False,

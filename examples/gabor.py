@@ -54,7 +54,7 @@ class Gabor:
 
 
 def main(
-    output: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("examples/results"),
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the picture.")] = Path("examples/results"),
     lam: Annotated[float, typer.Option(min=0, help="The regulariser, of whitened patches.")] = 0.3,
     steps: Annotated[int, typer.Option(min=1, help="Of Adam.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the patches and the start.")] = 0,

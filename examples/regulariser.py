@@ -48,7 +48,7 @@ Curves = dict[str, list[float]]
 
 
 def main(
-    output: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("examples/results"),
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the picture.")] = Path("examples/results"),
     samples: Annotated[int, typer.Option(min=30, help="How many are few.")] = 200,
     bits: Annotated[int, typer.Option(min=1, max=8, help="Of the quantised pictures.")] = 6,
     steps: Annotated[int, typer.Option(min=10, help="Of Adam.")] = 1500,

@@ -49,7 +49,7 @@ class Result:
 
 
 def main(
-    output: Annotated[Path, typer.Option(help="Folder for the picture.")] = Path("examples/results"),
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the picture.")] = Path("examples/results"),
     steps: Annotated[int, typer.Option(min=1, help="Of the training.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise and the training.")] = 0,
     quick: Annotated[bool, typer.Option(help="A taste: few steps, small pictures.")] = False,
@@ -70,7 +70,7 @@ def main(
 
 
 def enlarge(clean: np.ndarray, factor: int, prior: sm.Prior, iterations: Sequence[int]) -> Result:
-    """Shrink and enlarge, stopping after so many iterations: L-BFGS takes the same way each time."""
+    """Shrink and enlarge, stopping after so many iterations at most: L-BFGS takes the same way each time."""
     shrink = sm.BicubicDownsampling(factor, clean.shape)
     y = shrink(torch.from_numpy(clean)[None, None]).mul(255).round() / 255
     bicubic = shrink.start(y)[0, 0].numpy()
@@ -82,7 +82,7 @@ def enlarge(clean: np.ndarray, factor: int, prior: sm.Prior, iterations: Sequenc
         rest = shrink(planes) - y
         return float(rest.square().sum() / (2 * NOISE_OF_SMALL**2) + prior.energy_and_gradient(planes)[0])
 
-    inner = (slice(factor, -factor),) * 2  # the border has no surroundings to shrink
+    inner = (slice(factor, -factor),) * 2  # a border is left out, as is usual
     psnr = [sm.psnr(clean[inner], x[inner]) for x in pictures]
     ssim = sm.ssim(clean[inner], bicubic[inner]), sm.ssim(clean[inner], pictures[-1][inner])
     return Result(bicubic, pictures[-1], list(iterations), [total(x) for x in pictures], psnr, ssim)
@@ -99,7 +99,7 @@ def table(found: dict[int, Result]) -> Table:
 
 
 def draw(clean: np.ndarray, found: dict[int, Result], path: Path) -> None:
-    """A row a factor: a detail, small, bicubic, by MAP and as it was; then F and the PSNR against the iterations."""
+    """A row a factor: a detail, bicubic, by MAP and as it was; then F and the PSNR against the iterations."""
     figure = Figure(figsize=(11, 2.7 * len(found)), layout="constrained")
     panels = figure.subplots(len(found), 4, width_ratios=(1, 1, 1, 1.3), squeeze=False)
     for row, (factor, result) in zip(panels, found.items(), strict=True):
@@ -121,7 +121,7 @@ def draw_curves(axes: Axes, result: Result) -> None:
     above = (np.array(result.energy) - result.energy[-1]) / result.ours.size
     axes.semilogy(result.iterations[:-1], above[:-1], color="#d6604d", marker="o", markersize=3.5)
     axes.set_ylabel("F above its end, a pixel", color="#d6604d")
-    axes.set_xlabel("iterations of L-BFGS")
+    axes.set_xlabel("iterations of L-BFGS, at most")
     right = axes.twinx()
     right.plot(result.iterations, result.psnr, color="#2166ac", marker="o", markersize=3.5)
     right.set_ylabel("PSNR (dB)", color="#2166ac")
