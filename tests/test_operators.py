@@ -107,7 +107,7 @@ def test_the_compromise_of_annealing_is_the_minimum() -> None:
     matrix = torch.stack([operator(e.view(1, 1, 6, 7)).flatten() for e in torch.eye(42, dtype=torch.float64)], 1)
     y, z = torch.randn(2, 1, 1, 6, 7, dtype=torch.float64)
     exact = torch.linalg.solve(matrix.T @ matrix + 0.5 * torch.eye(42), matrix.T @ y.flatten() + 0.5 * z.flatten())
-    torch.testing.assert_close(_compromise(operator, y[None], z[None], 0.5).flatten(), exact, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(_compromise(operator, y, z, 0.5).flatten(), exact, rtol=1e-4, atol=1e-5)
 
 
 def test_annealing_never_gives_what_is_less_probable(info: sm.PriorInfo, photograph: np.ndarray) -> None:
