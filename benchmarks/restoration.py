@@ -37,6 +37,7 @@ class Score:
 def restoration(
     prior: Annotated[list[Path], typer.Option("--prior", help="A prior; at each level the one for it is taken.")],
     denoise: Annotated[Path | None, typer.Option(help="Folder of clean grey pictures, to take noise from.")] = None,
+    colour: Annotated[Path | None, typer.Option(help="Folder of clean colour pictures, the same for them.")] = None,
     enlarge: Annotated[Path | None, typer.Option(help="Folder of pictures to shrink, and to enlarge again.")] = None,
     sigma: Annotated[list[float] | None, typer.Option(help="Noise levels, 0-255.", show_default="15, 25, 50")] = None,
     factor: Annotated[list[int] | None, typer.Option(help="Of enlarging.", show_default="2, 3, 4")] = None,
@@ -45,7 +46,7 @@ def restoration(
     seed: int = 0,
     output: OutputOption = FOLDER,
 ) -> None:
-    """Mean PSNR and SSIM over folders, by priors, BM3D, non-local means, total variation and bicubic interpolation.
+    """Mean PSNR and SSIM over folders: priors, BM3D, non-local means, total variation and bicubic interpolation.
 
     Noise is white and Gaussian, neither clipped nor rounded, one seed a picture; results are clipped to the range.
     Shrinking is bicubic with antialiasing, rounded to 8 bit; luminance alone is scored, without a border of as many
@@ -54,12 +55,17 @@ def restoration(
     console.print(machine(), soft_wrap=True, highlight=False)
     priors = [sm.load_prior(path) for path in prior]
     records: list[Record] = []
-    if denoise is not None:
-        pictures = [_luminance(path) for path in find_images([denoise])[:only]]
+    for folder, read in ((denoise, _luminance), (colour, _colours)):
+        if folder is None:
+            continue
+        pictures = [read(path) for path in find_images([folder])[:only]]
         for level in sigma or (15.0, 25.0, 50.0):
             ours = min(priors, key=lambda p: _distance(p, level / 255))
-            methods = {"noisy": _as_it_is, "scorematching": _by_prior(ours), **(_others() if others else {})}
-            records.append(_table(f"{denoise.name}, sigma {level:g}", _denoised(pictures, level / 255, methods, seed)))
+            methods = {"noisy": _as_it_is, "scorematching": _by_prior(ours)}
+            if others:
+                methods |= _others(pictures[0].ndim == 3)
+            title = f"{folder.name}{', colour' if folder is colour else ''}, sigma {level:g}"
+            records.append(_table(title, _denoised(pictures, level / 255, methods, seed)))
     if enlarge is not None:
         pictures = [_luminance(path) for path in find_images([enlarge])[:only]]
         for times in factor or (2, 3, 4):
@@ -81,14 +87,19 @@ def _as_it_is(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
     return noisy
 
 
-def _others() -> dict[str, Method]:
+def _others(coloured: bool) -> dict[str, Method]:
     found: dict[str, Method] = {}
     try:
         import bm3d  # noqa: PLC0415  # may be missing
     except ModuleNotFoundError:
         errors.print("BM3D is not installed: pip install 'scorematching[peers]'")
     else:
-        found["BM3D"] = lambda noisy, sigma, _: bm3d.bm3d(noisy, sigma)
+        one: Method = lambda noisy, sigma, _: bm3d.bm3d(noisy, sigma)  # noqa: E731
+        found["BM3D, a channel"] = lambda noisy, sigma, _: np.dstack(
+            [one(c, sigma, c) for c in np.moveaxis(noisy, 2, 0)]
+        )
+        found["BM3D, colours together"] = lambda noisy, sigma, _: bm3d.bm3d_rgb(noisy, sigma)
+        found = found if coloured else {"BM3D": one}
     return {**found, "non-local means, best": non_local_means, "total variation, best": total_variation}
 
 
@@ -135,6 +146,11 @@ def _table(title: str, scores: dict[str, Score]) -> Record:
     lines += [f"| {name} | {s.psnr:.2f} | {s.ssim:.3f} | {s.seconds:.2f} |" for name, s in scores.items()]
     print("\n" + "\n".join(lines), flush=True)
     return {"title": title, "scores": {name: vars(score) for name, score in scores.items()}}
+
+
+def _colours(path: Path) -> np.ndarray:
+    """A colour picture, (H, W, 3), white at 1."""
+    return np.moveaxis(to_planes(sm.read_image(path)).data[:, 0].numpy(), 0, 2)
 
 
 def _luminance(path: Path) -> np.ndarray:
