@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+#: Rows of a picture that are worked on at a time, lest all of it be held in double precision.
+_ROWS = 64
+
 
 @dataclass(frozen=True)
 class Planes:
@@ -47,6 +50,22 @@ def to_planes(image: np.ndarray, peak: float | None = None) -> Planes:
         >>> planes.data.shape, planes.data.max().item()
         (torch.Size([3, 1, 4, 6]), 1.0)
     """
+    peak = find_white(image, peak)
+    channels = image.ndim == 3
+    stack = image if channels else image[..., None]
+    alpha = stack[..., -1].copy() if stack.shape[2] in (2, 4) else None
+    colours = np.moveaxis(stack[..., :-1] if alpha is not None else stack, 2, 0)[:, None]
+    data = np.divide(colours, np.float32(peak), dtype=np.float32, order="C", casting="same_kind")
+    return Planes(torch.from_numpy(data), peak, image.dtype, channels, alpha)
+
+
+def find_white(image: np.ndarray, peak: float | None = None) -> float:
+    """The value of white of a picture, which is ``peak`` if given; see :func:`to_planes` for that and for the errors.
+
+    Example:
+        >>> find_white(np.zeros((4, 6), np.uint16)), find_white(np.full((4, 6), 4000.0))
+        (65535.0, 4000.0)
+    """
     if not isinstance(image, np.ndarray):
         raise TypeError(f"image must be a numpy array, got {type(image).__name__}")
     if image.dtype.kind + str(image.dtype.itemsize) not in ("u1", "u2", "f2", "f4", "f8"):
@@ -55,17 +74,14 @@ def to_planes(image: np.ndarray, peak: float | None = None) -> Planes:
         raise ValueError(f"image must have shape (H, W) or (H, W, 1 to 4), got {image.shape}")
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise ValueError(f"image has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
-    if peak is None:
+    if peak is None and image.dtype.kind == "u":
+        peak = float(np.iinfo(image.dtype).max)
+    elif peak is None:
         largest = float(image.max())
-        peak = float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else largest if largest > 2 else 1.0
+        peak = largest if largest > 2 else 1.0
     if not (peak > 0 and np.isfinite(peak)):
         raise ValueError(f"peak must be a positive number, got {peak}")
-    channels = image.ndim == 3
-    stack = image if channels else image[..., None]
-    alpha = stack[..., -1].copy() if stack.shape[2] in (2, 4) else None
-    colours = stack[..., :-1] if alpha is not None else stack
-    data = np.ascontiguousarray(np.moveaxis(colours, 2, 0)[:, None], dtype=np.float32) / np.float32(peak)
-    return Planes(torch.from_numpy(data), peak, image.dtype, channels, alpha)
+    return peak
 
 
 def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
@@ -83,15 +99,20 @@ def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
         >>> bool((from_planes(planes, planes.data) == image).all())
         True
     """
-    if not bool(torch.isfinite(data).all()):
-        raise ValueError(f"the result has {int((~torch.isfinite(data)).sum())} pixels that are NaN or infinite")
-    stack = np.moveaxis(data.detach().cpu().double().numpy()[:, 0], 0, 2) * planes.peak
-    if planes.dtype.kind == "u":
-        stack = np.clip(np.rint(stack), 0, np.iinfo(planes.dtype).max)
-    stack = stack.astype(planes.dtype)
+    height, width = data.shape[2:]
+    blocks = [slice(top, top + _ROWS) for top in range(0, height, _ROWS)]
+    lost = sum(int((~torch.isfinite(data[:, 0, rows])).sum()) for rows in blocks)
+    if lost:
+        raise ValueError(f"the result has {lost} pixels that are NaN or infinite")
+    colours = len(data)
+    image = np.empty((height, width, colours + (planes.alpha is not None)), planes.dtype)
+    for rows in blocks:
+        block = np.moveaxis(data[:, 0, rows].detach().cpu().double().numpy(), 0, 2) * planes.peak
+        if planes.dtype.kind == "u":
+            block = np.clip(np.rint(block), 0, np.iinfo(planes.dtype).max)
+        image[rows, :, :colours] = block
     if planes.alpha is not None:
-        height, width = stack.shape[:2]
-        rows = np.arange(height) * planes.alpha.shape[0] // height
-        columns = np.arange(width) * planes.alpha.shape[1] // width
-        stack = np.concatenate([stack, planes.alpha[rows][:, columns, None]], axis=2)
-    return stack if planes.channels else stack[..., 0]
+        down = np.arange(height) * planes.alpha.shape[0] // height
+        across = np.arange(width) * planes.alpha.shape[1] // width
+        image[..., -1] = planes.alpha[down][:, across]
+    return image if planes.channels else image[..., 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -73,20 +73,32 @@ class Prior(nn.Module, ABC):
         """
         return min(self.info.levels or (0.0,)) or self.info.unit
 
-    def score(self, planes: Tensor) -> Tensor:
+    def score(
+        self, planes: Tensor, contrast: float = 1.0, progress: Callable[[int, int], None] | None = None
+    ) -> Tensor:
         """``grad log p`` of each plane given its mirrored surroundings: (N, 1, H, W), in tiles and without seams.
+
+        Args:
+            planes: Shape (N, 1, H, W).
+            contrast: What they are multiplied by first.
+            progress: Called with the tiles done and their number, where there are several.
 
         Raises:
             ValueError: Not of shape (N, 1, H, W), or too small.
         """
-        padded = self._padded(planes)
+        bottom, right = self._beyond(planes)
+        rows = _mirrored(planes.shape[2], self.margin, bottom, planes.device)
+        columns = _mirrored(planes.shape[3], self.margin, right, planes.device)
         m, result = self.margin, torch.empty_like(planes)
-        for rows, columns in self._tiles(padded[..., 2 * m :, 2 * m :]):
-            around = padded[..., rows.start : rows.stop + 2 * m, columns.start : columns.stop + 2 * m]
-            inner = result[..., rows, columns]
+        tiles = list(self._tiles(len(rows) - 2 * m, len(columns) - 2 * m))
+        for done, (down, across) in enumerate(tiles, 1):
+            near = rows[down.start : down.stop + 2 * m, None], columns[across.start : across.stop + 2 * m]
+            inner = result[..., down, across]
             height, width = inner.shape[2:]
-            gradient = run(type(self)._gradient, self, around / self.info.unit)
+            gradient = run(type(self)._gradient, self, contrast * planes[..., *near] / self.info.unit)
             inner.copy_(gradient[..., m : m + height, m : m + width] / -self.info.unit)
+            if progress is not None and len(tiles) > 1:
+                progress(done, len(tiles))
         return result
 
     @torch.no_grad()
@@ -103,7 +115,7 @@ class Prior(nn.Module, ABC):
             padded = self._padded(leaf) / self.level
         energies, by_padded = planes.new_zeros(len(planes)), torch.zeros_like(padded)
         m = self.margin
-        for rows, columns in self._tiles(padded[..., m:, m:]):  # each place belongs to one tile
+        for rows, columns in self._tiles(*padded[..., m:, m:].shape[2:]):  # each place belongs to one tile
             part = (..., slice(rows.start, rows.stop + m), slice(columns.start, columns.stop + m))
             energy, gradient = run(_energy_and_gradient, self, padded[part])
             energies += energy
@@ -124,7 +136,7 @@ class Prior(nn.Module, ABC):
         padded = self._padded(planes) / self.level
         (height, width), b, m = planes.shape[2:], self.block, self.margin
         found = torch.empty_like(padded[..., m:, m:])
-        for rows, columns in self._tiles(found):
+        for rows, columns in self._tiles(*found.shape[2:]):
             around = padded[..., rows.start : rows.stop + m, columns.start : columns.stop + m]
             blocks = run(type(self)._places, self, around)
             found[:, 0, rows, columns] = blocks.repeat_interleave(b, 1).repeat_interleave(b, 2) / b**2
@@ -141,18 +153,28 @@ class Prior(nn.Module, ABC):
         return self._places(planes).sum((1, 2))
 
     def _padded(self, planes: Tensor) -> Tensor:
+        bottom, right = self._beyond(planes)
+        return F.pad(planes, [self.margin, right, self.margin, bottom], mode="reflect")
+
+    def _beyond(self, planes: Tensor) -> tuple[int, int]:
+        """Mirrored pixels below and to the right; above and to the left there are ``margin``."""
         if planes.ndim != 4 or planes.shape[1] != 1 or min(planes.shape[2:]) < self.least:
             raise ValueError(
                 f"expected planes of shape (N, 1, H, W), H and W {self.least} or more, got {tuple(planes.shape)}"
             )
         bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
-        return F.pad(planes, [self.margin, right, self.margin, bottom], mode="reflect")
+        return bottom, right
 
-    def _tiles(self, planes: Tensor) -> Iterator[tuple[slice, slice]]:
-        height, width = planes.shape[2:]
+    def _tiles(self, height: int, width: int) -> Iterator[tuple[slice, slice]]:
         for top in range(0, height, self.tile):
             for left in range(0, width, self.tile):
                 yield slice(top, min(top + self.tile, height)), slice(left, min(left + self.tile, width))
+
+
+def _mirrored(size: int, before: int, behind: int, device: torch.device) -> Tensor:
+    """Which row is where, of a picture with mirrored surroundings."""
+    places = torch.arange(-before, size + behind, device=device).abs()
+    return size - 1 - (size - 1 - places).abs()
 
 
 def _energy_and_gradient(prior: Prior, planes: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -31,13 +32,13 @@ def opponent(planes: Tensor, back: bool = False) -> Tensor:
     return torch.tensordot(basis.T if back else basis, planes, dims=1)
 
 
-def posterior_mean(y: Tensor, sigma: float, prior: Prior) -> Tensor:
+def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Callable[[int, int], None] | None = None) -> Tensor:
     """Tweedie's formula for the planes of one picture, (C, 1, H, W): colours by luminance and colour differences.
 
     A prior of pictures serves both: the differences are pictures of little contrast.
     """
     if len(y) != 3:
-        return tweedie(y, sigma, prior)
+        return tweedie(y, sigma, prior, progress)
     mixed = opponent(y)
-    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior)
-    return opponent(torch.cat([luminance, tweedie(mixed[1:], sigma, prior)]), back=True)
+    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, progress)
+    return opponent(torch.cat([luminance, tweedie(mixed[1:], sigma, prior, progress)]), back=True)

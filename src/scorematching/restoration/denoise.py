@@ -62,7 +62,7 @@ def denoise(
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         seed: Of what is drawn for pixels that were cut off.
         device: Where to compute; by default where the prior is. The prior is moved there.
-        progress: Called with the iterations done and their largest number, where it takes several.
+        progress: Called with the iterations, or tiles, done and their (largest) number, where it takes several.
 
     Returns:
         The denoised picture, with the shape, type and range of ``image``.
@@ -94,7 +94,7 @@ def denoise(
         y = place(y, prior, device)
         if method == "map" or (method == "auto" and not prior.info.sigma):
             return maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
-        return _mean(y, level, prior, seed)
+        return _mean(y, level, prior, seed, progress)
 
     alike = bool((planes.data == planes.data[:1]).all())  # grey, stored once or thrice
     y = planes.data[:1] if alike else planes.data
@@ -106,11 +106,11 @@ def denoise(
     return from_planes(planes, x.expand_as(planes.data))
 
 
-def _mean(y: Tensor, level: float, prior: Prior, seed: int) -> Tensor:
+def _mean(y: Tensor, level: float, prior: Prior, seed: int, progress: Callable[[int, int], None] | None) -> Tensor:
     """Tweedie's formula, once more where the range has cut the noise off."""
-    x = posterior_mean(y, level, prior)
+    x = posterior_mean(y, level, prior, progress)
     noisy = unclipped(y, x, level, torch.Generator().manual_seed(seed))
     if noisy is y:
         return x
-    x = posterior_mean(noisy, level, prior)
+    x = posterior_mean(noisy, level, prior, progress)
     return torch.where(noisy == y, x, x.clamp(0, 1))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from scorematching.prior import Prior
 
 
-def tweedie(y: Tensor, sigma: float, prior: Prior) -> Tensor:
+def tweedie(y: Tensor, sigma: float, prior: Prior, progress: Callable[[int, int], None] | None = None) -> Tensor:
     """Tweedie's formula for planes: ``x = y + sigma^2 grad log p(y)``; see :func:`scorematching.denoise`.
 
     Args:
         y: Shape (N, 1, H, W).
         sigma: Standard deviation of the noise, white being 1.
         prior: One of noisy pictures; at another level than its own the contrast is rescaled.
+        progress: Called with the tiles done and their number, where there are several.
 
     Raises:
         ValueError: The prior is one of clean pictures.
@@ -24,4 +27,4 @@ def tweedie(y: Tensor, sigma: float, prior: Prior) -> Tensor:
             "Tweedie's formula needs a prior of noisy pictures; this one was fitted on clean ones: use MAP"
         )
     contrast = own / sigma
-    return y + own**2 * prior.score(contrast * y) / contrast
+    return prior.score(y, contrast, progress).mul_(own**2).div_(contrast).add_(y)  # large pictures: no copies
