@@ -22,7 +22,18 @@ from scorematching.curvature import (
 from scorematching.curvature.report import CurvatureReport, curvature_report
 from scorematching.derivatives import hessian_diagonal, score
 from scorematching.graph import Edge, Graph, Sequential
-from scorematching.images import Anscombe, estimate_noise, psnr, read_image, ssim, write_image
+from scorematching.images import (
+    Anscombe,
+    Metadata,
+    estimate_noise,
+    psnr,
+    read_image,
+    read_metadata,
+    read_pages,
+    ssim,
+    write_image,
+    write_pages,
+)
 from scorematching.layers import *  # noqa: F403
 from scorematching.losses import (
     ScoreMatchingLoss,
@@ -72,6 +83,7 @@ __all__ = [
     "Hutchinson",
     "Jacobian",
     "Mask",
+    "Metadata",
     "PoT",
     "Prior",
     "PriorInfo",
@@ -101,6 +113,8 @@ __all__ = [
     "load_prior",
     "psnr",
     "read_image",
+    "read_metadata",
+    "read_pages",
     "restore",
     "save_prior",
     "score",
@@ -109,5 +123,6 @@ __all__ = [
     "ssim",
     "upscale",
     "write_image",
+    "write_pages",
 ]
 __all__ += _layers.__all__

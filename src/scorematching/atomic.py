@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -21,8 +24,11 @@ def check_target(path: str | Path) -> Path:
     return path
 
 
-def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write a file beside its place, then move it there.
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """The name of a file to write in the block, beside its place; moved there at the end, gone after an error.
+
+    A file that is replaced leaves its permissions to the new one.
 
     Raises:
         FileNotFoundError: The folder does not exist.
@@ -31,7 +37,15 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     path = check_target(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_bytes(data)
+        yield partial
+        if path.exists():
+            shutil.copymode(path, partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write a file beside its place, then move it there; see :func:`whole_file`."""
+    with whole_file(path) as partial:
+        partial.write_bytes(data)

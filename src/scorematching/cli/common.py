@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from rich.console import Console
@@ -48,8 +47,13 @@ WhiteOption = Annotated[
         show_default="255, 65535 or 1, by the type; the largest value of floating point above 2",
     ),
 ]
-PictureArgument = Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")]
+PictureArgument = Annotated[
+    Path, typer.Argument(help="The picture, or stack: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
+]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Let the result take the place of the picture that it is made from.")
+]
 LearningOption = Annotated[
     int, typer.Option("--steps", min=1, help="Of learning from the picture itself, with --prior self.")
 ]
@@ -82,7 +86,7 @@ def check_sigma(sigma: float) -> None:
 
 
 def learn_from(
-    pictures: np.ndarray | list[Path],
+    pictures: list[Path],
     *,
     sigma: float | None,
     noisy: bool,
@@ -160,14 +164,14 @@ def fit_bar(title: str) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def step_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def step_bar(title: str) -> Iterator[Callable[[float, int], None]]:
     """A progress bar for an iteration of at most so many steps. It appears with the first one."""
     columns = (TextColumn(title), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Bar(*columns, console=errors)
     task = bar.add_task(title, total=None)
     try:
 
-        def update(done: int, total: int) -> None:
+        def update(done: float, total: int) -> None:
             bar.start()
             bar.update(task, completed=done, total=total)
 

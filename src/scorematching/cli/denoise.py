@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from scorematching.cli.common import (
     GainOption,
     LearningOption,
     OffsetOption,
+    OverwriteOption,
     PriorOption,
     SeedOption,
     WhiteOption,
@@ -27,9 +29,9 @@ from scorematching.cli.common import (
     console,
     errors,
     learn_from,
-    step_bar,
 )
-from scorematching.images import IMAGE_SUFFIXES, Stabilizer, camera_noise, find_images, to_planes
+from scorematching.cli.pages import describe_pages, restore_file
+from scorematching.images import IMAGE_SUFFIXES, Stabilizer, camera_noise, count_pages, find_images, find_white_of_file
 from scorematching.images.files import check_not_source, check_output
 from scorematching.page import write_page
 
@@ -64,10 +66,14 @@ def denoise(
     reference: Annotated[
         Path | None, typer.Option("--reference", metavar="FILE", help="The clean picture, for figures on that page.")
     ] = None,
+    overwrite: OverwriteOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
     """Denoise pictures; the results have their types and ranges.
+
+    Of a TIFF with several pages each is denoised as a picture of its own. What else the files say is kept: resolution,
+    colour profiles, texts, the axes of ImageJ and OME.
 
     Without [bold]--prior[/bold] a prior is first learned from the noisy pictures themselves, in half a minute or so. To
     clean more of their kind later, learn once with [bold]fit --noisy[/bold] and pass the file. In low light noise grows
@@ -86,10 +92,11 @@ def denoise(
     single = sources == pictures and len(sources) == 1 and bool(output.suffix) and not output.is_dir()
     targets = [output] if single else _in_folder(output, sources)
     for source, target in zip(sources, targets, strict=True):
-        check_not_source(target, source)
+        if not overwrite:
+            check_not_source(target, source)
     if single:
-        check_output(output, sm.read_image(sources[0]), sources[0])
-    truth = _check_report(report, reference, sources)
+        check_output(output, sources[0], *([] if reference is None else [reference]), overwrite=overwrite)
+    before, truth = _check_report(report, reference, sources)
     if prior != SELF:
         model = sm.load_prior(prior)
     else:
@@ -106,32 +113,31 @@ def denoise(
         )
     if single:
         taken, _ = _denoise(sources[0], output, noise, model, white, where)
-        if report is not None:
-            before, after = sm.read_image(sources[0]), sm.read_image(output)
-            title = f"{sources[0].name}, denoised"
-            write_page(report, before, after, taken, title=title, found=noise is None, peak=white, reference=truth)
+        if report is not None and before is not None:
+            title, after = f"{sources[0].name}, denoised", sm.read_image(output)
+            write_page(report, before, after, taken[0], title=title, found=noise is None, peak=white, reference=truth)
         console.print(f"wrote {output}; noise {'found' if noise is None else 'given'}: {_said(taken)}", highlight=False)
         return
     output.mkdir(exist_ok=True)
-    _denoise_all(sources, targets, noise, model, white, where)
+    _denoise_all(sources, targets, noise, model, white, where, overwrite)
 
 
-def _check_report(report: Path | None, reference: Path | None, sources: list[Path]) -> np.ndarray | None:
-    """The clean picture, if there is one; raise where a report can't be written."""
+def _check_report(
+    report: Path | None, reference: Path | None, sources: list[Path]
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The noisy picture, and the clean one if there is one, for the report; raise where it can't be written."""
     if report is None:
         if reference is not None:
             raise ValueError("--reference is for the page of --report")
-        return None
+        return None, None
     check_target(report)
-    if len(sources) > 1 or report.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(
-            f"--report takes a file that ends in .html, for one picture; got {report}, {len(sources)} pictures"
-        )
-    truth = None if reference is None else sm.read_image(reference)
-    shape = sm.read_image(sources[0]).shape
-    if truth is not None and truth.shape != shape:
-        raise ValueError(f"{reference} is {truth.shape}, the picture is {shape}")
-    return truth
+    if len(sources) > 1 or count_pages(sources[0]) > 1 or report.suffix.lower() not in (".html", ".htm"):
+        count = sum(count_pages(source) for source in sources)
+        raise ValueError(f"--report takes a file that ends in .html, for one picture; got {report}, {count} pictures")
+    before, truth = sm.read_image(sources[0]), None if reference is None else sm.read_image(reference)
+    if truth is not None and truth.shape != before.shape:
+        raise ValueError(f"{reference} is {truth.shape}, the picture is {before.shape}")
+    return before, truth
 
 
 def _in_folder(folder: Path, sources: list[Path]) -> list[Path]:
@@ -154,16 +160,18 @@ def _denoise_all(
     model: sm.Prior,
     white: float | None,
     where: torch.device,
+    overwrite: bool,
 ) -> None:
-    """One picture after the other; what can't be read is named at the end, and stops no other."""
+    """One file after the other; what can't be read is named at the end, and stops no other."""
     table, failures = Table("picture", "pixels", "noise"), []
     for source, target in zip(sources, targets, strict=True):
         try:
-            taken, shape = _denoise(source, target, noise, model, white, where)
+            check_output(target, source, overwrite=overwrite)
+            taken, written = _denoise(source, target, noise, model, white, where)
         except (ValueError, TypeError, OSError) as error:
             failures.append(f"{source.name}: {error}")
         else:
-            table.add_row(source.name, f"{shape[1]} x {shape[0]}", _said(taken))
+            table.add_row(source.name, describe_pages(*written), _said(taken))
     console.print(table)
     console.print(f"wrote {table.row_count} pictures to {targets[0].parent}/", highlight=False)
     if failures:
@@ -174,40 +182,40 @@ def _denoise_all(
 
 def _denoise(
     source: Path, target: Path, noise: _Noise | None, model: sm.Prior, white: float | None, where: torch.device
-) -> tuple[_Noise, tuple[int, ...]]:
-    """Read, denoise, write; the noise that was taken, and the shape."""
-    image = sm.read_image(source)
-    check_output(target, image, source)
-    peak = to_planes(image, white).peak
-    taken = sm.estimate_noise(image, peak) if noise is None else noise
-    if not taken:
-        raise ValueError(f"no noise was found in {source.name}: give --sigma")
+) -> tuple[list[_Noise], tuple[int, ...]]:
+    """Read, denoise, write; the noise that was taken for each page, and how many were written, of what shape."""
+    peak = find_white_of_file(source, white)
+    taken: list[_Noise] = [sm.estimate_noise(page, peak) if noise is None else noise for page in sm.read_pages(source)]
+    if not all(taken):
+        page = f" page {1 + taken.index(0)}" if len(taken) > 1 else ""
+        raise ValueError(f"no noise was found in {source.name}{page}: give --sigma")
     _tell_where_approximate(model, taken, peak)
-    sigma, gain, offset = (
-        (taken.sigma, taken.gain, taken.offset) if isinstance(taken, sm.Anscombe) else (taken, None, 0)
-    )
-    with step_bar("denoising") as step:
-        restored: np.ndarray = sm.denoise(
-            image, sigma, model, gain=gain, offset=offset, peak=peak, device=where, progress=step
-        )
-    sm.write_image(target, restored)
-    return taken, image.shape
+
+    def denoised(page: np.ndarray, number: int, progress: Callable[[int, int], None]) -> np.ndarray:
+        one = taken[number]
+        sigma, gain, offset = (one.sigma, one.gain, one.offset) if isinstance(one, sm.Anscombe) else (one, None, 0.0)
+        return sm.denoise(page, sigma, model, gain=gain, offset=offset, peak=peak, device=where, progress=progress)
+
+    return taken, restore_file(source, target, denoised, "denoising")
 
 
-def _said(noise: _Noise) -> str:
-    return str(noise) if isinstance(noise, sm.Anscombe) else f"{noise:.3g}"
+def _said(taken: list[_Noise]) -> str:
+    """Of one noise, or of levels from the lowest to the highest."""
+    if isinstance(taken[0], sm.Anscombe):
+        return str(taken[0])
+    levels = [level for level in taken if not isinstance(level, sm.Anscombe)]
+    low, high = f"{min(levels):.3g}", f"{max(levels):.3g}"
+    return low if low == high else f"{low} to {high}"
 
 
-def _tell_where_approximate(model: sm.Prior, noise: _Noise, peak: float) -> None:
-    if isinstance(noise, sm.Anscombe):
-        sigma, where = peak * Stabilizer(noise, peak).level, f" of the stabilised picture (white: {peak:g})"
-    else:
-        sigma, where = noise, ""
+def _tell_where_approximate(model: sm.Prior, taken: list[_Noise], peak: float) -> None:
+    levels = [peak * Stabilizer(one, peak).level if isinstance(one, sm.Anscombe) else one for one in taken]
+    where = f" of the stabilised picture (white: {peak:g})" if isinstance(taken[0], sm.Anscombe) else ""
     low, high = (level * peak for level in model.info.levels or (0.0, 0.0))
-    if low and not 0.95 * low < sigma < 1.05 * high:
-        own = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    beyond = [level for level in levels if not 0.95 * low < level < 1.05 * high]
+    if low and beyond:
         console.print(
-            f"note: this prior is for noise of {own}; contrast is rescaled to use it at {sigma:.3g}"
-            f"{where}, which is an approximation",
+            f"note: this prior is for noise of {_said([low, high])}; contrast is rescaled to use it at "
+            f"{_said(list(beyond))}{where}, which is an approximation",
             highlight=False,
         )

@@ -1,10 +1,12 @@
-"""``scorematching inpaint`` and ``deblur``: one picture, holes filled or blur removed."""
+"""``scorematching inpaint`` and ``deblur``: one picture, or all pages of a stack, holes filled or blur removed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 
@@ -13,15 +15,16 @@ from scorematching.cli.common import (
     SELF,
     DeviceOption,
     OutputOption,
+    OverwriteOption,
     PictureArgument,
     PriorOption,
     WhiteOption,
     check_device,
     check_sigma,
     console,
-    step_bar,
 )
-from scorematching.images import to_planes
+from scorematching.cli.pages import describe_pages, restore_file
+from scorematching.images import find_white_of_file, to_planes
 from scorematching.images.files import check_output
 from scorematching.restoration import LinearOperator
 
@@ -42,12 +45,16 @@ def inpaint(
     prior: PriorOption,
     sigma: LevelOption = None,
     white: WhiteOption = None,
+    overwrite: OverwriteOption = False,
     device: DeviceOption = "cpu",
 ) -> None:
     """Fill the holes of a picture: find a probable one that agrees with what is known of it.
 
+    Of a TIFF with several pages each is filled where the mask says. What else the file says is kept.
+
     Example: [bold]scorematching inpaint torn.png --mask holes.png -o whole.png --prior photos.safetensors[/bold]
     """
+    check_output(output, picture, mask, overwrite=overwrite)
     holes = to_planes(sm.read_image(mask)).data[:, 0].amax(0) > 0.5
     _restore(sm.Mask(~holes), picture, output, prior, sigma, white, device)
 
@@ -64,14 +71,18 @@ def deblur(
     ] = None,
     sigma: LevelOption = None,
     white: WhiteOption = None,
+    overwrite: OverwriteOption = False,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Take the blur out of a picture: find a probable one that gives it when blurred.
+    """Take the blur out of a picture, or of each page of a TIFF: find a probable one that gives it when blurred.
+
+    What else the file says is kept.
 
     Example: [bold]scorematching deblur soft.png -o sharp.png --blur 1.6 --prior photos.safetensors[/bold]
     """
     if (blur is None) == (kernel is None):
         raise ValueError("expected one of --blur and --kernel")
+    check_output(output, picture, *([] if kernel is None else [kernel]), overwrite=overwrite)
     if blur is not None:
         weights = sm.gaussian_kernel(blur)
     else:
@@ -95,12 +106,12 @@ def _restore(
     where: torch.device = check_device(device)
     if prior == SELF:
         raise ValueError("a picture with holes or blur teaches no prior: --prior takes a name or a file here")
-    image = sm.read_image(picture)
-    check_output(output, image, picture)
     if sigma is not None:
         check_sigma(sigma)
-    model = sm.load_prior(prior)
-    with step_bar("restoring") as step:
-        restored = sm.restore(image, operator, model, sigma=sigma, peak=white, device=where, progress=step)
-    sm.write_image(output, restored)
-    console.print(f"wrote {output}", highlight=False)
+    model, peak = sm.load_prior(prior), find_white_of_file(picture, white)
+
+    def restored(page: np.ndarray, _: int, progress: Callable[[int, int], None]) -> np.ndarray:
+        return sm.restore(page, operator, model, sigma=sigma, peak=peak, device=where, progress=progress)
+
+    written = restore_file(picture, output, restored, "restoring")
+    console.print(f"wrote {output}: {describe_pages(*written)}", highlight=False)

@@ -1,9 +1,11 @@
-"""``scorematching upscale``: one picture, enlarged."""
+"""``scorematching upscale``: one picture, or all pages of a stack, enlarged."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
+import numpy as np
 import typer
 
 import scorematching as sm
@@ -12,6 +14,7 @@ from scorematching.cli.common import (
     DeviceOption,
     LearningOption,
     OutputOption,
+    OverwriteOption,
     PictureArgument,
     PriorOption,
     SeedOption,
@@ -20,9 +23,9 @@ from scorematching.cli.common import (
     check_sigma,
     console,
     learn_from,
-    step_bar,
 )
-from scorematching.images import to_planes
+from scorematching.cli.pages import describe_pages, restore_file
+from scorematching.images import find_white_of_file
 from scorematching.images.files import check_output
 
 
@@ -39,27 +42,31 @@ def upscale(
     prior: PriorOption = SELF,
     steps: LearningOption = 600,
     white: WhiteOption = None,
+    overwrite: OverwriteOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
     """Enlarge a picture: find a probable large one that shrinks to it; the result has its type and range.
+
+    Of a TIFF with several pages each is enlarged. What else the file says is kept: resolution, colour profile, texts.
 
     Priors of the kind foe enlarge best; deep ones, such as natural-grey, are for noise.
 
     Example: [bold]scorematching upscale small.png -o large.png --factor 2 --prior photos.safetensors[/bold]
     """
     where = check_device(device)
-    image = sm.read_image(picture)
-    check_output(output, image, picture)
-    peak = to_planes(image, white).peak
+    check_output(output, picture, overwrite=overwrite)
+    peak = find_white_of_file(picture, white)
     if sigma is not None:
         check_sigma(sigma)
     if prior != SELF:
         model = sm.load_prior(prior)
     else:
         level = peak * 25 / 255
-        model = learn_from(image, sigma=level, noisy=False, peak=peak, steps=steps, seed=seed, device=where)
-    with step_bar("enlarging") as step:
-        restored = sm.upscale(image, factor, model, sigma=sigma, peak=peak, device=where, progress=step)
-    sm.write_image(output, restored)
-    console.print(f"wrote {output}: {restored.shape[1]} x {restored.shape[0]} pixels", highlight=False)
+        model = learn_from([picture], sigma=level, noisy=False, peak=peak, steps=steps, seed=seed, device=where)
+
+    def enlarge(page: np.ndarray, _: int, progress: Callable[[int, int], None]) -> np.ndarray:
+        return sm.upscale(page, factor, model, sigma=sigma, peak=peak, device=where, progress=progress)
+
+    written = restore_file(picture, output, enlarge, "enlarging", factor)
+    console.print(f"wrote {output}: {describe_pages(*written)}", highlight=False)

@@ -13,7 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.images import Stabilizer, camera_noise, estimate_noise, find_images, read_image, to_planes
+from scorematching.images import (
+    Stabilizer,
+    camera_noise,
+    count_pages,
+    estimate_noise,
+    find_images,
+    find_white,
+    find_white_of_file,
+    read_image,
+    read_pages,
+    to_planes,
+)
 
 Picture = np.ndarray | str | Path
 
@@ -39,6 +50,7 @@ class Plane:
             is clean.
         stabilizer: What makes its noise Gaussian where it grows with brightness.
         contrast: What its values are multiplied by in crops, so that the noise of all planes is the same there.
+        page: Which picture of the file.
     """
 
     source: np.ndarray | Path
@@ -51,6 +63,7 @@ class Plane:
     sigma: float = 0.0
     stabilizer: Stabilizer | None = None
     contrast: float = 1.0
+    page: int = 0
 
     def crop(self, top: int, left: int, side: int) -> Tensor:
         """A square of pixels, (side, side), white at ``contrast``."""
@@ -72,13 +85,14 @@ class Plane:
         return self.contrast * data
 
     def _image(self) -> np.ndarray:
-        return self.source if isinstance(self.source, np.ndarray) else read_image(self.source)
+        return self.source if isinstance(self.source, np.ndarray) else read_image(self.source, self.page)
 
 
 def open_pictures(pictures: Iterable[Picture] | Picture, peak: float | None = None) -> list[list[Plane]]:
     """The planes of all pictures, one list a picture: the channels of a colour picture are planes of their own.
 
-    Every picture is looked at once. Files are kept in memory up to ``MEMORY`` bytes, the others read when needed.
+    Every picture is looked at once. Files are kept in memory up to ``MEMORY`` bytes, the others read when needed. The
+    pages of a stack are pictures of their own, with one value of white.
 
     Args:
         pictures: Arrays, files, folders of files; or one of them. Arrays as in
@@ -97,9 +111,11 @@ def open_pictures(pictures: Iterable[Picture] | Picture, peak: float | None = No
             found.append(_planes_of(item, item, f"array {len(found)}", peak))
             continue
         for path in find_images([item]):
-            image = read_image(path)
-            kept += image.nbytes
-            found.append(_planes_of(image, image if kept <= MEMORY else path, path.name, peak))
+            white, several = find_white_of_file(path, peak), count_pages(path) > 1
+            for page, image in enumerate(read_pages(path)):
+                kept += image.nbytes
+                name = f"{path.name} page {page + 1}" if several else path.name
+                found.append(_planes_of(image, image if kept <= MEMORY else path, name, white, page))
     if not found:
         raise FileNotFoundError("no picture was given")
     low, high = (choose((planes[0] for planes in found), key=lambda plane: plane.peak) for choose in (min, max))
@@ -111,11 +127,14 @@ def open_pictures(pictures: Iterable[Picture] | Picture, peak: float | None = No
     return found
 
 
-def _planes_of(image: np.ndarray, source: np.ndarray | Path, name: str, peak: float | None) -> list[Plane]:
-    planes = to_planes(image, peak)
-    count, _, height, width = planes.data.shape
-    checksum = zlib.crc32(np.ascontiguousarray(image).tobytes())
-    return [Plane(source, name, c, (height, width), 0, planes.peak, checksum) for c in range(count)]
+def _planes_of(
+    image: np.ndarray, source: np.ndarray | Path, name: str, peak: float | None, page: int = 0
+) -> list[Plane]:
+    white = find_white(image, peak)
+    checksum = zlib.crc32(np.ascontiguousarray(image).data)
+    height, width = image.shape[:2]
+    count = len(to_planes(image[:1, :1], white).data)
+    return [Plane(source, name, c, (height, width), 0, white, checksum, page=page) for c in range(count)]
 
 
 def with_noise(
