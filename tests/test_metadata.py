@@ -185,6 +185,14 @@ def test_resolution_and_profile_go_to_files_of_any_kind(
     np.testing.assert_allclose(sm.read_image(tmp_path / f"other{suffix}").mean(), COLOURS.mean(), atol=2)
 
 
+def test_damaged_exif_is_left_out(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", exif=b"Exif\0\0rubbish", dpi=(300, 300))
+    with pytest.warns(UserWarning, match=r"a\.png: its EXIF block is damaged, and left out"):
+        found = sm.read_metadata(tmp_path / "a.png")
+    assert found.exif is None
+    assert found.dpi == pytest.approx((300, 300), abs=0.02)
+
+
 def test_damaged_metadata_is_named(png: Path) -> None:
     data = png.read_bytes()
     png.write_bytes(data[: data.index(b"IDAT") + 40])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from operator import length_hint
 from pathlib import Path
@@ -82,7 +84,8 @@ def find_white_of_file(path: str | Path, peak: float | None = None) -> float:
 def read_metadata(path: str | Path) -> Metadata:
     """What a picture file says besides its pixels; to be passed on to :func:`write_image` or :func:`write_pages`.
 
-    Of a JPEG that :func:`read_image` turns upright it is what belongs to the upright picture.
+    Of a JPEG that :func:`read_image` turns upright it is what belongs to the upright picture. An EXIF block that is
+    damaged is left out, and a warning says so.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -90,7 +93,13 @@ def read_metadata(path: str | Path) -> Metadata:
     """
     path = _check_source(path)
     with _named(path):
-        return _KINDS[path.suffix.lower()].read_metadata(path)
+        metadata: Metadata = _KINDS[path.suffix.lower()].read_metadata(path)
+    try:
+        metadata.exif_for(1, 1)
+    except Exception:  # whatever Pillow meets in it; pictures in the wild have all sorts
+        warnings.warn(f"{path.name}: its EXIF block is damaged, and left out", stacklevel=2)
+        return replace(metadata, exif=None)
+    return metadata
 
 
 def write_image(path: str | Path, image: np.ndarray, metadata: Metadata | None = None) -> None:

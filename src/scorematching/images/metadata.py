@@ -87,7 +87,7 @@ class Metadata:
         exif = Image.Exif()
         exif.load(self.exif)
         before = exif.tobytes()
-        details = exif.get_ifd(ExifTags.IFD.Exif)
+        details = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in exif else {}
         sizes = {ExifTags.Base.ExifImageWidth: width, ExifTags.Base.ExifImageHeight: height}
         details |= {tag: pixels for tag, pixels in sizes.items() if tag in details}
         if self.dpi is not None and ExifTags.Base.XResolution in exif:
