@@ -30,13 +30,15 @@ SeedOption = Annotated[
 ]
 #: In the place of a prior's name: it is learned from the pictures themselves.
 SELF = "self"
+#: Where none is named.
+DEFAULT_PRIOR = "natural-grey"
 PriorOption = Annotated[
     str,
     typer.Option(
         "--prior",
         metavar="NAME|FILE",
-        help=f"One that is shipped ({', '.join(SHIPPED)}), a file of [bold]fit[/bold], or [bold]self[/bold]: learned "
-        "from the picture itself.",
+        help=f"One that is shipped ({', '.join(SHIPPED)}; not for commercial use), a file of [bold]fit[/bold], or "
+        "[bold]self[/bold]: learned from the picture itself.",
     ),
 ]
 WhiteOption = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from rich.table import Table
 import scorematching as sm
 from scorematching.atomic import check_target
 from scorematching.cli.common import (
+    DEFAULT_PRIOR,
     SELF,
     SIGMA_HELP,
     DeviceOption,
@@ -54,7 +56,7 @@ def denoise(
     ] = None,
     gain: GainOption = None,
     offset: OffsetOption = 0.0,
-    prior: PriorOption = SELF,
+    prior: PriorOption = DEFAULT_PRIOR,
     steps: LearningOption = 600,
     white: WhiteOption = None,
     report: Annotated[
@@ -75,9 +77,9 @@ def denoise(
     Of a TIFF with several pages each is denoised as a picture of its own. What else the files say is kept: resolution,
     colour profiles, texts, the axes of ImageJ and OME.
 
-    Without [bold]--prior[/bold] a prior is first learned from the noisy pictures themselves, in half a minute or so. To
-    clean more of their kind later, learn once with [bold]fit --noisy[/bold] and pass the file. In low light noise grows
-    with brightness: say by [bold]--gain[/bold] how.
+    The shipped prior knows photographs. Pictures of another kind, or with noise that is not white, may fare better with
+    [bold]--prior self[/bold], learned from the noisy pictures in half a minute or so; or learn once, with [bold]fit
+    --noisy[/bold], and pass the file. In low light noise grows with brightness: say by [bold]--gain[/bold] how.
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
@@ -111,15 +113,16 @@ def denoise(
             seed=seed,
             device=where,
         )
+    work = partial(_denoise, noise=noise, model=model, white=white, seed=seed, where=where)
     if single:
-        taken, _ = _denoise(sources[0], output, noise, model, white, where)
+        taken, _ = work(sources[0], output)
         if report is not None and before is not None:
             title, after = f"{sources[0].name}, denoised", sm.read_image(output)
             write_page(report, before, after, taken[0], title=title, found=noise is None, peak=white, reference=truth)
         console.print(f"wrote {output}; noise {'found' if noise is None else 'given'}: {_said(taken)}", highlight=False)
         return
     output.mkdir(exist_ok=True)
-    _denoise_all(sources, targets, noise, model, white, where, overwrite)
+    _denoise_all(sources, targets, work, overwrite)
 
 
 def _check_report(
@@ -156,10 +159,7 @@ def _in_folder(folder: Path, sources: list[Path]) -> list[Path]:
 def _denoise_all(
     sources: list[Path],
     targets: list[Path],
-    noise: _Noise | None,
-    model: sm.Prior,
-    white: float | None,
-    where: torch.device,
+    work: Callable[[Path, Path], tuple[list[_Noise], tuple[int, ...]]],
     overwrite: bool,
 ) -> None:
     """One file after the other; what can't be read is named at the end, and stops no other."""
@@ -167,7 +167,7 @@ def _denoise_all(
     for source, target in zip(sources, targets, strict=True):
         try:
             check_output(target, source, overwrite=overwrite)
-            taken, written = _denoise(source, target, noise, model, white, where)
+            taken, written = work(source, target)
         except (ValueError, TypeError, OSError) as error:
             failures.append(f"{source.name}: {error}")
         else:
@@ -181,7 +181,13 @@ def _denoise_all(
 
 
 def _denoise(
-    source: Path, target: Path, noise: _Noise | None, model: sm.Prior, white: float | None, where: torch.device
+    source: Path,
+    target: Path,
+    noise: _Noise | None,
+    model: sm.Prior,
+    white: float | None,
+    seed: int,
+    where: torch.device,
 ) -> tuple[list[_Noise], tuple[int, ...]]:
     """Read, denoise, write; the noise that was taken for each page, and how many were written, of what shape."""
     peak = find_white_of_file(source, white)
@@ -194,7 +200,9 @@ def _denoise(
     def denoised(page: np.ndarray, number: int, progress: Callable[[int, int], None]) -> np.ndarray:
         one = taken[number]
         sigma, gain, offset = (one.sigma, one.gain, one.offset) if isinstance(one, sm.Anscombe) else (one, None, 0.0)
-        return sm.denoise(page, sigma, model, gain=gain, offset=offset, peak=peak, device=where, progress=progress)
+        return sm.denoise(
+            page, sigma, model, gain=gain, offset=offset, peak=peak, seed=seed, device=where, progress=progress
+        )
 
     return taken, restore_file(source, target, denoised, "denoising")
 

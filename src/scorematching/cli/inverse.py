@@ -12,6 +12,7 @@ import typer
 
 import scorematching as sm
 from scorematching.cli.common import (
+    DEFAULT_PRIOR,
     SELF,
     DeviceOption,
     OutputOption,
@@ -42,7 +43,7 @@ def inpaint(
         Path, typer.Option("--mask", metavar="FILE", help="A picture of the same size, white where pixels are missing.")
     ],
     output: OutputOption,
-    prior: PriorOption,
+    prior: PriorOption = DEFAULT_PRIOR,
     sigma: LevelOption = None,
     white: WhiteOption = None,
     overwrite: OverwriteOption = False,
@@ -52,7 +53,7 @@ def inpaint(
 
     Of a TIFF with several pages each is filled where the mask says. What else the file says is kept.
 
-    Example: [bold]scorematching inpaint torn.png --mask holes.png -o whole.png --prior photos.safetensors[/bold]
+    Example: [bold]scorematching inpaint torn.png --mask holes.png -o whole.png[/bold]
     """
     check_output(output, picture, mask, overwrite=overwrite)
     holes = to_planes(sm.read_image(mask)).data[:, 0].amax(0) > 0.5
@@ -62,7 +63,7 @@ def inpaint(
 def deblur(
     picture: PictureArgument,
     output: OutputOption,
-    prior: PriorOption,
+    prior: PriorOption = DEFAULT_PRIOR,
     blur: Annotated[
         float | None, typer.Option("--blur", help="Standard deviation of a Gaussian blur, in pixels.")
     ] = None,
@@ -78,7 +79,7 @@ def deblur(
 
     What else the file says is kept.
 
-    Example: [bold]scorematching deblur soft.png -o sharp.png --blur 1.6 --prior photos.safetensors[/bold]
+    Example: [bold]scorematching deblur soft.png -o sharp.png --blur 1.6[/bold]
     """
     if (blur is None) == (kernel is None):
         raise ValueError("expected one of --blur and --kernel")

@@ -10,6 +10,7 @@ import typer
 
 import scorematching as sm
 from scorematching.cli.common import (
+    DEFAULT_PRIOR,
     SELF,
     DeviceOption,
     LearningOption,
@@ -39,7 +40,7 @@ def upscale(
             "--sigma", help="Noise in the picture, in its own units (0-255 for 8 bit).", show_default="1/255 of white"
         ),
     ] = None,
-    prior: PriorOption = SELF,
+    prior: PriorOption = DEFAULT_PRIOR,
     steps: LearningOption = 600,
     white: WhiteOption = None,
     overwrite: OverwriteOption = False,
@@ -50,9 +51,7 @@ def upscale(
 
     Of a TIFF with several pages each is enlarged. What else the file says is kept: resolution, colour profile, texts.
 
-    Priors of the kind foe enlarge best; deep ones, such as natural-grey, are for noise.
-
-    Example: [bold]scorematching upscale small.png -o large.png --factor 2 --prior photos.safetensors[/bold]
+    Example: [bold]scorematching upscale small.png -o large.png --factor 3[/bold]
     """
     where = check_device(device)
     check_output(output, picture, overwrite=overwrite)
