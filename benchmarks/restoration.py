@@ -41,16 +41,20 @@ def restoration(
     enlarge: Annotated[Path | None, typer.Option(help="Folder of pictures to shrink, and to enlarge again.")] = None,
     sigma: Annotated[list[float] | None, typer.Option(help="Noise levels, 0-255.", show_default="15, 25, 50")] = None,
     factor: Annotated[list[int] | None, typer.Option(help="Of enlarging.", show_default="2, 3, 4")] = None,
+    eight: Annotated[
+        bool, typer.Option("--eight-bit", help="Round and clip what is noisy, as 8-bit files do.")
+    ] = False,
     only: Annotated[int | None, typer.Option(min=1, help="No more pictures than these.")] = None,
     others: Annotated[bool, typer.Option(help="Also BM3D, non-local means and total variation: minutes more.")] = True,
     seed: int = 0,
     output: OutputOption = FOLDER,
 ) -> None:
-    """Mean PSNR and SSIM over folders: priors, BM3D, non-local means, total variation and bicubic interpolation.
+    """Mean PSNR and SSIM over folders: priors, BM3D, non-local means, total variation, bicubic interpolation.
 
-    Noise is white and Gaussian, neither clipped nor rounded, one seed a picture; results are clipped to the range.
-    Shrinking is bicubic with antialiasing, rounded to 8 bit; luminance alone is scored, without a border of as many
-    pixels as the factor. Non-local means and total variation have the setting that suits each clean picture best.
+    Noise is white and Gaussian, neither clipped nor rounded unless asked for, one seed a picture; results are clipped
+    to the range. Shrinking is bicubic with antialiasing, rounded to 8 bit; luminance alone is scored, without a border
+    of as many pixels as the factor. Non-local means and total variation have the setting that suits each clean picture
+    best.
     """
     console.print(machine(), soft_wrap=True, highlight=False)
     priors = [sm.load_prior(path) for path in prior]
@@ -64,8 +68,9 @@ def restoration(
             methods = {"noisy": _as_it_is, "scorematching": _by_prior(ours)}
             if others:
                 methods |= _others(pictures[0].ndim == 3)
-            title = f"{folder.name}{', colour' if folder is colour else ''}, sigma {level:g}"
-            records.append(_table(title, _denoised(pictures, level / 255, methods, seed)))
+            kind = f"{', colour' if folder is colour else ''}{', 8 bit' if eight else ''}"
+            found = _denoised(pictures, level / 255, methods, seed, eight)
+            records.append(_table(f"{folder.name}{kind}, sigma {level:g}", found))
     if enlarge is not None:
         pictures = [_luminance(path) for path in find_images([enlarge])[:only]]
         for times in factor or (2, 3, 4):
@@ -103,11 +108,15 @@ def _others(coloured: bool) -> dict[str, Method]:
     return {**found, "non-local means, best": non_local_means, "total variation, best": total_variation}
 
 
-def _denoised(pictures: Sequence[np.ndarray], sigma: float, methods: dict[str, Method], seed: int) -> dict[str, Score]:
+def _denoised(
+    pictures: Sequence[np.ndarray], sigma: float, methods: dict[str, Method], seed: int, eight: bool
+) -> dict[str, Score]:
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
     for i, clean in enumerate(track(pictures, f"sigma {255 * sigma:g}", console=errors)):
         noise = np.random.default_rng((seed, i)).normal(0, sigma, clean.shape)
         noisy = (clean + noise).astype(np.float32)
+        if eight:
+            noisy = np.rint(255 * noisy.clip(0, 1)) / np.float32(255)
         for name, method in methods.items():
             start = time.perf_counter()
             restored = method(noisy, sigma, clean)

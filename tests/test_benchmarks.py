@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import scorematching as sm
 from benchmarks.contest import Contestant, Result, Rules, hold
 from benchmarks.contestant import reason
 from benchmarks.networks import Convolutional, Dense, Field, multiplications, products
 from benchmarks.peers import products_step
+from benchmarks.restoration import restoration
 from benchmarks.tables import contest_table
 
 MEGABYTES = 64
@@ -103,3 +107,23 @@ def test_convolutions_multiply_the_patches_of_each_layer() -> None:
 @pytest.mark.parametrize("network", [Dense((3, 5, 4)), Field(4, 3, 8), Convolutional((2, 3), 3, 8)])
 def test_the_products_can_be_computed(network: Dense | Field | Convolutional) -> None:
     products_step(network, batch=2, lam=1e-3)()
+
+
+def test_the_table_of_restoration(
+    photograph: np.ndarray, prior: sm.Prior, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Grey, in colours, cut off to 8 bit, enlarged: each better than what it starts from."""
+    grey, coloured = tmp_path / "grey", tmp_path / "coloured"
+    for folder, image in ((grey, photograph), (coloured, np.stack([photograph, 255 - photograph, photograph], 2))):
+        folder.mkdir()
+        sm.write_image(folder / "it.png", image)
+    sm.save_prior(prior, tmp_path / "prior.safetensors")
+    options = {"denoise": grey, "colour": coloured, "enlarge": grey, "sigma": [25.0], "factor": [2]}
+    restoration([tmp_path / "prior.safetensors"], **options, eight=True, others=False, output=tmp_path)
+    said = capsys.readouterr().out
+    assert "| grey, 8 bit, sigma 25 | PSNR (dB) | SSIM |" in said
+    tables = json.loads((tmp_path / "restoration.json").read_text())["restoration"]
+    assert [table["title"] for table in tables][1:] == ["coloured, colour, 8 bit, sigma 25", "grey, enlarged by 2"]
+    for table in tables:
+        before, after = table["scores"].values()
+        assert after["psnr"] > before["psnr"] + 1

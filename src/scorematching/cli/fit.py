@@ -63,6 +63,12 @@ def fit(
     depth: Annotated[
         int | None, typer.Option("--depth", min=2, help="Convolutions of a deep prior.", show_default="6")
     ] = None,
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind", help="Deep: let the prior expect less noise than it is told; needed to enlarge, inpaint, deblur."
+        ),
+    ] = False,
     lam: Annotated[
         float | None,
         typer.Option("--lam", help="The regulariser.", show_default="0 with noise, 0.2 without"),
@@ -112,6 +118,7 @@ def fit(
                 filters=filters,
                 size=size,
                 depth=depth,
+                blind=blind,
                 lam=lam,
                 steps=steps,
                 crop=crop,
