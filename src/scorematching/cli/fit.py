@@ -65,9 +65,7 @@ def fit(
     ] = None,
     blind: Annotated[
         bool,
-        typer.Option(
-            "--blind", help="Deep: let the prior expect less noise than it is told; needed to enlarge, inpaint, deblur."
-        ),
+        typer.Option("--blind", help="Deep: let the prior expect less noise than it is told, as in clipped blacks."),
     ] = False,
     lam: Annotated[
         float | None,

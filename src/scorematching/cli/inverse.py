@@ -19,6 +19,7 @@ from scorematching.cli.common import (
     OverwriteOption,
     PictureArgument,
     PriorOption,
+    SeedOption,
     WhiteOption,
     check_device,
     check_sigma,
@@ -47,6 +48,7 @@ def inpaint(
     sigma: LevelOption = None,
     white: WhiteOption = None,
     overwrite: OverwriteOption = False,
+    seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
     """Fill the holes of a picture: find a probable one that agrees with what is known of it.
@@ -57,7 +59,7 @@ def inpaint(
     """
     check_output(output, picture, mask, overwrite=overwrite)
     holes = to_planes(sm.read_image(mask)).data[:, 0].amax(0) > 0.5
-    _restore(sm.Mask(~holes), picture, output, prior, sigma, white, device)
+    _restore(sm.Mask(~holes), picture, output, prior, sigma, white, seed, device)
 
 
 def deblur(
@@ -73,6 +75,7 @@ def deblur(
     sigma: LevelOption = None,
     white: WhiteOption = None,
     overwrite: OverwriteOption = False,
+    seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
     """Take the blur out of a picture, or of each page of a TIFF: find a probable one that gives it when blurred.
@@ -91,7 +94,7 @@ def deblur(
         if not float(weights.sum()) > 0:
             raise ValueError(f"{kernel} is black: a kernel needs a positive sum")
         weights = weights / weights.sum()
-    _restore(sm.Blur(weights), picture, output, prior, sigma, white, device)
+    _restore(sm.Blur(weights), picture, output, prior, sigma, white, seed, device)
 
 
 def _restore(
@@ -101,6 +104,7 @@ def _restore(
     prior: str,
     sigma: float | None,
     white: float | None,
+    seed: int,
     device: str,
 ) -> None:
     """Read, restore, write."""

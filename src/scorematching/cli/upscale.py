@@ -65,7 +65,7 @@ def upscale(
         model = learn_from([picture], sigma=level, noisy=False, peak=peak, steps=steps, seed=seed, device=where)
 
     def enlarge(page: np.ndarray, _: int, progress: Callable[[int, int], None]) -> np.ndarray:
-        return sm.upscale(page, factor, model, sigma=sigma, peak=peak, device=where, progress=progress)
+        return sm.upscale(page, factor, model, sigma=sigma, peak=peak, seed=seed, device=where, progress=progress)
 
     written = restore_file(picture, output, enlarge, "enlarging", factor)
     console.print(f"wrote {output}: {describe_pages(*written)}", highlight=False)

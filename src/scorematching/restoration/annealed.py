@@ -1,4 +1,4 @@
-"""Restoration by a prior of many noise levels: from coarse to fine, Tweedie's formula and the observation in turn."""
+"""Restoration by a prior of many noise levels: noise, Tweedie's formula and the observation in turn, ever finer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from torch import Tensor
 
 from scorematching.prior import Prior
 from scorematching.restoration.colour import posterior_mean
-from scorematching.restoration.map import posterior_energy
 from scorematching.restoration.operators import LinearOperator
 
-#: The first and the last noise level that a result is taken to have, white being 1.
-_HIGHEST, _LOWEST = 49 / 255, 2 / 255
+#: The first noise level, white being 1, where the prior knows such.
+_HIGHEST = 49 / 255
+#: Of the noise of a level, how much is added: all of it would be lost on what is known by then.
+_ADDED = 0.8
 #: Conjugate gradients: iterations at most, and the share of the first residual's square at which they end.
 _ITERATIONS, _ENOUGH = 20, 1e-10
 
@@ -26,41 +27,61 @@ def annealed(
     prior: Prior,
     start: Tensor,
     steps: int = 20,
+    generator: torch.Generator | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Half-quadratic splitting (Geman & Yang 1995) of the posterior, its prior smoothed less and less.
+    """Stochastic ascent of a posterior that is smoothed less and less (Kadkhodaie & Simoncelli 2021).
 
-    At each level ``s``, falling from 49/255 to 2/255, the prior has its say and then the observation::
+    At each level ``s``, falling from 49/255 to the prior's lowest, noise ``n`` is added, the prior has its say, then
+    the observation, as in half-quadratic splitting (Geman & Yang 1995)::
 
-        z = x + s^2 grad log p_s(x)                              Tweedie's formula
+        v = x + 0.8 s n
+        z = v + s^2 grad log p_s(v)                                   Tweedie's formula
         x = argmin |A x - y|^2 / (2 sigma^2) + |x - z|^2 / (2 s^2)    conjugate gradients
 
-    It ascends a posterior that is smoothed by noise of level ``s``, and does not end in the nearest of the many maxima
-    that the last one has. The prior must know pictures with less noise than it is told: a blind one. A result that were
-    less probable than ``start`` would be dropped for that.
+    It does not end in the nearest of the many maxima that the posterior has; and the noise keeps to what the prior
+    knows, noisy pictures. A result less probable than ``start``, both with noise of the prior's lowest level, would be
+    dropped for that.
 
     Args:
         observed: ``y``, the planes of one picture, (C, 1, H', W'), white at 1.
         operator: ``A``, with its adjoint.
         sigma: Standard deviation of the noise in ``y``, white being 1.
-        prior: One of many noise levels.
+        prior: One of many noise levels, see :func:`knows_levels`.
         start: First guess of ``x``, planes (C, 1, H, W).
         steps: Levels.
+        generator: What the noise is drawn with; torch's own if not given.
         progress: Called with the levels done and ``steps``.
 
     Returns:
         ``x``, planes (C, 1, H, W).
     """
     x = start
-    lowest = min(max(sigma, _LOWEST), _HIGHEST)
+    low, high = prior.info.levels or (prior.level, prior.level)
+    highest = min(_HIGHEST, high)
+    lowest = min(max(sigma, low), highest)
     for step in range(steps):
-        level = _HIGHEST * (lowest / _HIGHEST) ** (step / max(steps - 1, 1))
-        z = posterior_mean(x, level, prior)
+        level = highest * (lowest / highest) ** (step / max(steps - 1, 1))
+        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+        z = posterior_mean(x + _ADDED * level * noise, level, prior)
         x = _compromise(operator, observed, z, (sigma / level) ** 2)
         if progress is not None:
             progress(step + 1, steps)
-    before, after = (posterior_energy(planes, observed, operator, sigma, prior)[0] for planes in (start, x))
+    noise = low * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+    before, after = (_cost(planes, noise, observed, operator, sigma, prior) for planes in (start, x))
     return x if after < before else start
+
+
+def _cost(x: Tensor, noise: Tensor, observed: Tensor, operator: LinearOperator, sigma: float, prior: Prior) -> float:
+    """``|A x - y|^2 / (2 sigma^2) + E(x + noise)``: the energy is that of noisy pictures, and is asked for such."""
+    misfit = (operator(x) - observed).double().square().sum()
+    return float(misfit / (2 * sigma**2) + prior.energy_and_gradient(x + noise)[0].double().sum())
+
+
+def knows_levels(prior: Prior) -> bool:
+    """Whether a prior knows noise levels that are four times one another, as a ladder of them needs."""
+    low, high = prior.info.levels or (0.0, 0.0)
+    return 0 < 4 * low <= high
 
 
 def _compromise(operator: LinearOperator, y: Tensor, z: Tensor, weight: float) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 
 from scorematching.images import from_planes, to_planes
 from scorematching.prior import Prior, place
-from scorematching.restoration.annealed import annealed
+from scorematching.restoration.annealed import annealed, knows_levels
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import LinearOperator, check_adjoint
 
@@ -28,6 +28,7 @@ def restore(
     sigma: float | None = None,
     method: RestorationMethod = "auto",
     steps: int | None = None,
+    seed: int = 0,
     peak: float | None = None,
     device: str | torch.device | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -36,8 +37,8 @@ def restore(
 
     By ``"map"`` ``|A x - y|^2 / (2 sigma^2) + E(x)`` is lowered by L-BFGS. The energy is not convex, and that of noisy
     pictures not always bounded below: what is found is the minimum whose basin the operator's first guess lies in, and
-    it is never less probable than that guess. By ``"annealed"``, which takes a blind prior, Tweedie's formula at
-    falling noise levels and the observation have their say in turn (half-quadratic splitting).
+    it is never less probable than that guess. By ``"annealed"``, which takes a prior of many noise levels, noise is
+    added, taken away by Tweedie's formula, and the observation has its say, in turn and less each time.
 
     Args:
         image: ``y``, shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is not restored.
@@ -47,6 +48,7 @@ def restore(
         sigma: Standard deviation of the noise in ``y``, in its own units; 1/255 of white if not given.
         method: ``"map"``, ``"annealed"``, or ``"auto"`` for what suits the prior.
         steps: Iterations of MAP at most, 30 by default, it stops where nothing changes any more; or noise levels, 20.
+        seed: Of the noise of annealing.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         device: Where to compute; by default where the prior is. The prior is moved there.
         progress: Called with the iterations done and ``steps``.
@@ -77,8 +79,12 @@ def restore(
     check_adjoint(operator, (start.shape[2], start.shape[3]), device=y.device)
     if operator(start[:1]).shape != y[:1].shape:
         raise ValueError(f"the operator gives {tuple(operator(start[:1]).shape[2:])}, the picture is {image.shape[:2]}")
-    ascend = annealed if chosen == "annealed" else maximum_a_posteriori
-    return from_planes(planes, ascend(y, operator, level, prior, start, steps or _STEPS[chosen], progress))
+    if chosen == "annealed":
+        generator = torch.Generator().manual_seed(seed)
+        x = annealed(y, operator, level, prior, start, steps or _STEPS[chosen], generator, progress)
+    else:
+        x = maximum_a_posteriori(y, operator, level, prior, start, steps or _STEPS[chosen], progress)
+    return from_planes(planes, x)
 
 
 def _chosen(method: RestorationMethod, prior: Prior) -> Literal["map", "annealed"]:
@@ -89,8 +95,8 @@ def _chosen(method: RestorationMethod, prior: Prior) -> Literal["map", "annealed
     """
     if method not in ("auto", "map", "annealed"):
         raise ValueError(f"method must be 'auto', 'map' or 'annealed', got {method!r}")
-    if method == "annealed" and not prior.info.blind:
-        raise ValueError("annealing takes a prior of a blind training; this one is for 'map'")
+    if method == "annealed" and not knows_levels(prior):
+        raise ValueError(f"annealing takes a prior of many noise levels, not of {prior.info.levels}: take 'map'")
     if method == "auto":
-        return "annealed" if prior.info.blind else "map"
+        return "annealed" if knows_levels(prior) else "map"
     return method

@@ -23,6 +23,7 @@ def upscale(
     sigma: float | None = None,
     method: RestorationMethod = "auto",
     steps: int | None = None,
+    seed: int = 0,
     peak: float | None = None,
     device: str | torch.device | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -36,6 +37,7 @@ def upscale(
         sigma: Standard deviation of the noise in the picture, in its own units; 1/255 of white if not given.
         method: As in :func:`restore`.
         steps: As in :func:`restore`.
+        seed: As in :func:`restore`.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         device: Where to compute; by default where the prior is. The prior is moved there.
         progress: Called with the iterations done and ``steps``.
@@ -65,6 +67,7 @@ def upscale(
         sigma=sigma,
         method=method,
         steps=steps,
+        seed=seed,
         peak=peak,
         device=device,
         progress=progress,
