@@ -66,6 +66,8 @@ def restoration(
         for level in sigma or (15.0, 25.0, 50.0):
             ours = min(priors, key=lambda p: _distance(p, level / 255))
             methods = {"noisy": _as_it_is, "scorematching": _by_prior(ours)}
+            if pictures[0].ndim == 3:
+                methods["scorematching, a channel"] = _by_channels(methods["scorematching"])
             if others:
                 methods |= _others(pictures[0].ndim == 3)
             kind = f"{', colour' if folder is colour else ''}{', 8 bit' if eight else ''}"
@@ -88,6 +90,15 @@ def _by_prior(prior: sm.Prior) -> Method:
     return lambda noisy, sigma, _: sm.denoise(noisy, sigma, prior, peak=1.0)
 
 
+def _by_channels(method: Method) -> Method:
+    """Each colour for itself."""
+
+    def work(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
+        return np.dstack([method(noisy[..., c], sigma, clean[..., c]) for c in range(noisy.shape[2])])
+
+    return work
+
+
 def _as_it_is(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
     return noisy
 
@@ -100,9 +111,7 @@ def _others(coloured: bool) -> dict[str, Method]:
         errors.print("BM3D is not installed: pip install 'scorematching[peers]'")
     else:
         one: Method = lambda noisy, sigma, _: bm3d.bm3d(noisy, sigma)  # noqa: E731
-        found["BM3D, a channel"] = lambda noisy, sigma, _: np.dstack(
-            [one(c, sigma, c) for c in np.moveaxis(noisy, 2, 0)]
-        )
+        found["BM3D, a channel"] = _by_channels(one)
         found["BM3D, colours together"] = lambda noisy, sigma, _: bm3d.bm3d_rgb(noisy, sigma)
         found = found if coloured else {"BM3D": one}
     return {**found, "non-local means, best": non_local_means, "total variation, best": total_variation}

@@ -125,5 +125,5 @@ def test_the_table_of_restoration(
     tables = json.loads((tmp_path / "restoration.json").read_text())["restoration"]
     assert [table["title"] for table in tables][1:] == ["coloured, colour, 8 bit, sigma 25", "grey, enlarged by 2"]
     for table in tables:
-        before, after = table["scores"].values()
+        before, after, *_ = table["scores"].values()
         assert after["psnr"] > before["psnr"] + 1
