@@ -247,7 +247,7 @@ BAD = {
     "show: onto the picture": (("show", "PRIOR", "--picture", "IN", "-o", "IN"), "is the input"),
     "show: small": (
         ("show", "natural-grey", "--picture", "SMALL.png"),
-        "SMALL.png is too small: this prior takes 26 or",
+        "SMALL.png is too small: this prior takes 30 or",
     ),
     "show: steps": (("show", "PRIOR", "--steps", "-1"), "Invalid value for '--steps'"),
     "show: ending": (("show", "PRIOR", "-o", "OUT.txt"), "ends in .png"),
