@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -32,3 +34,9 @@ def info() -> sm.PriorInfo:
 def prior(info: sm.PriorInfo) -> sm.Prior:
     """An untrained prior, whose start is a sensible one."""
     return build_prior(info)
+
+
+@pytest.fixture
+def prior_file(prior: sm.Prior, tmp_path: Path) -> Path:
+    sm.save_prior(prior, tmp_path / "prior.safetensors")
+    return tmp_path / "prior.safetensors"

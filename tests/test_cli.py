@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run
 
 import scorematching as sm
-from scorematching.cli import main
 
 
 @pytest.fixture
@@ -16,18 +16,6 @@ def picture(photograph: np.ndarray, tmp_path: Path) -> Path:
     noise = np.random.default_rng(0).normal(0, 25, photograph.shape)
     sm.write_image(tmp_path / "noisy.png", np.rint(np.clip(photograph + noise, 0, 255)).astype(np.uint8))
     return tmp_path / "noisy.png"
-
-
-@pytest.fixture
-def prior_file(prior: sm.Prior, tmp_path: Path) -> Path:
-    sm.save_prior(prior, tmp_path / "prior.safetensors")
-    return tmp_path / "prior.safetensors"
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    return int(stop.value.code or 0)
 
 
 @pytest.mark.parametrize("command", ["demo", "fit", "denoise", "upscale", "show", "check"])

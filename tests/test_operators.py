@@ -126,6 +126,15 @@ def test_annealing_never_gives_what_is_less_probable(info: sm.PriorInfo, photogr
     assert result <= start
 
 
+def test_grey_that_is_stored_as_colour_stays_grey(photograph: np.ndarray) -> None:
+    image = photograph[:32, :40]
+    natural = sm.load_prior("natural-grey")
+    thrice = sm.upscale(np.stack([image] * 3, 2), 2, natural, steps=2)
+    np.testing.assert_array_equal(thrice, np.stack([sm.upscale(image, 2, natural, steps=2)] * 3, 2))
+    with pytest.raises(ValueError, match="steps must be 1 or more, got 0"):
+        sm.upscale(image, 2, natural, steps=0)
+
+
 def test_annealing_takes_a_prior_of_many_levels(photograph: np.ndarray, prior: sm.Prior) -> None:
     with pytest.raises(ValueError, match="annealing takes a prior of many noise levels"):
         sm.upscale(photograph, 2, prior, method="annealed")

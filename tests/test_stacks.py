@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from command_line import run
 from PIL import Image
 
 import scorematching as sm
-from scorematching.cli import main
 from scorematching.images import count_pages, from_planes, to_planes
 from scorematching.training import open_pictures
 
@@ -23,18 +23,6 @@ PAGES = [RANDOM.integers(0, 256, (24, 28), dtype=np.uint8) for _ in range(3)]
 def stack(tmp_path: Path) -> Path:
     sm.write_pages(tmp_path / "stack.tif", PAGES)
     return tmp_path / "stack.tif"
-
-
-@pytest.fixture
-def prior_file(prior: sm.Prior, tmp_path: Path) -> Path:
-    sm.save_prior(prior, tmp_path / "prior.safetensors")
-    return tmp_path / "prior.safetensors"
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    return int(stop.value.code or 0)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])

@@ -32,6 +32,11 @@ def opponent(planes: Tensor, back: bool = False) -> Tensor:
     return torch.tensordot(basis.T if back else basis, planes, dims=1)
 
 
+def distinct(planes: Tensor) -> Tensor:
+    """One plane of a picture whose planes are all equal, as of grey that is stored as colour; else all of them."""
+    return planes[:1] if bool((planes == planes[:1]).all()) else planes
+
+
 def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Callable[[int, int], None] | None = None) -> Tensor:
     """Tweedie's formula for the planes of one picture, (C, 1, H, W): colours by luminance and colour differences.
 

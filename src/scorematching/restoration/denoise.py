@@ -13,7 +13,7 @@ from torch import Tensor
 from scorematching.images import Stabilizer, camera_noise, from_planes, to_planes
 from scorematching.prior import Prior, place
 from scorematching.restoration.clipping import unclipped
-from scorematching.restoration.colour import posterior_mean
+from scorematching.restoration.colour import distinct, posterior_mean
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import Identity
 
@@ -96,8 +96,7 @@ def denoise(
             return maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
         return _mean(y, level, prior, seed, progress)
 
-    alike = bool((planes.data == planes.data[:1]).all())  # grey, stored once or thrice
-    y = planes.data[:1] if alike else planes.data
+    y = distinct(planes.data)
     if noise is None:
         x = clean(y, sigma / planes.peak)
     else:

@@ -12,6 +12,7 @@ import torch
 from scorematching.images import from_planes, to_planes
 from scorematching.prior import Prior, place
 from scorematching.restoration.annealed import annealed, knows_levels
+from scorematching.restoration.colour import distinct
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import LinearOperator, check_adjoint
 
@@ -71,10 +72,12 @@ def restore(
     """
     if sigma is not None and not (sigma > 0 and math.isfinite(sigma)):
         raise ValueError(f"sigma must be a positive number, got {sigma}")
+    if steps is not None and not steps >= 1:
+        raise ValueError(f"steps must be 1 or more, got {steps}")
     chosen = _chosen(method, prior)
     planes = to_planes(image, peak)
     level = sigma / planes.peak if sigma is not None else 1 / 255
-    y = place(planes.data, prior, device)
+    y = place(distinct(planes.data), prior, device)
     start = operator.start(y)
     check_adjoint(operator, (start.shape[2], start.shape[3]), device=y.device)
     if operator(start[:1]).shape != y[:1].shape:
@@ -84,7 +87,7 @@ def restore(
         x = annealed(y, operator, level, prior, start, steps or _STEPS[chosen], generator, progress)
     else:
         x = maximum_a_posteriori(y, operator, level, prior, start, steps or _STEPS[chosen], progress)
-    return from_planes(planes, x)
+    return from_planes(planes, x.expand(len(planes.data), -1, -1, -1))
 
 
 def _chosen(method: RestorationMethod, prior: Prior) -> Literal["map", "annealed"]:
