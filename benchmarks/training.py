@@ -18,8 +18,10 @@ from scorematching.images import find_images, to_planes
 def training(
     pictures: Annotated[Path, typer.Argument(help="Folder of clean grey pictures; noise is added to them once.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the prior.")],
-    lowest: Annotated[float, typer.Option(help="Level of the noise, 0-255; each picture draws its own.")] = 25.0,
-    highest: Annotated[float, typer.Option(help="The highest level.")] = 25.0,
+    own: Annotated[
+        tuple[float, float], typer.Option(help="Lowest and highest level of the pictures' noise, each its own; 0-255.")
+    ] = (25.0, 25.0),
+    highest: Annotated[float | None, typer.Option(help="Level up to which noise is added to noisy crops.")] = None,
     channels: int = 64,
     depth: int = 6,
     blind: bool = False,
@@ -36,7 +38,7 @@ def training(
     console.print(machine(), soft_wrap=True, highlight=False)
     clean = [to_planes(sm.read_image(path)).data[0, 0].numpy() for path in find_images([pictures])]
     random = np.random.default_rng(seed)
-    levels = np.exp(random.uniform(np.log(lowest), np.log(highest), len(clean))) / 255
+    levels = np.exp(random.uniform(np.log(own[0]), np.log(own[1]), len(clean))) / 255
     noisy = [(x + s * random.standard_normal(x.shape)).astype(np.float32) for x, s in zip(clean, levels, strict=True)]
     checkpoint, start = output.with_name(output.name + ".training"), time.monotonic()
     with fit_bar("training") as progress:
@@ -49,6 +51,7 @@ def training(
             filters=channels,
             depth=depth,
             blind=blind,
+            highest=None if highest is None else highest / 255,
             steps=steps,
             batch=batch,
             crop=crop,

@@ -41,6 +41,7 @@ LAYERS: dict[str, tuple[Callable[[], sm.Layer], Shape]] = {
     "Flatten": (sm.Flatten, (2, 3)),
     "Reshape": (lambda: sm.Reshape((3, 4)), (2, 6)),
     "Identity": (sm.Identity, (4,)),
+    "Crop": (lambda: sm.Crop(1), (2, 4, 5)),
     "PixelUnshuffle": (lambda: sm.PixelUnshuffle(2), (2, 4, 6)),
     "Select": (lambda: sm.Select([3, 0, 3]), (4, 2)),
     "Embed": (lambda: sm.Embed([2, 0], 4), (2, 3)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -18,21 +17,14 @@ from scorematching.layers import (
     Layer,
     Linear,
     LogCosh,
-    PixelUnshuffle,
     Scale,
     Select,
-    SiLU,
     Softplus,
-    Square,
     StudentT,
     StudentTMixture,
     Sum,
     WeightedSum,
 )
-
-#: Of the first and the last weights of :class:`DeepField` at the start, against the usual size: the data are large, and
-#: the energy begins small.
-_FIRST, _LAST = 0.3, 0.1
 
 
 class PoT(Sequential):
@@ -166,64 +158,6 @@ class FieldsOfExperts(Sequential):
     def experts(self, u: Tensor) -> Tensor:
         """Energy of each expert at responses ``u``, shape (N, K)."""
         return self.layers[1](u)
-
-
-class DeepField(Sequential):
-    """Deep convolutional energy ``E(x) = 1/2 |N(x)|^2`` of grey pictures of any size.
-
-    ``N`` sees blocks of 2 x 2 pixels as channels; its convolutions have no border, so that energies of tiles add up to
-    that of the picture. Its last layer has as many channels as a block has pixels.
-
-    Args:
-        channels: Of the hidden layers.
-        depth: Convolutions, 2 or more, with SiLU between them.
-        size: Side of a filter in blocks, odd.
-        seed: Of the random start.
-
-    Raises:
-        ValueError: A size is out of its range.
-
-    Example:
-        >>> DeepField(channels=8, depth=2)(torch.zeros(2, 1, 16, 20)).shape
-        torch.Size([2])
-    """
-
-    #: Side of a block in pixels.
-    BLOCK = 2
-
-    def __init__(self, channels: int = 64, depth: int = 6, size: int = 3, seed: int = 0) -> None:
-        if channels < 1 or depth < 2 or size < 1 or size % 2 == 0:
-            raise ValueError(
-                f"expected channels, a depth of 2 or more and an odd size, got {channels}, {depth}, {size}"
-            )
-        widths = [self.BLOCK**2, *[channels] * (depth - 1), self.BLOCK**2]
-        convolutions = [Conv2d(inputs, outputs, size) for inputs, outputs in itertools.pairwise(widths)]
-        hidden = [layer for convolution in convolutions for layer in (convolution, SiLU())]
-        super().__init__(PixelUnshuffle(self.BLOCK), *hidden[:-1], Square(), Sum(0.5))
-        self.margin = self.BLOCK * (size - 1) * depth
-        generator = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            for convolution in convolutions:
-                spread = math.sqrt(2 / convolution.weight[0].numel())
-                convolution.weight.copy_(spread * torch.randn(convolution.weight.shape, generator=generator))
-                cast(Tensor, convolution.bias).zero_()
-            convolutions[0].weight.mul_(_FIRST)
-            convolutions[-1].weight.mul_(_LAST)
-
-    @property
-    def convolutions(self) -> list[Conv2d]:
-        """The layers of ``N`` that have weights."""
-        return [layer for layer in self.layers if isinstance(layer, Conv2d)]
-
-    def with_border(self) -> Sequential:
-        """The same energy, with the very same parameters, of pictures with zeros around each layer's input."""
-        layers = [
-            copy.copy(cast(Layer, layer)) for layer in self.layers
-        ]  # copies share their dictionaries of parameters
-        for layer in layers:
-            if isinstance(layer, Conv2d):
-                layer.padding = (layer.kernel[0] // 2, layer.kernel[1] // 2)
-        return Sequential(*layers)
 
 
 def dct_filters(size: int) -> Tensor:

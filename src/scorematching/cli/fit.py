@@ -61,12 +61,17 @@ def fit(
         typer.Option("--size", min=2, help="Side of a filter or patch.", show_default="5 (foe), 8 (pot), 3 (deep)"),
     ] = None,
     depth: Annotated[
-        int | None, typer.Option("--depth", min=2, help="Convolutions of a deep prior.", show_default="6")
+        int | None,
+        typer.Option("--depth", min=2, help="Convolutions of a deep prior, an even number.", show_default="6"),
     ] = None,
     blind: Annotated[
         bool,
         typer.Option("--blind", help="Deep: let the prior expect less noise than it is told, as in clipped blacks."),
     ] = False,
+    highest: Annotated[
+        float | None,
+        typer.Option("--highest", help="Deep: add noise to the pictures, up to this level, and serve all levels."),
+    ] = None,
     lam: Annotated[
         float | None,
         typer.Option("--lam", help="The regulariser.", show_default="0 with noise, 0.2 without"),
@@ -117,6 +122,7 @@ def fit(
                 size=size,
                 depth=depth,
                 blind=blind,
+                highest=highest,
                 lam=lam,
                 steps=steps,
                 crop=crop,

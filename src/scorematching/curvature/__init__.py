@@ -7,6 +7,7 @@ from scorematching.curvature.diagonal import Diagonal
 from scorematching.curvature.exactness import Exactness, exactness
 from scorematching.curvature.full import Full
 from scorematching.curvature.jacobian import Jacobian
+from scorematching.curvature.stein import Stein
 from scorematching.curvature.stochastic import CurvaturePropagation, Hutchinson
 from scorematching.objective import Penalty
 
@@ -23,6 +24,7 @@ __all__ = [
     "Hutchinson",
     "Jacobian",
     "Penalty",
+    "Stein",
     "differentiable_gradient",
     "exactness",
     "measured_field",

@@ -17,7 +17,7 @@ from scorematching.layers.pointwise import (
     Square,
     Tanh,
 )
-from scorematching.layers.structural import Embed, Flatten, Identity, PixelUnshuffle, Reshape, Select
+from scorematching.layers.structural import Crop, Embed, Flatten, Identity, PixelUnshuffle, Reshape, Select
 from scorematching.layers.sums import AvgPool2d, Sum, SumOver, SumPool2d, WeightedSum
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Charbonnier",
     "Conv2d",
     "ConvTranspose2d",
+    "Crop",
     "Embed",
     "Exp",
     "Factor",

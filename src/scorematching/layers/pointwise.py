@@ -71,6 +71,10 @@ class SiLU(Pointwise):
         """Sweep 1."""
         return F.silu(x)
 
+    def slope(self, x: Tensor) -> Tensor:
+        """``f'`` as in :meth:`derivatives`, by torch's own kernel: one pass through memory in place of a dozen."""
+        return torch.ops.aten.silu_backward(x.new_ones(1).expand_as(x), x)
+
     def derivatives(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """By the product rule, ``f^(n) = x s^(n) + n s^(n-1)`` with ``s = sigmoid(x)``."""
         s = torch.sigmoid(x)

@@ -153,6 +153,52 @@ class Embed(Affine):
         return y.index_select(1, self.indices)
 
 
+class Crop(Affine):
+    """The inside of pictures, without ``border`` rows and columns at each side: (N, C, H, W) to (N, C, H', W').
+
+    Beside convolutions without borders it makes the skip connection.
+
+    Args:
+        border: Rows and columns left out at each side, 0 or more.
+
+    Raises:
+        ValueError: The border is no whole number of 0 or more.
+
+    Example:
+        >>> Crop(2)(torch.zeros(3, 1, 8, 6)).shape
+        torch.Size([3, 1, 4, 2])
+    """
+
+    def __init__(self, border: int) -> None:
+        super().__init__()
+        if not isinstance(border, int) or border < 0:
+            raise ValueError(f"border must be a whole number of 0 or more, got {border}")
+        self.border = border
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless ``x`` is (N, C, H, W) and something is left."""
+        if x.ndim != 4 or min(x.shape[2:]) <= 2 * self.border:
+            raise ValueError(f"expected shape (N, C, H, W), H and W above {2 * self.border}, got {tuple(x.shape)}")
+
+    def footprint(self) -> tuple[Span, Span]:
+        """One position, shifted by the border."""
+        span = Span(Fraction(1), Fraction(self.border), Fraction(self.border))
+        return span, span
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """The inside."""
+        b = self.border
+        return x[:, :, b : x.shape[2] - b, b : x.shape[3] - b]
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """Zeros around it."""
+        return F.pad(y, [self.border] * 4)
+
+    def extra_repr(self) -> str:
+        """The border, for ``print``."""
+        return str(self.border)
+
+
 class PixelUnshuffle(Affine):
     """Blocks of ``side`` x ``side`` pixels as channels: (N, C, H, W) to (N, C side^2, H / side, W / side).
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scorematching.compiling import run
-from scorematching.graph import Graph, Sequential
+from scorematching.graph import Graph
 from scorematching.layers import Sum
 from scorematching.prior.info import PriorInfo
 
@@ -182,13 +182,14 @@ def _energy_and_gradient(prior: Prior, planes: Tensor) -> tuple[Tensor, Tensor]:
     return prior._energy(planes), prior._gradient(planes)
 
 
-def summands(energy: Sequential, planes: Tensor) -> Tensor:
-    """What each place adds to a chain of layers that ends with ``Sum``: (N, 1, H, W) to (N, h, w)."""
-    *layers, last = energy.layers
-    for layer in layers:
-        planes = layer(planes)
+def summands(energy: Graph, planes: Tensor) -> Tensor:
+    """What each place adds to an energy that ends with ``Sum``: (N, 1, H, W) to (N, h, w)."""
+    values = {energy.input: planes}
+    *before, (end, last) = energy.pairs()
+    for edge, layer in before:
+        energy.add_to_node(values, edge, layer(values[edge.source]))
     assert isinstance(last, Sum)
-    return last.weight * planes.sum(1)
+    return last.weight * values[end.source].sum(1)
 
 
 @torch.no_grad()

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorematching.curvature import Hutchinson
+from scorematching.curvature import Curvature, Hutchinson, Stein
+from scorematching.deep import DeepField
 from scorematching.derivatives import score
 from scorematching.losses import score_matching_loss
-from scorematching.models import DeepField
 from scorematching.objective import Penalty
 from scorematching.prior.base import Prior, summands
 from scorematching.prior.info import PriorInfo
@@ -56,21 +56,38 @@ class DeepPrior(Prior):
             weight = self.energy.convolutions[0].weight
             weight -= weight.mean((1, 2, 3), keepdim=True)
 
-    def loss(self, crops: Tensor, generator: torch.Generator | None = None, noise: Tensor | None = None) -> Tensor:
-        """The loss of all pixels, by one random probe a crop; with ``lam`` two.
+    def loss(
+        self,
+        crops: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        added: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of all pixels, by one random probe a crop, two with ``lam``, or by noise that was added to it.
 
         Args:
             crops: Shape (N, 1, H, W).
             generator: What the probes are drawn with.
             noise: What noise each crop carries, as a share of ``info.sigma``, (N,); all of it if not given. For a
                 share the loss is Stein's estimate of the denoiser's error, as it is for all, up to constants.
+            added: For the last M crops, (M, 1, H, W): the noise that was added to them, over its variance as a share
+                of theirs. It takes the place of probes (:class:`scorematching.curvature.Stein`).
         """
-        x = crops / self.info.unit
-        count = 2 if self.info.lam else 1
-        probes = Hutchinson(count, generator=generator)
-        if noise is not None:
-            probes = _SteinsProbes(count, generator=generator, noise=noise)
-        return score_matching_loss(self._bordered[0], x, self.info.lam, probes, check_finite=False) / x[0].numel()
+        x, count = crops / self.info.unit, 2 if self.info.lam else 1
+        known = 0 if added is None else len(added)
+        own, rest = x[: len(x) - known], x[len(x) - known :]
+        total = x.new_zeros(())
+        if len(own):
+            probes = Hutchinson(count, generator=generator)
+            if noise is not None:
+                probes = _SteinsProbes(count, generator=generator, noise=noise[: len(own)])
+            total = total + self._summed(own, probes)
+        if added is not None and known:
+            total = total + self._summed(rest, Stein(added / self.info.unit))
+        return total / x.numel()
+
+    def _summed(self, x: Tensor, curvature: Curvature) -> Tensor:
+        return score_matching_loss(self._bordered[0], x, self.info.lam, curvature, reduction="sum", check_finite=False)
 
     def _places(self, planes: Tensor) -> Tensor:
         return summands(self.energy, planes)

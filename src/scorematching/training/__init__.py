@@ -1,7 +1,8 @@
 """Fitting priors to pictures: data, the loop, files."""
 
 from scorematching.training.checkpoint import load_prior, save_prior
-from scorematching.training.data import CropStream, open_pictures, split
+from scorematching.training.crops import CropStream
+from scorematching.training.data import open_pictures, split
 from scorematching.training.fit import fit
 from scorematching.training.trainer import FitResult, Progress
 

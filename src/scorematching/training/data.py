@@ -1,4 +1,4 @@
-"""Training data: pictures from arrays or files, and random crops of them that depend on seed and step alone."""
+"""Training data: pictures from arrays or files, their noise, and what of them is held out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from scorematching.images import (
@@ -30,8 +28,6 @@ Picture = np.ndarray | str | Path
 
 #: Bytes of pictures from files that are kept in memory; the rest is read again for each crop.
 MEMORY = 2 * 1024**3
-#: Of the crops of a blind training: what has less noise than is told.
-_BLIND_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -211,76 +207,3 @@ def split(pictures: Sequence[list[Plane]], rows: int, share: float = 0.1) -> tup
     held = range(step // 2 if len(pictures) > step // 2 else 0, len(pictures), step)
     train = [plane for i, planes in enumerate(pictures) if i not in held for plane in planes]
     return train, [plane for i in held for plane in pictures[i]]
-
-
-class Crops(NamedTuple):
-    """A batch of crops.
-
-    Attributes:
-        pixels: Shape (N, 1, H, W).
-        noise: What noise each carries, as a share of the level that the energy is told: shape (N,), all 1 unless the
-            training is a blind one.
-    """
-
-    pixels: Tensor
-    noise: Tensor
-
-
-class CropStream:
-    """Random square crops of planes, turned and mirrored at random. A batch depends on the seed and its number alone.
-
-    Args:
-        planes: One is drawn with a chance in proportion to its pixels.
-        crop: Side of a crop.
-        batch: Crops a batch.
-        sigma: Standard deviation of fresh noise that is added to each crop, white being 1.
-        seed: Of the draws.
-        blind: Lower the contrast of every fourth crop by a random factor, noise and all.
-
-    Raises:
-        ValueError: A plane is smaller than a crop.
-
-    Example:
-        >>> stream = CropStream(open_pictures([np.eye(20, 30)])[0], crop=8, batch=4, seed=1)
-        >>> stream[7].pixels.shape, torch.equal(stream[7].pixels, stream[7].pixels)
-        (torch.Size([4, 1, 8, 8]), True)
-    """
-
-    def __init__(
-        self,
-        planes: Sequence[Plane],
-        crop: int,
-        batch: int,
-        sigma: float = 0.0,
-        seed: int = 0,
-        blind: bool = False,
-    ) -> None:
-        for plane in planes:
-            if min(plane.shape) < crop:
-                raise ValueError(
-                    f"{plane.name}, of {plane.shape[0]} x {plane.shape[1]} pixels, is smaller than a crop of {crop}: "
-                    "leave it out, or train on smaller crops or filters"
-                )
-        self.planes, self.crop, self.batch, self.sigma, self.seed = list(planes), crop, batch, sigma, seed
-        self.blind = blind
-        pixels = np.array([plane.shape[0] * plane.shape[1] for plane in planes], dtype=float)
-        self._chances = pixels / pixels.sum()
-
-    def __getitem__(self, number: int) -> Crops:
-        """Batch ``number``."""
-        random = np.random.default_rng((self.seed, number))
-        crops = []
-        for index in random.choice(len(self.planes), self.batch, p=self._chances):
-            plane = self.planes[index]
-            top, left = (int(random.integers(n - self.crop + 1)) for n in plane.shape)
-            crop = torch.rot90(plane.crop(top, left, self.crop), int(random.integers(4)))
-            crops.append(crop.flip(0) if random.integers(2) else crop)
-        stack = torch.stack(crops)[:, None]
-        if self.sigma:
-            noise = random.standard_normal(stack.shape, dtype=np.float32)
-            stack = stack + self.sigma * torch.from_numpy(noise)
-        shares = torch.ones(self.batch)
-        if self.blind:
-            count = math.ceil(_BLIND_SHARE * self.batch)
-            shares[:count] = torch.from_numpy(random.random(count, dtype=np.float32))
-        return Crops(shares[:, None, None, None] * stack, shares)

@@ -14,9 +14,10 @@ import torch
 
 from scorematching._version import __version__
 from scorematching.compiling import backend, compiled
-from scorematching.models import DeepField
+from scorematching.deep import DeepField
 from scorematching.prior import ModelName, Prior, PriorInfo, build_prior
-from scorematching.training.data import CropStream, Picture, Plane, open_pictures, split, with_noise
+from scorematching.training.crops import CropStream
+from scorematching.training.data import Picture, Plane, open_pictures, split, with_noise
 from scorematching.training.quality import HeldOut
 from scorematching.training.trainer import FitResult, Progress, Trainer
 
@@ -45,6 +46,7 @@ def fit(
     size: int | None = None,
     depth: int | None = None,
     blind: bool = False,
+    highest: float | None = None,
     lam: float | None = None,
     steps: int = 1500,
     batch: int = 16,
@@ -80,6 +82,9 @@ def fit(
         depth: Convolutions of a deep prior. By default 6.
         blind: For a deep prior: let every fourth crop have less noise than it is told, by a random factor. The
             level that it is given is then the highest that it expects, and it keeps places that have less.
+        highest: For a deep prior: add noise to the pictures, up to this level, in their own units. The prior then
+            serves all levels from theirs on, and learns faster, noisy pictures or clean: where noise was added,
+            nobody has to estimate a trace (:class:`scorematching.curvature.Stein`).
         lam: The regulariser. By default 0 where there is noise, and 0.2 where there is none: without either the
             loss of quantised pictures has no minimum.
         steps: Of Adam, with a one-cycle learning rate and gradients clipped to norm 1.
@@ -114,22 +119,24 @@ def fit(
         4
     """
     _check_options(noisy=noisy, gain=gain, offset=offset, rate=rate, lam=lam)
-    if blind and (model != "deep" or lam):
-        raise ValueError(f"blind is for deep priors without lam, got model {model!r} and lam {lam}")
+    for name, wanted in (("blind", blind), ("highest", highest is not None)):
+        if wanted and (model != "deep" or lam):
+            raise ValueError(f"{name} is for deep priors without lam, got model {model!r} and lam {lam}")
     if compile not in (True, False, "auto"):
         raise ValueError(f"compile must be True, False or 'auto', got {compile!r}")
     _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
     planes = open_pictures(pictures, peak)
     planes, level = with_noise(planes, sigma, gain, offset) if noisy else (planes, _fresh(sigma, planes[0][0].peak))
     sizes = {"size": size, "filters": filters, "depth": depth}
-    info = _describe(planes, level, noisy, model, sizes, lam, seed, steps, blind)
+    up_to = _highest(highest, planes[0][0].peak, level, gain)
+    info = _describe(planes, level, noisy, model, sizes, lam, seed, steps, blind, up_to)
     prior = build_prior(info)
     training, held_out = split(planes, rows=_least_rows(prior))
     fresh = 0.0 if noisy else level
     trainer = Trainer(
         prior=prior.to(device),
-        stream=CropStream(*_usable(training, crop, prior), batch, fresh, seed, blind),
-        held_out=CropStream(*_usable(held_out, crop, prior), 2 * batch, fresh, seed + 1, blind)[0],
+        stream=CropStream(*_usable(training, crop, prior), batch, fresh, seed, blind, up_to),
+        held_out=CropStream(*_usable(held_out, crop, prior), 2 * batch, fresh, seed + 1, blind, up_to)[0],
         rate=rate if rate is not None else _RATES[model],
     )
     known = None if clean is None else _clean_held_out(clean, peak, planes, prior)
@@ -149,6 +156,19 @@ def _fresh(sigma: float | Sequence[float] | None, peak: float) -> float:
     if not isinstance(level, int | float) or not 0 <= level < math.inf:
         raise ValueError(f"sigma must be a number of 0 or more, got {sigma}; only noisy pictures have one each")
     return level / peak
+
+
+def _highest(highest: float | None, peak: float, level: float, gain: float | None) -> float | None:
+    """The level up to which noise is added, white being 1."""
+    if highest is None:
+        return None
+    if gain is not None:
+        raise ValueError("highest is for noise that is the same everywhere, not for a gain")
+    if not level:
+        raise ValueError("highest needs the lowest level that clean pictures are to have: say it (sigma)")
+    if not 0 < highest < math.inf:
+        raise ValueError(f"highest must be positive, got {highest}")
+    return highest / peak
 
 
 def _clean_held_out(
@@ -217,6 +237,7 @@ def _describe(
     seed: int,
     steps: int,
     blind: bool,
+    highest: float | None,
 ) -> PriorInfo:
     names = [channels[0].name for channels in planes]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
@@ -244,5 +265,5 @@ def _describe(
         steps=steps,
         data=f"{len(names)} {kind} pictures: {shown}",
         version=__version__,
-        levels=(min(levels), max(levels)),
+        levels=(min(levels), max(*levels, highest or 0.0)),
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 from scorematching.compiling import backend
 from scorematching.prior import DeepPrior, Prior
 from scorematching.training.checkpoint import read_tensors, write_tensors
-from scorematching.training.data import Crops, CropStream
+from scorematching.training.crops import Crops, CropStream
 
 #: An interrupted training loses no more than this.
 SECONDS_BETWEEN_SAVES = 2.0
@@ -126,11 +126,11 @@ class Trainer:
 
     def _loss(self, crops: Crops, number: int) -> Tensor:
         """Of a batch, with the random probes of that number: 0 for the held-out crops, the same at each look."""
-        pixels, generator = crops.pixels.to(self.device), self._generator(number)
-        if not self.stream.blind:
-            return self.prior.loss(pixels, generator)
-        assert isinstance(self.prior, DeepPrior)
-        return self.prior.loss(pixels, generator, crops.noise.to(self.device))
+        crops, generator = crops.to(self.device), self._generator(number)
+        if not isinstance(self.prior, DeepPrior):
+            return self.prior.loss(crops.pixels, generator)
+        noise = crops.noise if self.stream.blind else None
+        return self.prior.loss(crops.pixels, generator, noise, None if self.prior.info.lam else crops.added)
 
     def _generator(self, number: int) -> torch.Generator:
         seed = np.random.SeedSequence((self.prior.info.seed, number)).generate_state(1, np.uint64)[0]
@@ -189,6 +189,7 @@ class Trainer:
             "batch": stream.batch,
             "crop": stream.crop,
             "fresh": stream.sigma,
+            "highest": stream.highest,
             "threads": torch.get_num_threads(),
             "backend": backend(),
         }

@@ -1,0 +1,147 @@
+"""Random crops of pictures, with their own noise or more, that depend on seed and step alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scorematching.training.data import Plane
+
+#: Every so manieth crop of a blind training has less noise than is told.
+_BLIND = 4
+#: Of the crops of noisy pictures, where noise may be added: what keeps its own alone.
+_OWN_SHARE = 0.25
+#: Where noise is added to a noisy crop, so many times its own there is in all, at least: with less added, Stein's
+#: estimate is noisier than a probe's.
+_LEAST = math.sqrt(2)
+
+
+class Crops(NamedTuple):
+    """A batch of crops.
+
+    Attributes:
+        pixels: Shape (N, 1, H, W).
+        noise: What noise each carries, as a share of the level that the energy is told: shape (N,), all 1 unless the
+            training is a blind one.
+        added: The noise that was added to the last M of them, over the share that it has of their noise's variance:
+            shape (M, 1, H, W).
+    """
+
+    pixels: Tensor
+    noise: Tensor
+    added: Tensor
+
+    def to(self, device: torch.device) -> Crops:
+        """On a device."""
+        return Crops(*(tensor.to(device) for tensor in self))
+
+
+class CropStream:
+    """Random square crops of planes, turned and mirrored at random. A batch depends on the seed and its number alone.
+
+    The contrast of each crop is such that its noise is of one level.
+
+    Args:
+        planes: One is drawn with a chance in proportion to its pixels. All carry noise, or none does.
+        crop: Side of a crop.
+        batch: Crops a batch.
+        sigma: Standard deviation of fresh noise that is added to each crop of clean planes, white being 1.
+        seed: Of the draws.
+        blind: Lower the contrast of every fourth crop by a random factor, noise and all.
+        highest: If given, noise is added to three of four noisy crops and all clean ones up to a random level,
+            uniform in its logarithm, of this at most.
+
+    Raises:
+        ValueError: A plane is smaller than a crop, or none has so little noise that some may be added.
+
+    Example:
+        >>> from scorematching.training import open_pictures
+        >>> stream = CropStream(open_pictures([np.eye(20, 30)])[0], crop=8, batch=4, seed=1)
+        >>> stream[7].pixels.shape, torch.equal(stream[7].pixels, stream[7].pixels)
+        (torch.Size([4, 1, 8, 8]), True)
+    """
+
+    def __init__(
+        self,
+        planes: Sequence[Plane],
+        crop: int,
+        batch: int,
+        sigma: float = 0.0,
+        seed: int = 0,
+        blind: bool = False,
+        highest: float | None = None,
+    ) -> None:
+        for plane in planes:
+            if min(plane.shape) < crop:
+                raise ValueError(
+                    f"{plane.name}, of {plane.shape[0]} x {plane.shape[1]} pixels, is smaller than a crop of {crop}: "
+                    "leave it out, or train on smaller crops or filters"
+                )
+        self.planes, self.crop, self.batch, self.sigma, self.seed = list(planes), crop, batch, sigma, seed
+        self.blind, self.highest = blind, highest
+        #: How many crops of a batch, the first ones, have no noise but their own.
+        self.own = 0 if sigma else math.ceil(_OWN_SHARE * batch) if highest else batch
+        self._pool = _with_chances(self.planes)
+        quiet = [plane for plane in planes if not highest or _LEAST * plane.sigma <= highest]
+        if not quiet:
+            least = min(plane.sigma * plane.peak for plane in planes)
+            raise ValueError(
+                f"highest must be {_LEAST:.3g} times the noise of some picture or more: the least is {least:.4g}, got "
+                f"{(highest or 0) * planes[0].peak:g}"
+            )
+        self._quiet = _with_chances(quiet)
+
+    def __getitem__(self, number: int) -> Crops:
+        """Batch ``number``."""
+        random = np.random.default_rng((self.seed, number))
+        pixels, noise, added = [], [], []
+        for k in range(self.batch):
+            planes, chances = self._pool if k < self.own else self._quiet
+            plane = planes[random.choice(len(planes), p=chances)]
+            crop, level = self._cut(plane, random), plane.sigma
+            if k >= self.own:
+                level = self._level(plane, random)
+                crop, more = self._noisier(crop, plane, level, random)
+                added.append(more)
+            share = 1.0
+            if self.blind and k % _BLIND == 0:
+                share = random.uniform(level / self.highest if self.highest else 0.0, 1.0)
+            pixels.append(crop)
+            noise.append(share)
+        shares = torch.tensor(noise, dtype=torch.float32)
+        stack, known = torch.stack(pixels)[:, None], torch.stack(added)[:, None] if added else torch.zeros(0)
+        by_crop = shares[:, None, None, None]
+        return Crops(by_crop * stack, shares, by_crop[self.own :] * known if added else known)
+
+    def _cut(self, plane: Plane, random: np.random.Generator) -> Tensor:
+        """A crop as the plane has it."""
+        top, left = (int(random.integers(n - self.crop + 1)) for n in plane.shape)
+        crop = torch.rot90(plane.crop(top, left, self.crop), int(random.integers(4)))
+        return crop.flip(0) if random.integers(2) else crop
+
+    def _level(self, plane: Plane, random: np.random.Generator) -> float:
+        """How much noise the crop of a plane is to have."""
+        least = _LEAST * plane.sigma or self.sigma
+        return math.exp(random.uniform(math.log(least), math.log(max(least, self.highest or least))))
+
+    def _noisier(self, crop: Tensor, plane: Plane, level: float, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """The crop with noise added up to a level, its contrast such that it has what the energy is told.
+
+        Returns:
+            The crop, and the noise that was added over its share of the variance.
+        """
+        fresh = torch.from_numpy(random.standard_normal(crop.shape, dtype=np.float32))
+        own, whole = plane.contrast * plane.sigma, plane.contrast * level  # at the contrast of the crop as it was cut
+        told, part = own or self.sigma, math.sqrt(whole**2 - own**2)
+        return (told / whole) * (crop + part * fresh), (told * whole / part) * fresh
+
+
+def _with_chances(planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray]:
+    """Planes, and the chance of each, in proportion to its pixels."""
+    pixels = np.array([plane.shape[0] * plane.shape[1] for plane in planes], dtype=float)
+    return list(planes), pixels / pixels.sum()
