@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 import scorematching as sm
 from scorematching.training import CropStream, open_pictures
+from scorematching.training.data import Plane, with_noise
 
 QUICK = {"size": 3, "filters": 8, "crop": 16, "batch": 4}
 
@@ -147,9 +149,49 @@ def test_blind_crops_know_their_share_of_the_noise() -> None:
     torch.testing.assert_close(blind.pixels, plain.pixels * blind.noise[:, None, None, None])
 
 
+def added_noise(planes: list[Plane], told: float, **options: Any) -> tuple[CropStream, float, float]:
+    """A stream with noise added: the deviation of flat crops from their means, and what Stein's lemma has of them.
+
+    Both in units of the noise told.
+    """
+    stream = CropStream(planes, crop=8, batch=64, seed=1, **options)
+    batches = [stream[number] for number in range(40)]
+    pixels, added = (torch.cat(t) / told for t in zip(*((c.pixels, c.added) for c in batches), strict=True))
+    noise = pixels - pixels.mean((1, 2, 3), keepdim=True)
+    rest = torch.cat([c.pixels[stream.own :] for c in batches]) / told
+    return stream, float(noise.var(correction=0) * 64 / 63), float((rest * added).mean())
+
+
+def test_noise_that_is_added_brings_crops_to_one_level() -> None:
+    """Of flat noisy pictures, the whole noise is that told; what was added has the mean product that Stein wants."""
+    random = np.random.default_rng(0)
+    levels = [0.02, 0.05, 0.1]
+    flat = [(0.5 + s * random.standard_normal((96, 96))).astype(np.float32) for s in levels]
+    pictures, told = with_noise(open_pictures(flat, 1.0), levels)
+    planes = [plane for picture in pictures for plane in picture]
+    stream, variance, product = added_noise(planes, told, highest=0.12)
+    assert stream.own == 16
+    assert variance == pytest.approx(1, abs=0.02)
+    assert product == pytest.approx(1, abs=0.05)
+    clean = open_pictures(np.full((30, 40), 0.5))[0]
+    stream, variance, product = added_noise(clean, 0.1, sigma=0.1, highest=0.4)
+    assert stream.own == 0
+    assert variance == pytest.approx(1, abs=0.02)
+    assert product == pytest.approx(1, abs=0.02)
+    with pytest.raises(
+        ValueError, match=r"1\.41 times the noise of some picture or more: the least is 0\.02, got 0\.025"
+    ):
+        CropStream(planes, crop=8, batch=4, highest=0.025)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"highest": 50.0}, "highest is for deep priors without lam, got model 'foe'"),
+        ({"model": "deep", "highest": 50.0}, "highest needs the lowest level"),
+        ({"model": "deep", "noisy": True, "sigma": 25.0, "highest": -1.0}, "highest must be positive, got -1"),
+        ({"model": "deep", "noisy": True, "gain": 2.0, "highest": 50.0}, "not for a gain"),
+        ({"model": "deep", "depth": 3}, "an even depth"),
         ({"sigma": -1.0}, "sigma must be a number of 0 or more, got -1"),
         ({"sigma": float("nan")}, "got nan"),
         ({"noisy": True, "sigma": 0.0}, "array 0: the noise level must be above 0, got 0"),

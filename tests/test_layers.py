@@ -30,6 +30,14 @@ def test_every_rule_agrees_with_autograd(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
+def test_the_slope_alone_is_that_of_all_derivatives(name: str) -> None:
+    layer, x = make_layer(name)
+    d = torch.randn_like(layer(x))
+    alone, whole = (layer.pull_d(layer.local(x, curvature), d) for curvature in (False, True))
+    torch.testing.assert_close(alone, whole, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_sweep_3_is_the_adjoint_of_sweep_2(name: str) -> None:
     layer, x = make_layer(name)
     local, y = layer.local(x), layer(x).detach()
