@@ -71,7 +71,7 @@ def test_holes_are_filled_from_around() -> None:
 @pytest.mark.parametrize("task", ["holes", "blur"])
 def test_restoration_is_better_than_the_first_guess(photograph: np.ndarray, info: sm.PriorInfo, task: str) -> None:
     """An untrained prior of little noise does it: its start is a sensible one."""
-    prior = build_prior(info.replace(unit=3 / 255, sigma=3 / 255, levels=None))
+    prior = build_prior(info.replace(unit=3 / 255, sigma=3 / 255, levels=(0.0, 0.0)))
     clean = torch.from_numpy(photograph[None, None].astype(np.float32) / 255)
     operator = sm.Mask(torch.rand(photograph.shape) > 0.2) if task == "holes" else sm.Blur(sm.gaussian_kernel(1.0))
     y = operator(clean) + torch.randn_like(clean) / 255

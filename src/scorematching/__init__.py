@@ -17,6 +17,7 @@ from scorematching.curvature import (
     Full,
     Hutchinson,
     Jacobian,
+    Stein,
     exactness,
 )
 from scorematching.curvature.report import CurvatureReport, curvature_report
@@ -92,6 +93,7 @@ __all__ = [
     "Samples",
     "ScoreMatchingLoss",
     "Sequential",
+    "Stein",
     "Whitening",
     "__version__",
     "brute_force",

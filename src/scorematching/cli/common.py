@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from scorematching.prior import Prior
-from scorematching.training import Progress, fit
+from scorematching.training import Progress, fit, load_prior
 from scorematching.training.checkpoint import SHIPPED
 
 console = Console()
@@ -30,6 +30,8 @@ SeedOption = Annotated[
 ]
 #: In the place of a prior's name: it is learned from the pictures themselves.
 SELF = "self"
+#: Of learning from the picture itself.
+_STEPS = 600
 #: Where none is named.
 DEFAULT_PRIOR = "natural-grey"
 PriorOption = Annotated[
@@ -57,7 +59,8 @@ OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Let the result take the place of the picture that it is made from.")
 ]
 LearningOption = Annotated[
-    int, typer.Option("--steps", min=1, help="Of learning from the picture itself, with --prior self.")
+    int | None,
+    typer.Option("--steps", min=1, help="Of learning, with --prior self.", show_default=str(_STEPS)),
 ]
 GainOption = Annotated[
     float | None,
@@ -87,7 +90,8 @@ def check_sigma(sigma: float) -> None:
         raise ValueError(f"--sigma must be a positive number, got {sigma}")
 
 
-def learn_from(
+def choose_prior(
+    name: str,
     pictures: list[Path],
     *,
     sigma: float | None,
@@ -95,11 +99,15 @@ def learn_from(
     gain: float | None = None,
     offset: float = 0.0,
     peak: float | None,
-    steps: int,
+    steps: int | None,
     seed: int,
     device: torch.device,
 ) -> Prior:
-    """A prior of the pictures themselves that are to be restored; a progress bar shows the training."""
+    """A prior by its name or file, or of the pictures themselves that are to be restored, with a progress bar."""
+    if name != SELF:
+        if steps is not None:
+            raise ValueError(f"--steps is for learning from the picture (--prior self), not for --prior {name}")
+        return load_prior(name)
     with fit_bar("learning from the picture") as progress:
         result = fit(
             pictures,
@@ -108,7 +116,7 @@ def learn_from(
             gain=gain,
             offset=offset,
             peak=peak,
-            steps=steps,
+            steps=steps or _STEPS,
             seed=seed,
             device=device,
             progress=progress,

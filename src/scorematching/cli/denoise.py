@@ -16,7 +16,6 @@ import scorematching as sm
 from scorematching.atomic import check_target
 from scorematching.cli.common import (
     DEFAULT_PRIOR,
-    SELF,
     SIGMA_HELP,
     DeviceOption,
     GainOption,
@@ -28,9 +27,9 @@ from scorematching.cli.common import (
     WhiteOption,
     check_device,
     check_sigma,
+    choose_prior,
     console,
     errors,
-    learn_from,
 )
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import IMAGE_SUFFIXES, Stabilizer, camera_noise, count_pages, find_images, find_white_of_file
@@ -57,7 +56,7 @@ def denoise(
     gain: GainOption = None,
     offset: OffsetOption = 0.0,
     prior: PriorOption = DEFAULT_PRIOR,
-    steps: LearningOption = 600,
+    steps: LearningOption = None,
     white: WhiteOption = None,
     report: Annotated[
         Path | None,
@@ -99,20 +98,18 @@ def denoise(
     if single:
         check_output(output, sources[0], *([] if reference is None else [reference]), overwrite=overwrite)
     before, truth = _check_report(report, reference, sources)
-    if prior != SELF:
-        model = sm.load_prior(prior)
-    else:
-        model = learn_from(
-            sources,
-            sigma=sigma,
-            noisy=True,
-            gain=gain,
-            offset=offset,
-            peak=white,
-            steps=steps,
-            seed=seed,
-            device=where,
-        )
+    model = choose_prior(
+        prior,
+        sources,
+        sigma=sigma,
+        noisy=True,
+        gain=gain,
+        offset=offset,
+        peak=white,
+        steps=steps,
+        seed=seed,
+        device=where,
+    )
     work = partial(_denoise, noise=noise, model=model, white=white, seed=seed, where=where)
     if single:
         taken, _ = work(sources[0], output)
@@ -219,7 +216,7 @@ def _said(taken: list[_Noise]) -> str:
 def _tell_where_approximate(model: sm.Prior, taken: list[_Noise], peak: float) -> None:
     levels = [peak * Stabilizer(one, peak).level if isinstance(one, sm.Anscombe) else one for one in taken]
     where = f" of the stabilised picture (white: {peak:g})" if isinstance(taken[0], sm.Anscombe) else ""
-    low, high = (level * peak for level in model.info.levels or (0.0, 0.0))
+    low, high = (level * peak for level in model.info.levels)
     beyond = [level for level in levels if not 0.95 * low < level < 1.05 * high]
     if low and beyond:
         console.print(

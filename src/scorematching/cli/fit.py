@@ -141,7 +141,7 @@ def fit(
     sm.save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
     console.print(f"wrote {output}: best held-out loss {result.best:+.4f} a pixel", highlight=False)
-    low, high = (255 * level for level in result.prior.info.levels or (0.0, 0.0))
+    low, high = (255 * level for level in result.prior.info.levels)
     if noisy and sigma is None and gain is None:
         console.print(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale", highlight=False)
     if result.expected_psnr is not None:

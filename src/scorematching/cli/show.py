@@ -84,7 +84,7 @@ def _describe(model: sm.Prior) -> None:
     info = model.info
     table = Table(show_header=False, box=None)
     models = {"foe": "field of experts", "pot": "product of Student-t on patches", "deep": "deep convolutional"}
-    low, high = (f"{level * 255:.4g}" for level in info.levels or (0.0, 0.0))
+    low, high = (f"{level * 255:.4g}" for level in info.levels)
     sizes = f"{info.filters}, of {info.size} x {info.size} pixels"
     if info.model == "deep":
         sizes = f"{info.depth} layers of {info.filters} channels, {sum(p.numel() for p in model.parameters())} weights"

@@ -11,7 +11,6 @@ import typer
 import scorematching as sm
 from scorematching.cli.common import (
     DEFAULT_PRIOR,
-    SELF,
     DeviceOption,
     LearningOption,
     OutputOption,
@@ -22,8 +21,8 @@ from scorematching.cli.common import (
     WhiteOption,
     check_device,
     check_sigma,
+    choose_prior,
     console,
-    learn_from,
 )
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import find_white_of_file
@@ -41,7 +40,7 @@ def upscale(
         ),
     ] = None,
     prior: PriorOption = DEFAULT_PRIOR,
-    steps: LearningOption = 600,
+    steps: LearningOption = None,
     white: WhiteOption = None,
     overwrite: OverwriteOption = False,
     seed: SeedOption = 0,
@@ -58,11 +57,9 @@ def upscale(
     peak = find_white_of_file(picture, white)
     if sigma is not None:
         check_sigma(sigma)
-    if prior != SELF:
-        model = sm.load_prior(prior)
-    else:
-        level = peak * 25 / 255
-        model = learn_from([picture], sigma=level, noisy=False, peak=peak, steps=steps, seed=seed, device=where)
+    model = choose_prior(
+        prior, [picture], sigma=peak * 25 / 255, noisy=False, peak=peak, steps=steps, seed=seed, device=where
+    )
 
     def enlarge(page: np.ndarray, _: int, progress: Callable[[int, int], None]) -> np.ndarray:
         return sm.upscale(page, factor, model, sigma=sigma, peak=peak, seed=seed, device=where, progress=progress)

@@ -71,7 +71,7 @@ class Prior(nn.Module, ABC):
 
         Of a prior that knows several it is the lowest, the one nearest to clean pictures.
         """
-        return min(self.info.levels or (0.0,)) or self.info.unit
+        return self.info.levels[0] or self.info.unit
 
     def score(
         self, planes: Tensor, contrast: float = 1.0, progress: Callable[[int, int], None] | None = None
@@ -87,8 +87,8 @@ class Prior(nn.Module, ABC):
             ValueError: Not of shape (N, 1, H, W), or too small.
         """
         bottom, right = self._beyond(planes)
-        rows = _mirrored(planes.shape[2], self.margin, bottom, planes.device)
-        columns = _mirrored(planes.shape[3], self.margin, right, planes.device)
+        rows = mirrored(planes.shape[2], self.margin, bottom, planes.device)
+        columns = mirrored(planes.shape[3], self.margin, right, planes.device)
         m, result = self.margin, torch.empty_like(planes)
         tiles = list(self._tiles(len(rows) - 2 * m, len(columns) - 2 * m))
         for done, (down, across) in enumerate(tiles, 1):
@@ -171,7 +171,7 @@ class Prior(nn.Module, ABC):
                 yield slice(top, min(top + self.tile, height)), slice(left, min(left + self.tile, width))
 
 
-def _mirrored(size: int, before: int, behind: int, device: torch.device) -> Tensor:
+def mirrored(size: int, before: int, behind: int, device: torch.device) -> Tensor:
     """Which row is where, of a picture with mirrored surroundings."""
     places = torch.arange(-before, size + behind, device=device).abs()
     return size - 1 - (size - 1 - places).abs()

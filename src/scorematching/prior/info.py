@@ -27,7 +27,7 @@ class PriorInfo:
         version: Of this library.
         depth: Convolutions of a deep prior, one behind the other.
         blind: Whether it was also trained on pictures with less noise than it is told.
-        levels: The lowest and the highest noise level in the training data; ``sigma`` twice if not given.
+        levels: The lowest and the highest noise level that it was trained for; ``sigma`` twice if not given.
     """
 
     model: ModelName
@@ -42,7 +42,7 @@ class PriorInfo:
     version: str
     depth: int = 1
     blind: bool = False
-    levels: tuple[float, float] | None = None
+    levels: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.model not in get_args(ModelName):
@@ -56,15 +56,19 @@ class PriorInfo:
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0 <= value < math.inf or (name == "unit" and value == 0):
                 raise ValueError(f"unit must be positive, sigma and lam 0 or more, got {name}={value!r}")
-        low, high = (self.sigma, self.sigma) if self.levels is None else self.levels
-        if not all(isinstance(level, int | float) and 0 <= level < math.inf for level in (low, high)) or low > high:
-            raise ValueError(f"levels must be two numbers of 0 or more, the lower one first, got {self.levels!r}")
-        object.__setattr__(self, "levels", (float(low), float(high)))
+        self._check_levels()
         if not isinstance(self.blind, bool):
             raise ValueError(f"blind must be True or False, got {self.blind!r}")
         for name in ("data", "version"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be text, got {getattr(self, name)!r}")
+
+    def _check_levels(self) -> None:
+        levels = (self.sigma, self.sigma) if tuple(self.levels) == (0.0, 0.0) else tuple(self.levels)
+        numbers = all(isinstance(level, int | float) and 0 <= level < math.inf for level in levels)
+        if len(levels) != 2 or not numbers or levels[0] > levels[1]:
+            raise ValueError(f"levels must be two numbers of 0 or more, the lower one first, got {self.levels!r}")
+        object.__setattr__(self, "levels", (float(levels[0]), float(levels[1])))
 
     def replace(self, **changes: object) -> PriorInfo:
         """A copy with some entries changed."""

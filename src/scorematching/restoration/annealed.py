@@ -57,7 +57,7 @@ def annealed(
         ``x``, planes (C, 1, H, W).
     """
     x = start
-    low, high = prior.info.levels or (prior.level, prior.level)
+    low, high = prior.info.levels
     highest = min(_HIGHEST, high)
     lowest = min(max(sigma, low), highest)
     for step in range(steps):
@@ -80,7 +80,7 @@ def _cost(x: Tensor, noise: Tensor, observed: Tensor, operator: LinearOperator, 
 
 def knows_levels(prior: Prior) -> bool:
     """Whether a prior knows noise levels that are four times one another, as a ladder of them needs."""
-    low, high = prior.info.levels or (0.0, 0.0)
+    low, high = prior.info.levels
     return 0 < 4 * low <= high
 
 

@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorematching.layers.correlation import correlate
+from scorematching.prior.base import mirrored
+
 
 class LinearOperator(Protocol):
     """A linear map of planes, (N, 1, H, W) to (N, 1, H', W')."""
@@ -111,11 +114,16 @@ class Blur:
                 f"a picture of {x.shape[2]} x {x.shape[3]} is too small for a kernel {tuple(self.kernel.shape)}"
             )
         padded = F.pad(x, [width, width, height, height], mode="reflect")
-        return F.conv2d(padded, self.kernel.flip(0, 1)[None, None].to(x))
+        return correlate(padded, self.kernel.flip(0, 1)[None, None].to(x), (0, 0))
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """The transpose."""
-        return transposed(self, y, (y.shape[2], y.shape[3]))
+        """The transpose: what was spread beyond a border is mirrored back."""
+        spread = correlate(y, self.kernel[None, None].to(y), tuple(n - 1 for n in self.kernel.shape))
+        for dim, size, reach in zip((2, 3), y.shape[2:], self.kernel.shape, strict=True):
+            places = mirrored(size, reach // 2, reach // 2, y.device)
+            shape = (*spread.shape[:dim], size, *spread.shape[dim + 1 :])
+            spread = y.new_zeros(shape).index_add(dim, places, spread)
+        return spread
 
     def start(self, y: Tensor) -> Tensor:
         """``y``."""

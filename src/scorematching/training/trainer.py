@@ -198,7 +198,7 @@ class Trainer:
             for plane in stream.planes
         ]
         info = self.prior.info
-        return {**dataclasses.asdict(info), "levels": list(info.levels or ()), **settings, "planes": planes}
+        return {**dataclasses.asdict(info), "levels": list(info.levels), **settings, "planes": planes}
 
 
 def _unprefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
