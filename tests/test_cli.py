@@ -225,18 +225,16 @@ BAD = {
     "fit: no pictures": (("fit", "EMPTY", "-o", "OUT.safetensors"), "no picture"),
     "fit: no noise": (("fit", "FLAT.png", "-o", "OUT.safetensors", "--noisy"), "the noise level was found to be 0"),
     "fit: no folder": (("fit", "IN", "-o", "none/OUT.safetensors"), "no such folder: none"),
-    "fit: model": (
-        ("fit", "IN", "-o", "OUT.safetensors", "--model", "gan"),
-        "--model must be foe, pot or deep, got gan",
+    "fit: model": (("fit", "IN", "-o", "OUT.safetensors", "--model", "gan"), "must be foe, pot or deep, got gan"),
+    "steps of nothing": (
+        ("upscale", "IN", "-o", "OUT.png", "--steps", "9"),
+        "--steps is for learning from the picture",
     ),
     "show: no prior": (("show", "BAD.png"), "not a safetensors file"),
     "show: no such prior": (("show", "none"), "no such file: none"),
     "show: no picture": (("show", "PRIOR", "--picture", "none.png"), "no such file: none.png"),
     "show: onto the picture": (("show", "PRIOR", "--picture", "IN", "-o", "IN"), "is the input"),
-    "show: small": (
-        ("show", "natural-grey", "--picture", "SMALL.png"),
-        "SMALL.png is too small: this prior takes 30 or",
-    ),
+    "show: small": (("show", "natural-grey", "--picture", "SMALL.png"), "SMALL.png is too small: this prior takes 42"),
     "show: steps": (("show", "PRIOR", "--steps", "-1"), "Invalid value for '--steps'"),
     "show: ending": (("show", "PRIOR", "-o", "OUT.txt"), "ends in .png"),
     "demo: a file": (("demo", "-o", "BAD.png"), "is a file, expected a folder"),

@@ -112,7 +112,7 @@ def test_the_compromise_of_annealing_is_the_minimum() -> None:
 
 def test_annealing_never_gives_what_is_less_probable(info: sm.PriorInfo, photograph: np.ndarray) -> None:
     """A wild prior spoils the picture: the first guess is kept."""
-    prior = build_prior(info.replace(model="deep", depth=3, sigma=0.1, levels=(0.02, 0.2)))
+    prior = build_prior(info.replace(model="deep", depth=4, sigma=0.1, levels=(0.02, 0.2)))
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(3)
