@@ -8,9 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from scorematching.curvature.auto import differentiable_gradient
 from scorematching.curvature.base import Curvature, Derivatives
-from scorematching.curvature.diagonal import gradient
-from scorematching.curvature.products import Products
 from scorematching.functional import Gradients
 from scorematching.graph import Graph
 from scorematching.objective import Objective, Penalty, sm_value
@@ -74,5 +73,5 @@ class Stein(Curvature):
 
 
 def _paired(energy: nn.Module, x: Tensor, noise: Tensor) -> Derivatives:
-    d = gradient(energy, x) if isinstance(energy, Graph) else Products(energy, x).d
+    d = differentiable_gradient(energy, x)
     return Derivatives(d, d * noise)
