@@ -77,7 +77,7 @@ def fit(
         typer.Option("--lam", help="The regulariser.", show_default="0 with noise, 0.2 without"),
     ] = None,
     steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Steps of Adam; 1500 take a minute or so (deep: 6).")
+        int, typer.Option("--steps", min=1, help="Steps of training; 1500 take a minute or so (deep: 6).")
     ] = 1500,
     crop: Annotated[int, typer.Option("--crop", min=1, help="Side of the crops to train on, in pixels.")] = 48,
     rate: Annotated[

@@ -66,6 +66,11 @@ class Prior(nn.Module, ABC):
         """Project the parameters onto those allowed; called after each step of the training. Nothing by default."""
 
     @property
+    def matrices(self) -> list[nn.Parameter]:
+        """Weights (M, C, h, w) that training takes for matrices (M, C h w); none by default."""
+        return []
+
+    @property
     def level(self) -> float:
         """Noise level of the pictures whose energy is meant, white being 1; of clean pictures the unit.
 

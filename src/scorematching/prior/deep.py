@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from scorematching.curvature import Curvature, Hutchinson, Stein
 from scorematching.deep import DeepField
@@ -49,6 +49,11 @@ class DeepPrior(Prior):
     def filters(self) -> Tensor:
         """The filters of the first layer, (K, n, n)."""
         return F.pixel_shuffle(self.energy.convolutions[0].weight, self.block)[:, 0]
+
+    @property
+    def matrices(self) -> list[nn.Parameter]:
+        """The weights of all convolutions but the last one, whose outputs are too few."""
+        return [convolution.weight for convolution in self.energy.convolutions[:-1]]
 
     def constrain(self) -> None:
         """Take the mean out of the first filters: brightness bears no energy."""

@@ -87,10 +87,10 @@ def fit(
             nobody has to estimate a trace (:class:`scorematching.curvature.Stein`).
         lam: The regulariser. By default 0 where there is noise, and 0.2 where there is none: without either the
             loss of quantised pictures has no minimum.
-        steps: Of Adam, with a one-cycle learning rate and gradients clipped to norm 1.
+        steps: Of Adam, in deep priors of Muon, with a one-cycle learning rate and gradients clipped to norm 1.
         batch: Crops a step.
         crop: Side of a crop.
-        rate: Largest learning rate. By default 0.01, and 0.003 for ``"deep"``.
+        rate: Largest learning rate of Adam. By default 0.01, and 0.003 for ``"deep"``; Muon's is five times as large.
         seed: Same seed, same data, same machine and number of threads: same bits.
         peak: The pictures' value of white, as in :func:`scorematching.images.to_planes`.
         clean: The same pictures without their noise, where there are such, in the same order. Nothing is learned from

@@ -1,4 +1,4 @@
-"""The training loop: Adam on the score matching loss of random crops, the best held-out state kept."""
+"""The training loop: descent on the score matching loss of random crops, the best held-out state kept."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from scorematching.compiling import backend
 from scorematching.prior import DeepPrior, Prior
 from scorematching.training.checkpoint import read_tensors, write_tensors
 from scorematching.training.crops import Crops, CropStream
+from scorematching.training.descent import Descent
 
 #: An interrupted training loses no more than this.
 SECONDS_BETWEEN_SAVES = 2.0
@@ -72,8 +73,7 @@ class Trainer:
         self.device = next(prior.parameters()).device
         self.held_out = held_out
         self.prior.fit_preprocessing(torch.cat([stream[i].pixels for i in range(32)]).to(self.device))
-        self.optimizer = torch.optim.Adam(prior.parameters(), lr=rate)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, rate, total_steps=self.steps + 1)
+        self.descent = Descent([*prior.parameters()], prior.matrices, rate, self.steps)
         self.result = FitResult(prior)
         self.best_state = self._copy()
         self.checkpoint: Path | None = None
@@ -99,7 +99,7 @@ class Trainer:
         return Progress(self.step, self.steps, self.running, latest, done / seconds)
 
     def _advance(self) -> None:
-        """One step of Adam."""
+        """One step."""
         loss = self._loss(self.stream[self.step], 1 + self.step)
         value = loss.item()
         if not math.isfinite(value):
@@ -107,12 +107,8 @@ class Trainer:
                 f"the loss became {value} at step {self.step}: lower the rate ({self.rate:g}), or raise lam "
                 f"({self.prior.info.lam:g})"
             )
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
-        self.optimizer.step()
+        self.descent.step(loss)
         self.prior.constrain()
-        self.schedule.step()
         self.running = value if self.step == 0 else 0.98 * self.running + 0.02 * value
         self.step += 1
 
@@ -154,30 +150,22 @@ class Trainer:
         self.step, self.running = entries["step"], entries["running"]
         self.result.history = [tuple(row) for row in entries["history"]]
         self.result.best = entries["best"]
-        part = {prefix: _unprefixed(tensors, prefix) for prefix in ("now", "best", "exp_avg", "exp_avg_sq", "step")}
-        self.prior.load_state_dict(part["now"])
-        self.best_state = part["best"]
-        names = [name for name, _ in self.prior.named_parameters()]
-        moments = {
-            i: {key: part[key][name] for key in ("exp_avg", "exp_avg_sq", "step")} for i, name in enumerate(names)
-        }
-        self.optimizer.load_state_dict({"state": moments, "param_groups": entries["groups"]})
-        self.schedule.load_state_dict(entries["schedule"])
+        self.prior.load_state_dict(_unprefixed(tensors, "now"))
+        self.best_state = _unprefixed(tensors, "best")
+        self.descent.load_state(_unprefixed(tensors, "descent"), entries["descent"])
 
     def _save(self, path: Path) -> None:
         tensors = {f"now.{n}": t for n, t in self.prior.state_dict().items()}
         tensors |= {f"best.{n}": t for n, t in self.best_state.items()}
-        for name, parameter in self.prior.named_parameters():
-            for key, value in self.optimizer.state[parameter].items():
-                tensors[f"{key}.{name}"] = value
+        moments, descent = self.descent.state()
+        tensors |= {f"descent.{n}": t for n, t in moments.items()}
         entries = {
             "training": self._identity(),
             "step": self.step,
             "running": self.running,
             "history": self.result.history,
             "best": self.result.best,
-            "schedule": self.schedule.state_dict(),
-            "groups": self.optimizer.state_dict()["param_groups"],
+            "descent": descent,
         }
         write_tensors(path, {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, entries)
 
