@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import typer
@@ -13,6 +13,7 @@ from rich.table import Table
 
 import scorematching as sm
 from scorematching.cli.common import console, fit_bar
+from scorematching.fields import ExpertName
 from scorematching.images import find_images, to_planes
 from scorematching.restoration.baselines import non_local_means, total_variation
 
@@ -23,6 +24,10 @@ def denoising(
     sigma: Annotated[float, typer.Option(help="Noise level, 0-255.")] = 25.0,
     filters: int = 48,
     size: int = 7,
+    octaves: int = 1,
+    expert: str = "student-t",
+    normed: bool = False,
+    crop: int = 48,
     steps: int = 3000,
     seed: int = 0,
     baselines: Annotated[bool, typer.Option(help="Also total variation and non-local means, minutes more.")] = True,
@@ -37,6 +42,10 @@ def denoising(
             noisy=True,
             filters=filters,
             size=size,
+            octaves=octaves,
+            expert=cast(ExpertName, expert),
+            normed=normed,
+            crop=crop,
             steps=steps,
             seed=seed,
             progress=progress,

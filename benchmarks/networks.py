@@ -90,7 +90,7 @@ class Field:
 
     def build(self) -> sm.Sequential:
         """The energy."""
-        return sm.FieldsOfExperts(self.filters, self.size)
+        return sm.Sequential(*sm.FieldsOfExperts(self.filters, self.size).layers)
 
     def matrices(self) -> list[Matrix]:
         """The filters, times the patches of a picture."""

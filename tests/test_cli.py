@@ -143,7 +143,7 @@ def test_an_interrupted_fit_says_how_to_go_on(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("torch.nn.utils.clip_grad_norm_", interrupt)
+        patch.setattr("scorematching.training.descent.clip_grad_norm_", interrupt)
         assert run(*arguments) == 130
     assert "the same command goes on from" in capsys.readouterr().err
     assert run(*arguments) == 0

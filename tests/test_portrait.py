@@ -15,10 +15,12 @@ from scorematching.portrait import draw_prior
 from scorematching.prior import build_prior
 from scorematching.report import save_figure
 
+KINDS = {"foe": {}, "foe, splines": {"octaves": 2, "expert": "spline"}, "pot": {}, "deep": {"depth": 2}}
 
-@pytest.fixture(params=["foe", "pot", "deep"])
+
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, info: sm.PriorInfo) -> sm.Prior:
-    return build_prior(info.replace(model=request.param, depth=2 if request.param == "deep" else 1))
+    return build_prior(info.replace(model=request.param.partition(",")[0], **KINDS[request.param]))
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_experts_stand_beside_their_derivatives(kind: sm.Prior, drawn: dict[str,
     energies, slopes = (
         np.array(drawn[name].collections[0].get_segments()) for name in ("experts", "their derivatives")
     )
-    assert energies.shape == (kind.info.filters, 481, 2)
+    assert energies.shape == (len(kind.filters), 481, 2)
     differences = np.gradient(energies[..., 1], energies[0, :, 0], axis=1)
     np.testing.assert_allclose(slopes[:, 1:-1, 1], differences[:, 1:-1], rtol=0, atol=2e-3)
 

@@ -13,10 +13,12 @@ import scorematching as sm
 from scorematching.prior import DeepPrior, build_prior
 from scorematching.training.checkpoint import write_tensors
 
+KINDS = {"foe": {}, "foe, two octaves": {"octaves": 2}, "pot": {}, "deep": {"depth": 2}}
 
-@pytest.fixture(params=["foe", "pot", "deep"])
+
+@pytest.fixture(params=KINDS)
 def double(request: pytest.FixtureRequest, info: sm.PriorInfo) -> sm.Prior:
-    return build_prior(info.replace(model=request.param, depth=2 if request.param == "deep" else 1)).double()
+    return build_prior(info.replace(model=request.param.partition(",")[0], **KINDS[request.param])).double()
 
 
 def test_the_gradient_is_that_of_the_energy(double: sm.Prior) -> None:

@@ -106,7 +106,7 @@ def test_a_product_of_heavy_tailed_experts_is_sampled_exactly(name: str, generat
 def test_planes_are_sampled_given_their_brightness(info: sm.PriorInfo, generator: torch.Generator) -> None:
     """The mean stays, and ``<x - mean, grad E>`` is the number of free directions in the mean, as for any density."""
     prior = build_prior(info.replace(size=2, filters=3)).double()
-    prior.filters.data += 0.1  # so that brightness bears some energy
+    prior.energy.convolutions[0].weight.data += 0.1  # so that brightness bears some energy
     brightness = torch.linspace(0.2, 0.8, 1000, dtype=torch.float64)
     start, eps = brightness[:, None, None, None].expand(-1, 1, 3, 4), prior.level**2
     x, acceptance = sm.langevin(prior, start, steps=80, step_size=eps, metropolis=True, generator=generator)

@@ -23,6 +23,7 @@ from scorematching.curvature import (
 from scorematching.curvature.report import CurvatureReport, curvature_report
 from scorematching.deep import DeepField
 from scorematching.derivatives import hessian_diagonal, score
+from scorematching.fields import FieldsOfExperts
 from scorematching.graph import Edge, Graph, Sequential
 from scorematching.images import (
     Anscombe,
@@ -43,7 +44,7 @@ from scorematching.losses import (
     score_matching_loss,
     sliced_score_matching_loss,
 )
-from scorematching.models import NICE, FieldsOfExperts, PoT, Whitening
+from scorematching.models import NICE, PoT, Whitening
 from scorematching.prior import Prior, PriorInfo
 from scorematching.restoration import (
     BicubicDownsampling,

@@ -59,6 +59,8 @@ LAYERS: dict[str, tuple[Callable[[], sm.Layer], Shape]] = {
     "Charbonnier learned": (lambda: sm.Charbonnier(0.5, channels=2, learn_scale=True), (2, 3, 3)),
     "StudentTMixture": (lambda: sm.StudentTMixture(4), (4,)),
     "StudentTMixture of maps": (lambda: sm.StudentTMixture(2, scales=(0.5, 2.0)), (2, 3, 3)),
+    "Spline": (lambda: sm.Spline(4), (4,)),
+    "Spline of maps, with tails": (lambda: sm.Spline(2, reach=0.5, knots=4), (2, 3, 3)),
     "Square": (sm.Square, (5,)),
     "Exp": (sm.Exp, (5,)),
     "Sin": (sm.Sin, (5,)),
@@ -165,6 +167,7 @@ def halves() -> sm.Graph:
 NETWORKS: dict[str, tuple[Callable[[], sm.Graph], Shape, bool]] = {
     "PoE, Student-t": (lambda: sm.Sequential(sm.Linear(4, 7), sm.StudentT(), sm.WeightedSum(7)), (4,), True),
     "PoE, mixtures": (lambda: sm.Sequential(sm.Linear(4, 7), sm.StudentTMixture(7), sm.Sum()), (4,), True),
+    "PoE, splines": (lambda: sm.Sequential(sm.Linear(4, 7), sm.Spline(7, reach=2.0, knots=9), sm.Sum()), (4,), True),
     "PoE, learned scales": (
         lambda: sm.Sequential(sm.Linear(4, 7), sm.StudentT(1.0, 7, True), sm.WeightedSum(7)),
         (4,),

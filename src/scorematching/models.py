@@ -1,10 +1,9 @@
-"""Ready-made energies: products of Student-t experts, fields of experts for pictures of any size, NICE."""
+"""Ready-made energies of vectors: products of Student-t experts, NICE; bases and whitening of patches."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 
 from scorematching.graph import Graph, Sequential
 from scorematching.layers import (
-    Conv2d,
     Embed,
     Layer,
     Linear,
@@ -21,7 +19,6 @@ from scorematching.layers import (
     Select,
     Softplus,
     StudentT,
-    StudentTMixture,
     Sum,
     WeightedSum,
 )
@@ -114,50 +111,6 @@ class NICE(Graph):
             edges += [(f"a{i}", Embed(kept, dim), after), (f"b{i}", Embed(moved, dim), after)]
         edges += [(f"y{couplings}", Scale(dim), "z"), ("z", LogCosh(2.0), "e"), ("e", Sum(2.0), "energy")]
         super().__init__(edges)
-
-
-class FieldsOfExperts(Sequential):
-    """Field of experts: ``E(x) = 1/n^2 sum_p sum_k f_k((w_k * x)_p)``, over all places ``p``. Roth & Black 2005.
-
-    The K filters of n x n start from the DCT basis without its constant, lowest frequencies first, and are free to
-    move. Each expert ``f_k`` is a learned mixture of Student-t at several scales.
-
-    Args:
-        filters: K, from 1 to n^2 - 1.
-        size: n, the side of a filter in pixels, 2 or more.
-        scales: Of the experts, in the units of ``x``.
-
-    Raises:
-        ValueError: A size is out of its range.
-
-    Example:
-        >>> FieldsOfExperts(filters=8, size=3)(torch.zeros(2, 1, 20, 30)).shape
-        torch.Size([2])
-    """
-
-    def __init__(self, filters: int = 48, size: int = 7, scales: Sequence[float] = (0.8, 1.6, 3.2, 6.4, 16.0)) -> None:
-        if size < 2 or not 1 <= filters <= size**2 - 1:
-            raise ValueError(
-                f"expected a size of 2 or more and 1 ... size^2 - 1 filters, got size {size} and {filters} filters"
-            )
-        responses = Conv2d(1, filters, size, bias=False)
-        super().__init__(responses, StudentTMixture(filters, scales), Sum(1 / size**2))
-        with torch.no_grad():
-            responses.weight.copy_(dct_filters(size)[1 : filters + 1, None])
-
-    @property
-    def filters(self) -> Tensor:
-        """The ``w_k``, shape (K, 1, n, n)."""
-        return cast(Conv2d, self.layers[0]).weight
-
-    @property
-    def weights(self) -> Tensor:
-        """Of each expert, the weights of its scales, shape (K, scales)."""
-        return cast(StudentTMixture, self.layers[1]).weight
-
-    def experts(self, u: Tensor) -> Tensor:
-        """Energy of each expert at responses ``u``, shape (N, K)."""
-        return self.layers[1](u)
 
 
 def dct_filters(size: int) -> Tensor:

@@ -14,7 +14,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from scorematching.models import FieldsOfExperts, PoT
+from scorematching.fields import FieldsOfExperts
+from scorematching.models import PoT
 from scorematching.photographs import held_out_photograph
 from scorematching.prior import Prior, place
 from scorematching.report import check_target, save_figure, set_caption, show_picture
@@ -71,7 +72,7 @@ def _draw_filters(axes: Axes, prior: Prior) -> None:
     scaled = [one / max(np.abs(one).max(), 1e-12) for one in filters]
     axes.imshow(_sheet(scaled, gap=1), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
     count, size, _ = filters.shape
-    set_caption(axes, f"{count} filters of {size} x {size}, each at its own contrast")
+    set_caption(axes, f"{count} filters of {size} x {size}, each scaled")
     axes.set_axis_off()
 
 
@@ -116,7 +117,7 @@ def _experts(prior: Prior) -> tuple[Tensor, Tensor, Tensor]:
     """Responses, (T,), with the energies that the experts give to them and their derivatives, (K, T)."""
     assert isinstance(prior.energy, _WITH_EXPERTS)
     u = torch.linspace(-_REACH, _REACH, 481).to(prior.filters)
-    responses = u[:, None].repeat(1, prior.info.filters).requires_grad_()
+    responses = u[:, None].repeat(1, len(prior.filters)).requires_grad_()
     with torch.enable_grad():
         energies = prior.energy.experts(responses)
     (slopes,) = torch.autograd.grad(energies.sum(), responses)

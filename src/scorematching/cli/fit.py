@@ -21,6 +21,7 @@ from scorematching.cli.common import (
     errors,
     fit_bar,
 )
+from scorematching.fields import ExpertName
 from scorematching.prior import ModelName
 
 
@@ -63,6 +64,17 @@ def fit(
     depth: Annotated[
         int | None,
         typer.Option("--depth", min=2, help="Convolutions of a deep prior, an even number.", show_default="6"),
+    ] = None,
+    octaves: Annotated[
+        int | None,
+        typer.Option("--octaves", min=1, max=4, help="Foe: at how many scales it sees the picture.", show_default="1"),
+    ] = None,
+    expert: Annotated[
+        str | None, typer.Option("--expert", help="Foe: student-t (mixtures) or spline.", show_default="student-t")
+    ] = None,
+    normed: Annotated[
+        bool | None,
+        typer.Option("--normed/--free", help="Foe: filters of zero mean and unit norm.", show_default="free"),
     ] = None,
     blind: Annotated[
         bool,
@@ -121,6 +133,9 @@ def fit(
                 filters=filters,
                 size=size,
                 depth=depth,
+                octaves=octaves,
+                expert=cast(ExpertName | None, expert),
+                normed=normed,
                 blind=blind,
                 highest=highest,
                 lam=lam,

@@ -17,6 +17,7 @@ from scorematching.layers.pointwise import (
     Square,
     Tanh,
 )
+from scorematching.layers.spline import Spline
 from scorematching.layers.structural import Crop, Embed, Flatten, Identity, PixelUnshuffle, Reshape, Select
 from scorematching.layers.sums import AvgPool2d, Sum, SumOver, SumPool2d, WeightedSum
 
@@ -49,6 +50,7 @@ __all__ = [
     "Sigmoid",
     "Sin",
     "Softplus",
+    "Spline",
     "Square",
     "StudentT",
     "StudentTMixture",

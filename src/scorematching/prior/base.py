@@ -153,6 +153,11 @@ class Prior(nn.Module, ABC):
         """Pixels that a picture must have in height and width."""
         return self.margin + self.block
 
+    @property
+    def least_crop(self) -> int:
+        """Pixels that a crop to learn from must have in height and width."""
+        return 2 * self.least
+
     def _energy(self, planes: Tensor) -> Tensor:
         """Energy of each padded plane, (N,)."""
         return self._places(planes).sum((1, 2))
@@ -188,13 +193,16 @@ def _energy_and_gradient(prior: Prior, planes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def summands(energy: Graph, planes: Tensor) -> Tensor:
-    """What each place adds to an energy that ends with ``Sum``: (N, 1, H, W) to (N, h, w)."""
-    values = {energy.input: planes}
-    *before, (end, last) = energy.pairs()
-    for edge, layer in before:
-        energy.add_to_node(values, edge, layer(values[edge.source]))
-    assert isinstance(last, Sum)
-    return last.weight * values[end.source].sum(1)
+    """What each place adds to an energy of sums, (N, 1, H, W) to (N, h, w); a place is that of the coarsest sum."""
+    values, found = {energy.input: planes}, []
+    for edge, layer in energy.pairs():
+        if isinstance(layer, Sum):
+            found.append(layer.weight * values[edge.source].sum(1))
+        else:
+            energy.add_to_node(values, edge, layer(values[edge.source]))
+    height, width = (min(places.shape[side] for places in found) for side in (1, 2))
+    squares = [places.unflatten(2, (width, -1)).unflatten(1, (height, -1)) for places in found]
+    return torch.stack([square.sum((2, 4)) for square in squares]).sum(0)
 
 
 @torch.no_grad()
@@ -207,3 +215,11 @@ def keep_bounded(info: PriorInfo, weights: Tensor) -> None:
     """
     if not info.sigma:
         weights.clamp_(min=0)
+
+
+@torch.no_grad()
+def keep_rising(info: PriorInfo, weights: Tensor) -> None:
+    """The same for splines of weights (K, knots): beyond the knots their straight lines must not fall."""
+    if not info.sigma:
+        weights[:, 0].clamp_(min=weights[:, 1])
+        weights[:, -1].clamp_(min=weights[:, -2])

@@ -91,6 +91,11 @@ class DeepPrior(Prior):
             total = total + self._summed(rest, Stein(added / self.info.unit))
         return total / x.numel()
 
+    @property
+    def least_crop(self) -> int:
+        """A picture that can be denoised can be learned from."""
+        return self.least
+
     def _summed(self, x: Tensor, curvature: Curvature) -> Tensor:
         return score_matching_loss(self._bordered[0], x, self.info.lam, curvature, reduction="sum", check_finite=False)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.derivatives import score
+from scorematching.fields import FieldsOfExperts
+from scorematching.layers import Spline
 from scorematching.losses import score_matching_loss
-from scorematching.models import FieldsOfExperts
-from scorematching.prior.base import Prior, keep_bounded, summands
+from scorematching.prior.base import Prior, keep_bounded, keep_rising, summands
 from scorematching.prior.info import PriorInfo
 
 
@@ -18,17 +20,26 @@ class FieldPrior(Prior):
     energy: FieldsOfExperts
 
     def __init__(self, info: PriorInfo) -> None:
-        super().__init__(info, margin=info.size - 1)
-        self.energy = FieldsOfExperts(info.filters, info.size)
+        self.block = 2 ** (info.octaves - 1)
+        super().__init__(info, margin=(info.size - 1) * self.block)
+        self.energy = FieldsOfExperts(info.filters, info.size, octaves=info.octaves, expert=info.expert)
 
     @property
     def filters(self) -> Tensor:
-        """The filters, (K, n, n)."""
-        return self.energy.filters[:, 0]
+        """The filters, those of finer octaves with zeros around them, (K, n, n)."""
+        found, side = [], self.info.size * self.block
+        for octave, convolution in enumerate(self.energy.convolutions):
+            met = F.interpolate(convolution.weight / 4**octave, scale_factor=2**octave)[:, 0]
+            around, odd = divmod(side - met.shape[1], 2)
+            found.append(F.pad(met, [around, around + odd] * 2))
+        return torch.cat(found)
 
     def constrain(self) -> None:
-        """See :func:`scorematching.prior.base.keep_bounded`."""
-        keep_bounded(self.info, self.energy.weights)
+        """Filters of zero mean and unit norm, if wanted; an energy bounded below, of clean pictures."""
+        if self.info.normed:
+            self.energy.normalise()
+        for layer in self.energy.expert_layers:
+            (keep_rising if isinstance(layer, Spline) else keep_bounded)(self.info, layer.weight)
 
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The loss of the pixels that all their filters cover, given those around them."""

@@ -7,7 +7,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from scorematching.fields import ExpertName
+
 ModelName = Literal["foe", "pot", "deep"]
+_LARGEST = {"size": 64, "filters": 4096, "depth": 64, "octaves": 4}
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class PriorInfo:
         version: Of this library.
         depth: Convolutions of a deep prior, one behind the other.
         blind: Whether it was also trained on pictures with less noise than it is told.
+        octaves: At how many scales a field of experts sees the picture.
+        expert: What its experts are: ``"student-t"`` or ``"spline"``.
+        normed: Whether its filters have zero mean and unit norm.
         levels: The lowest and the highest noise level that it was trained for; ``sigma`` twice if not given.
     """
 
@@ -42,12 +48,15 @@ class PriorInfo:
     version: str
     depth: int = 1
     blind: bool = False
+    octaves: int = 1
+    expert: ExpertName = "student-t"
+    normed: bool = False
     levels: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.model not in get_args(ModelName):
             raise ValueError(f"model must be 'foe', 'pot' or 'deep', got {self.model!r}")
-        for name, largest in (("size", 64), ("filters", 4096), ("depth", 64), ("seed", None), ("steps", None)):
+        for name, largest in (*_LARGEST.items(), ("seed", None), ("steps", None)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 0 or (largest is not None and value > largest):
                 limit = f"a whole number of 0 to {largest}" if largest else "a whole number of 0 or more"
@@ -57,8 +66,9 @@ class PriorInfo:
             if not isinstance(value, int | float) or not 0 <= value < math.inf or (name == "unit" and value == 0):
                 raise ValueError(f"unit must be positive, sigma and lam 0 or more, got {name}={value!r}")
         self._check_levels()
-        if not isinstance(self.blind, bool):
-            raise ValueError(f"blind must be True or False, got {self.blind!r}")
+        for name in ("blind", "normed"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
         for name in ("data", "version"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be text, got {getattr(self, name)!r}")

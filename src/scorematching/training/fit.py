@@ -8,22 +8,23 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from scorematching._version import __version__
 from scorematching.compiling import backend, compiled
 from scorematching.deep import DeepField
+from scorematching.fields import ExpertName
 from scorematching.prior import ModelName, Prior, PriorInfo, build_prior
 from scorematching.training.crops import CropStream
 from scorematching.training.data import Picture, Plane, open_pictures, split, with_noise
 from scorematching.training.quality import HeldOut
 from scorematching.training.trainer import FitResult, Progress, Trainer
 
-#: By default.
-_SIZES: dict[str, dict[str, int]] = {
-    "foe": {"size": 5, "filters": 24},
+#: What each model can be told about its shape, and what is so by default.
+_SHAPES: dict[str, dict[str, Any]] = {
+    "foe": {"size": 5, "filters": 24, "octaves": 1, "expert": "student-t", "normed": False},
     "pot": {"size": 8, "filters": 128},
     "deep": {"size": 3, "filters": 64, "depth": 6},
 }
@@ -45,6 +46,9 @@ def fit(
     filters: int | None = None,
     size: int | None = None,
     depth: int | None = None,
+    octaves: int | None = None,
+    expert: ExpertName | None = None,
+    normed: bool | None = None,
     blind: bool = False,
     highest: float | None = None,
     lam: float | None = None,
@@ -80,6 +84,10 @@ def fit(
         filters: Number of experts, or channels. By default 24 for ``"foe"``, 128 for ``"pot"``, 64 for ``"deep"``.
         size: Side of a filter or patch. By default 5 for ``"foe"``, 8 for ``"pot"``, 3 for ``"deep"``.
         depth: Convolutions of a deep prior. By default 6.
+        octaves: Of a field of experts: at how many scales it sees the picture, each half as fine as the one before. By
+            default 1.
+        expert: Of a field: ``"student-t"``, mixtures of them (the default), or ``"spline"``, free curves.
+        normed: Of a field: whether its filters have zero mean and unit norm. By default they are free.
         blind: For a deep prior: let every fourth crop have less noise than it is told, by a random factor. The
             level that it is given is then the highest that it expects, and it keeps places that have less.
         highest: For a deep prior: add noise to the pictures, up to this level, in their own units. The prior then
@@ -119,6 +127,7 @@ def fit(
         4
     """
     _check_options(noisy=noisy, gain=gain, offset=offset, rate=rate, lam=lam)
+    shape = _shape(model, size=size, filters=filters, depth=depth, octaves=octaves, expert=expert, normed=normed)
     for name, wanted in (("blind", blind), ("highest", highest is not None)):
         if wanted and (model != "deep" or lam):
             raise ValueError(f"{name} is for deep priors without lam, got model {model!r} and lam {lam}")
@@ -127,11 +136,10 @@ def fit(
     _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
     planes = open_pictures(pictures, peak)
     planes, level = with_noise(planes, sigma, gain, offset) if noisy else (planes, _fresh(sigma, planes[0][0].peak))
-    sizes = {"size": size, "filters": filters, "depth": depth}
     up_to = _highest(highest, planes[0][0].peak, level, gain)
-    info = _describe(planes, level, noisy, model, sizes, lam, seed, steps, blind, up_to)
+    info = _describe(planes, level, noisy, lam, seed, steps, up_to, **shape, model=model, blind=blind)
     prior = build_prior(info)
-    training, held_out = split(planes, rows=_least_rows(prior))
+    training, held_out = split(planes, rows=prior.least_crop)
     fresh = 0.0 if noisy else level
     trainer = Trainer(
         prior=prior.to(device),
@@ -183,12 +191,7 @@ def _clean_held_out(
         [replace(one, stabilizer=other.stabilizer, contrast=other.contrast) for one, other in zip(*pair, strict=True)]
         for pair in zip(pictures, planes, strict=True)
     ]
-    return split(like, rows=_least_rows(prior))[1]
-
-
-def _least_rows(prior: Prior) -> int:
-    """Of what is held out of a single picture."""
-    return max(2 * prior.info.size, prior.least)
+    return split(like, rows=prior.least_crop)[1]
 
 
 def _worth_compiling(info: PriorInfo, trainer: Trainer) -> bool:
@@ -200,7 +203,7 @@ def _worth_compiling(info: PriorInfo, trainer: Trainer) -> bool:
 
 def _usable(planes: list[Plane], crop: int, prior: Prior) -> tuple[list[Plane], int]:
     """The planes that crops fit into, and the side of a crop: as wished, if a plane is large enough for that."""
-    side = max(min(crop, max(min(plane.shape) for plane in planes)), 2 * prior.info.size, prior.least)
+    side = max(min(crop, max(min(plane.shape) for plane in planes)), prior.least_crop)
     side -= side % prior.block
     large = [plane for plane in planes if min(plane.shape) >= side]
     small = sorted({plane.name for plane in planes} - {plane.name for plane in large})
@@ -227,22 +230,29 @@ def _check_counts(**counts: int) -> None:
             raise ValueError(f"{name} must be a whole number of {least} or more, got {count}")
 
 
+def _shape(model: str, **given: object) -> dict[str, Any]:
+    """What was said about the model, and what is so by default."""
+    told = {name: value for name, value in given.items() if value is not None}
+    known = _SHAPES.get(model, told)  # a model that does not exist is refused by PriorInfo
+    for name, value in told.items():
+        if name not in known:
+            kinds = [kind for kind, shape in _SHAPES.items() if name in shape]
+            raise ValueError(f"{name} is for {' and '.join(kinds)} priors, got {name} {value!r} for model {model!r}")
+    return {"size": 0, "filters": 0, **known, **told}
+
+
 def _describe(
     planes: list[list[Plane]],
     level: float,
     noisy: bool,
-    model: ModelName,
-    sizes: dict[str, int | None],
     lam: float | None,
     seed: int,
     steps: int,
-    blind: bool,
     highest: float | None,
+    **shape: Any,
 ) -> PriorInfo:
     names = [channels[0].name for channels in planes]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    chosen = {"size": 0, "filters": 0, **_SIZES.get(model, {})}
-    chosen |= {name: size for name, size in sizes.items() if size is not None}
     levels = [channels[0].sigma for channels in planes] if noisy else [level]
     stabilizer = planes[0][0].stabilizer
     kind = (
@@ -253,11 +263,7 @@ def _describe(
         else f"noisy, stabilised (gain {stabilizer.noise.gain:.4g})"
     )
     return PriorInfo(
-        size=chosen["size"],
-        filters=chosen["filters"],
-        depth=chosen.get("depth", 1),
-        blind=blind,
-        model=model,
+        **shape,
         unit=level or _UNIT_OF_CLEAN,
         sigma=level,
         lam=lam if lam is not None else (0.0 if level else 0.2),

@@ -1,0 +1,105 @@
+"""Fields of experts: splines against scipy's, octaves, normed filters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.interpolate import BSpline
+
+import scorematching as sm
+from scorematching.prior import build_prior
+
+
+@pytest.fixture
+def spline() -> sm.Spline:
+    layer = sm.Spline(1, reach=2.0, knots=5).double()
+    torch.nn.init.normal_(layer.weight)
+    return layer
+
+
+def test_a_spline_is_scipys(spline: sm.Spline) -> None:
+    w = spline.weight[0].detach().numpy()
+    line = np.array([1.0, 2.0])
+    around = np.concatenate([w[0] + (w[0] - w[1]) * line[::-1], w, w[-1] + (w[-1] - w[-2]) * line])
+    truth, x = (
+        BSpline(np.arange(-4, len(around)), around, 3),
+        torch.linspace(-2.9, 2.9, 60, dtype=torch.float64)[:, None],
+    )
+    for order, found in enumerate((spline(x), *spline.derivatives(x))):
+        expected = torch.from_numpy(truth.derivative(order)(x.numpy() + 2))
+        torch.testing.assert_close(found.detach(), expected, rtol=1e-10, atol=1e-10)
+
+
+def test_beyond_its_knots_a_spline_is_straight(spline: sm.Spline) -> None:
+    x = torch.tensor([[-1e6], [-3.0], [3.0], [1e6], [torch.nan]], dtype=torch.float64)
+    f1, f2, f3 = (f.detach()[:4, 0] for f in spline.derivatives(x))
+    assert f2.abs().sum() == f3.abs().sum() == 0
+    torch.testing.assert_close(f1[[0, 2]], f1[[1, 3]], rtol=1e-12, atol=0)
+    y = spline(x).detach()[:, 0]
+    torch.testing.assert_close((y[3] - y[2]) / (1e6 - 3), f1[2], rtol=1e-10, atol=0)
+    assert y[4].isnan()
+
+
+@pytest.mark.parametrize("octaves", [1, 2, 3])
+def test_the_diagonal_rule_is_exact_at_any_number_of_octaves(octaves: int) -> None:
+    energy = sm.FieldsOfExperts(4, 3, octaves=octaves, expert="spline").double()
+    x = 3 * torch.randn(2, 1, 16, 20, dtype=torch.float64)
+    assert sm.exactness(energy).exact
+    found = sm.hessian_diagonal(energy, x, curvature="diagonal")
+    torch.testing.assert_close(found, sm.hessian_diagonal(energy, x, curvature="full"), rtol=1e-10, atol=1e-12)
+
+
+def test_filters_are_as_they_meet_the_picture(info: sm.PriorInfo) -> None:
+    prior = build_prior(info.replace(octaves=2)).double()
+    coarse, x = prior.energy.convolutions[1], torch.randn(1, 1, 12, 12, dtype=torch.float64)
+    torch.testing.assert_close(F.conv2d(x, prior.filters[8:, None], stride=2), coarse(F.avg_pool2d(x, 2)))
+    fine = F.conv2d(x[..., 1:-1, 1:-1], prior.energy.convolutions[0].weight)
+    torch.testing.assert_close(F.conv2d(x, prior.filters[:8, None])[..., :7, :7], fine[..., :7, :7])
+
+
+def test_normed_filters_have_zero_mean_and_unit_norm() -> None:
+    noisy = np.random.default_rng(0).normal(0.5, 0.1, (64, 64)).astype(np.float32)
+    options = {"sigma": 0.1, "noisy": True, "steps": 3, "crop": 24, "size": 3, "filters": 5, "octaves": 2}
+    prior = sm.fit([noisy], **options, normed=True).prior
+    torch.testing.assert_close(prior.filters.sum((1, 2)), torch.zeros(10), rtol=0, atol=1e-5)
+    torch.testing.assert_close(prior.filters.square().sum((1, 2)), torch.ones(10), rtol=1e-5, atol=0)
+    free = sm.fit([noisy], **options).prior
+    assert free.filters.sum((1, 2)).abs().max() > 1e-4
+
+
+def test_splines_of_clean_pictures_rise_at_their_ends(info: sm.PriorInfo) -> None:
+    """So that the energy is bounded below; with noise they are free."""
+    for sigma in (0.0, 0.1):
+        prior = build_prior(info.replace(expert="spline", sigma=sigma))
+        weights = prior.energy.expert_layers[0].weight
+        torch.nn.init.normal_(weights)
+        before = weights.detach().clone()
+        prior.constrain()
+        far = torch.tensor([-1e4, 1e4])[:, None].expand(2, len(weights))
+        assert bool((prior.energy.experts(far) > before.min() - 1).all()) == (sigma == 0)
+        assert torch.equal(weights, before) == (sigma > 0)
+
+
+@pytest.mark.parametrize("options", [{"octaves": 2}, {"expert": "spline"}])
+def test_it_learns_to_denoise(photograph: np.ndarray, options: dict[str, object]) -> None:
+    clean = photograph.astype(np.float32) / 255
+    noisy = (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).astype(np.float32)
+    prior = sm.fit([noisy], sigma=0.1, noisy=True, size=3, filters=8, steps=200, crop=24, **options).prior
+    assert sm.psnr(clean, sm.denoise(noisy, 0.1, prior, peak=1.0)) > sm.psnr(clean, noisy) + 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"octaves": 2, "size": 6}, "odd size, got 2 of size 6"),
+        ({"octaves": 2, "model": "deep"}, "octaves is for foe priors, got octaves 2 for model 'deep'"),
+        ({"depth": 4}, "depth is for deep priors"),
+        ({"expert": "tanh"}, "'student-t' or 'spline', got 'tanh'"),
+        ({"normed": True, "model": "pot"}, "normed is for foe priors"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(photograph: np.ndarray, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sm.fit([photograph], sigma=25, steps=1, **options)
