@@ -126,6 +126,15 @@ def test_annealing_never_gives_what_is_less_probable(info: sm.PriorInfo, photogr
     assert result <= start
 
 
+def test_a_result_that_does_not_explain_the_picture_comes_with_a_warning(photograph: np.ndarray) -> None:
+    """As where a sharp picture is said to be blurred; and not where what was said is so."""
+    natural, blur = sm.load_prior("natural-grey"), sm.Blur(sm.gaussian_kernel(1.5))
+    soft = blur(torch.from_numpy(photograph[None, None].astype(np.float32)))[0, 0].numpy()
+    sm.restore(np.rint(soft).astype(np.uint8), blur, natural)
+    with pytest.warns(UserWarning, match=r"times what noise of sigma 1 leaves is left; was it observed like this"):
+        sm.restore(photograph, blur, natural)
+
+
 def test_grey_that_is_stored_as_colour_stays_grey(photograph: np.ndarray) -> None:
     image = photograph[:32, :40]
     natural = sm.load_prior("natural-grey")

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from scorematching.prior import Prior
 from scorematching.restoration.colour import posterior_mean
+from scorematching.restoration.map import posterior_energy
 from scorematching.restoration.operators import LinearOperator
 
 #: The first noise level, white being 1, where the prior knows such.
@@ -68,14 +69,8 @@ def annealed(
         if progress is not None:
             progress(step + 1, steps)
     noise = low * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
-    before, after = (_cost(planes, noise, observed, operator, sigma, prior) for planes in (start, x))
+    before, after = (posterior_energy(planes, observed, operator, sigma, prior, noise)[0] for planes in (start, x))
     return x if after < before else start
-
-
-def _cost(x: Tensor, noise: Tensor, observed: Tensor, operator: LinearOperator, sigma: float, prior: Prior) -> float:
-    """``|A x - y|^2 / (2 sigma^2) + E(x + noise)``: the energy is that of noisy pictures, and is asked for such."""
-    misfit = (operator(x) - observed).double().square().sum()
-    return float(misfit / (2 * sigma**2) + prior.energy_and_gradient(x + noise)[0].double().sum())
 
 
 def knows_levels(prior: Prior) -> bool:

@@ -66,10 +66,10 @@ def maximum_a_posteriori(
 
 @torch.no_grad()
 def posterior_energy(
-    x: Tensor, observed: Tensor, operator: LinearOperator, sigma: float, prior: Prior
+    x: Tensor, observed: Tensor, operator: LinearOperator, sigma: float, prior: Prior, noise: Tensor | float = 0.0
 ) -> tuple[float, Tensor]:
-    """``|A x - y|^2 / (2 sigma^2) + E(x)`` of all planes, and its gradient; arguments as above."""
+    """``|A x - y|^2 / (2 sigma^2) + E(x + noise)`` of all planes, and its gradient; arguments as above."""
     rest = operator(x) - observed
-    energies, gradient = prior.energy_and_gradient(x)
+    energies, gradient = prior.energy_and_gradient(x + noise)
     value = float((0.5 / sigma**2) * rest.double().square().sum() + energies.double().sum())
     return value, operator.adjoint(rest) / sigma**2 + gradient

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from scorematching.images import from_planes, to_planes
 from scorematching.prior import Prior, place
@@ -19,6 +21,8 @@ from scorematching.restoration.operators import LinearOperator, check_adjoint
 RestorationMethod = Literal["auto", "map", "annealed"]
 #: Iterations, or levels, where none are asked for.
 _STEPS = {"map": 30, "annealed": 20}
+#: How many times what noise leaves a result may leave of the picture. Good ones leave no more than noise does.
+_MOST_LEFT = 3.0
 
 
 def restore(
@@ -39,7 +43,8 @@ def restore(
     By ``"map"`` ``|A x - y|^2 / (2 sigma^2) + E(x)`` is lowered by L-BFGS. The energy is not convex, and that of noisy
     pictures not always bounded below: what is found is the minimum whose basin the operator's first guess lies in, and
     it is never less probable than that guess. By ``"annealed"``, which takes a prior of many noise levels, noise is
-    added, taken away by Tweedie's formula, and the observation has its say, in turn and less each time.
+    added, taken away by Tweedie's formula, and the observation has its say, in turn and less each time. A result that
+    does not explain the picture, as by a blur that it never had, comes with a warning.
 
     Args:
         image: ``y``, shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is not restored.
@@ -87,7 +92,20 @@ def restore(
         x = annealed(y, operator, level, prior, start, steps or _STEPS[chosen], generator, progress)
     else:
         x = maximum_a_posteriori(y, operator, level, prior, start, steps or _STEPS[chosen], progress)
+    _warn_where_unexplained(y, operator, x, level, planes.peak)
     return from_planes(planes, x.expand(len(planes.data), -1, -1, -1))
+
+
+def _warn_where_unexplained(y: Tensor, operator: LinearOperator, x: Tensor, level: float, peak: float) -> None:
+    """By what the adjoint sees of the rest, ``|A^T (y - A x)|``, against what it sees of noise."""
+    noise = level * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).to(y)
+    left = float(operator.adjoint(y - operator(x)).norm() / operator.adjoint(noise).norm())
+    if left > _MOST_LEFT:
+        warnings.warn(
+            f"the result does not explain the picture: {left:.3g} times what noise of sigma {level * peak:.3g} leaves "
+            "is left; was it observed like this, and is there more noise?",
+            stacklevel=3,
+        )
 
 
 def _chosen(method: RestorationMethod, prior: Prior) -> Literal["map", "annealed"]:

@@ -130,7 +130,8 @@ def fit(
     shape = _shape(model, size=size, filters=filters, depth=depth, octaves=octaves, expert=expert, normed=normed)
     for name, wanted in (("blind", blind), ("highest", highest is not None)):
         if wanted and (model != "deep" or lam):
-            raise ValueError(f"{name} is for deep priors without lam, got model {model!r} and lam {lam}")
+            got = f"model {model!r}" if model != "deep" else f"lam {lam:g}"
+            raise ValueError(f"{name} is for deep priors without lam, got {got}")
     if compile not in (True, False, "auto"):
         raise ValueError(f"compile must be True, False or 'auto', got {compile!r}")
     _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
