@@ -97,7 +97,11 @@ def restore(
 
 
 def _warn_where_unexplained(y: Tensor, operator: LinearOperator, x: Tensor, level: float, peak: float) -> None:
-    """By what the adjoint sees of the rest, ``|A^T (y - A x)|``, against what it sees of noise."""
+    """By what the adjoint sees of the rest, ``|A^T (y - A x)|``, against what it sees of noise.
+
+    What is no picture may explain anything: ``x`` counts within the range of white, and of what was observed.
+    """
+    x = x.clamp(min(0.0, float(y.min())), max(1.0, float(y.max())))
     noise = level * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).to(y)
     left = float(operator.adjoint(y - operator(x)).norm() / operator.adjoint(noise).norm())
     if left > _MOST_LEFT:
