@@ -150,6 +150,7 @@ def test_the_summary_of_a_folder_counts_pages(stack: Path, prior_file: Path, tmp
     assert "wrote 2 pictures" in said
 
 
+@pytest.mark.filterwarnings("ignore:the result does not explain the picture")  # pages of noise are no pictures
 def test_stacks_are_enlarged_and_restored(stack: Path, prior_file: Path, tmp_path: Path) -> None:
     resolution = {"resolution": (300, 300), "resolutionunit": 2}
     tifffile.imwrite(stack, np.stack(PAGES[:2]), photometric="minisblack", **resolution)
