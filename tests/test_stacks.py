@@ -247,9 +247,17 @@ def test_denoising_takes_few_copies_of_a_large_picture(prior: sm.Prior) -> None:
 
 
 def test_tiles_tell_how_far_they_are(prior: sm.Prior) -> None:
-    told = []
+    told: list[tuple[int, int]] = []
+
+    def step(done: int, total: int) -> None:
+        told.append((done, total))
+
     image = RANDOM.integers(1, 255, (130, 300), dtype=np.uint8)
-    whole = sm.denoise(image, 25, prior, progress=lambda *done: told.append(done))
+    whole = sm.denoise(image, 25, prior, progress=step)
     assert told == [(n, 6) for n in range(1, 7)]
+    prior.tile = 64
+    told.clear()
+    sm.denoise(np.where(RANDOM.random((70, 70, 3)) < 0.1, 0, 99).astype(np.uint8), 25, prior, progress=step)
+    assert told == [(n, 24) for n in (1, 2, 3, 4, 6, 8, 10, 12, 13, 14, 15, 16, 18, 20, 22, 24)]  # colours, twice
     prior.tile = 1024
     np.testing.assert_allclose(sm.denoise(image, 25, prior).astype(int), whole, atol=1)

@@ -34,11 +34,8 @@ def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | N
         (True, 0.5)
     """
     result = y
-    for end, sign in ((0.0, 1.0), (1.0, -1.0)):
-        beyond = sign * (y - end)  # 0 at the end, positive within the range
-        cut = beyond == 0
-        if bool((beyond < 0).any()) or int(cut.sum()) < _SHARE * y.numel():
-            continue
+    for end, sign in ends_cut(y):
+        cut = y == end
         mean = (sign * (x[cut] - end)).double() / sigma
         below = torch.special.ndtr(-mean)  # how probable it was that this pixel would be cut off
         share = torch.rand(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
@@ -46,3 +43,12 @@ def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | N
         result = result.clone() if result is y else result
         result[cut] = end + sign * sigma * drawn.clamp_max(0).to(y)
     return result
+
+
+def ends_cut(y: Tensor) -> list[tuple[float, float]]:
+    """The ends of the range at which noise was cut off, and the sign of what lies within."""
+    return [
+        (end, sign)
+        for end, sign in ((0.0, 1.0), (1.0, -1.0))
+        if not bool((sign * (y - end) < 0).any()) and int((y == end).sum()) >= _SHARE * y.numel()
+    ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from scorematching.prior import Prior
+from scorematching.restoration.progress import Progress, share
 from scorematching.restoration.tweedie import tweedie
 
 #: Of an orthonormal basis of colours the first is grey: white has the value sqrt(3) there.
@@ -37,7 +37,7 @@ def distinct(planes: Tensor) -> Tensor:
     return planes[:1] if bool((planes == planes[:1]).all()) else planes
 
 
-def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Callable[[int, int], None] | None = None) -> Tensor:
+def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Progress | None = None) -> Tensor:
     """Tweedie's formula for the planes of one picture, (C, 1, H, W): colours by luminance and colour differences.
 
     A prior of pictures serves both: the differences are pictures of little contrast.
@@ -45,5 +45,6 @@ def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Callable[[in
     if len(y) != 3:
         return tweedie(y, sigma, prior, progress)
     mixed = opponent(y)
-    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, progress)
-    return opponent(torch.cat([luminance, tweedie(mixed[1:], sigma, prior, progress)]), back=True)
+    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, share(progress, 0, 1, parts=3))
+    differences = tweedie(mixed[1:], sigma, prior, share(progress, 1, 3, parts=3))
+    return opponent(torch.cat([luminance, differences]), back=True)

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from scorematching.images import Stabilizer, camera_noise, from_planes, to_planes
 from scorematching.prior import Prior, place
-from scorematching.restoration.clipping import unclipped
+from scorematching.restoration.clipping import ends_cut, unclipped
 from scorematching.restoration.colour import distinct, posterior_mean
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import Identity
+from scorematching.restoration.progress import share
 
 Method = Literal["auto", "tweedie", "map"]
 
@@ -107,9 +108,9 @@ def denoise(
 
 def _mean(y: Tensor, level: float, prior: Prior, seed: int, progress: Callable[[int, int], None] | None) -> Tensor:
     """Tweedie's formula, once more where the range has cut the noise off."""
-    x = posterior_mean(y, level, prior, progress)
+    if not ends_cut(y):
+        return posterior_mean(y, level, prior, progress)
+    x = posterior_mean(y, level, prior, share(progress, 0, 1, parts=2))
     noisy = unclipped(y, x, level, torch.Generator().manual_seed(seed))
-    if noisy is y:
-        return x
-    x = posterior_mean(noisy, level, prior, progress)
+    x = posterior_mean(noisy, level, prior, share(progress, 1, 2, parts=2))
     return torch.where(noisy == y, x, x.clamp(0, 1))
