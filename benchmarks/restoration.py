@@ -65,7 +65,11 @@ def restoration(
         pictures = [read(path) for path in find_images([folder])[:only]]
         for level in sigma or (15.0, 25.0, 50.0):
             ours = min(priors, key=lambda p: _distance(p, level / 255))
-            methods = {"noisy": _as_it_is, "scorematching": _by_prior(ours)}
+            methods = {
+                "noisy": _as_it_is,
+                "scorematching": _by_prior(ours),
+                "scorematching, thorough": _by_prior(ours, thorough=True),
+            }
             if pictures[0].ndim == 3:
                 methods["scorematching, a channel"] = _by_channels(methods["scorematching"])
             if others:
@@ -86,8 +90,8 @@ def _distance(prior: sm.Prior, level: float) -> float:
     return max(low / level - 1, level / max(high, 1e-9) - 1, 0.0)
 
 
-def _by_prior(prior: sm.Prior) -> Method:
-    return lambda noisy, sigma, _: sm.denoise(noisy, sigma, prior, peak=1.0)
+def _by_prior(prior: sm.Prior, thorough: bool = False) -> Method:
+    return lambda noisy, sigma, _: sm.denoise(noisy, sigma, prior, thorough=thorough, peak=1.0)
 
 
 def _by_channels(method: Method) -> Method:

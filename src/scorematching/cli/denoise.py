@@ -57,6 +57,10 @@ def denoise(
     offset: OffsetOption = 0.0,
     prior: PriorOption = DEFAULT_PRIOR,
     steps: LearningOption = None,
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Take the mean over all turns and mirrorings: a little better, 8 x the time."),
+    ] = False,
     white: WhiteOption = None,
     report: Annotated[
         Path | None,
@@ -110,7 +114,7 @@ def denoise(
         seed=seed,
         device=where,
     )
-    work = partial(_denoise, noise=noise, model=model, white=white, seed=seed, where=where)
+    work = partial(_denoise, noise=noise, model=model, thorough=thorough, white=white, seed=seed, where=where)
     if single:
         taken, _ = work(sources[0], output)
         if report is not None and before is not None:
@@ -182,6 +186,7 @@ def _denoise(
     target: Path,
     noise: _Noise | None,
     model: sm.Prior,
+    thorough: bool,
     white: float | None,
     seed: int,
     where: torch.device,
@@ -198,7 +203,16 @@ def _denoise(
         one = taken[number]
         sigma, gain, offset = (one.sigma, one.gain, one.offset) if isinstance(one, sm.Anscombe) else (one, None, 0.0)
         return sm.denoise(
-            page, sigma, model, gain=gain, offset=offset, peak=peak, seed=seed, device=where, progress=progress
+            page,
+            sigma,
+            model,
+            gain=gain,
+            offset=offset,
+            thorough=thorough,
+            peak=peak,
+            seed=seed,
+            device=where,
+            progress=progress,
         )
 
     return taken, restore_file(source, target, denoised, "denoising")
