@@ -43,10 +43,10 @@ def test_the_loss_predicts_the_error_of_the_denoiser(photograph: np.ndarray) -> 
     assert sm.psnr(held_out, restored) > sm.psnr(held_out, fresh) + 4
 
 
-@pytest.mark.parametrize("model", ["foe", "pot"])
-def test_the_same_seed_gives_the_same_file(noisy: np.ndarray, model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{"model": "foe"}, {"model": "pot"}, {"expert": "spline", "octaves": 2}])
+def test_the_same_seed_gives_the_same_file(noisy: np.ndarray, options: dict[str, object], tmp_path: Path) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        result = sm.fit([noisy], sigma=25, noisy=True, steps=12, seed=seed, model=model, **QUICK)
+        result = sm.fit([noisy], sigma=25, noisy=True, steps=12, seed=seed, **options, **QUICK)
         sm.save_prior(result.prior, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
 

@@ -49,17 +49,17 @@ class Spline(Pointwise):
 
     def forward(self, x: Tensor) -> Tensor:
         """Sweep 1."""
-        t, (c0, c1, c2, c3), _ = self._cubic(x)
+        t, (c0, c1, c2, c3) = self._cubic(x)
         return c0 + t * (c1 + t * (c2 + t * c3))
 
     def slope(self, x: Tensor) -> Tensor:
         """``f'`` as in :meth:`derivatives`."""
-        t, (_, c1, c2, c3), rate = self._cubic(x)
-        return rate * (c1 + t * (2 * c2 + t * 3 * c3))
+        t, (_, c1, c2, c3) = self._cubic(x)
+        return self.rate * (c1 + t * (2 * c2 + t * 3 * c3))
 
     def derivatives(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Those of ``c0 + c1 t + c2 t^2 + c3 t^3``, where ``t`` runs from 0 to 1 between two knots."""
-        t, (_, c1, c2, c3), rate = self._cubic(x)
+        (t, (_, c1, c2, c3)), rate = self._cubic(x), self.rate
         return rate * (c1 + t * (2 * c2 + t * 3 * c3)), rate**2 * (2 * c2 + 6 * c3 * t), 6 * rate**3 * c3
 
     def parameter_gradients(self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None) -> Gradients:
@@ -85,11 +85,11 @@ class Spline(Pointwise):
         first = channel_view(torch.arange(len(self.weight), device=x.device) * (last + 1), x.ndim)
         return begin.long() + first, place - begin
 
-    def _cubic(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...], float]:
+    def _cubic(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """For each entry where it is in its piece, and the coefficients there."""
         index, t = self._piece(x)
         table = torch.einsum("kj,jpc->kpc", self.weight, self.basis).flatten(0, 1) / 6
-        return t, table[index].unbind(-1), self.rate
+        return t, table[index].unbind(-1)
 
     def extra_repr(self) -> str:
         """Sizes, for ``print``."""
