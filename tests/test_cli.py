@@ -97,8 +97,9 @@ def test_inpaint_and_deblur(picture: Path, prior_file: Path, photograph: np.ndar
     sm.write_image(tmp_path / "kernel.png", kernel)
     outs = [tmp_path / f"{i}.png" for i in range(3)]
     assert run("inpaint", picture, "--mask", tmp_path / "holes.png", "-o", outs[0], "--prior", prior_file) == 0
-    assert run("deblur", picture, "--blur", 1, "-o", outs[1], "--prior", prior_file, "--sigma", 25) == 0
-    assert run("deblur", picture, "--kernel", tmp_path / "kernel.png", "-o", outs[2], "--prior", prior_file) == 0
+    deblur = ("deblur", picture, "--prior", prior_file, "--sigma", 25)
+    assert run(*deblur, "--blur", 1, "-o", outs[1]) == 0
+    assert run(*deblur, "--kernel", tmp_path / "kernel.png", "-o", outs[2]) == 0
     assert all(sm.read_image(out).shape == photograph.shape for out in outs)
 
 
