@@ -107,6 +107,8 @@ def test_each_layer_says_what_it_expects(layer: sm.Layer, shape: tuple[int, ...]
         (lambda: sm.Conv2d(1, 1, 3, padding="same"), "padding must be given in pixels"),
         (lambda: sm.Embed([4], 4), r"in 0 ... 3"),
         (lambda: sm.FieldsOfExperts(9, 3), "size 3 and 9 filters"),
+        (lambda: sm.FieldsOfExperts(4, 3, (1.0,), expert="spline"), "not for splines"),
+        (lambda: sm.Spline(2, reach=float("inf")), "a positive reach and 3 knots or more, got 2, inf and 33"),
         (lambda: sm.PoT(0, 3), "1 or more"),
     ],
 )

@@ -26,9 +26,9 @@ class FieldsOfExperts(Graph):
     coarsest filters fit, so that energies of tiles add up.
 
     Args:
-        filters: K, from 1 to n^2 - 1.
+        filters: K, from 1 to n^2 - 1, of each octave.
         size: n, the side of a filter in pixels, 2 or more; an odd number where there are several octaves.
-        scales: Of experts that are mixtures of Student-t, in the units of ``x``.
+        scales: Of experts that are mixtures of Student-t, in the units of ``x``; theirs by default.
         octaves: How many.
         expert: ``"student-t"``, a mixture of them (:class:`scorematching.StudentTMixture`), or ``"spline"``
             (:class:`scorematching.Spline`).
@@ -45,7 +45,7 @@ class FieldsOfExperts(Graph):
         self,
         filters: int = 48,
         size: int = 7,
-        scales: Sequence[float] = (0.8, 1.6, 3.2, 6.4, 16.0),
+        scales: Sequence[float] | None = None,
         octaves: int = 1,
         expert: ExpertName = "student-t",
     ) -> None:
@@ -57,6 +57,9 @@ class FieldsOfExperts(Graph):
             raise ValueError(f"expected 1 octave, or more of filters of odd size, got {octaves} of size {size}")
         if expert not in get_args(ExpertName):
             raise ValueError(f"expert must be 'student-t' or 'spline', got {expert!r}")
+        if expert == "spline" and scales is not None:
+            raise ValueError(f"scales are for mixtures of Student-t, not for splines, got {scales}")
+        given = {} if scales is None else {"scales": scales}
         edges: list[tuple[str, Layer, str]] = []
         for octave in range(octaves):
             source, border = "x", (size - 1) * (2 ** (octaves - 1) - 2**octave) // 2
@@ -64,7 +67,7 @@ class FieldsOfExperts(Graph):
                 edges.append((source, Crop(border), source := f"inside{octave}"))
             if octave:
                 edges.append((source, AvgPool2d(2**octave), source := f"means{octave}"))
-            experts = Spline(filters) if expert == "spline" else StudentTMixture(filters, scales)
+            experts = Spline(filters) if expert == "spline" else StudentTMixture(filters, **given)
             edges += [
                 (source, Conv2d(1, filters, size, bias=False), f"responses{octave}"),
                 (f"responses{octave}", experts, f"experts{octave}"),

@@ -86,6 +86,9 @@ def _describe(model: sm.Prior) -> None:
     models = {"foe": "field of experts", "pot": "product of Student-t on patches", "deep": "deep convolutional"}
     low, high = (f"{level * 255:.4g}" for level in info.levels)
     sizes = f"{info.filters}, of {info.size} x {info.size} pixels"
+    if info.model == "foe":
+        octaves = f" in each of {info.octaves} octaves" if info.octaves > 1 else ""
+        sizes += f"{octaves}, {info.expert}, filters {'normed' if info.normed else 'free'}"
     if info.model == "deep":
         sizes = f"{info.depth} layers of {info.filters} channels, {sum(p.numel() for p in model.parameters())} weights"
     rows = {

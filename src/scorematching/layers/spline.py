@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -35,8 +37,10 @@ class Spline(Pointwise):
 
     def __init__(self, channels: int, reach: float = 16.0, knots: int = 33) -> None:
         super().__init__()
-        if channels < 1 or not reach > 0 or knots < 3:
-            raise ValueError(f"expected channels, a positive reach and 3 knots, got {channels}, {reach} and {knots}")
+        if channels < 1 or not 0 < reach < math.inf or knots != int(knots) or knots < 3:
+            raise ValueError(
+                f"expected channels, a positive reach and 3 knots or more, got {channels}, {reach} and {knots}"
+            )
         self.reach, self.knots = float(reach), knots
         places = torch.linspace(-reach, reach, knots)
         self.weight = nn.Parameter(torch.log1p(0.5 * places * places).repeat(channels, 1))
@@ -69,8 +73,8 @@ class Spline(Pointwise):
         q0, q1, q2 = (zero if p is None else p * rate**n for n, p in enumerate((p0, p1, p2)))
         powers = (q0, q0 * t + q1, t * (q0 * t + 2 * q1) + 2 * q2, t * (t * (q0 * t + 3 * q1) + 6 * q2))
         pieces = self.basis.shape[1]
-        empty = zero.new_zeros(len(self.weight) * pieces)
-        sums = torch.stack([empty.index_add(0, index.flatten(), power.flatten()) for power in powers])
+        empty = zero.new_zeros(len(self.weight) * pieces, dtype=torch.float64)  # of millions of entries
+        sums = torch.stack([empty.index_add(0, index.flatten(), power.flatten().double()) for power in powers]).to(x)
         return {"weight": torch.einsum("ckp,jpc->kj", sums.unflatten(1, (-1, pieces)), self.basis) / 6}
 
     @property

@@ -131,7 +131,8 @@ class Prior(nn.Module, ABC):
     def energy_map(self, planes: Tensor) -> Tensor:
         """Where the energy is: what the place around each pixel adds to it, (N, 1, H, W); in tiles.
 
-        Of a field of experts the sum over the experts whose filters are centred there; of a product on patches the
+        Of a field of experts the sum over the experts whose filters are centred there, of one of several octaves shared
+        among the pixels of the coarsest; of a product on patches the
         energy of the patch around the pixel; of a deep prior that of the pixel's block, shared among its pixels. All
         places together, with those just beyond the border, make the energy of :meth:`energy_and_gradient`.
 

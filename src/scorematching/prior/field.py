@@ -20,18 +20,18 @@ class FieldPrior(Prior):
     energy: FieldsOfExperts
 
     def __init__(self, info: PriorInfo) -> None:
+        super().__init__(info, margin=(info.size - 1) * 2 ** (info.octaves - 1))
         self.block = 2 ** (info.octaves - 1)
-        super().__init__(info, margin=(info.size - 1) * self.block)
         self.energy = FieldsOfExperts(info.filters, info.size, octaves=info.octaves, expert=info.expert)
 
     @property
     def filters(self) -> Tensor:
-        """The filters, those of finer octaves with zeros around them, (K, n, n)."""
+        """The filters, of all octaves, those of finer ones with zeros around them, (K, n, n)."""
         found, side = [], self.info.size * self.block
         for octave, convolution in enumerate(self.energy.convolutions):
             met = F.interpolate(convolution.weight / 4**octave, scale_factor=2**octave)[:, 0]
-            around, odd = divmod(side - met.shape[1], 2)
-            found.append(F.pad(met, [around, around + odd] * 2))
+            before = (self.info.size - 1) * (self.block - 2**octave) // 2  # as the field crops the picture
+            found.append(F.pad(met, [before, side - before - met.shape[1]] * 2))
         return torch.cat(found)
 
     def constrain(self) -> None:

@@ -20,7 +20,7 @@ class PriorInfo:
     Attributes:
         model: ``"foe"`` (field of experts), ``"pot"`` (product of Student-t on patches) or ``"deep"`` (convolutional).
         size: Side of a filter or patch, in pixels; of a deep prior in blocks of pixels.
-        filters: Number of experts; of a deep prior the channels of a layer.
+        filters: Number of experts, of each octave; of a deep prior the channels of a layer.
         unit: The intensity that the energy sees as 1: the noise level where there is one.
         sigma: Standard deviation of the noise in the training data; 0 for clean data.
         lam: The regulariser of the loss, in units of ``unit`` squared.
@@ -61,6 +61,7 @@ class PriorInfo:
             if not isinstance(value, int) or value < 0 or (largest is not None and value > largest):
                 limit = f"a whole number of 0 to {largest}" if largest else "a whole number of 0 or more"
                 raise ValueError(f"{name} must be {limit}, got {value!r}")
+        self._check_field()
         for name in ("unit", "sigma", "lam"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0 <= value < math.inf or (name == "unit" and value == 0):
@@ -72,6 +73,15 @@ class PriorInfo:
         for name in ("data", "version"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be text, got {getattr(self, name)!r}")
+
+    def _check_field(self) -> None:
+        if self.octaves < 1:
+            raise ValueError(f"octaves must be 1 or more, got {self.octaves}")
+        if self.expert not in get_args(ExpertName):
+            raise ValueError(f"expert must be 'student-t' or 'spline', got {self.expert!r}")
+        told = (self.octaves, self.expert, self.normed)
+        if self.model != "foe" and told != (1, "student-t", False):
+            raise ValueError(f"octaves, expert and normed are for 'foe', got {told} for {self.model!r}")
 
     def _check_levels(self) -> None:
         levels = (self.sigma, self.sigma) if tuple(self.levels) == (0.0, 0.0) else tuple(self.levels)

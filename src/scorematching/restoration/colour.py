@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from scorematching.prior import Prior
-from scorematching.restoration.progress import Progress, share
+from scorematching.restoration.progress import Step, share
 from scorematching.restoration.tweedie import tweedie
 
 #: Of an orthonormal basis of colours the first is grey: white has the value sqrt(3) there.
@@ -37,7 +37,7 @@ def distinct(planes: Tensor) -> Tensor:
     return planes[:1] if bool((planes == planes[:1]).all()) else planes
 
 
-def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Progress | None = None) -> Tensor:
+def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Step | None = None) -> Tensor:
     """Tweedie's formula for the planes of one picture, (C, 1, H, W): colours by luminance and colour differences.
 
     A prior of pictures serves both: the differences are pictures of little contrast.

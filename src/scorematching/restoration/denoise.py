@@ -16,7 +16,7 @@ from scorematching.restoration.clipping import ends_cut, unclipped
 from scorematching.restoration.colour import distinct, posterior_mean
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import Identity
-from scorematching.restoration.progress import Progress, share
+from scorematching.restoration.progress import Step, share
 
 Method = Literal["auto", "tweedie", "map"]
 
@@ -33,7 +33,7 @@ def denoise(
     peak: float | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
-    progress: Progress | None = None,
+    progress: Step | None = None,
 ) -> np.ndarray:
     """Remove white Gaussian noise from a picture, or the noise of photons.
 
@@ -68,7 +68,7 @@ def denoise(
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         seed: Of what is drawn for pixels that were cut off.
         device: Where to compute; by default where the prior is. The prior is moved there.
-        progress: Called with the iterations, or tiles, done and their (largest) number, where it takes several.
+        progress: Called with the steps done and their (largest) number, where it takes several.
 
     Returns:
         The denoised picture, with the shape, type and range of ``image``.
@@ -100,7 +100,7 @@ def denoise(
         y = place(y, prior, device)
         return _over_turns(y, level, once, progress) if thorough else once(y, level, progress)
 
-    def once(y: Tensor, level: float, progress: Progress | None) -> Tensor:
+    def once(y: Tensor, level: float, progress: Step | None) -> Tensor:
         if method == "map" or (method == "auto" and not prior.info.sigma):
             return maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
         return _mean(y, level, prior, seed, progress)
@@ -115,19 +115,21 @@ def denoise(
 
 
 def _over_turns(
-    y: Tensor, level: float, once: Callable[[Tensor, float, Progress | None], Tensor], progress: Progress | None
+    y: Tensor, level: float, once: Callable[[Tensor, float, Step | None], Tensor], progress: Step | None
 ) -> Tensor:
     """The mean of what is made of the eight turns and mirrorings of planes, each brought back."""
     total = torch.zeros_like(y)
     for number in range(8):
         quarters = number % 4
         turned = torch.rot90(y, quarters, (2, 3))
-        x = once(turned if number < 4 else turned.flip(3), level, share(progress, number, number + 1, parts=8))
+        x = once(
+            (turned if number < 4 else turned.flip(3)).contiguous(), level, share(progress, number, number + 1, parts=8)
+        )
         total += torch.rot90(x if number < 4 else x.flip(3), -quarters, (2, 3))
     return total / 8
 
 
-def _mean(y: Tensor, level: float, prior: Prior, seed: int, progress: Progress | None) -> Tensor:
+def _mean(y: Tensor, level: float, prior: Prior, seed: int, progress: Step | None) -> Tensor:
     """Tweedie's formula, once more where the range has cut the noise off."""
     if not ends_cut(y):
         return posterior_mean(y, level, prior, progress)

@@ -38,7 +38,7 @@ def maximum_a_posteriori(
     Returns:
         ``x``, planes (N, 1, H, W).
     """
-    x = start.clone().requires_grad_()
+    x = start.clone(memory_format=torch.contiguous_format).requires_grad_()
     optimizer = torch.optim.LBFGS(
         [x],
         max_iter=steps,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-Progress = Callable[[int, int], None]
+#: Called with the steps done and their number.
+Step = Callable[[int, int], None]
 
 
-def share(progress: Progress | None, first: int, last: int, parts: int) -> Progress | None:
+def share(progress: Step | None, first: int, last: int, parts: int) -> Step | None:
     """What a part of the work calls with its own progress, to be told as that of the whole.
 
     Args:

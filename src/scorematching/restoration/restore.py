@@ -107,7 +107,7 @@ def _warn_where_unexplained(y: Tensor, operator: LinearOperator, x: Tensor, leve
     if left > _MOST_LEFT:
         warnings.warn(
             f"the result does not explain the picture: {left:.3g} times what noise of sigma {level * peak:.3g} leaves "
-            "is left; was it observed like this, and is there more noise?",
+            "is left; was it observed like this, is there more noise (sigma), or were there too few steps?",
             stacklevel=3,
         )
 

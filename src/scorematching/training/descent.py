@@ -18,7 +18,8 @@ class Descent:
     """One-cycle descent with gradients clipped to norm 1.
 
     Adam makes steps of single entries alike in size; Muon (Jordan et al. 2024) does so for the singular values of a
-    matrix's steps. Both rates rise to their highest in the first third, and fall to nothing.
+    matrix's steps, by its rate, times the root of rows by columns where there are more rows. Both rates rise to their
+    highest in the first third, while momentum falls from 0.95 to 0.85, and then fall to nothing as it rises again.
 
     Args:
         parameters: All that are learned.
@@ -35,9 +36,9 @@ class Descent:
         rest = [parameter for parameter in self.parameters if id(parameter) not in by_muon]
         self.optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(rest, lr=rate)]
         #: Of the same storage as the weights.
-        self.matrices = [nn.Parameter(weight.detach().view(len(weight), -1)) for weight in self.weights]
-        if self.matrices:
-            muon = torch.optim.Muon(self.matrices, lr=_MUON * rate, weight_decay=0.0)
+        self.views = [nn.Parameter(weight.detach().view(len(weight), -1)) for weight in self.weights]
+        if self.views:
+            muon = torch.optim.Muon(self.views, lr=_MUON * rate, weight_decay=0.0)
             self.optimizers.append(muon)
         self.schedules = [OneCycleLR(one, one.defaults["lr"], total_steps=steps + 1) for one in self.optimizers]
 
@@ -47,7 +48,7 @@ class Descent:
             parameter.grad = None
         loss.backward()
         clip_grad_norm_(self.parameters, 1.0)
-        for matrix, weight in zip(self.matrices, self.weights, strict=True):
+        for matrix, weight in zip(self.views, self.weights, strict=True):
             matrix.grad = None if weight.grad is None else weight.grad.view_as(matrix)
         for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
             optimizer.step()

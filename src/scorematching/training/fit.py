@@ -81,7 +81,8 @@ def fit(
         offset: With ``gain``, the pixel value of no light at all.
         model: ``"foe"``, a field of experts; ``"pot"``, a product of Student-t on whitened patches; ``"deep"``, a
             convolutional network, which denoises best and learns slowest.
-        filters: Number of experts, or channels. By default 24 for ``"foe"``, 128 for ``"pot"``, 64 for ``"deep"``.
+        filters: Number of experts, of each octave, or channels. By default 24 for ``"foe"``, 128 for ``"pot"``, 64 for
+            ``"deep"``.
         size: Side of a filter or patch. By default 5 for ``"foe"``, 8 for ``"pot"``, 3 for ``"deep"``.
         depth: Convolutions of a deep prior. By default 6.
         octaves: Of a field of experts: at how many scales it sees the picture, each half as fine as the one before. By
