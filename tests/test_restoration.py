@@ -203,7 +203,7 @@ def test_bad_factors(photograph: np.ndarray, prior: sm.Prior) -> None:
 def test_a_thorough_denoising_is_the_mean_over_turns_and_mirrorings(prior: sm.Prior, method: str) -> None:
     """So that it turns with the picture, as a single one does not."""
     prior.energy.convolutions[0].weight.data += 0.1 * torch.randn(prior.energy.convolutions[0].weight.shape)
-    noisy = np.random.default_rng(0).random((24, 30, 3)).astype(np.float32)
+    noisy = np.random.default_rng(0).random((24, 32, 3)).astype(np.float32)
     told: list[tuple[int, int]] = []
     found = sm.denoise(noisy, 0.1, prior, peak=1.0, method=method, thorough=True)
     turns = [(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]

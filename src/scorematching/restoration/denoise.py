@@ -122,9 +122,8 @@ def _over_turns(
     for number in range(8):
         quarters = number % 4
         turned = torch.rot90(y, quarters, (2, 3))
-        x = once(
-            (turned if number < 4 else turned.flip(3)).contiguous(), level, share(progress, number, number + 1, parts=8)
-        )
+        turned = (turned if number < 4 else turned.flip(3)).contiguous()
+        x = once(turned, level, share(progress, number, number + 1, parts=8))
         total += torch.rot90(x if number < 4 else x.flip(3), -quarters, (2, 3))
     return total / 8
 
