@@ -16,7 +16,7 @@ from scorematching.images import find_images, to_planes
 
 
 def training(
-    pictures: Annotated[Path, typer.Argument(help="Folder of clean grey pictures; noise is added to them once.")],
+    pictures: Annotated[Path, typer.Argument(help="Folder of clean pictures; noise is added to them once.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the prior.")],
     own: Annotated[
         tuple[float, float], typer.Option(help="Lowest and highest level of the pictures' noise, each its own; 0-255.")
@@ -25,6 +25,7 @@ def training(
     channels: int = 64,
     depth: int = 6,
     blind: bool = False,
+    colour: Annotated[bool, typer.Option(help="Learn colours together; by default grey is learned.")] = False,
     steps: int = 6000,
     batch: int = 16,
     crop: int = 40,
@@ -36,7 +37,7 @@ def training(
     Noise is drawn once for each picture, and the clean ones are used for nothing but the true PSNR that is printed.
     """
     console.print(machine(), soft_wrap=True, highlight=False)
-    clean = [to_planes(sm.read_image(path)).data[0, 0].numpy() for path in find_images([pictures])]
+    clean = [_read(path, colour) for path in find_images([pictures])]
     random = np.random.default_rng(seed)
     levels = np.exp(random.uniform(np.log(own[0]), np.log(own[1]), len(clean))) / 255
     noisy = [(x + s * random.standard_normal(x.shape)).astype(np.float32) for x, s in zip(clean, levels, strict=True)]
@@ -51,6 +52,7 @@ def training(
             filters=channels,
             depth=depth,
             blind=blind,
+            colour=colour,
             highest=None if highest is None else highest / 255,
             steps=steps,
             batch=batch,
@@ -68,3 +70,9 @@ def training(
         f"{result.psnr:.2f} dB on held-out pictures",
         highlight=False,
     )
+
+
+def _read(path: Path, colour: bool) -> np.ndarray:
+    """A picture, (H, W, 3), or the mean of its channels, (H, W), white at 1."""
+    planes = to_planes(sm.read_image(path)).data[:, 0]
+    return (planes.permute(1, 2, 0) if colour else planes.mean(0)).numpy()

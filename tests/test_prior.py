@@ -14,6 +14,7 @@ from scorematching.prior import DeepPrior, build_prior
 from scorematching.training.checkpoint import write_tensors
 
 KINDS = {"foe": {}, "foe, two octaves": {"octaves": 2}, "pot": {}, "deep": {"depth": 2}}
+KINDS["deep, colours"] = {"depth": 2, "colours": 3}
 
 
 @pytest.fixture(params=KINDS)
@@ -22,7 +23,7 @@ def double(request: pytest.FixtureRequest, info: sm.PriorInfo) -> sm.Prior:
 
 
 def test_the_gradient_is_that_of_the_energy(double: sm.Prior) -> None:
-    planes = torch.rand(2, 1, 11, 14, dtype=torch.float64, requires_grad=True)
+    planes = torch.rand(2, double.info.colours, 11, 14, dtype=torch.float64, requires_grad=True)
     energies, gradient = double.energy_and_gradient(planes)
     padded = double._padded(planes) / double.info.unit
     value = double._energy(padded)
@@ -31,14 +32,14 @@ def test_the_gradient_is_that_of_the_energy(double: sm.Prior) -> None:
 
 
 def test_the_score_is_that_of_the_padded_picture(double: sm.Prior) -> None:
-    planes, m = torch.rand(2, 1, 12, 13, dtype=torch.float64), double.margin
+    planes, m = torch.rand(2, double.info.colours, 12, 13, dtype=torch.float64), double.margin
     padded = double._padded(planes).requires_grad_()
     (slope,) = torch.autograd.grad(double._energy(padded / double.info.unit).sum(), padded)
     torch.testing.assert_close(double.score(planes), -slope[..., m : m + 12, m : m + 13], rtol=1e-9, atol=1e-9)
 
 
 def test_tiles_have_no_seams(double: sm.Prior) -> None:
-    planes = torch.rand(1, 1, 50, 41, dtype=torch.float64)
+    planes = torch.rand(1, double.info.colours, 50, 41, dtype=torch.float64)
     whole = double.score(planes)
     double.tile = 16
     torch.testing.assert_close(double.score(planes), whole, rtol=1e-12, atol=1e-10)
@@ -50,13 +51,13 @@ def test_tiles_have_no_seams(double: sm.Prior) -> None:
 
 def test_the_energy_map_adds_up_to_the_energy(double: sm.Prior) -> None:
     """But for the places beyond the border: none of them has any energy where the picture is flat all around."""
-    planes = torch.full((2, 1, 41, 50), 0.5, dtype=torch.float64)
-    planes[:, :, 18:24, 20:26] += torch.rand(2, 1, 6, 6, dtype=torch.float64)
+    planes = torch.full((2, double.info.colours, 41, 50), 0.5, dtype=torch.float64)
+    planes[:, :, 18:24, 20:26] += torch.rand(2, double.info.colours, 6, 6, dtype=torch.float64)
     if isinstance(double, DeepPrior):
         double.constrain()
     energies, _ = double.energy_and_gradient(planes)
     here = double.energy_map(planes)
-    assert here.shape == planes.shape
+    assert here.shape == planes[:, :1].shape
     torch.testing.assert_close(here.sum((1, 2, 3)), energies, rtol=1e-9, atol=1e-9)
 
 
@@ -64,7 +65,7 @@ def test_the_energy_map_is_centred(double: sm.Prior) -> None:
     """One pixel that differs gives energy to the places around it: as far to the left as to the right."""
     if isinstance(double, DeepPrior):
         double.constrain()
-    planes = torch.full((1, 1, 30, 32), 0.5, dtype=torch.float64)
+    planes = torch.full((1, double.info.colours, 30, 32), 0.5, dtype=torch.float64)
     planes[..., 15, 12] = 1
     rows, columns = (double.energy_map(planes)[0, 0] > 1e-9).nonzero().T
     block = (15 - 15 % double.block, 12 - 12 % double.block)
@@ -96,7 +97,7 @@ def test_a_file_comes_back(double: sm.Prior, tmp_path: Path) -> None:
     sm.save_prior(prior, tmp_path / "p.safetensors")
     back = sm.load_prior(tmp_path / "p.safetensors")
     assert back.info == prior.info
-    planes = torch.rand(1, 1, 13, 12)
+    planes = torch.rand(1, double.info.colours, 13, 12)
     assert torch.equal(back.score(planes), prior.score(planes))
     assert [p.name for p in tmp_path.iterdir()] == ["p.safetensors"]
 

@@ -113,7 +113,7 @@ def test_pages_are_pictures_to_learn_from(stack: Path, monkeypatch: pytest.Monke
         pictures = open_pictures(stack)
         assert [planes[0].name for planes in pictures] == ["stack.tif page 1", "stack.tif page 2", "stack.tif page 3"]
         for planes, page in zip(pictures, PAGES, strict=True):
-            np.testing.assert_allclose(planes[0].pixels().numpy() * 255, page, atol=1e-4)
+            np.testing.assert_allclose(planes[0].pixels()[0].numpy() * 255, page, atol=1e-4)
     assert sm.fit(stack, sigma=9, noisy=True, size=3, filters=4, steps=2, crop=8).prior.info.data.startswith("3 noisy")
 
 

@@ -18,7 +18,7 @@ _FIRST, _SECOND, _LAST = 0.3, 0.3, 0.1
 
 
 class DeepField(Graph):
-    """Deep convolutional energy ``E(x) = 1/2 |N(x)|^2`` of grey pictures of any size.
+    """Deep convolutional energy ``E(x) = 1/2 |N(x)|^2`` of pictures of any size, grey or of several colours.
 
     ``N`` sees blocks of 2 x 2 pixels as channels. Behind the first convolution there are residual blocks of two
     convolutions each, with SiLU before every one; the last one has as many channels as a block has pixels. The
@@ -29,6 +29,7 @@ class DeepField(Graph):
         depth: Convolutions on the longest way, an even number of 2 or more.
         size: Side of a filter in blocks, odd.
         seed: Of the random start.
+        colours: Of a pixel: 1 for grey pictures, 3 for red, green and blue.
 
     Raises:
         ValueError: A size is out of its range.
@@ -41,13 +42,13 @@ class DeepField(Graph):
     #: Side of a block in pixels.
     BLOCK = 2
 
-    def __init__(self, channels: int = 64, depth: int = 6, size: int = 3, seed: int = 0) -> None:
-        if channels < 1 or depth < 2 or depth % 2 or size < 1 or size % 2 == 0:
+    def __init__(self, channels: int = 64, depth: int = 6, size: int = 3, seed: int = 0, colours: int = 1) -> None:
+        if min(channels, colours) < 1 or depth < 2 or depth % 2 or size < 1 or size % 2 == 0:
             raise ValueError(
-                "expected channels, an even depth of 2 or more and an odd size, got "
-                f"channels {channels}, depth {depth} and size {size}"
+                "expected channels, colours, an even depth of 2 or more and an odd size, got "
+                f"channels {channels}, colours {colours}, depth {depth} and size {size}"
             )
-        inside, count = self.BLOCK**2, depth // 2 - 1
+        inside, count = colours * self.BLOCK**2, depth // 2 - 1
         edges: list[tuple[str, Layer, str]] = [
             ("x", PixelUnshuffle(self.BLOCK), "pixels"),
             ("pixels", Conv2d(inside, channels, size), "h0"),

@@ -1,4 +1,4 @@
-"""Photographs that ship inside scikit-image and scikit-learn, in grey, white at 1. Nothing is downloaded."""
+"""Photographs that ship inside scikit-image and scikit-learn, white at 1. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ HELD_OUT = ("astronaut", "camera", "chelsea")
 
 
 def training_photographs() -> list[np.ndarray]:
-    """The photographs to train on, each (H, W), float32."""
+    """The photographs to train on, in grey, each (H, W), float32."""
     return [_load(name) for name in TRAINING]
 
 
-def held_out_photograph(name: str) -> np.ndarray:
-    """One of ``HELD_OUT``, (H, W), float32.
+def held_out_photograph(name: str, colour: bool = False) -> np.ndarray:
+    """One of ``HELD_OUT`` in grey, (H, W), or in red, green and blue, (H, W, 3); float32.
 
     Raises:
         ValueError: It is not one of them.
@@ -29,11 +29,11 @@ def held_out_photograph(name: str) -> np.ndarray:
     """
     if name not in HELD_OUT:
         raise ValueError(f"expected one of {', '.join(HELD_OUT)}, got {name!r}")
-    return _load(name)
+    return _load(name, colour)
 
 
-def _load(name: str) -> np.ndarray:
+def _load(name: str, colour: bool = False) -> np.ndarray:
     image = load_sample_image(name) if name.endswith(".jpg") else getattr(data, name)()
     image = image[0] if isinstance(image, tuple) else image  # of the stereo pair, the left one
-    grey = color.rgb2gray(image) if image.ndim == 3 else image / 255
-    return grey.astype(np.float32)
+    pixels = color.rgb2gray(image) if image.ndim == 3 and not colour else image / 255
+    return pixels.astype(np.float32)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from scorematching.fields import FieldsOfExperts
+from scorematching.images import to_planes
 from scorematching.models import PoT
 from scorematching.photographs import held_out_photograph
 from scorematching.prior import Prior, place
@@ -27,8 +28,9 @@ _WITH_EXPERTS = (FieldsOfExperts, PoT)
 
 
 def photograph_for(prior: Prior, seed: int) -> np.ndarray:
-    """A held-out photograph, with noise where the prior is one of noisy pictures: (H, W), white at 1."""
-    clean = held_out_photograph("camera")
+    """A held-out photograph, with noise where the prior is one of noisy pictures: (H, W) or (H, W, 3), white at 1."""
+    colour = prior.info.colours > 1
+    clean = held_out_photograph("chelsea" if colour else "camera", colour)
     noise = np.random.default_rng(seed).normal(0, prior.level if prior.info.sigma else 0, clean.shape)
     return (clean + noise).astype(np.float32)
 
@@ -39,8 +41,8 @@ def draw_prior(prior: Prior, path: str | Path, picture: np.ndarray, samples: Ten
     Args:
         prior: A prior.
         path: A ``.png``.
-        picture: Whose energy is mapped: (H, W), white at 1.
-        samples: Of the prior, planes (N, 1, h, w).
+        picture: Whose energy is mapped: (H, W), or (H, W, 3) for a prior of colours, white at 1.
+        samples: Of the prior, (N, C, h, w).
 
     Raises:
         ValueError: The path does not end in ``.png``, or the picture is too small for the prior.
@@ -69,9 +71,10 @@ def draw_prior(prior: Prior, path: str | Path, picture: np.ndarray, samples: Ten
 
 def _draw_filters(axes: Axes, prior: Prior) -> None:
     filters = prior.filters.detach().cpu().numpy()
-    scaled = [one / max(np.abs(one).max(), 1e-12) for one in filters]
-    axes.imshow(_sheet(scaled, gap=1), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
-    count, size, _ = filters.shape
+    scaled = [0.5 + 0.5 * one / max(np.abs(one).max(), 1e-12) for one in filters]
+    sheet = _sheet([one if one.ndim == 2 else np.moveaxis(one, 0, 2) for one in scaled], gap=1)
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    count, size = len(filters), filters.shape[-1]
     set_caption(axes, f"{count} filters of {size} x {size}, each scaled")
     axes.set_axis_off()
 
@@ -125,8 +128,8 @@ def _experts(prior: Prior) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _draw_energy(axes: Axes, prior: Prior, picture: np.ndarray) -> None:
-    plane = place(torch.from_numpy(picture)[None, None], prior, None)
-    energy = prior.energy_map(plane)[0, 0].cpu().numpy()
+    planes = place(to_planes(picture, peak=1.0).data, prior, None)
+    energy = prior.energy_map(prior.seen(planes))[0, 0].cpu().numpy()
     low, high = np.percentile(energy, (0.5, 99.5))
     drawn = axes.imshow(energy, cmap="magma", vmin=low, vmax=high, interpolation="nearest")
     set_caption(axes, f"its energy: {energy.mean():.3g} a pixel")
@@ -139,16 +142,21 @@ def _draw_samples(axes: Axes, prior: Prior, samples: Tensor) -> None:
     if prior.info.sigma:
         pictures = torch.stack([samples, tweedie(samples, prior.level, prior)], 1).flatten(0, 1)
         caption = "samples, and the same denoised"
-    low, high = torch.quantile(pictures.flatten(1), torch.tensor([0.005, 0.995]).to(pictures), dim=1)[:, :, None, None]
-    scaled = (pictures[:, 0] - low) / (high - low).clamp_min(1e-12)
+    low, high = torch.quantile(pictures.flatten(1), torch.tensor([0.005, 0.995]).to(pictures), dim=1)[
+        ..., None, None, None
+    ]
+    scaled = ((pictures - low) / (high - low).clamp_min(1e-12)).permute(0, 2, 3, 1).squeeze(3)
     show_picture(axes, _sheet(list(scaled.cpu().numpy()), gap=2), caption)
 
 
 def _sheet(pictures: Sequence[np.ndarray], gap: int) -> np.ndarray:
-    """Pictures of one shape as a square, with empty pixels between them."""
+    """Pictures of one shape, (h, w) or (h, w, 3), as a square, with empty pixels between them."""
     columns = int(np.ceil(np.sqrt(len(pictures))))
-    height, width = (n + gap for n in pictures[0].shape)
-    sheet = np.full((-(-len(pictures) // columns) * height + gap, columns * width + gap), np.nan)
+    height, width = (n + gap for n in pictures[0].shape[:2])
+    colours = pictures[0].shape[2:]
+    sheet = np.full((-(-len(pictures) // columns) * height + gap, columns * width + gap, *colours), 1.0)
+    if not colours:
+        sheet[:] = np.nan  # nothing is drawn there
     for i, one in enumerate(pictures):
         top, left = i // columns * height + gap, i % columns * width + gap
         sheet[top : top + one.shape[0], left : left + one.shape[1]] = one
@@ -156,8 +164,9 @@ def _sheet(pictures: Sequence[np.ndarray], gap: int) -> np.ndarray:
 
 
 def _power(prior: Prior) -> Tensor:
-    """The power of each filter at each frequency: (K, 64, 64), frequency 0 first."""
-    return torch.fft.fft2(prior.filters.detach().cpu(), s=(64, 64)).abs().square()
+    """The power of each filter at each frequency, of all its colours: (K, 64, 64), frequency 0 first."""
+    filters = prior.filters.detach().cpu()
+    return torch.fft.fft2(filters, s=(64, 64)).abs().square().reshape(len(filters), -1, 64, 64).sum(1)
 
 
 def _mean_frequency(prior: Prior) -> np.ndarray:

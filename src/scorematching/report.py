@@ -69,7 +69,7 @@ def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) 
 
 
 def show_picture(axes: Axes, picture: np.ndarray, caption: str) -> None:
-    """A grey picture, white at 1, under its caption."""
+    """A picture, grey or (H, W, 3), white at 1, under its caption."""
     axes.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     set_caption(axes, caption)
     axes.set_axis_off()

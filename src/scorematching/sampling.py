@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from scorematching.curvature.stochastic import draw
 from scorematching.derivatives import score
 from scorematching.prior import Prior
+from scorematching.progress import Step
 from scorematching.validation import check_data, check_positive, energies
 
 
@@ -43,7 +44,7 @@ def langevin(
     step_size: float,
     metropolis: bool = False,
     generator: torch.Generator | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Step | None = None,
 ) -> Samples:
     """Draw samples by Langevin dynamics, ``x <- x + (eps / 2) grad log p(x) + sqrt(eps) n``, ``n`` being normal.
 
@@ -52,14 +53,14 @@ def langevin(
     to the rounding of the energies (MALA, Roberts & Tweedie 1996). Some 0.6 of the moves should be made: take a
     smaller ``eps`` for more of them.
 
-    Of a :class:`scorematching.Prior` planes are sampled, by ``energy_and_gradient``, each given its mean, which stays:
+    Of a :class:`scorematching.Prior` pictures are sampled, by ``energy_and_gradient``, each with the mean that it has:
     brightness bears little energy or none. An energy of noisy pictures need not be bounded below; so start near such
     pictures, with noise of ``prior.level``, take so many steps and no more, and look at what comes.
 
     Args:
         target: An energy or a prior: any module counts as one. What else can be called is a score, of data to their
             own shape.
-        start: Where the chains begin, shape (N, ...); of a prior planes, (N, 1, H, W), white at 1.
+        start: Where the chains begin, shape (N, ...); of a prior pictures, (N, C, H, W), white at 1.
         steps: How many, 0 or more.
         step_size: ``eps``, the variance of the noise in one step, in units of ``x`` squared.
         metropolis: Whether to correct the moves, which takes an energy.

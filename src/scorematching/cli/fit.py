@@ -80,6 +80,9 @@ def fit(
         bool,
         typer.Option("--blind", help="Deep: let the prior expect less noise than it is told, as in clipped blacks."),
     ] = False,
+    colour: Annotated[
+        bool, typer.Option("--colour", help="Deep: learn red, green and blue together; for colour pictures only.")
+    ] = False,
     highest: Annotated[
         float | None,
         typer.Option("--highest", help="Deep: add noise to the pictures, up to this level, and serve all levels."),
@@ -137,6 +140,7 @@ def fit(
                 expert=cast(ExpertName | None, expert),
                 normed=normed,
                 blind=blind,
+                colour=colour,
                 highest=highest,
                 lam=lam,
                 steps=steps,

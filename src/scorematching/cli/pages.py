@@ -11,9 +11,10 @@ import numpy as np
 import scorematching as sm
 from scorematching.cli.common import step_bar
 from scorematching.images import count_pages
+from scorematching.progress import Step
 
 #: A page and its number, and what to call with the steps done and their number; gives the page as it shall be.
-Restoration = Callable[[np.ndarray, int, Callable[[int, int], None]], np.ndarray]
+Restoration = Callable[[np.ndarray, int, Step], np.ndarray]
 
 
 def restore_file(source: Path, target: Path, restore: Restoration, title: str, factor: int = 1) -> tuple[int, ...]:

@@ -70,8 +70,8 @@ def show(
     check_target(target)
     if picture is not None:
         check_not_source(target, picture)
-    subject = photograph_for(model, seed) if picture is None else _middle(sm.read_image(picture), white)
-    if min(subject.shape) < model.least:
+    subject = photograph_for(model, seed) if picture is None else _middle(picture, white, model)
+    if min(subject.shape[:2]) < model.least:
         raise ValueError(f"{picture} is too small: this prior takes {model.least} or more pixels in height and width")
     _describe(model)
     samples = _sample(model, steps, seed) if steps else None
@@ -92,6 +92,7 @@ def _describe(model: sm.Prior) -> None:
     if info.model == "deep":
         sizes = f"{info.depth} layers of {info.filters} channels, {sum(p.numel() for p in model.parameters())} weights"
     rows = {
+        "pictures": "in red, green and blue" if info.colours > 1 else "grey",
         "model": models[info.model],
         "experts": sizes,
         "noise": f"sigma {low if low == high else f'{low} to {high}'} on the 0-255 scale" if info.sigma else "none",
@@ -104,20 +105,23 @@ def _describe(model: sm.Prior) -> None:
     console.print(table)
 
 
-def _middle(image: np.ndarray, white: float | None) -> np.ndarray:
-    """The middle of a picture in grey, (H, W), white at 1."""
-    plane = to_planes(image, white).data.mean((0, 1)).numpy()
+def _middle(path: Path, white: float | None, model: sm.Prior) -> np.ndarray:
+    """The middle of a picture, (H, W, 3) for a prior of colours, else grey, (H, W); white at 1."""
+    planes = to_planes(sm.read_image(path), white).data[:, 0]
+    if model.info.colours not in (1, len(planes)):
+        raise ValueError(f"{path} is grey, and this prior is one of pictures in red, green and blue")
     rows, columns = (
-        slice((n - min(n, m)) // 2, (n + min(n, m)) // 2) for n, m in zip(plane.shape, _LARGEST, strict=True)
+        slice((n - min(n, m)) // 2, (n + min(n, m)) // 2) for n, m in zip(planes.shape[1:], _LARGEST, strict=True)
     )
-    return plane[rows, columns]
+    middle = planes[:, rows, columns]
+    return (middle.mean(0) if model.info.colours == 1 else middle.permute(1, 2, 0)).numpy()
 
 
 def _sample(model: sm.Prior, steps: int, seed: int) -> torch.Tensor:
     """Samples of a prior, planes of their middle, which the mirrored border does not bear on."""
     generator, m = torch.Generator().manual_seed(seed), model.margin
     count, side = 2 if model.info.sigma else 4, _SIDE + 2 * m  # four make a square, as two do with the same denoised
-    start = 0.5 + model.level * torch.randn(count, 1, side, side, generator=generator)
+    start = 0.5 + model.level * torch.randn(count, model.info.colours, side, side, generator=generator)
     with step_bar("sampling") as bar:
         samples = sm.langevin(
             model,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -13,10 +13,14 @@ from scorematching.compiling import run
 from scorematching.graph import Graph
 from scorematching.layers import Sum
 from scorematching.prior.info import PriorInfo
+from scorematching.progress import Step
 
 
 class Prior(nn.Module, ABC):
-    """An energy of pictures, ``p(x) ∝ exp(-E(x))``. Pictures are planes: (N, 1, H, W), black 0, white 1.
+    """An energy of pictures, ``p(x) ∝ exp(-E(x))``. Pictures are (N, C, H, W), black 0, white 1.
+
+    Grey ones have one channel; of colour pictures a grey prior takes the channels for pictures of their own, and one of
+    colours sees them together (:meth:`seen`).
 
     Attributes:
         info: What it is and where it came from.
@@ -37,27 +41,27 @@ class Prior(nn.Module, ABC):
     @property
     @abstractmethod
     def filters(self) -> Tensor:
-        """The filters as they meet the picture, (K, n, n)."""
+        """The filters as they meet the picture, (K, n, n), or (K, 3, n, n) of colours."""
 
     @abstractmethod
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The score matching loss on crops of pictures with ``info.lam``, a pixel, in units of ``info.unit``.
 
         Args:
-            crops: Shape (N, 1, H, W).
+            crops: Shape (N, C, H, W).
             generator: What random probes are drawn with, where there are any.
         """
 
     @abstractmethod
     def _places(self, planes: Tensor) -> Tensor:
-        """What each place adds to the energy of padded planes, in units of ``info.unit``: (N, 1, H, W) to (N, h, w).
+        """What each place adds to the energy of padded planes, in units of ``info.unit``: (N, C, H, W) to (N, h, w).
 
         A place is where a filter, a patch or the network can be laid: one a pixel, or a block.
         """
 
     @abstractmethod
     def _gradient(self, planes: Tensor) -> Tensor:
-        """Its gradient, (N, 1, H, W)."""
+        """Its gradient, (N, C, H, W)."""
 
     def fit_preprocessing(self, crops: Tensor) -> None:
         """Set what is estimated from the data before the training; nothing by default."""
@@ -78,18 +82,16 @@ class Prior(nn.Module, ABC):
         """
         return self.info.levels[0] or self.info.unit
 
-    def score(
-        self, planes: Tensor, contrast: float = 1.0, progress: Callable[[int, int], None] | None = None
-    ) -> Tensor:
-        """``grad log p`` of each plane given its mirrored surroundings: (N, 1, H, W), in tiles and without seams.
+    def score(self, planes: Tensor, contrast: float = 1.0, progress: Step | None = None) -> Tensor:
+        """``grad log p`` of each picture given its mirrored surroundings: (N, C, H, W), in tiles and without seams.
 
         Args:
-            planes: Shape (N, 1, H, W).
+            planes: Shape (N, C, H, W), with ``info.colours`` C.
             contrast: What they are multiplied by first.
-            progress: Called with the tiles done and their number, where there are several.
+            progress: Called with the tiles done and their number.
 
         Raises:
-            ValueError: Not of shape (N, 1, H, W), or too small.
+            ValueError: Not of that shape, or too small.
         """
         bottom, right = self._beyond(planes)
         rows = mirrored(planes.shape[2], self.margin, bottom, planes.device)
@@ -102,18 +104,18 @@ class Prior(nn.Module, ABC):
             height, width = inner.shape[2:]
             gradient = run(type(self)._gradient, self, contrast * planes[..., *near] / self.info.unit)
             inner.copy_(gradient[..., m : m + height, m : m + width] / -self.info.unit)
-            if progress is not None and len(tiles) > 1:
+            if progress is not None:
                 progress(done, len(tiles))
         return result
 
     @torch.no_grad()
     def energy_and_gradient(self, planes: Tensor) -> tuple[Tensor, Tensor]:
-        """Energies with mirrored borders, (N,), and their exact gradient by the planes, (N, 1, H, W); in tiles.
+        """Energies with mirrored borders, (N,), and their exact gradient by the planes, (N, C, H, W); in tiles.
 
         They are those at noise of :attr:`level`.
 
         Raises:
-            ValueError: Not of shape (N, 1, H, W), or too small.
+            ValueError: Not of that shape, or too small.
         """
         leaf = planes.detach().requires_grad_()
         with torch.enable_grad():
@@ -137,17 +139,34 @@ class Prior(nn.Module, ABC):
         places together, with those just beyond the border, make the energy of :meth:`energy_and_gradient`.
 
         Raises:
-            ValueError: Not of shape (N, 1, H, W), or too small.
+            ValueError: Not of that shape, or too small.
         """
         padded = self._padded(planes) / self.level
         (height, width), b, m = planes.shape[2:], self.block, self.margin
-        found = torch.empty_like(padded[..., m:, m:])
+        found = torch.empty_like(padded[:, :1, m:, m:])
         for rows, columns in self._tiles(*found.shape[2:]):
             around = padded[..., rows.start : rows.stop + m, columns.start : columns.stop + m]
             blocks = run(type(self)._places, self, around)
             found[:, 0, rows, columns] = blocks.repeat_interleave(b, 1).repeat_interleave(b, 2) / b**2
         half = m // 2  # so many places lie beyond each border
         return found[..., half : half + height, half : half + width]
+
+    def seen(self, planes: Tensor) -> Tensor:
+        """The planes of one picture, (C, 1, H, W), as the prior sees them: one by one, or together, (1, 3, H, W).
+
+        The same leads back.
+
+        Raises:
+            ValueError: It is a prior of colours, and the picture has others or none.
+        """
+        if self.info.colours == 1:
+            return planes
+        if self.info.colours not in (len(planes), planes.shape[1]):
+            raise ValueError(
+                f"this prior is one of pictures in red, green and blue, and the picture has {len(planes)} channel(s) "
+                "that differ: take one of grey pictures, such as natural-grey"
+            )
+        return planes.transpose(0, 1)
 
     @property
     def least(self) -> int:
@@ -169,9 +188,11 @@ class Prior(nn.Module, ABC):
 
     def _beyond(self, planes: Tensor) -> tuple[int, int]:
         """Mirrored pixels below and to the right; above and to the left there are ``margin``."""
-        if planes.ndim != 4 or planes.shape[1] != 1 or min(planes.shape[2:]) < self.least:
+        colours = self.info.colours
+        if planes.ndim != 4 or planes.shape[1] != colours or min(planes.shape[2:]) < self.least:
             raise ValueError(
-                f"expected planes of shape (N, 1, H, W), H and W {self.least} or more, got {tuple(planes.shape)}"
+                f"expected planes of shape (N, {colours}, H, W), H and W {self.least} or more, got "
+                f"{tuple(planes.shape)}"
             )
         bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
         return bottom, right

@@ -40,15 +40,16 @@ class DeepPrior(Prior):
     tile = 256
 
     def __init__(self, info: PriorInfo) -> None:
-        energy = DeepField(info.filters, info.depth, info.size, seed=info.seed)
+        energy = DeepField(info.filters, info.depth, info.size, seed=info.seed, colours=info.colours)
         super().__init__(info, energy.margin)
         self.energy = energy
         self._bordered = (energy.with_border(),)  # in a tuple, lest its parameters be counted twice
 
     @property
     def filters(self) -> Tensor:
-        """The filters of the first layer, (K, n, n)."""
-        return F.pixel_shuffle(self.energy.convolutions[0].weight, self.block)[:, 0]
+        """The filters of the first layer, (K, n, n), or (K, 3, n, n) of colours."""
+        filters = F.pixel_shuffle(self.energy.convolutions[0].weight, self.block)
+        return filters if self.info.colours > 1 else filters[:, 0]
 
     @property
     def matrices(self) -> list[nn.Parameter]:
@@ -71,11 +72,11 @@ class DeepPrior(Prior):
         """The loss of all pixels, by one random probe a crop, two with ``lam``, or by noise that was added to it.
 
         Args:
-            crops: Shape (N, 1, H, W).
+            crops: Shape (N, C, H, W), with ``info.colours`` C.
             generator: What the probes are drawn with.
             noise: What noise each crop carries, as a share of ``info.sigma``, (N,); all of it if not given. For a
                 share the loss is Stein's estimate of the denoiser's error, as it is for all, up to constants.
-            added: For the last M crops, (M, 1, H, W): the noise that was added to them, over its variance as a share
+            added: For the last M crops, (M, C, H, W): the noise that was added to them, over its variance as a share
                 of theirs. It takes the place of probes (:class:`scorematching.curvature.Stein`).
         """
         x, count = crops / self.info.unit, 2 if self.info.lam else 1

@@ -34,6 +34,7 @@ class PriorInfo:
         expert: What its experts are: ``"student-t"`` or ``"spline"``.
         normed: Whether its filters have zero mean and unit norm.
         levels: The lowest and the highest noise level that it was trained for; ``sigma`` twice if not given.
+        colours: Of a pixel: 1 for grey pictures; 3, red, green and blue, which deep priors can see together.
     """
 
     model: ModelName
@@ -52,6 +53,7 @@ class PriorInfo:
     expert: ExpertName = "student-t"
     normed: bool = False
     levels: tuple[float, float] = (0.0, 0.0)
+    colours: int = 1
 
     def __post_init__(self) -> None:
         if self.model not in get_args(ModelName):
@@ -82,6 +84,8 @@ class PriorInfo:
         told = (self.octaves, self.expert, self.normed)
         if self.model != "foe" and told != (1, "student-t", False):
             raise ValueError(f"octaves, expert and normed are for 'foe', got {told} for {self.model!r}")
+        if self.colours not in ((1, 3) if self.model == "deep" else (1,)):
+            raise ValueError(f"colours must be 1, or 3 of a deep prior, got {self.colours!r} for {self.model!r}")
 
     def _check_levels(self) -> None:
         levels = (self.sigma, self.sigma) if tuple(self.levels) == (0.0, 0.0) else tuple(self.levels)

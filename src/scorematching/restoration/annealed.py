@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from scorematching.prior import Prior
+from scorematching.progress import Step
 from scorematching.restoration.colour import posterior_mean
 from scorematching.restoration.map import posterior_energy
 from scorematching.restoration.operators import LinearOperator
@@ -29,7 +28,7 @@ def annealed(
     start: Tensor,
     steps: int = 20,
     generator: torch.Generator | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Step | None = None,
 ) -> Tensor:
     """Stochastic ascent of a posterior that is smoothed less and less (Kadkhodaie & Simoncelli 2021).
 

@@ -1,14 +1,15 @@
-"""Colour pictures by priors of grey ones: luminance and two colour differences, whose noise is as white as it was."""
+"""Colour pictures: by priors of colours, or of grey pictures by luminance and colour differences."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from scorematching.prior import Prior
-from scorematching.restoration.progress import Step, share
+from scorematching.progress import Step, share
 from scorematching.restoration.tweedie import tweedie
 
 #: Of an orthonormal basis of colours the first is grey: white has the value sqrt(3) there.
@@ -37,13 +38,24 @@ def distinct(planes: Tensor) -> Tensor:
     return planes[:1] if bool((planes == planes[:1]).all()) else planes
 
 
-def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Step | None = None) -> Tensor:
-    """Tweedie's formula for the planes of one picture, (C, 1, H, W): colours by luminance and colour differences.
+def is_coloured(image: np.ndarray) -> bool:
+    """Whether a picture has red, green and blue, and they are not the same.
 
-    A prior of pictures serves both: the differences are pictures of little contrast.
+    Example:
+        >>> is_coloured(np.zeros((4, 5, 3))), is_coloured(np.eye(3)[None])
+        (False, True)
     """
-    if len(y) != 3:
-        return tweedie(y, sigma, prior, progress)
+    return image.ndim == 3 and image.shape[2] > 2 and bool((image[..., 1:3] != image[..., :1]).any())
+
+
+def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Step | None = None) -> Tensor:
+    """Tweedie's formula for the planes of one picture, (C, 1, H, W), colours together.
+
+    A prior of grey pictures sees luminance and colour differences, whose noise is as white and of the same level: the
+    differences are pictures of little contrast.
+    """
+    if prior.info.colours > 1 or len(y) != 3:
+        return prior.seen(tweedie(prior.seen(y), sigma, prior, progress))
     mixed = opponent(y)
     luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, share(progress, 0, 1, parts=3))
     differences = tweedie(mixed[1:], sigma, prior, share(progress, 1, 3, parts=3))

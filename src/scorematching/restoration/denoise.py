@@ -12,11 +12,11 @@ from torch import Tensor
 
 from scorematching.images import Stabilizer, camera_noise, from_planes, to_planes
 from scorematching.prior import Prior, place
+from scorematching.progress import Step, share
 from scorematching.restoration.clipping import ends_cut, unclipped
 from scorematching.restoration.colour import distinct, posterior_mean
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import Identity
-from scorematching.restoration.progress import Step, share
 
 Method = Literal["auto", "tweedie", "map"]
 
@@ -68,7 +68,7 @@ def denoise(
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         seed: Of what is drawn for pixels that were cut off.
         device: Where to compute; by default where the prior is. The prior is moved there.
-        progress: Called with the steps done and their (largest) number, where it takes several.
+        progress: Called with the steps done and their (largest) number.
 
     Returns:
         The denoised picture, with the shape, type and range of ``image``.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from scorematching.prior import Prior
+from scorematching.progress import Step
 from scorematching.restoration.operators import LinearOperator
 
 #: Of white: an iteration that changes no pixel by more is the last.
@@ -22,21 +22,21 @@ def maximum_a_posteriori(
     prior: Prior,
     start: Tensor,
     steps: int = 30,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Step | None = None,
 ) -> Tensor:
-    """The most probable pictures near ``start`` behind observations with Gaussian noise; never less so than ``start``.
+    """The most probable picture near ``start`` behind an observation with Gaussian noise; never less so than ``start``.
 
     Args:
-        observed: ``y``, planes (N, 1, H', W'), white at 1.
+        observed: ``y``, planes of one picture, (C, 1, H', W'), white at 1.
         operator: ``A``, with its adjoint.
         sigma: Standard deviation of the noise in ``y``, white being 1.
         prior: ``E``.
-        start: First guess of ``x``, planes (N, 1, H, W).
+        start: First guess of ``x``, planes (C, 1, H, W).
         steps: Iterations of L-BFGS at most; it stops where nothing changes any more.
         progress: Called with the iterations done and ``steps``.
 
     Returns:
-        ``x``, planes (N, 1, H, W).
+        ``x``, planes (C, 1, H, W).
     """
     x = start.clone(memory_format=torch.contiguous_format).requires_grad_()
     optimizer = torch.optim.LBFGS(
@@ -70,6 +70,6 @@ def posterior_energy(
 ) -> tuple[float, Tensor]:
     """``|A x - y|^2 / (2 sigma^2) + E(x + noise)`` of all planes, and its gradient; arguments as above."""
     rest = operator(x) - observed
-    energies, gradient = prior.energy_and_gradient(x + noise)
+    energies, gradient = prior.energy_and_gradient(prior.seen(x + noise))
     value = float((0.5 / sigma**2) * rest.double().square().sum() + energies.double().sum())
-    return value, operator.adjoint(rest) / sigma**2 + gradient
+    return value, operator.adjoint(rest) / sigma**2 + prior.seen(gradient)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from scorematching.images import from_planes, to_planes
 from scorematching.prior import Prior, place
+from scorematching.progress import Step
 from scorematching.restoration.annealed import annealed, knows_levels
 from scorematching.restoration.colour import distinct
 from scorematching.restoration.map import maximum_a_posteriori
@@ -36,7 +36,7 @@ def restore(
     seed: int = 0,
     peak: float | None = None,
     device: str | torch.device | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Step | None = None,
 ) -> np.ndarray:
     """The picture behind a linear observation: one that is probable and explains it.
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from scorematching.prior import Prior
+from scorematching.progress import Step
 
 
-def tweedie(y: Tensor, sigma: float, prior: Prior, progress: Callable[[int, int], None] | None = None) -> Tensor:
+def tweedie(y: Tensor, sigma: float, prior: Prior, progress: Step | None = None) -> Tensor:
     """Tweedie's formula for planes: ``x = y + sigma^2 grad log p(y)``; see :func:`scorematching.denoise`.
 
     Args:
         y: Shape (N, 1, H, W).
         sigma: Standard deviation of the noise, white being 1.
         prior: One of noisy pictures; at another level than its own the contrast is rescaled.
-        progress: Called with the tiles done and their number, where there are several.
+        progress: Called with the tiles done and their number.
 
     Raises:
         ValueError: The prior is one of clean pictures.

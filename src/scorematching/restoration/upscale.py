@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,6 +9,7 @@ from torch import Tensor
 
 from scorematching.images import to_planes
 from scorematching.prior import Prior
+from scorematching.progress import Step
 from scorematching.restoration.operators import BicubicDownsampling
 from scorematching.restoration.restore import RestorationMethod, restore
 
@@ -26,7 +25,7 @@ def upscale(
     seed: int = 0,
     peak: float | None = None,
     device: str | torch.device | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Step | None = None,
 ) -> np.ndarray:
     """Enlarge a picture: :func:`restore` with bicubic down-sampling, from the bicubic interpolation on.
 

@@ -25,11 +25,11 @@ class Crops(NamedTuple):
     """A batch of crops.
 
     Attributes:
-        pixels: Shape (N, 1, H, W).
+        pixels: Shape (N, C, H, W).
         noise: What noise each carries, as a share of the level that the energy is told: shape (N,), all 1 unless the
             training is a blind one.
         added: The noise that was added to the last M of them, over the share that it has of their noise's variance:
-            shape (M, 1, H, W).
+            shape (M, C, H, W).
     """
 
     pixels: Tensor
@@ -114,15 +114,15 @@ class CropStream:
             pixels.append(crop)
             noise.append(share)
         shares = torch.tensor(noise, dtype=torch.float32)
-        stack, known = torch.stack(pixels)[:, None], torch.stack(added)[:, None] if added else torch.zeros(0)
+        stack, known = torch.stack(pixels), torch.stack(added) if added else torch.zeros(0)
         by_crop = shares[:, None, None, None]
         return Crops(by_crop * stack, shares, by_crop[self.own :] * known if added else known)
 
     def _cut(self, plane: Plane, random: np.random.Generator) -> Tensor:
         """A crop as the plane has it."""
         top, left = (int(random.integers(n - self.crop + 1)) for n in plane.shape)
-        crop = torch.rot90(plane.crop(top, left, self.crop), int(random.integers(4)))
-        return crop.flip(0) if random.integers(2) else crop
+        crop = torch.rot90(plane.crop(top, left, self.crop), int(random.integers(4)), (1, 2))
+        return crop.flip(1) if random.integers(2) else crop
 
     def _level(self, plane: Plane, random: np.random.Generator) -> float:
         """How much noise the crop of a plane is to have."""

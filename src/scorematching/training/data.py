@@ -32,12 +32,12 @@ MEMORY = 2 * 1024**3
 
 @dataclass(frozen=True)
 class Plane:
-    """One channel of a picture, or some rows of it: an array in memory, or a file that is read when it is asked for.
+    """Channels of a picture that are seen together, one as a rule, or some rows of them; read when they are needed.
 
     Attributes:
         source: The picture.
         name: Its name.
-        channel: Which of its channels.
+        channels: Which of its channels, C.
         shape: Height and width in pixels.
         first: The row of the picture that is row 0 here.
         peak: The picture's value of white.
@@ -51,7 +51,7 @@ class Plane:
 
     source: np.ndarray | Path
     name: str
-    channel: int
+    channels: tuple[int, ...]
     shape: tuple[int, int]
     first: int
     peak: float
@@ -62,12 +62,12 @@ class Plane:
     page: int = 0
 
     def crop(self, top: int, left: int, side: int) -> Tensor:
-        """A square of pixels, (side, side), white at ``contrast``."""
+        """A square of pixels, (C, side, side), white at ``contrast``."""
         top += self.first
         return self._seen(self._image()[top : top + side, left : left + side])
 
     def pixels(self) -> Tensor:
-        """All of it, white at ``contrast``."""
+        """All of it, (C, H, W), white at ``contrast``."""
         return self._seen(self._image()[self.first : self.first + self.shape[0]])
 
     def rows(self, start: int, stop: int) -> Plane:
@@ -75,7 +75,7 @@ class Plane:
         return replace(self, shape=(stop - start, self.shape[1]), first=self.first + start)
 
     def _seen(self, part: np.ndarray) -> Tensor:
-        data = to_planes(part, self.peak).data[self.channel, 0]
+        data = to_planes(part, self.peak).data[list(self.channels), 0]
         if self.stabilizer is not None:
             data = self.stabilizer.forward(data) if self.sigma else self.stabilizer.mean(data)
         return self.contrast * data
@@ -84,8 +84,10 @@ class Plane:
         return self.source if isinstance(self.source, np.ndarray) else read_image(self.source, self.page)
 
 
-def open_pictures(pictures: Iterable[Picture] | Picture, peak: float | None = None) -> list[list[Plane]]:
-    """The planes of all pictures, one list a picture: the channels of a colour picture are planes of their own.
+def open_pictures(
+    pictures: Iterable[Picture] | Picture, peak: float | None = None, colours: int = 1
+) -> list[list[Plane]]:
+    """The planes of all pictures, one list a picture: channels are planes of their own, or all three one.
 
     Every picture is looked at once. Files are kept in memory up to ``MEMORY`` bytes, the others read when needed. The
     pages of a stack are pictures of their own, with one value of white.
@@ -94,24 +96,26 @@ def open_pictures(pictures: Iterable[Picture] | Picture, peak: float | None = No
         pictures: Arrays, files, folders of files; or one of them. Arrays as in
             :func:`scorematching.images.to_planes`.
         peak: The value of white in all of them; by default, what their types say.
+        colours: How many channels a plane has: 1, or 3, that of a picture in red, green and blue.
 
     Raises:
         FileNotFoundError: A file or folder does not exist, or there is no picture.
         TypeError: An array is not of a known type.
-        ValueError: A file can't be read, an array has a wrong shape, or the pictures differ in their value of white.
+        ValueError: A file can't be read, an array has a wrong shape, a picture has not as many colours, or the pictures
+            differ in their value of white.
     """
     found: list[list[Plane]] = []
     kept = 0
     for item in [pictures] if isinstance(pictures, np.ndarray | str | Path) else pictures:
         if isinstance(item, np.ndarray):
-            found.append(_planes_of(item, item, f"array {len(found)}", peak))
+            found.append(_planes_of(item, item, f"array {len(found)}", peak, colours))
             continue
         for path in find_images([item]):
             white, several = find_white_of_file(path, peak), count_pages(path) > 1
             for page, image in enumerate(read_pages(path)):
                 kept += image.nbytes
                 name = f"{path.name} page {page + 1}" if several else path.name
-                found.append(_planes_of(image, image if kept <= MEMORY else path, name, white, page))
+                found.append(_planes_of(image, image if kept <= MEMORY else path, name, white, colours, page))
     if not found:
         raise FileNotFoundError("no picture was given")
     low, high = (choose((planes[0] for planes in found), key=lambda plane: plane.peak) for choose in (min, max))
@@ -124,13 +128,16 @@ def open_pictures(pictures: Iterable[Picture] | Picture, peak: float | None = No
 
 
 def _planes_of(
-    image: np.ndarray, source: np.ndarray | Path, name: str, peak: float | None, page: int = 0
+    image: np.ndarray, source: np.ndarray | Path, name: str, peak: float | None, colours: int, page: int = 0
 ) -> list[Plane]:
     white = find_white(image, peak)
     checksum = zlib.crc32(np.ascontiguousarray(image).data)
     height, width = image.shape[:2]
     count = len(to_planes(image[:1, :1], white).data)
-    return [Plane(source, name, c, (height, width), 0, white, checksum, page=page) for c in range(count)]
+    if colours > 1 and count != colours:
+        raise ValueError(f"{name} has {count} channel(s), expected red, green and blue: train on grey pictures instead")
+    groups = [tuple(range(c, c + colours)) for c in range(0, count, colours)]
+    return [Plane(source, name, group, (height, width), 0, white, checksum, page=page) for group in groups]
 
 
 def with_noise(
@@ -172,7 +179,8 @@ def _with_own_noise(planes: list[Plane], sigma: float | None, gain: float | None
         stabilizer = Stabilizer(noise, peak)
         return [replace(plane, sigma=stabilizer.level, stabilizer=stabilizer) for plane in planes]
     if sigma is None:
-        level = float(np.mean([estimate_noise(plane.pixels().numpy(), 1.0) for plane in planes]))
+        channels = [channel.numpy() for plane in planes for channel in plane.pixels()]
+        level = float(np.mean([estimate_noise(channel, 1.0) for channel in channels]))
     else:
         level = sigma / peak
     if not 0 < level < math.inf:

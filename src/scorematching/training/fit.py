@@ -50,6 +50,7 @@ def fit(
     expert: ExpertName | None = None,
     normed: bool | None = None,
     blind: bool = False,
+    colour: bool = False,
     highest: float | None = None,
     lam: float | None = None,
     steps: int = 1500,
@@ -68,7 +69,7 @@ def fit(
 
     Args:
         pictures: Arrays, picture files, folders, or one of them; grey or colour (each channel is then a picture of its
-            own).
+            own, unless ``colour``).
         sigma: Standard deviation of the noise, in the pictures' own units (0-255 for 8 bit). Noisy pictures may have
             one each; by default theirs is estimated (:func:`scorematching.images.estimate_noise`), and clean ones
             are taken as they are.
@@ -91,6 +92,8 @@ def fit(
         normed: Of a field: whether its filters have zero mean and unit norm. By default they are free.
         blind: For a deep prior: let every fourth crop have less noise than it is told, by a random factor. The
             level that it is given is then the highest that it expects, and it keeps places that have less.
+        colour: For a deep prior: learn the three channels of colour pictures together. It is then a prior of such
+            pictures only.
         highest: For a deep prior: add noise to the pictures, up to this level, in their own units. The prior then
             serves all levels from theirs on, and learns faster, noisy pictures or clean: where noise was added,
             nobody has to estimate a trace (:class:`scorematching.curvature.Stein`).
@@ -136,10 +139,13 @@ def fit(
     if compile not in (True, False, "auto"):
         raise ValueError(f"compile must be True, False or 'auto', got {compile!r}")
     _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
-    planes = open_pictures(pictures, peak)
+    if colour and model != "deep":
+        raise ValueError(f"colour is for deep priors, got model {model!r}: it learns from each channel")
+    colours = 3 if colour else 1
+    planes = open_pictures(pictures, peak, colours)
     planes, level = with_noise(planes, sigma, gain, offset) if noisy else (planes, _fresh(sigma, planes[0][0].peak))
     up_to = _highest(highest, planes[0][0].peak, level, gain)
-    info = _describe(planes, level, noisy, lam, seed, steps, up_to, **shape, model=model, blind=blind)
+    info = _describe(planes, level, noisy, lam, seed, steps, up_to, **shape, model=model, blind=blind, colours=colours)
     prior = build_prior(info)
     training, held_out = split(planes, rows=prior.least_crop)
     fresh = 0.0 if noisy else level
@@ -185,7 +191,7 @@ def _clean_held_out(
     clean: Iterable[Picture] | Picture, peak: float | None, planes: list[list[Plane]], prior: Prior
 ) -> list[Plane]:
     """The clean planes that belong to those held out, brought to the same contrast."""
-    pictures = open_pictures(clean, peak)
+    pictures = open_pictures(clean, peak, prior.info.colours)
     shapes, expected = ([[plane.shape for plane in channels] for channels in found] for found in (pictures, planes))
     if shapes != expected:
         raise ValueError(f"clean must be the same pictures: {len(pictures)} of {len(planes)}, or of other shapes")

@@ -39,10 +39,10 @@ class HeldOut:
         sigma, generator = prior.info.sigma, torch.Generator().manual_seed(self.seed)
         expected = true = pixels = 0.0
         for noisy, clean in self._pairs(generator):
-            y = place(noisy[None, None], prior, None)
+            y = place(noisy[None], prior, None)
             expected += y.numel() * stein_error(y, sigma, prior, generator)
             if clean is not None:
-                true += float((tweedie(y, sigma, prior)[0, 0].detach().cpu() - clean).double().square().sum())
+                true += float((tweedie(y, sigma, prior)[0].detach().cpu() - clean).double().square().sum())
             pixels += y.numel()
         return _decibels(expected / pixels), _decibels(true / pixels)
 

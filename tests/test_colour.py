@@ -1,0 +1,111 @@
+"""Priors of colours: red, green and blue seen together, from the crops of a training to a picture restored."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import scorematching as sm
+from scorematching.photographs import held_out_photograph
+from scorematching.prior import DeepPrior, build_prior
+from scorematching.restoration.colour import posterior_mean
+from scorematching.restoration.restore import RestorationMethod
+from scorematching.restoration.tweedie import tweedie
+from scorematching.training import CropStream, open_pictures
+
+SIZES: dict[str, Any] = {"model": "deep", "filters": 8, "depth": 2, "crop": 24, "batch": 4, "colour": True}
+
+
+@pytest.fixture
+def coloured(info: sm.PriorInfo) -> DeepPrior:
+    prior = build_prior(info.replace(model="deep", depth=2, colours=3))
+    assert isinstance(prior, DeepPrior)
+    return prior
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """A 96 x 120 piece of a photograph in colour, uint8."""
+    return np.rint(held_out_photograph("chelsea", colour=True)[100:196, 120:240] * 255).astype(np.uint8)
+
+
+def test_crops_hold_the_colours_of_one_place() -> None:
+    """Turned and mirrored alike, each with noise of its own."""
+    ramp = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    (plane,) = open_pictures(np.stack([ramp, 0.5 * ramp, 0.25 * ramp], 2), peak=1, colours=3)[0]
+    assert plane.pixels().shape == (3, 40, 50)
+    clean, noisy = (CropStream([plane], 32, 1, sigma=sigma, seed=1)[2].pixels for sigma in (0.0, 0.1))
+    assert clean.shape == (1, 3, 32, 32)
+    torch.testing.assert_close(clean[:, 1:], clean[:, :1] * torch.tensor([0.5, 0.25])[None, :, None, None])
+    noise = (noisy - clean).transpose(0, 1).flatten(1)
+    assert bool((torch.corrcoef(noise) - torch.eye(3)).abs().max() < 0.2)
+
+
+def test_the_loss_is_an_estimate_of_the_exact_one(coloured: DeepPrior) -> None:
+    x = torch.randn(1, 3, 8, 8).mul(coloured.info.unit)
+    truth = sm.score_matching_loss(coloured._bordered[0], x / coloured.info.unit, curvature="full") / 3 / 64
+    generator, many = torch.Generator().manual_seed(0), x.expand(100, -1, -1, -1)
+    draws = torch.stack([coloured.loss(many, generator).detach() for _ in range(20)])
+    assert abs(draws.mean() - truth) < 4 * draws.std() / 20**0.5
+
+
+def test_the_gradient_sees_all_colours(coloured: DeepPrior) -> None:
+    """A change of red changes the score of blue."""
+    planes = torch.rand(1, 3, 16, 16, dtype=torch.float64)
+    coloured.double()
+    other = planes.clone()
+    other[:, 0] += 0.1 * torch.rand(16, 16, dtype=torch.float64)
+    assert not torch.allclose(coloured.score(planes)[:, 2], coloured.score(other)[:, 2])
+
+
+def test_the_planes_of_a_picture_are_seen_together(coloured: DeepPrior) -> None:
+    planes = torch.rand(3, 1, 20, 24)
+    expected = tweedie(planes.transpose(0, 1), 0.1, coloured).transpose(0, 1)
+    torch.testing.assert_close(posterior_mean(planes, 0.1, coloured), expected, rtol=0, atol=0)
+    assert coloured.seen(coloured.seen(planes)).shape == planes.shape
+
+
+def test_a_prior_of_colours_is_learned_from_noisy_pictures(photo: np.ndarray) -> None:
+    noisy = (photo + np.random.default_rng(0).normal(0, 25, photo.shape)).astype(np.float32)
+    options = {**SIZES, "filters": 16, "sigma": 25, "noisy": True, "peak": 255, "clean": photo.astype(np.float32)}
+    result = sm.fit(noisy, steps=150, highest=55, **options)
+    assert result.prior.info.colours == 3
+    assert result.expected_psnr is not None
+    assert result.psnr == pytest.approx(result.expected_psnr, abs=0.5)
+    assert sm.psnr(photo / 255, sm.denoise(noisy, 25, result.prior, peak=255) / 255) > 25
+
+
+@pytest.mark.parametrize("method", ["map", "annealed"])
+def test_restoration_keeps_colours_together(coloured: DeepPrior, photo: np.ndarray, method: RestorationMethod) -> None:
+    coloured.info = coloured.info.replace(levels=(5 / 255, 55 / 255))
+    mask = sm.Mask(torch.rand(96, 120) > 0.3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # so few steps of an untrained prior need not explain the picture
+        found = sm.restore(photo, mask, coloured, method=method, steps=3)
+    assert found.shape == photo.shape
+    assert found.dtype == np.uint8
+
+
+def test_grey_is_refused(coloured: DeepPrior, photo: np.ndarray) -> None:
+    for grey in (photo[..., 0], np.repeat(photo[..., :1], 3, axis=2)):
+        with pytest.raises(ValueError, match=r"in red, green and blue.*1 channel.*natural-grey"):
+            sm.denoise(grey, 25, coloured)
+    with pytest.raises(ValueError, match=r"array 0 has 1 channel.*train on grey pictures instead"):
+        sm.fit(photo[..., 0], sigma=25, noisy=True, steps=1, **SIZES)
+    with pytest.raises(ValueError, match="colour is for deep priors, got model 'foe'"):
+        sm.fit(photo, sigma=25, noisy=True, steps=1, colour=True)
+    with pytest.raises(ValueError, match="colours must be 1, or 3 of a deep prior, got 2"):
+        coloured.info.replace(colours=2)
+
+
+def test_a_file_keeps_colours(coloured: DeepPrior, tmp_path: Path) -> None:
+    sm.save_prior(coloured, tmp_path / "c.safetensors")
+    back = sm.load_prior(tmp_path / "c.safetensors")
+    assert back.info == coloured.info
+    planes = torch.rand(1, 3, 13, 12)
+    assert torch.equal(back.score(planes), coloured.score(planes))
