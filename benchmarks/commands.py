@@ -15,6 +15,7 @@ from benchmarks.denoising import denoising
 from benchmarks.growth import growth, run_growth
 from benchmarks.levels import levels
 from benchmarks.low_light import low_light
+from benchmarks.photographs import photographs
 from benchmarks.plots import draw_growth
 from benchmarks.precision import precision
 from benchmarks.profiles import profiles
@@ -45,7 +46,17 @@ app = typer.Typer(add_completion=False, help=HELP, rich_markup_mode="rich")
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, against peers": (steps, deep, growth, throughput),
     "Speed, of formulations and methods": (profiles, convolutions, calibration),
-    "Accuracy and restoration": (curvature, precision, training, restoration, denoising, levels, low_light, recovery),
+    "Accuracy and restoration": (
+        curvature,
+        precision,
+        photographs,
+        training,
+        restoration,
+        denoising,
+        levels,
+        low_light,
+        recovery,
+    ),
 }
 for panel, commands in _PANELS.items():
     for command in commands:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ class Score:
 
 
 def restoration(
-    prior: Annotated[list[Path], typer.Option("--prior", help="A prior; at each level the one for it is taken.")],
+    prior: Annotated[list[Path], typer.Option("--prior", help="A prior, a file or a shipped one; may be repeated.")],
     denoise: Annotated[Path | None, typer.Option(help="Folder of clean grey pictures, to take noise from.")] = None,
     colour: Annotated[Path | None, typer.Option(help="Folder of clean colour pictures, the same for them.")] = None,
     enlarge: Annotated[Path | None, typer.Option(help="Folder of pictures to shrink, and to enlarge again.")] = None,
@@ -57,21 +58,17 @@ def restoration(
     best.
     """
     console.print(machine(), soft_wrap=True, highlight=False)
-    priors = [sm.load_prior(path) for path in prior]
+    priors = {path.stem: sm.load_prior(path) for path in prior}
+    grey = {name: one for name, one in priors.items() if one.info.colours == 1}
     records: list[Record] = []
     for folder, read in ((denoise, _luminance), (colour, _colours)):
         if folder is None:
             continue
         pictures = [read(path) for path in find_images([folder])[:only]]
         for level in sigma or (15.0, 25.0, 50.0):
-            ours = min(priors, key=lambda p: _distance(p, level / 255))
-            methods = {
-                "noisy": _as_it_is,
-                "scorematching": _by_prior(ours),
-                "scorematching, thorough": _by_prior(ours, thorough=True),
-            }
-            if pictures[0].ndim == 3:
-                methods["scorematching, a channel"] = _by_channels(methods["scorematching"])
+            methods: dict[str, Method] = {"noisy": _as_it_is}
+            for name, one in (grey if folder is denoise else priors).items():
+                methods |= _by_prior(name, one, pictures[0].ndim == 3)
             if others:
                 methods |= _others(pictures[0].ndim == 3)
             kind = f"{', colour' if folder is colour else ''}{', 8 bit' if eight else ''}"
@@ -80,18 +77,20 @@ def restoration(
     if enlarge is not None:
         pictures = [_luminance(path) for path in find_images([enlarge])[:only]]
         for times in factor or (2, 3, 4):
-            records.append(_table(f"{enlarge.name}, enlarged by {times}", _enlarged(pictures, times, priors[0])))
+            records.append(_table(f"{enlarge.name}, enlarged by {times}", _enlarged(pictures, times, grey)))
     write_figures(output, "restoration", {"restoration": records})
 
 
-def _distance(prior: sm.Prior, level: float) -> float:
-    """How far a level is from those that a prior knows."""
-    low, high = prior.info.levels or (0.0, 0.0)
-    return max(low / level - 1, level / max(high, 1e-9) - 1, 0.0)
+def _by_prior(name: str, prior: sm.Prior, coloured: bool) -> dict[str, Method]:
+    """What a prior can do: plainly, thoroughly, and where it knows grey alone with each colour for itself."""
 
+    def work(noisy: np.ndarray, sigma: float, _: np.ndarray, thorough: bool = False) -> np.ndarray:
+        return sm.denoise(noisy, sigma, prior, thorough=thorough, peak=1.0)
 
-def _by_prior(prior: sm.Prior, thorough: bool = False) -> Method:
-    return lambda noisy, sigma, _: sm.denoise(noisy, sigma, prior, thorough=thorough, peak=1.0)
+    methods: dict[str, Method] = {name: work, f"{name}, thorough": partial(work, thorough=True)}
+    if coloured and prior.info.colours == 1:
+        methods[f"{name}, a channel"] = _by_channels(work)
+    return methods
 
 
 def _by_channels(method: Method) -> Method:
@@ -138,10 +137,13 @@ def _denoised(
     return {name: _score(row) for name, row in rows.items()}
 
 
-def _enlarged(pictures: Sequence[np.ndarray], factor: int, prior: sm.Prior) -> dict[str, Score]:
+def _enlarged(pictures: Sequence[np.ndarray], factor: int, priors: dict[str, sm.Prior]) -> dict[str, Score]:
+    def enlarge(small: np.ndarray, prior: sm.Prior) -> np.ndarray:
+        return sm.upscale(small, factor, prior) / np.float32(255)
+
     methods: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "bicubic": lambda small: bicubic_upscale(to_planes(small).data, factor)[0, 0].numpy(),
-        "scorematching": lambda small: sm.upscale(small, factor, prior) / np.float32(255),
+        **{name: partial(enlarge, prior=prior) for name, prior in priors.items()},
     }
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
     for picture in track(pictures, f"enlarging by {factor}", console=errors):
