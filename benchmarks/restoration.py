@@ -60,6 +60,8 @@ def restoration(
     console.print(machine(), soft_wrap=True, highlight=False)
     priors = {path.stem: sm.load_prior(path) for path in prior}
     grey = {name: one for name, one in priors.items() if one.info.colours == 1}
+    if len(priors) < len(prior) or (not grey and (denoise or enlarge)):
+        raise typer.BadParameter("expected files of different names, one of grey pictures for --denoise and --enlarge")
     records: list[Record] = []
     for folder, read in ((denoise, _luminance), (colour, _colours)):
         if folder is None:

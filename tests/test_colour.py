@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command_line import run
 
 import scorematching as sm
+from scorematching.cli.choice import NATURAL, named_prior
 from scorematching.photographs import held_out_photograph
 from scorematching.prior import DeepPrior, build_prior
 from scorematching.restoration.colour import posterior_mean
@@ -93,14 +95,24 @@ def test_restoration_keeps_colours_together(coloured: DeepPrior, photo: np.ndarr
 
 def test_grey_is_refused(coloured: DeepPrior, photo: np.ndarray) -> None:
     for grey in (photo[..., 0], np.repeat(photo[..., :1], 3, axis=2)):
-        with pytest.raises(ValueError, match=r"in red, green and blue.*1 channel.*natural-grey"):
+        with pytest.raises(ValueError, match=r"in red, green and blue.*is grey: take.*natural-grey"):
             sm.denoise(grey, 25, coloured)
-    with pytest.raises(ValueError, match=r"array 0 has 1 channel.*train on grey pictures instead"):
+    with pytest.raises(ValueError, match=r"array 0 has 1 channel.*learn grey"):
         sm.fit(photo[..., 0], sigma=25, noisy=True, steps=1, **SIZES)
     with pytest.raises(ValueError, match="colour is for deep priors, got model 'foe'"):
         sm.fit(photo, sigma=25, noisy=True, steps=1, colour=True)
     with pytest.raises(ValueError, match="colours must be 1, or 3 of a deep prior, got 2"):
         coloured.info.replace(colours=2)
+
+
+def test_the_shipped_prior_that_suits_a_picture(photo: np.ndarray) -> None:
+    prior_for = named_prior(NATURAL)
+    assert prior_for(photo).info.colours == 3
+    assert prior_for(photo) is prior_for(photo)
+    third = np.linspace(0, 1, 77)[None]  # red and green are the same but for rounding
+    rounded = np.stack([third, 0.1 * third * 10, third], 2)
+    for grey in (photo[..., 0], photo[..., :1], photo[..., :2], np.repeat(photo[..., :1], 3, axis=2), rounded):
+        assert prior_for(grey).info.colours == 1
 
 
 def test_a_file_keeps_colours(coloured: DeepPrior, tmp_path: Path) -> None:
@@ -109,3 +121,58 @@ def test_a_file_keeps_colours(coloured: DeepPrior, tmp_path: Path) -> None:
     assert back.info == coloured.info
     planes = torch.rand(1, 3, 13, 12)
     assert torch.equal(back.score(planes), coloured.score(planes))
+
+
+def test_a_folder_of_all_kinds_of_pictures(photo: np.ndarray, tmp_path: Path) -> None:
+    """Each by the prior that suits it: colours, grey, grey stored as colours, with alpha; and pages of a stack."""
+    noisy = np.rint(photo + np.random.default_rng(0).normal(0, 15, photo.shape)).clip(0, 255).astype(np.uint8)
+    grey, alpha = np.repeat(noisy[..., :1], 3, axis=2), np.full_like(noisy[..., :1], 77)
+    kinds = {"c.png": noisy, "g.png": noisy[..., 0], "s.png": grey, "a.png": np.dstack([noisy, alpha])}
+    (tmp_path / "in").mkdir()
+    for name, image in kinds.items():
+        sm.write_image(tmp_path / "in" / name, image)
+    sm.write_pages(tmp_path / "in" / "t.tif", iter([noisy, grey]))
+    assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--sigma", 15) == 0
+    found = {name: sm.read_image(tmp_path / "out" / name) for name in kinds}
+    colour, plain = (sm.denoise(noisy, 15, sm.load_prior(f"natural-{name}")) for name in ("colour", "grey"))
+    assert not np.array_equal(colour, plain)
+    np.testing.assert_array_equal(found["c.png"], colour)
+    np.testing.assert_array_equal(found["a.png"], np.dstack([colour, alpha]))
+    np.testing.assert_array_equal(found["s.png"], np.repeat(found["g.png"][..., None], 3, axis=2))
+    pages = list(sm.read_pages(tmp_path / "out" / "t.tif"))
+    np.testing.assert_array_equal(pages[0], colour)
+    np.testing.assert_array_equal(pages[1], found["s.png"])
+
+
+def test_a_page_that_does_not_suit_the_prior_is_named(
+    coloured: DeepPrior, photo: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sm.save_prior(coloured, tmp_path / "c.safetensors")
+    sm.write_pages(tmp_path / "t.tif", iter([photo, np.repeat(photo[..., :1], 3, axis=2)]))
+    options = ("-o", tmp_path / "out.tif", "--sigma", 25, "--prior", tmp_path / "c.safetensors")
+    assert run("denoise", tmp_path / "t.tif", *options) == 1
+    assert "page 2: this prior is one of pictures in red, green and blue" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_the_seed_reaches_the_restoration(photo: np.ndarray, tmp_path: Path) -> None:
+    sm.write_image(tmp_path / "in.png", photo[:48, :48])
+    holes = np.zeros((48, 48), np.uint8)
+    holes[20:30, 20:30] = 255
+    sm.write_image(tmp_path / "holes.png", holes)
+    outs = [tmp_path / f"{name}.png" for name in ("a", "b", "c")]
+    for out, seed in zip(outs, (0, 0, 1), strict=True):
+        assert run("inpaint", tmp_path / "in.png", "--mask", tmp_path / "holes.png", "-o", out, "--seed", seed) == 0
+    first, again, other = (sm.read_image(out) for out in outs)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_colours_from_the_command_line(photo: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sm.write_image(tmp_path / "in.png", photo)
+    out, options = tmp_path / "p.safetensors", ("--noisy", "--model", "deep", "--filters", 4, "--depth", 2)
+    assert run("fit", tmp_path / "in.png", "-o", out, *options, "--colour", "--steps", 2, "--crop", 24) == 0
+    assert run("show", out, "--steps", 1, "--picture", tmp_path / "in.png") == 0
+    assert "in red, green and blue" in capsys.readouterr().out
+    assert run("show", "natural") == 1
+    assert "natural is no prior by itself: expected natural-colour or natural-grey" in capsys.readouterr().err

@@ -44,7 +44,7 @@ def test_photographs_among_resources(tmp_path: Path) -> None:
 
 
 def test_another_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urllib.request, "urlopen", lambda _: io.BytesIO(b"another"))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda _, timeout: io.BytesIO(b"another"))
     with pytest.raises(ValueError, match=r"budgie.*is not what it was"):
         photographs._unpack(photographs.PACKAGES[0], tmp_path)
 

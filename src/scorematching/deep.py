@@ -21,7 +21,7 @@ class DeepField(Graph):
     """Deep convolutional energy ``E(x) = 1/2 |N(x)|^2`` of pictures of any size, grey or of several colours.
 
     ``N`` sees blocks of 2 x 2 pixels as channels. Behind the first convolution there are residual blocks of two
-    convolutions each, with SiLU before every one; the last one has as many channels as a block has pixels. The
+    convolutions each, with SiLU before every one; the last one has as many channels as a block has values. The
     convolutions have no border, so that energies of tiles add up to that of the picture.
 
     Args:

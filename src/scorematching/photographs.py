@@ -35,5 +35,7 @@ def held_out_photograph(name: str, colour: bool = False) -> np.ndarray:
 def _load(name: str, colour: bool = False) -> np.ndarray:
     image = load_sample_image(name) if name.endswith(".jpg") else getattr(data, name)()
     image = image[0] if isinstance(image, tuple) else image  # of the stereo pair, the left one
+    if colour and image.ndim == 2:
+        image = color.gray2rgb(image)
     pixels = color.rgb2gray(image) if image.ndim == 3 and not colour else image / 255
     return pixels.astype(np.float32)

@@ -45,9 +45,11 @@ def draw_prior(prior: Prior, path: str | Path, picture: np.ndarray, samples: Ten
         samples: Of the prior, (N, C, h, w).
 
     Raises:
-        ValueError: The path does not end in ``.png``, or the picture is too small for the prior.
+        ValueError: The path does not end in ``.png``, or the picture is too small for the prior, or has other colours.
     """
     check_target(path)
+    if (picture.ndim == 3) != (prior.info.colours > 1):
+        raise ValueError(f"the picture is {picture.shape}, and the prior is one of {prior.info.colours} colour(s)")
     squares: list[Callable[[Axes, Prior], None]] = [_draw_filters, _draw_spectrum]
     if isinstance(prior.energy, _WITH_EXPERTS):
         squares += [_draw_experts, _draw_slopes]

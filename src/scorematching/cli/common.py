@@ -16,9 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from scorematching.prior import Prior
-from scorematching.training import Progress, fit, load_prior
-from scorematching.training.checkpoint import SHIPPED
+from scorematching.training import Progress
 
 console = Console()
 errors = Console(stderr=True)
@@ -27,21 +25,6 @@ DeviceOption = Annotated[str, typer.Option("--device", help="Where to compute: c
 SeedOption = Annotated[
     int,
     typer.Option("--seed", min=0, help="Of everything random. The same seed on the same machine gives the same bits."),
-]
-#: In the place of a prior's name: it is learned from the pictures themselves.
-SELF = "self"
-#: Of learning from the picture itself.
-_STEPS = 600
-#: Where none is named.
-DEFAULT_PRIOR = "natural-grey"
-PriorOption = Annotated[
-    str,
-    typer.Option(
-        "--prior",
-        metavar="NAME|FILE",
-        help=f"One that is shipped ({', '.join(SHIPPED)}; not for commercial use), a file of [bold]fit[/bold], or "
-        "[bold]self[/bold]: learned from the picture itself.",
-    ),
 ]
 WhiteOption = Annotated[
     float | None,
@@ -57,10 +40,6 @@ PictureArgument = Annotated[
 OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Let the result take the place of the picture that it is made from.")
-]
-LearningOption = Annotated[
-    int | None,
-    typer.Option("--steps", min=1, help="Of learning, with --prior self.", show_default=str(_STEPS)),
 ]
 GainOption = Annotated[
     float | None,
@@ -88,40 +67,6 @@ def check_sigma(sigma: float) -> None:
     """Raise ``ValueError`` unless ``sigma`` is a noise level, before any work is done."""
     if not 0 < sigma < math.inf:
         raise ValueError(f"--sigma must be a positive number, got {sigma}")
-
-
-def choose_prior(
-    name: str,
-    pictures: list[Path],
-    *,
-    sigma: float | None,
-    noisy: bool,
-    gain: float | None = None,
-    offset: float = 0.0,
-    peak: float | None,
-    steps: int | None,
-    seed: int,
-    device: torch.device,
-) -> Prior:
-    """A prior by its name or file, or of the pictures themselves that are to be restored, with a progress bar."""
-    if name != SELF:
-        if steps is not None:
-            raise ValueError(f"--steps is for learning from the picture (--prior self), not for --prior {name}")
-        return load_prior(name)
-    with fit_bar("learning from the picture") as progress:
-        result = fit(
-            pictures,
-            sigma=sigma,
-            noisy=noisy,
-            gain=gain,
-            offset=offset,
-            peak=peak,
-            steps=steps or _STEPS,
-            seed=seed,
-            device=device,
-            progress=progress,
-        )
-    return result.prior
 
 
 def check_device(name: str) -> torch.device:
@@ -175,9 +120,9 @@ def fit_bar(title: str) -> Iterator[Callable[[Progress], None]]:
 
 @contextmanager
 def step_bar(title: str) -> Iterator[Callable[[float, int], None]]:
-    """A progress bar for an iteration of at most so many steps. It appears with the first one."""
+    """A progress bar for an iteration of at most so many steps, from the first one to the end, on a terminal only."""
     columns = (TextColumn(title), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Bar(*columns, console=errors)
+    bar = Bar(*columns, console=errors, transient=True, disable=not errors.is_terminal)
     task = bar.add_task(title, total=None)
     try:
 

@@ -14,20 +14,17 @@ from rich.table import Table
 
 import scorematching as sm
 from scorematching.atomic import check_target
+from scorematching.cli.choice import NATURAL, LearningOption, PriorFor, PriorOption, choose_prior
 from scorematching.cli.common import (
-    DEFAULT_PRIOR,
     SIGMA_HELP,
     DeviceOption,
     GainOption,
-    LearningOption,
     OffsetOption,
     OverwriteOption,
-    PriorOption,
     SeedOption,
     WhiteOption,
     check_device,
     check_sigma,
-    choose_prior,
     console,
     errors,
 )
@@ -35,6 +32,7 @@ from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import IMAGE_SUFFIXES, Stabilizer, camera_noise, count_pages, find_images, find_white_of_file
 from scorematching.images.files import check_not_source, check_output
 from scorematching.page import write_page
+from scorematching.progress import Step
 
 #: Of one level, given in a picture's own units; or a camera's, that grows with brightness.
 _Noise = float | sm.Anscombe
@@ -55,7 +53,7 @@ def denoise(
     ] = None,
     gain: GainOption = None,
     offset: OffsetOption = 0.0,
-    prior: PriorOption = DEFAULT_PRIOR,
+    prior: PriorOption = NATURAL,
     steps: LearningOption = None,
     thorough: Annotated[
         bool,
@@ -80,9 +78,10 @@ def denoise(
     Of a TIFF with several pages each is denoised as a picture of its own. What else the files say is kept: resolution,
     colour profiles, texts, the axes of ImageJ and OME.
 
-    The shipped prior knows photographs. Pictures of another kind, or with noise that is not white, may fare better with
-    [bold]--prior self[/bold], learned from the noisy pictures in half a minute or so; or learn once, with [bold]fit
-    --noisy[/bold], and pass the file. In low light noise grows with brightness: say by [bold]--gain[/bold] how.
+    The shipped priors, one of colours and one of grey pictures, know photographs. Pictures of another kind, or with
+    noise that is not white, may fare better with [bold]--prior self[/bold], learned from the noisy pictures in half a
+    minute or so; or learn once, with [bold]fit --noisy[/bold], and pass the file. In low light noise grows with
+    brightness: say by [bold]--gain[/bold] how.
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
@@ -102,7 +101,7 @@ def denoise(
     if single:
         check_output(output, sources[0], *([] if reference is None else [reference]), overwrite=overwrite)
     before, truth = _check_report(report, reference, sources)
-    model = choose_prior(
+    prior_for = choose_prior(
         prior,
         sources,
         sigma=sigma,
@@ -114,7 +113,7 @@ def denoise(
         seed=seed,
         device=where,
     )
-    work = partial(_denoise, noise=noise, model=model, thorough=thorough, white=white, seed=seed, where=where)
+    work = partial(_denoise, noise=noise, prior_for=prior_for, thorough=thorough, white=white, seed=seed, where=where)
     if single:
         taken, _ = work(sources[0], output)
         if report is not None and before is not None:
@@ -185,7 +184,7 @@ def _denoise(
     source: Path,
     target: Path,
     noise: _Noise | None,
-    model: sm.Prior,
+    prior_for: PriorFor,
     thorough: bool,
     white: float | None,
     seed: int,
@@ -193,19 +192,24 @@ def _denoise(
 ) -> tuple[list[_Noise], tuple[int, ...]]:
     """Read, denoise, write; the noise that was taken for each page, and how many were written, of what shape."""
     peak = find_white_of_file(source, white)
-    taken: list[_Noise] = [sm.estimate_noise(page, peak) if noise is None else noise for page in sm.read_pages(source)]
+    taken: list[_Noise] = []
+    priors: list[sm.Prior] = []
+    for image in sm.read_pages(source):
+        taken.append(sm.estimate_noise(image, peak) if noise is None else noise)
+        priors.append(prior_for(image))
     if not all(taken):
         page = f" page {1 + taken.index(0)}" if len(taken) > 1 else ""
         raise ValueError(f"no noise was found in {source.name}{page}: give --sigma")
-    _tell_where_approximate(model, taken, peak)
+    for model in dict.fromkeys(priors):
+        _tell_where_approximate(model, [one for one, own in zip(taken, priors, strict=True) if own is model], peak)
 
-    def denoised(page: np.ndarray, number: int, progress: Callable[[int, int], None]) -> np.ndarray:
+    def denoised(page: np.ndarray, number: int, progress: Step) -> np.ndarray:
         one = taken[number]
         sigma, gain, offset = (one.sigma, one.gain, one.offset) if isinstance(one, sm.Anscombe) else (one, None, 0.0)
         return sm.denoise(
             page,
             sigma,
-            model,
+            priors[number],
             gain=gain,
             offset=offset,
             thorough=thorough,

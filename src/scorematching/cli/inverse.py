@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +10,12 @@ import torch
 import typer
 
 import scorematching as sm
+from scorematching.cli.choice import NATURAL, SELF, PriorOption, named_prior
 from scorematching.cli.common import (
-    DEFAULT_PRIOR,
-    SELF,
     DeviceOption,
     OutputOption,
     OverwriteOption,
     PictureArgument,
-    PriorOption,
     SeedOption,
     WhiteOption,
     check_device,
@@ -28,6 +25,7 @@ from scorematching.cli.common import (
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import find_white_of_file, to_planes
 from scorematching.images.files import check_output
+from scorematching.progress import Step
 from scorematching.restoration import LinearOperator
 
 LevelOption = Annotated[
@@ -44,7 +42,7 @@ def inpaint(
         Path, typer.Option("--mask", metavar="FILE", help="A picture of the same size, white where pixels are missing.")
     ],
     output: OutputOption,
-    prior: PriorOption = DEFAULT_PRIOR,
+    prior: PriorOption = NATURAL,
     sigma: LevelOption = None,
     white: WhiteOption = None,
     overwrite: OverwriteOption = False,
@@ -65,7 +63,7 @@ def inpaint(
 def deblur(
     picture: PictureArgument,
     output: OutputOption,
-    prior: PriorOption = DEFAULT_PRIOR,
+    prior: PriorOption = NATURAL,
     blur: Annotated[
         float | None, typer.Option("--blur", help="Standard deviation of a Gaussian blur, in pixels.")
     ] = None,
@@ -113,10 +111,11 @@ def _restore(
         raise ValueError("a picture with holes or blur teaches no prior: --prior takes a name or a file here")
     if sigma is not None:
         check_sigma(sigma)
-    model, peak = sm.load_prior(prior), find_white_of_file(picture, white)
+    prior_for, peak = named_prior(prior), find_white_of_file(picture, white)
 
-    def restored(page: np.ndarray, _: int, progress: Callable[[int, int], None]) -> np.ndarray:
-        return sm.restore(page, operator, model, sigma=sigma, peak=peak, device=where, progress=progress)
+    def restored(page: np.ndarray, _: int, progress: Step) -> np.ndarray:
+        model = prior_for(page)
+        return sm.restore(page, operator, model, sigma=sigma, peak=peak, seed=seed, device=where, progress=progress)
 
     written = restore_file(picture, output, restored, "restoring")
     console.print(f"wrote {output}: {describe_pages(*written)}", highlight=False)

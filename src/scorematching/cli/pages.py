@@ -36,7 +36,10 @@ def restore_file(source: Path, target: Path, restore: Restoration, title: str, f
 
         def pages() -> Iterator[np.ndarray]:
             for number, image in enumerate(sm.read_pages(source)):
-                restored = restore(image, number, step if count == 1 else partial(_within, step, number, count))
+                try:
+                    restored = restore(image, number, step if count == 1 else partial(_within, step, number, count))
+                except ValueError as error:
+                    raise ValueError(f"page {number + 1}: {error}" if count > 1 else str(error)) from None
                 shapes.append(restored.shape)
                 if count > 1:
                     step(number + 1, count)

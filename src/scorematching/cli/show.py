@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 import scorematching as sm
+from scorematching.cli.choice import NATURAL, SELF
 from scorematching.cli.common import DeviceOption, SeedOption, WhiteOption, check_device, console, step_bar
 from scorematching.images import to_planes
 from scorematching.images.files import check_not_source
@@ -65,6 +66,8 @@ def show(
     Example: [bold]scorematching show natural-grey[/bold]
     """
     where = check_device(device)
+    if prior in (NATURAL, SELF):
+        raise ValueError(f"{prior} is no prior by itself: expected {' or '.join(SHIPPED)}, or a file")
     model = sm.load_prior(prior).to(where)
     target = output if output is not None else Path(f"{prior}.png")
     check_target(target)

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
 import typer
 
 import scorematching as sm
+from scorematching.cli.choice import NATURAL, LearningOption, PriorOption, choose_prior
 from scorematching.cli.common import (
-    DEFAULT_PRIOR,
     DeviceOption,
-    LearningOption,
     OutputOption,
     OverwriteOption,
     PictureArgument,
-    PriorOption,
     SeedOption,
     WhiteOption,
     check_device,
     check_sigma,
-    choose_prior,
     console,
 )
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import find_white_of_file
 from scorematching.images.files import check_output
+from scorematching.progress import Step
 
 
 def upscale(
@@ -39,7 +36,7 @@ def upscale(
             "--sigma", help="Noise in the picture, in its own units (0-255 for 8 bit).", show_default="1/255 of white"
         ),
     ] = None,
-    prior: PriorOption = DEFAULT_PRIOR,
+    prior: PriorOption = NATURAL,
     steps: LearningOption = None,
     white: WhiteOption = None,
     overwrite: OverwriteOption = False,
@@ -57,11 +54,12 @@ def upscale(
     peak = find_white_of_file(picture, white)
     if sigma is not None:
         check_sigma(sigma)
-    model = choose_prior(
+    prior_for = choose_prior(
         prior, [picture], sigma=peak * 25 / 255, noisy=False, peak=peak, steps=steps, seed=seed, device=where
     )
 
-    def enlarge(page: np.ndarray, _: int, progress: Callable[[int, int], None]) -> np.ndarray:
+    def enlarge(page: np.ndarray, _: int, progress: Step) -> np.ndarray:
+        model = prior_for(page)
         return sm.upscale(page, factor, model, sigma=sigma, peak=peak, seed=seed, device=where, progress=progress)
 
     written = restore_file(picture, output, enlarge, "enlarging", factor)

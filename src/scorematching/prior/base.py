@@ -152,7 +152,7 @@ class Prior(nn.Module, ABC):
         return found[..., half : half + height, half : half + width]
 
     def seen(self, planes: Tensor) -> Tensor:
-        """The planes of one picture, (C, 1, H, W), as the prior sees them: one by one, or together, (1, 3, H, W).
+        """The planes of one picture, (C, 1, H, W), as the prior sees them: one by one, or three together, (1, 3, H, W).
 
         The same leads back.
 
@@ -161,10 +161,11 @@ class Prior(nn.Module, ABC):
         """
         if self.info.colours == 1:
             return planes
-        if self.info.colours not in (len(planes), planes.shape[1]):
+        if planes.shape[:2] not in ((self.info.colours, 1), (1, self.info.colours)):
+            what = "is grey" if len(planes) == 1 else f"has shape {tuple(planes.shape)}"
             raise ValueError(
-                f"this prior is one of pictures in red, green and blue, and the picture has {len(planes)} channel(s) "
-                "that differ: take one of grey pictures, such as natural-grey"
+                f"this prior is one of pictures in red, green and blue, and the picture {what}: take one of grey "
+                "pictures, such as natural-grey"
             )
         return planes.transpose(0, 1)
 
@@ -215,7 +216,7 @@ def _energy_and_gradient(prior: Prior, planes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def summands(energy: Graph, planes: Tensor) -> Tensor:
-    """What each place adds to an energy of sums, (N, 1, H, W) to (N, h, w); a place is that of the coarsest sum."""
+    """What each place adds to an energy of sums, (N, C, H, W) to (N, h, w); a place is that of the coarsest sum."""
     values, found = {energy.input: planes}, []
     for edge, layer in energy.pairs():
         if isinstance(layer, Sum):

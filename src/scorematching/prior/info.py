@@ -84,7 +84,7 @@ class PriorInfo:
         told = (self.octaves, self.expert, self.normed)
         if self.model != "foe" and told != (1, "student-t", False):
             raise ValueError(f"octaves, expert and normed are for 'foe', got {told} for {self.model!r}")
-        if self.colours not in ((1, 3) if self.model == "deep" else (1,)):
+        if type(self.colours) is not int or self.colours not in ((1, 3) if self.model == "deep" else (1,)):
             raise ValueError(f"colours must be 1, or 3 of a deep prior, got {self.colours!r} for {self.model!r}")
 
     def _check_levels(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scorematching.images import to_planes
 from scorematching.prior import Prior
 from scorematching.progress import Step, share
 from scorematching.restoration.tweedie import tweedie
@@ -45,7 +46,7 @@ def is_coloured(image: np.ndarray) -> bool:
         >>> is_coloured(np.zeros((4, 5, 3))), is_coloured(np.eye(3)[None])
         (False, True)
     """
-    return image.ndim == 3 and image.shape[2] > 2 and bool((image[..., 1:3] != image[..., :1]).any())
+    return len(distinct(to_planes(image).data)) > 1
 
 
 def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Step | None = None) -> Tensor:

@@ -42,7 +42,8 @@ def denoise(
     ``y`` is rescaled so that its noise is of the prior's level, and scaled back: an approximation, good as far as
     pictures look alike at another contrast. With a prior of clean pictures: the most probable clean picture (MAP).
 
-    Colours are taken apart into luminance and colour differences first, whose noise is as white and of the same level.
+    Priors of colours see red, green and blue together. For others colours are taken apart into luminance and colour
+    differences, whose noise is as white and of the same level.
 
     Where the range of the file has cut the noise off, in blacks and whites, Tweedie's formula is used twice: pixels at
     an end of the range get noise beyond it back (:func:`scorematching.restoration.unclipped`), given the first result.
@@ -77,7 +78,8 @@ def denoise(
         TypeError: The picture is not an array of a known type.
         ValueError: Its shape is unknown or too small, a value is not finite, ``sigma`` is not positive (without
             ``gain``) or negative (with it), ``gain`` is not positive, ``offset`` comes without it or lies not below
-            white, or Tweedie's formula is asked for with a prior of clean pictures.
+            white, the picture is grey and the prior one of colours, or Tweedie's formula is asked for with a prior of
+            clean pictures.
 
     Example:
         >>> import scorematching as sm

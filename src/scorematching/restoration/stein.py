@@ -20,7 +20,7 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
     (Ramani, Blu & Unser 2008). It is unbiased for Gaussian noise of that level, up to the finite difference.
 
     Args:
-        y: Shape (N, 1, H, W), white at 1.
+        y: Shape (N, C, H, W), white at 1.
         sigma: Standard deviation of the noise, white being 1.
         prior: One of noisy pictures.
         generator: What the probe is drawn with; torch's own if not given.

@@ -12,7 +12,7 @@ def tweedie(y: Tensor, sigma: float, prior: Prior, progress: Step | None = None)
     """Tweedie's formula for planes: ``x = y + sigma^2 grad log p(y)``; see :func:`scorematching.denoise`.
 
     Args:
-        y: Shape (N, 1, H, W).
+        y: Shape (N, C, H, W), as the prior sees pictures.
         sigma: Standard deviation of the noise, white being 1.
         prior: One of noisy pictures; at another level than its own the contrast is rescaled.
         progress: Called with the tiles done and their number.

@@ -135,7 +135,7 @@ def _planes_of(
     height, width = image.shape[:2]
     count = len(to_planes(image[:1, :1], white).data)
     if colours > 1 and count != colours:
-        raise ValueError(f"{name} has {count} channel(s), expected red, green and blue: train on grey pictures instead")
+        raise ValueError(f"{name} has {count} channel(s), expected red, green and blue: leave it out, or learn grey")
     groups = [tuple(range(c, c + colours)) for c in range(0, count, colours)]
     return [Plane(source, name, group, (height, width), 0, white, checksum, page=page) for group in groups]
 

@@ -139,6 +139,8 @@ def fit(
     if compile not in (True, False, "auto"):
         raise ValueError(f"compile must be True, False or 'auto', got {compile!r}")
     _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
+    if not isinstance(colour, bool):
+        raise ValueError(f"colour must be True or False, got {colour!r}")
     if colour and model != "deep":
         raise ValueError(f"colour is for deep priors, got model {model!r}: it learns from each channel")
     colours = 3 if colour else 1
