@@ -63,6 +63,7 @@ def training(
             progress=progress,
             checkpoint=checkpoint,
         )
+    result.prior.info = result.prior.info.replace(data=f"{len(clean)} noisy pictures, {pictures.name}")
     sm.save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
     console.print(

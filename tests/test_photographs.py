@@ -57,4 +57,5 @@ def test_a_training_on_a_folder(tmp_path: Path, colour: bool) -> None:
     training(tmp_path, tmp_path / "p.safetensors", colour=colour, blind=True, highest=55.0, **options)
     info = sm.load_prior(tmp_path / "p.safetensors").info
     assert info.colours == (3 if colour else 1)
+    assert info.data == f"3 noisy pictures, {tmp_path.name}"
     assert info.levels[1] == pytest.approx(55 / 255)
