@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import io
-import shutil
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +18,8 @@ from rich.progress import track
 
 from scorematching.cli.common import console, errors
 
-_SERVER = "https://deb.debian.org/debian/pool/main/"
+#: What fetches a package and checks it: apt's own program for that.
+_APT = "/usr/lib/apt/apt-helper"
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Package:
     """A package of Debian's that has photographs among its files.
 
     Attributes:
-        path: Where it is on the server.
+        path: Where a mirror of Debian's has it, in its folder `pool/main`.
         checksum: SHA-256 of the package.
         files: Those of them that are photographs, as patterns of their paths.
     """
@@ -137,8 +134,8 @@ def photographs(output: Annotated[Path, typer.Argument(help="Folder to write to,
     A tile is a PNG of 180 x 180 pixels. Of each photograph the half that has more detail is taken, at several sizes;
     so what a training holds out, every tenth tile, is of photographs that it knows.
     """
-    if shutil.which("dpkg-deb") is None:
-        raise typer.BadParameter("dpkg-deb is needed to unpack packages: apt-get install dpkg")
+    if not Path(_APT).exists():
+        raise typer.BadParameter(f"{_APT} is needed, as on Debian and Ubuntu, to fetch packages")
     output.mkdir(exist_ok=True)
     if any(output.iterdir()):
         raise typer.BadParameter(f"{output} is not empty: what is there would be trained on")
@@ -152,9 +149,10 @@ def photographs(output: Annotated[Path, typer.Argument(help="Folder to write to,
 
 
 def _photographs() -> Iterator[tuple[str, Image.Image]]:
+    mirror = _mirror()
     for package in track(PACKAGES, "packages", console=errors):
         with tempfile.TemporaryDirectory() as folder:
-            _unpack(package, Path(folder))
+            _unpack(package, mirror, Path(folder))
             for pattern in package.files:
                 for path in sorted(Path(folder).glob(pattern)):
                     yield from _resources(path) if path.suffix == ".rcc" else [(path.stem, Image.open(path))]
@@ -164,22 +162,33 @@ def _photographs() -> Iterator[tuple[str, Image.Image]]:
             yield path.stem, Image.open(path)
 
 
-def _unpack(package: Package, folder: Path) -> None:
+def _mirror() -> str:
+    """The mirror of Debian's that this machine's apt is set to.
+
+    Raises:
+        typer.BadParameter: There is none.
+    """
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
+    listed = subprocess.run(command, check=False, capture_output=True, text=True)
+    for address in listed.stdout.split():
+        if address.endswith("/debian/"):
+            return address
+    raise typer.BadParameter("apt knows no mirror of Debian's: name one in /etc/apt/sources.list, and apt-get update")
+
+
+def _unpack(package: Package, mirror: str, folder: Path) -> None:
     """Download a package and unpack it.
 
     Raises:
-        ValueError: It is not the one that was used.
-        FileNotFoundError: The server has it no more.
+        ValueError: The mirror has it no more, or it is not the one that was used.
     """
-    try:
-        with urllib.request.urlopen(_SERVER + package.path, timeout=60) as response:
-            content = response.read()
-    except urllib.error.HTTPError as error:
-        raise FileNotFoundError(f"{error}: {_SERVER}{package.path}; snapshot.debian.org keeps old packages") from None
-    if hashlib.sha256(content).hexdigest() != package.checksum:
-        raise ValueError(f"{package.path} is not what it was: its checksum differs from {package.checksum}")
-    file = folder / "it.deb"
-    file.write_bytes(content)
+    address, file = f"{mirror}pool/main/{package.path}", folder / "it.deb"
+    command = [_APT, "download-file", address, str(file), f"SHA256:{package.checksum}"]
+    fetched = subprocess.run(command, check=False, capture_output=True)
+    if fetched.returncode != 0:
+        raise ValueError(
+            f"{address} was not fetched, see Debian's snapshots for old packages: {fetched.stderr.decode()}"
+        )
     subprocess.run(["dpkg-deb", "-x", file, folder], check=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +42,10 @@ def test_photographs_among_resources(tmp_path: Path) -> None:
     assert (name, image.size) == ("animals-20", (600, 600))
 
 
-def test_another_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urllib.request, "urlopen", lambda _, timeout: io.BytesIO(b"another"))
-    with pytest.raises(ValueError, match=r"budgie.*is not what it was"):
-        photographs._unpack(photographs.PACKAGES[0], tmp_path)
+def test_a_package_that_cannot_be_fetched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photographs, "_APT", "false")
+    with pytest.raises(ValueError, match=r"mirror/pool/main/b/budgie.* was not fetched"):
+        photographs._unpack(photographs.PACKAGES[0], "mirror/", tmp_path)
 
 
 @pytest.mark.parametrize("colour", [False, True])
