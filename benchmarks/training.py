@@ -30,6 +30,7 @@ def training(
     batch: int = 16,
     crop: int = 40,
     rate: float = 3e-3,
+    bfloat16: Annotated[bool, typer.Option("--bfloat16", help="Large products in bfloat16.")] = False,
     seed: int = 0,
 ) -> None:
     """Fit a deep prior; an interrupted training goes on where it was.
@@ -42,7 +43,7 @@ def training(
     levels = np.exp(random.uniform(np.log(own[0]), np.log(own[1]), len(clean))) / 255
     noisy = [(x + s * random.standard_normal(x.shape)).astype(np.float32) for x, s in zip(clean, levels, strict=True)]
     checkpoint, start = output.with_name(output.name + ".training"), time.monotonic()
-    with fit_bar("training") as progress:
+    with fit_bar("training") as progress, sm.bfloat16_products(bfloat16):
         result = sm.fit(
             noisy,
             sigma=levels.tolist(),

@@ -46,6 +46,7 @@ from scorematching.losses import (
 )
 from scorematching.models import NICE, PoT, Whitening
 from scorematching.prior import Prior, PriorInfo
+from scorematching.products import bfloat16_products
 from scorematching.restoration import (
     BicubicDownsampling,
     Blur,
@@ -97,6 +98,7 @@ __all__ = [
     "Stein",
     "Whitening",
     "__version__",
+    "bfloat16_products",
     "brute_force",
     "check_adjoint",
     "check_gradients",

@@ -18,6 +18,7 @@ from scorematching.curvature import Curvature
 from scorematching.functional import Gradients, parameters_of
 from scorematching.graph import Graph
 from scorematching.objective import Objective, Penalty
+from scorematching.products import in_bfloat16, products
 from scorematching.sweeps import add_term
 
 
@@ -44,13 +45,15 @@ class _Block:
     penalty: Penalty
     by_parameters: bool
     by_data: bool
+    bfloat16: bool
 
     def __call__(self, energy: Graph, x: Tensor, weight: Tensor | None, drawn: Tensor | None) -> Gradients:
         """The sum of the losses, and the gradients that are asked for."""
         objective = Objective(self.lam, self.penalty, weight)
-        if self.by_parameters or self.by_data:
-            return self.method.gradients(energy, x, objective, self.by_data, drawn)
-        return Gradients(self.method.value(energy, x, objective, drawn), {}, None)
+        with products(self.bfloat16):
+            if self.by_parameters or self.by_data:
+                return self.method.gradients(energy, x, objective, self.by_data, drawn)
+            return Gradients(self.method.value(energy, x, objective, drawn), {}, None)
 
 
 class _Step(torch.autograd.Function):
@@ -68,7 +71,8 @@ class _Step(torch.autograd.Function):
         *parameters: Tensor,
     ) -> Tensor:
         by_data = asked and ctx.needs_input_grad[5]
-        block = _Block(method, objective.lam, objective.penalty, asked and any(ctx.needs_input_grad[6:]), by_data)
+        by_parameters = asked and any(ctx.needs_input_grad[6:])
+        block = _Block(method, objective.lam, objective.penalty, by_parameters, by_data, in_bfloat16())
         value, sums, parts = x.new_zeros(()), dict[str, Tensor](), []
         for part, weight in _blocks(x.detach(), objective.weight, method.samples(energy, x)):
             drawn = method.draws(part, objective.penalty)

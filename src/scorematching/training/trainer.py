@@ -15,6 +15,7 @@ from torch import Tensor
 
 from scorematching.compiling import backend
 from scorematching.prior import DeepPrior, Prior
+from scorematching.products import in_bfloat16
 from scorematching.training.checkpoint import read_tensors, write_tensors
 from scorematching.training.crops import Crops, CropStream
 from scorematching.training.descent import Descent
@@ -180,6 +181,7 @@ class Trainer:
             "highest": stream.highest,
             "threads": torch.get_num_threads(),
             "backend": backend(),
+            "bfloat16": in_bfloat16(),
         }
         planes = [
             [plane.name, *plane.shape, plane.checksum, plane.contrast, repr(plane.stabilizer)]
