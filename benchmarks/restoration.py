@@ -21,6 +21,7 @@ from scorematching.cli.common import console, errors
 from scorematching.images import find_images, to_planes
 from scorematching.restoration import bicubic_upscale
 from scorematching.restoration.baselines import non_local_means, total_variation
+from scorematching.training.checkpoint import SHIPPED
 
 #: A method restores a noisy picture at a level; those that need the clean one to choose a setting get it.
 Method = Callable[[np.ndarray, float, np.ndarray], np.ndarray]
@@ -36,8 +37,14 @@ class Score:
 
 
 def restoration(
-    prior: Annotated[list[Path], typer.Option("--prior", help="A prior, a file or a shipped one; may be repeated.")],
-    denoise: Annotated[Path | None, typer.Option(help="Folder of clean grey pictures, to take noise from.")] = None,
+    data: Annotated[Path | None, typer.Argument(help="Folder of the usual sets: BSD68, Set12 and Set5.")] = None,
+    prior: Annotated[
+        list[Path] | None,
+        typer.Option("--prior", help="A file or a shipped one; may be repeated.", show_default="all that are shipped"),
+    ] = None,
+    denoise: Annotated[
+        list[Path] | None, typer.Option(help="Folder of clean grey pictures, to take noise from; may be repeated.")
+    ] = None,
     colour: Annotated[Path | None, typer.Option(help="Folder of clean colour pictures, the same for them.")] = None,
     enlarge: Annotated[Path | None, typer.Option(help="Folder of pictures to shrink, and to enlarge again.")] = None,
     sigma: Annotated[list[float] | None, typer.Option(help="Noise levels, 0-255.", show_default="15, 25, 50")] = None,
@@ -55,25 +62,33 @@ def restoration(
     Noise is white and Gaussian, neither clipped nor rounded unless asked for, one seed a picture; results are clipped
     to the range. Shrinking is bicubic with antialiasing, rounded to 8 bit; luminance alone is scored, without a border
     of as many pixels as the factor. Non-local means and total variation have the setting that suits each clean picture
-    best.
+    best. The sets of a folder DATA are taken for what they are usually: BSD68 and Set12 for grey pictures, Set5 for
+    colour and enlarging.
     """
     console.print(machine(), soft_wrap=True, highlight=False)
-    priors = {path.stem: sm.load_prior(path) for path in prior}
+    if data is not None:
+        denoise, colour, enlarge = [data / "BSD68", data / "Set12"], data / "Set5", data / "Set5"
+    if not (denoise or colour or enlarge):
+        raise typer.BadParameter(
+            "expected DATA, a folder with BSD68, Set12 and Set5, or --denoise, --colour, --enlarge"
+        )
+    named = [Path(name) for name in SHIPPED] if prior is None else prior
+    priors = {path.stem: sm.load_prior(path) for path in named}
     grey = {name: one for name, one in priors.items() if one.info.colours == 1}
-    if len(priors) < len(prior) or (not grey and (denoise or enlarge)):
+    if len(priors) < len(named) or (not grey and (denoise or enlarge)):
         raise typer.BadParameter("expected files of different names, one of grey pictures for --denoise and --enlarge")
     records: list[Record] = []
-    for folder, read in ((denoise, _luminance), (colour, _colours)):
-        if folder is None:
-            continue
+    sets = [(folder, False) for folder in denoise or ()] + ([] if colour is None else [(colour, True)])
+    for folder, coloured in sets:
+        read = _colours if coloured else _luminance
         pictures = [read(path) for path in find_images([folder])[:only]]
         for level in sigma or (15.0, 25.0, 50.0):
             methods: dict[str, Method] = {"noisy": _as_it_is}
-            for name, one in (grey if folder is denoise else priors).items():
-                methods |= _by_prior(name, one, pictures[0].ndim == 3)
+            for name, one in (priors if coloured else grey).items():
+                methods |= _by_prior(name, one, coloured)
             if others:
-                methods |= _others(pictures[0].ndim == 3)
-            kind = f"{', colour' if folder is colour else ''}{', 8 bit' if eight else ''}"
+                methods |= _others(coloured)
+            kind = f"{', colour' if coloured else ''}{', 8 bit' if eight else ''}"
             found = _denoised(pictures, level / 255, methods, seed, eight)
             records.append(_table(f"{folder.name}{kind}, sigma {level:g}", found))
     if enlarge is not None:

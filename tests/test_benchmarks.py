@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 import scorematching as sm
 from benchmarks.contest import Contestant, Result, Rules, hold
@@ -118,8 +119,8 @@ def test_the_table_of_restoration(
         folder.mkdir()
         sm.write_image(folder / "it.png", image)
     sm.save_prior(prior, tmp_path / "prior.safetensors")
-    options = {"denoise": grey, "colour": coloured, "enlarge": grey, "sigma": [25.0], "factor": [2]}
-    restoration([tmp_path / "prior.safetensors"], **options, eight=True, others=False, output=tmp_path)
+    options = {"denoise": [grey], "colour": coloured, "enlarge": grey, "sigma": [25.0], "factor": [2]}
+    restoration(prior=[tmp_path / "prior.safetensors"], **options, eight=True, others=False, output=tmp_path)
     said = capsys.readouterr().out
     assert "| grey, 8 bit, sigma 25 | PSNR (dB) | SSIM |" in said
     tables = json.loads((tmp_path / "restoration.json").read_text())["restoration"]
@@ -127,3 +128,19 @@ def test_the_table_of_restoration(
     for table in tables:
         before, after, *_ = table["scores"].values()
         assert after["psnr"] > before["psnr"] + 1
+
+
+def test_the_usual_sets_of_a_folder(
+    photograph: np.ndarray, prior: sm.Prior, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, image in (("BSD68", photograph), ("Set12", photograph), ("Set5", np.stack([photograph] * 3, 2))):
+        (tmp_path / name).mkdir()
+        sm.write_image(tmp_path / name / "it.png", image)
+    sm.save_prior(prior, tmp_path / "prior.safetensors")
+    options = {"sigma": [25.0], "factor": [2], "others": False, "output": tmp_path}
+    restoration(tmp_path, [tmp_path / "prior.safetensors"], **options)
+    said = capsys.readouterr().out
+    for title in ("BSD68, sigma 25", "Set12, sigma 25", "Set5, colour, sigma 25", "Set5, enlarged by 2"):
+        assert f"| {title} | PSNR (dB) | SSIM |" in said
+    with pytest.raises(typer.BadParameter, match="expected DATA"):
+        restoration(prior=[tmp_path / "prior.safetensors"], **options)
