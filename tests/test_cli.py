@@ -25,7 +25,9 @@ def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Usage" in text
     assert len(text.splitlines()) > 8
     if command == "denoise":
-        assert "0-255" in text
+        assert all(
+            said in text for said in ("0-255", "resolution, colour profiles")
+        )  # not broken by the source's lines
 
 
 def test_fit_denoise_upscale_show(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

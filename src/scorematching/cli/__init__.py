@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 import warnings
 from typing import Annotated
@@ -40,14 +42,22 @@ def _options(
     """Options of the program itself."""
 
 
-app.command("demo")(demo.demo)
-app.command("fit")(fit.fit)
-app.command("denoise")(denoise.denoise)
-app.command("upscale")(upscale.upscale)
-app.command("inpaint")(inverse.inpaint)
-app.command("deblur")(inverse.deblur)
-app.command("show")(show.show)
-app.command("check")(check.check)
+def _paragraphs(docstring: str | None) -> str:
+    """A docstring whose lines the terminal breaks and not the source, but for the examples: one a line."""
+    return re.sub(r"(?<!\n)\n(?!\n|Example: )", " ", inspect.cleandoc(docstring or ""))
+
+
+for command in (
+    demo.demo,
+    fit.fit,
+    denoise.denoise,
+    upscale.upscale,
+    inverse.inpaint,
+    inverse.deblur,
+    show.show,
+    check.check,
+):
+    app.command(help=_paragraphs(command.__doc__))(command)
 
 
 def main(arguments: list[str] | None = None) -> None:
