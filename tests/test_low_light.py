@@ -160,7 +160,7 @@ def test_each_picture_may_have_its_own_read_noise(photograph: np.ndarray) -> Non
         ({"sigma": 1, "gain": 2.0, "offset": float("inf")}, "offset must be a number, got inf"),
         ({"sigma": 1, "gain": 2.0, "offset": 255}, "offset must lie below white, 255, got 255"),
         ({"sigma": 1, "offset": 3.0}, "give the gain too, got offset 3"),
-        ({"sigma": 0}, "sigma must be a positive number, got 0"),
+        ({"sigma": 0}, "sigma must be a number above 0, got 0"),
     ],
 )
 def test_what_can_not_be(photograph: np.ndarray, prior: sm.Prior, options: dict, message: str) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from command_line import run
 from torch import Tensor
 
 import scorematching as sm
 from scorematching.photographs import held_out_photograph
 from scorematching.prior import build_prior
-from scorematching.restoration import LinearOperator
+from scorematching.restoration import Convergence, LinearOperator
 from scorematching.restoration.annealed import _compromise
 from scorematching.restoration.map import posterior_energy
+from scorematching.restoration.operators import _box_mean
 
 KERNEL = torch.rand(3, 5) / 7.5
 OPERATORS: dict[str, Callable[[], LinearOperator]] = {
@@ -68,6 +71,47 @@ def test_holes_are_filled_from_around() -> None:
     assert float((filled - ramp).abs().max()) < 0.4
 
 
+def test_what_is_known_stays_as_it_is(photograph: np.ndarray, prior: sm.Prior) -> None:
+    """To the bit, unless it is said to be noisy; what was in the holes does not matter."""
+    image = (257 * photograph[:40, :40].astype(np.uint16)) ^ 5
+    known = torch.rand(40, 40) > 0.4
+    found = sm.restore(image, sm.Mask(known), prior, steps=3)
+    assert (found == image)[known.numpy()].all()
+    assert (found != image)[~known.numpy()].mean() > 0.9
+    assert (sm.restore(image, sm.Mask(known), prior, steps=3, sigma=500) != image)[known.numpy()].any()
+    other = np.where(known.numpy(), image, 0).astype(np.uint16)
+    np.testing.assert_array_equal(sm.restore(other, sm.Mask(known), prior, steps=3), found)
+
+
+def test_the_objective_of_map_is_watched(photograph: np.ndarray, prior: sm.Prior) -> None:
+    states: list[Convergence] = []
+    blur = sm.Blur(sm.gaussian_kernel(1.0))
+    soft = blur(torch.from_numpy(photograph[None, None] / np.float32(255)))[0, 0].numpy()
+    sm.restore(soft, blur, prior, peak=1.0, sigma=5 / 255, steps=8, monitor=states.append)
+    steps = [state.step for state in states]
+    assert steps == sorted(steps)
+    assert steps[-1] == states[-1].steps == 8
+    assert states[-1].misfit < states[0].misfit
+    assert states[0].change > 0
+
+
+def test_means_over_squares() -> None:
+    planes = torch.rand(2, 1, 9, 14)
+    torch.testing.assert_close(_box_mean(planes, 5), torch.nn.functional.avg_pool2d(planes, 5, 1, 2))
+
+
+def test_a_mask_of_ones_is_not_taken_for_black(
+    photograph: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sm.write_image(tmp_path / "it.png", photograph)
+    sm.write_image(tmp_path / "mask.png", (photograph > 100).astype(np.uint8))
+    assert run("inpaint", tmp_path / "it.png", "--mask", tmp_path / "mask.png", "-o", tmp_path / "out.png") == 1
+    assert (
+        "mask.png has no hole: white (255) is where pixels are missing, the brightest is 1" in capsys.readouterr().err
+    )
+    assert not (tmp_path / "out.png").exists()
+
+
 @pytest.mark.parametrize("task", ["holes", "blur"])
 def test_restoration_is_better_than_the_first_guess(photograph: np.ndarray, info: sm.PriorInfo, task: str) -> None:
     """An untrained prior of little noise does it: its start is a sensible one."""
@@ -93,12 +137,21 @@ def test_annealing_with_the_shipped_prior(task: str, least: float) -> None:
     y = operator(clean)
     y = y + torch.randn(y.shape, generator=generator) / 255
     told: list[int] = []
+    states: list[Convergence] = []
     found = sm.restore(
-        y[0, 0].numpy(), operator, sm.load_prior("natural-grey"), peak=1.0, progress=lambda done, _: told.append(done)
+        y[0, 0].numpy(),
+        operator,
+        sm.load_prior("natural-grey"),
+        peak=1.0,
+        progress=lambda done, _: told.append(done),
+        monitor=states.append,
     )
     before, after = (sm.psnr(clean[0, 0].numpy(), x) for x in (operator.start(y)[0, 0].numpy(), found))
     assert after > before + least
-    assert told == list(range(1, 21))
+    assert told == [state.step for state in states] == list(range(1, 21))
+    assert states[-1].misfit < 1.2
+    assert states[-1].change < states[0].change / 3
+    assert str(states[-1]).startswith("misfit ")
 
 
 def test_the_compromise_of_annealing_is_the_minimum() -> None:
@@ -140,7 +193,7 @@ def test_grey_that_is_stored_as_colour_stays_grey(photograph: np.ndarray) -> Non
     natural = sm.load_prior("natural-grey")
     thrice = sm.upscale(np.stack([image] * 3, 2), 2, natural, steps=2)
     np.testing.assert_array_equal(thrice, np.stack([sm.upscale(image, 2, natural, steps=2)] * 3, 2))
-    with pytest.raises(ValueError, match="steps must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="steps must be 1 or more, a whole number, got 0"):
         sm.upscale(image, 2, natural, steps=0)
 
 
@@ -158,7 +211,7 @@ def test_annealing_takes_a_prior_of_many_levels(photograph: np.ndarray, prior: s
         (lambda: sm.Mask(torch.ones(1, 1, 4, 4)), r"must be \(H, W\)"),
         (lambda: sm.Blur(torch.ones(4, 3)), r"odd sides, got shape \(4, 3\)"),
         (lambda: sm.Blur(torch.ones(9, 9))(torch.ones(1, 1, 4, 20)), "4 x 20 is too small for a kernel"),
-        (lambda: sm.gaussian_kernel(-1.0), "sigma must be a positive number, got -1"),
+        (lambda: sm.gaussian_kernel(-1.0), "sigma must be a number above 0, got -1"),
     ],
 )
 def test_bad_operators_are_refused(build: Callable[[], object], message: str) -> None:

@@ -185,9 +185,9 @@ def test_upscaling_keeps_types_and_channels(photograph: np.ndarray, prior: sm.Pr
 
 @pytest.mark.parametrize("sigma", [0.0, -3.0, float("nan"), float("inf")])
 def test_a_sigma_that_is_none(photograph: np.ndarray, prior: sm.Prior, sigma: float) -> None:
-    with pytest.raises(ValueError, match="sigma must be a positive number"):
+    with pytest.raises(ValueError, match="sigma must be a number above 0"):
         sm.denoise(photograph, sigma, prior)
-    with pytest.raises(ValueError, match="sigma must be a positive number"):
+    with pytest.raises(ValueError, match="sigma must be a number above 0"):
         sm.upscale(photograph, 2, prior, sigma=sigma)
 
 

@@ -1,9 +1,9 @@
 """Products in bfloat16: the matrix products and convolutions of a loss in half the bits, everything else in full.
 
-Processors that know bfloat16 multiply four times as fast in it. What goes into a product is rounded to 8 significant
-bits, the sums within it are kept in float32, and all that happens between products is as it was. Data and energies
-are not rounded: products with few channels, as of the first and the last layer of a convolutional network, stay in
-float32.
+Processors that know bfloat16 multiply some four times as fast in it. What goes into a product, and what comes out, is
+rounded to 8 significant bits; the sums within it are kept in float32, and all that happens between products is as it
+was. Data and energies are not rounded: products with few channels, as of the first and the last layer of a
+convolutional network, stay in float32.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ _aten = torch.ops.aten
 #: The products, and which of their arguments are their factors: the last one has the channels.
 _FACTORS: dict[Any, Sequence[int]] = {
     _aten.mm: (0, 1),
-    _aten.addmm: (1, 2),
     _aten.bmm: (0, 1),
     _aten.convolution: (0, 1),
     _aten.convolution_backward: (0, 1, 2),

@@ -118,22 +118,39 @@ def fit_bar(title: str) -> Iterator[Callable[[Progress], None]]:
             bar.stop()
 
 
+class StepBar:
+    """A progress bar for an iteration of at most so many steps, on a terminal only. It appears with the first step."""
+
+    def __init__(self, title: str) -> None:
+        columns = (
+            TextColumn(title),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[said]}"),
+        )
+        self.bar = Bar(*columns, console=errors, transient=True, disable=not errors.is_terminal)
+        self.task = self.bar.add_task(title, total=None, said="")
+
+    def __call__(self, done: float, total: int) -> None:
+        """Show the steps done and their number."""
+        self.bar.start()
+        self.bar.update(self.task, completed=done, total=total)
+
+    def tell(self, state: object) -> None:
+        """Show a few words on how far it has come."""
+        self.bar.update(self.task, said=str(state))
+
+
 @contextmanager
-def step_bar(title: str) -> Iterator[Callable[[float, int], None]]:
-    """A progress bar for an iteration of at most so many steps, from the first one to the end, on a terminal only."""
-    columns = (TextColumn(title), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Bar(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-    task = bar.add_task(title, total=None)
+def step_bar(title: str) -> Iterator[StepBar]:
+    """A :class:`StepBar` that is gone at the end."""
+    step = StepBar(title)
     try:
-
-        def update(done: float, total: int) -> None:
-            bar.start()
-            bar.update(task, completed=done, total=total)
-
-        yield update
+        yield step
     finally:
-        if bar.live.is_started:
-            bar.stop()
+        if step.bar.live.is_started:
+            step.bar.stop()
 
 
 def keep_freed_memory() -> None:

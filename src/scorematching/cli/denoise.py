@@ -33,6 +33,7 @@ from scorematching.images import IMAGE_SUFFIXES, Stabilizer, camera_noise, count
 from scorematching.images.files import check_not_source, check_output
 from scorematching.page import write_page
 from scorematching.progress import Step
+from scorematching.restoration.convergence import Monitor
 
 #: Of one level, given in a picture's own units; or a camera's, that grows with brightness.
 _Noise = float | sm.Anscombe
@@ -203,7 +204,7 @@ def _denoise(
     for model in dict.fromkeys(priors):
         _tell_where_approximate(model, [one for one, own in zip(taken, priors, strict=True) if own is model], peak)
 
-    def denoised(page: np.ndarray, number: int, progress: Step) -> np.ndarray:
+    def denoised(page: np.ndarray, number: int, progress: Step, _: Monitor) -> np.ndarray:
         one = taken[number]
         sigma, gain, offset = (one.sigma, one.gain, one.offset) if isinstance(one, sm.Anscombe) else (one, None, 0.0)
         return sm.denoise(

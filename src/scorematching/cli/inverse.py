@@ -27,6 +27,7 @@ from scorematching.images import find_white_of_file, to_planes
 from scorematching.images.files import check_output
 from scorematching.progress import Step
 from scorematching.restoration import LinearOperator
+from scorematching.restoration.convergence import Monitor
 
 LevelOption = Annotated[
     float | None,
@@ -56,7 +57,13 @@ def inpaint(
     Example: [bold]scorematching inpaint torn.png --mask holes.png -o whole.png[/bold]
     """
     check_output(output, picture, mask, overwrite=overwrite)
-    holes = to_planes(sm.read_image(mask)).data[:, 0].amax(0) > 0.5
+    brightness = to_planes(sm.read_image(mask))
+    holes = brightness.data[:, 0].amax(0) > 0.5
+    if not bool(holes.any()):
+        brightest, white_of_mask = brightness.peak * float(brightness.data.max()), brightness.peak
+        raise ValueError(
+            f"{mask} has no hole: white ({white_of_mask:g}) is where pixels are missing, the brightest is {brightest:g}"
+        )
     _restore(sm.Mask(~holes), picture, output, prior, sigma, white, seed, device)
 
 
@@ -113,9 +120,18 @@ def _restore(
         check_sigma(sigma)
     prior_for, peak = named_prior(prior), find_white_of_file(picture, white)
 
-    def restored(page: np.ndarray, _: int, progress: Step) -> np.ndarray:
-        model = prior_for(page)
-        return sm.restore(page, operator, model, sigma=sigma, peak=peak, seed=seed, device=where, progress=progress)
+    def restored(page: np.ndarray, _: int, progress: Step, monitor: Monitor) -> np.ndarray:
+        return sm.restore(
+            page,
+            operator,
+            prior_for(page),
+            sigma=sigma,
+            peak=peak,
+            seed=seed,
+            device=where,
+            progress=progress,
+            monitor=monitor,
+        )
 
     written = restore_file(picture, output, restored, "restoring")
     console.print(f"wrote {output}: {describe_pages(*written)}", highlight=False)

@@ -12,9 +12,11 @@ import scorematching as sm
 from scorematching.cli.common import step_bar
 from scorematching.images import count_pages
 from scorematching.progress import Step
+from scorematching.restoration.convergence import Monitor
 
-#: A page and its number, and what to call with the steps done and their number; gives the page as it shall be.
-Restoration = Callable[[np.ndarray, int, Step], np.ndarray]
+#: A page and its number, what to call with the steps done and their number, and who is told how far it has come; gives
+#: the page as it shall be.
+Restoration = Callable[[np.ndarray, int, Step, Monitor], np.ndarray]
 
 
 def restore_file(source: Path, target: Path, restore: Restoration, title: str, factor: int = 1) -> tuple[int, ...]:
@@ -32,17 +34,18 @@ def restore_file(source: Path, target: Path, restore: Restoration, title: str, f
     """
     count, shapes = count_pages(source), []
     metadata = sm.read_metadata(source).enlarged(factor)
-    with step_bar(title) as step:
+    with step_bar(title) as bar:
 
         def pages() -> Iterator[np.ndarray]:
             for number, image in enumerate(sm.read_pages(source)):
+                step = bar if count == 1 else partial(_within, bar, number, count)
                 try:
-                    restored = restore(image, number, step if count == 1 else partial(_within, step, number, count))
+                    restored = restore(image, number, step, bar.tell)
                 except ValueError as error:
                     raise ValueError(f"page {number + 1}: {error}" if count > 1 else str(error)) from None
                 shapes.append(restored.shape)
                 if count > 1:
-                    step(number + 1, count)
+                    bar(number + 1, count)
                 yield restored
 
         sm.write_pages(target, pages(), metadata)

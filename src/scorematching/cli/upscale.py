@@ -24,6 +24,7 @@ from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import find_white_of_file
 from scorematching.images.files import check_output
 from scorematching.progress import Step
+from scorematching.restoration.convergence import Monitor
 
 
 def upscale(
@@ -58,9 +59,18 @@ def upscale(
         prior, [picture], sigma=peak * 25 / 255, noisy=False, peak=peak, steps=steps, seed=seed, device=where
     )
 
-    def enlarge(page: np.ndarray, _: int, progress: Step) -> np.ndarray:
-        model = prior_for(page)
-        return sm.upscale(page, factor, model, sigma=sigma, peak=peak, seed=seed, device=where, progress=progress)
+    def enlarge(page: np.ndarray, _: int, progress: Step, monitor: Monitor) -> np.ndarray:
+        return sm.upscale(
+            page,
+            factor,
+            prior_for(page),
+            sigma=sigma,
+            peak=peak,
+            seed=seed,
+            device=where,
+            progress=progress,
+            monitor=monitor,
+        )
 
     written = restore_file(picture, output, enlarge, "enlarging", factor)
     console.print(f"wrote {output}: {describe_pages(*written)}", highlight=False)

@@ -2,6 +2,7 @@
 
 from scorematching.restoration.annealed import annealed
 from scorematching.restoration.clipping import unclipped
+from scorematching.restoration.convergence import Convergence
 from scorematching.restoration.denoise import denoise
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import (
@@ -10,17 +11,19 @@ from scorematching.restoration.operators import (
     FunctionOperator,
     LinearOperator,
     Mask,
+    bicubic_upscale,
     check_adjoint,
     gaussian_kernel,
 )
 from scorematching.restoration.restore import restore
 from scorematching.restoration.stein import stein_error
 from scorematching.restoration.tweedie import tweedie
-from scorematching.restoration.upscale import bicubic_upscale, upscale
+from scorematching.restoration.upscale import upscale
 
 __all__ = [
     "BicubicDownsampling",
     "Blur",
+    "Convergence",
     "FunctionOperator",
     "LinearOperator",
     "Mask",

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from scorematching.prior import Prior
-from scorematching.progress import Step
 from scorematching.restoration.colour import posterior_mean
+from scorematching.restoration.convergence import Monitor, Watch
 from scorematching.restoration.map import posterior_energy
 from scorematching.restoration.operators import LinearOperator
 
@@ -17,6 +17,8 @@ _HIGHEST = 49 / 255
 _ADDED = 0.8
 #: Conjugate gradients: iterations at most, and the share of the first residual's square at which they end.
 _ITERATIONS, _ENOUGH = 20, 1e-10
+#: Levels, where nothing is said.
+LEVELS = 20
 
 
 @torch.no_grad()
@@ -26,9 +28,9 @@ def annealed(
     sigma: float,
     prior: Prior,
     start: Tensor,
-    steps: int = 20,
+    steps: int = LEVELS,
     generator: torch.Generator | None = None,
-    progress: Step | None = None,
+    monitor: Monitor | None = None,
 ) -> Tensor:
     """Stochastic ascent of a posterior that is smoothed less and less (Kadkhodaie & Simoncelli 2021).
 
@@ -51,12 +53,12 @@ def annealed(
         start: First guess of ``x``, planes (C, 1, H, W).
         steps: Levels.
         generator: What the noise is drawn with; torch's own if not given.
-        progress: Called with the levels done and ``steps``.
+        monitor: Told of each level.
 
     Returns:
         ``x``, planes (C, 1, H, W).
     """
-    x = start
+    x, watch = start, Watch(observed, operator, sigma, monitor)
     low, high = prior.info.levels
     highest = min(_HIGHEST, high)
     lowest = min(max(sigma, low), highest)
@@ -64,12 +66,11 @@ def annealed(
         level = highest * (lowest / highest) ** (step / max(steps - 1, 1))
         noise = torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
         z = posterior_mean(x + _ADDED * level * noise, level, prior)
-        x = _compromise(operator, observed, z, (sigma / level) ** 2)
-        if progress is not None:
-            progress(step + 1, steps)
+        before, x = x, _compromise(operator, observed, z, (sigma / level) ** 2)
+        watch.tell(step + 1, steps, before, x)
     noise = low * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
-    before, after = (posterior_energy(planes, observed, operator, sigma, prior, noise)[0] for planes in (start, x))
-    return x if after < before else start
+    first, last = (posterior_energy(planes, observed, operator, sigma, prior, noise)[0] for planes in (start, x))
+    return x if last < first else start
 
 
 def knows_levels(prior: Prior) -> bool:

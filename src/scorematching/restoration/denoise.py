@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from scorematching.restoration.clipping import ends_cut, unclipped
 from scorematching.restoration.colour import distinct, posterior_mean
 from scorematching.restoration.map import maximum_a_posteriori
 from scorematching.restoration.operators import Identity
+from scorematching.validation import check_choice, check_positive
 
 Method = Literal["auto", "tweedie", "map"]
 
@@ -92,10 +92,9 @@ def denoise(
         True
     """
     noise = camera_noise(sigma, gain, offset)
-    if noise is None and not (sigma > 0 and math.isfinite(sigma)):
-        raise ValueError(f"sigma must be a positive number, got {sigma}")
-    if method not in ("auto", "tweedie", "map"):
-        raise ValueError(f"method must be 'auto', 'tweedie' or 'map', got {method!r}")
+    if noise is None:
+        check_positive("sigma", sigma)
+    check_choice("method", method, get_args(Method))
     planes = to_planes(image, peak)
 
     def clean(y: Tensor, level: float) -> Tensor:
@@ -104,7 +103,8 @@ def denoise(
 
     def once(y: Tensor, level: float, progress: Step | None) -> Tensor:
         if method == "map" or (method == "auto" and not prior.info.sigma):
-            return maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
+            monitor = None if progress is None else lambda state: progress(state.step, state.steps)
+            return maximum_a_posteriori(y, Identity(), level, prior, start=y, monitor=monitor)
         return _mean(y, level, prior, seed, progress)
 
     y = distinct(planes.data)

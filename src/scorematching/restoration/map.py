@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from scorematching.prior import Prior
-from scorematching.progress import Step
+from scorematching.restoration.convergence import Monitor, Watch
 from scorematching.restoration.operators import LinearOperator
 
 #: Of white: an iteration that changes no pixel by more is the last.
 _SMALLEST_STEP = 1e-5
+#: Iterations at most, where nothing is said.
+ITERATIONS = 30
 
 
 def maximum_a_posteriori(
@@ -21,8 +23,8 @@ def maximum_a_posteriori(
     sigma: float,
     prior: Prior,
     start: Tensor,
-    steps: int = 30,
-    progress: Step | None = None,
+    steps: int = ITERATIONS,
+    monitor: Monitor | None = None,
 ) -> Tensor:
     """The most probable picture near ``start`` behind an observation with Gaussian noise; never less so than ``start``.
 
@@ -33,7 +35,7 @@ def maximum_a_posteriori(
         prior: ``E``.
         start: First guess of ``x``, planes (C, 1, H, W).
         steps: Iterations of L-BFGS at most; it stops where nothing changes any more.
-        progress: Called with the iterations done and ``steps``.
+        monitor: Told of each iteration.
 
     Returns:
         ``x``, planes (C, 1, H, W).
@@ -48,19 +50,20 @@ def maximum_a_posteriori(
         line_search_fn="strong_wolfe",
     )
     best, kept = math.inf, start
+    watch, done, before = Watch(observed, operator, sigma, monitor), 0, start
 
     def objective() -> float:
-        nonlocal best, kept
+        nonlocal best, kept, done, before
         value, x.grad = posterior_energy(x.detach(), observed, operator, sigma, prior)
         if value < best:
             best, kept = value, x.detach().clone()
-        if progress is not None:
-            progress(optimizer.state[x].get("n_iter", 0), steps)
+        if (iteration := optimizer.state[x].get("n_iter", 0)) > done:  # several evaluations may make one
+            watch.tell(iteration, steps, before, kept)
+            done, before = iteration, kept
         return value
 
     optimizer.step(objective)
-    if progress is not None:
-        progress(steps, steps)
+    watch.tell(steps, steps, before, kept)
     return kept
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scorematching.layers.correlation import correlate
 from scorematching.prior.base import mirrored
+from scorematching.validation import check_positive
 
 
 class LinearOperator(Protocol):
@@ -79,12 +80,19 @@ class Mask:
         filled, side = values.clone(), 3
         missing = (weights == 0).clone()
         while bool(missing.any()):
-            near, mass = (F.avg_pool2d(t, side, 1, side // 2, count_include_pad=True) for t in (values, weights))
+            near, mass = (_box_mean(t, side) for t in (values, weights))
             found = missing & (mass > 0)
             filled[found] = (near / mass.clamp_min(1e-12))[found]
             missing &= ~found
             side = 2 * side + 1
         return filled
+
+
+def _box_mean(planes: Tensor, side: int) -> Tensor:
+    """The mean over the square around each pixel, zeros beyond the border: by columns, then by rows."""
+    half = side // 2
+    columns = F.avg_pool2d(planes, (side, 1), 1, (half, 0))
+    return F.avg_pool2d(columns, (1, side), 1, (0, half))
 
 
 class Blur:
@@ -140,8 +148,7 @@ def gaussian_kernel(sigma: float) -> Tensor:
         >>> gaussian_kernel(0.8).shape
         torch.Size([9, 9])
     """
-    if not 0 < sigma < math.inf:
-        raise ValueError(f"sigma must be a positive number, got {sigma}")
+    sigma = check_positive("sigma", sigma)
     reach = math.ceil(4 * sigma)
     profile = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     kernel = profile[:, None] * profile
@@ -246,7 +253,12 @@ class BicubicDownsampling:
 
     def start(self, y: Tensor) -> Tensor:
         """Bicubic interpolation."""
-        return F.interpolate(y, self.size, mode="bicubic", antialias=True, align_corners=False)
+        return bicubic_upscale(y, self.factor)
+
+
+def bicubic_upscale(planes: Tensor, factor: int) -> Tensor:
+    """Bicubic interpolation of planes (a = -1/2): (N, 1, H, W) to (N, 1, factor H, factor W)."""
+    return F.interpolate(planes, scale_factor=factor, mode="bicubic", antialias=True, align_corners=False)
 
 
 def transposed(operator: LinearOperator, y: Tensor, size: tuple[int, int]) -> Tensor:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from scorematching.images import to_planes
 from scorematching.prior import Prior
 from scorematching.progress import Step
+from scorematching.restoration.convergence import Monitor
 from scorematching.restoration.operators import BicubicDownsampling
 from scorematching.restoration.restore import RestorationMethod, restore
 
@@ -26,6 +25,7 @@ def upscale(
     peak: float | None = None,
     device: str | torch.device | None = None,
     progress: Step | None = None,
+    monitor: Monitor | None = None,
 ) -> np.ndarray:
     """Enlarge a picture: :func:`restore` with bicubic down-sampling, from the bicubic interpolation on.
 
@@ -39,7 +39,8 @@ def upscale(
         seed: As in :func:`restore`.
         peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
         device: Where to compute; by default where the prior is. The prior is moved there.
-        progress: Called with the iterations done and ``steps``.
+        progress: As in :func:`restore`.
+        monitor: As in :func:`restore`.
 
     Returns:
         The large picture, (factor H, factor W) or (factor H, factor W, C), with the type and range of ``image``.
@@ -70,9 +71,5 @@ def upscale(
         peak=peak,
         device=device,
         progress=progress,
+        monitor=monitor,
     )
-
-
-def bicubic_upscale(planes: Tensor, factor: int) -> Tensor:
-    """Bicubic interpolation of planes (a = -1/2): (N, 1, H, W) to (N, 1, factor H, factor W)."""
-    return F.interpolate(planes, scale_factor=factor, mode="bicubic", antialias=True, align_corners=False)
