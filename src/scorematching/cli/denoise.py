@@ -196,8 +196,9 @@ def _denoise(
     taken: list[_Noise] = []
     priors: list[sm.Prior] = []
     for image in sm.read_pages(source):
-        taken.append(sm.estimate_noise(image, peak) if noise is None else noise)
         priors.append(prior_for(image))
+        found = noise or sm.find_noise(image, priors[-1], peak=peak, seed=seed, device=where)
+        taken.append(found)
     if not all(taken):
         page = f" page {1 + taken.index(0)}" if len(taken) > 1 else ""
         raise ValueError(f"no noise was found in {source.name}{page}: give --sigma")

@@ -5,6 +5,7 @@ from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.convergence import Convergence
 from scorematching.restoration.denoise import denoise
 from scorematching.restoration.map import maximum_a_posteriori
+from scorematching.restoration.noise_level import find_noise
 from scorematching.restoration.operators import (
     BicubicDownsampling,
     Blur,
@@ -31,6 +32,7 @@ __all__ = [
     "bicubic_upscale",
     "check_adjoint",
     "denoise",
+    "find_noise",
     "gaussian_kernel",
     "maximum_a_posteriori",
     "restore",

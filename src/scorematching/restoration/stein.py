@@ -8,7 +8,7 @@ from torch import Tensor
 from scorematching.prior import Prior
 from scorematching.restoration.tweedie import tweedie
 
-#: Of the noise: half the distance of the two pictures whose difference gives the divergence.
+#: Of the noise: the distance of the two pictures whose difference gives the divergence.
 _STEP = 0.1
 
 
@@ -31,9 +31,16 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
     Raises:
         ValueError: The prior is one of clean pictures, or the shape does not fit.
     """
+    residual, divergence = residual_and_divergence(y, sigma, prior, generator)
+    return residual - sigma**2 + 2 * sigma**2 * divergence
+
+
+@torch.no_grad()
+def residual_and_divergence(
+    y: Tensor, sigma: float, prior: Prior, generator: torch.Generator | None = None
+) -> tuple[float, float]:
+    """``mean (D(y) - y)^2`` and, by one random probe, ``mean div D`` of Tweedie's formula; arguments as above."""
     probe = torch.randint(2, y.shape, generator=generator).to(y) * 2 - 1
-    step = _STEP * sigma
-    ahead, behind = (tweedie(y + sign * step * probe, sigma, prior) for sign in (1, -1))
-    divergence = (probe * (ahead - behind)).double().mean() / (2 * step)
-    residual = (tweedie(y, sigma, prior) - y).double().square().mean()
-    return float(residual - sigma**2 + 2 * sigma**2 * divergence)
+    x, ahead = (tweedie(near, sigma, prior) for near in (y, y + _STEP * sigma * probe))
+    divergence = (probe * (ahead - x)).double().mean() / (_STEP * sigma)
+    return float((x - y).double().square().mean()), float(divergence)

@@ -1,0 +1,54 @@
+"""Noise levels by a prior: known ones are recovered, and nothing is made up where a prior can't tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import scorematching as sm
+from scorematching.photographs import HELD_OUT, held_out_photograph
+from scorematching.restoration.noise_level import _parts
+
+
+def _noisy(clean: np.ndarray, level: float) -> np.ndarray:
+    return clean + level / 255 * np.random.default_rng(0).standard_normal(clean.shape)
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+@pytest.mark.parametrize("level", [3.0, 5.0, 25.0])
+def test_known_levels_are_recovered(name: str, level: float) -> None:
+    """Where wavelets take texture for noise."""
+    noisy = _noisy(held_out_photograph(name)[60:188, 150:278], level)
+    found = 255 * sm.find_noise(noisy, sm.load_prior("natural-grey"), peak=1.0)
+    first = 255 * sm.estimate_noise(noisy, 1.0)
+    assert found == pytest.approx(level, rel=0.05 if level > 3 else 0.15)
+    assert abs(found - level) < 0.5 * abs(first - level) or abs(first - level) < 0.03 * level
+
+
+@pytest.mark.parametrize("name", ["natural-grey", "natural-colour"])
+def test_of_colours_and_in_units_of_the_picture(name: str) -> None:
+    noisy = np.rint(65535 * _noisy(held_out_photograph("chelsea", colour=True)[100:196, 100:196], 6).clip(0.01, 1))
+    found = sm.find_noise(noisy.astype(np.uint16), sm.load_prior(name))
+    assert found / 65535 * 255 == pytest.approx(6, rel=0.05)
+
+
+def test_large_pictures_are_looked_at_in_two_places() -> None:
+    noisy = _noisy(held_out_photograph("camera"), 5)
+    prior = sm.load_prior("natural-grey")
+    found = sm.find_noise(noisy, prior, peak=1.0, seed=1)
+    assert 255 * found == pytest.approx(5, rel=0.06)
+    assert found == sm.find_noise(noisy, prior, peak=1.0, seed=1)
+    shapes = {(512, 512): (2, 1, 128, 128), (60, 900): (1, 1, 60, 256), (150, 160): (1, 1, 150, 160)}
+    for size, shape in shapes.items():
+        assert _parts(sm.images.to_planes(np.zeros(size)).data).shape == shape
+
+
+@pytest.mark.parametrize("why", ["one level", "small", "cut off", "no noise"])
+def test_where_a_prior_cannot_tell_it_is_the_first_estimate(why: str, prior: sm.Prior) -> None:
+    natural, image = sm.load_prior("natural-grey"), _noisy(held_out_photograph("camera")[:64, :64], 10)
+    model = prior if why == "one level" else natural
+    image = {"small": image[:30], "cut off": image.clip(0.5, 1), "no noise": np.zeros((64, 64))}.get(why, image)
+    peak = {"cut off": None}.get(why, 1.0)
+    if why == "cut off":
+        image = np.rint(255 * np.clip(2 * image - 0.5, 0, 1)).astype(np.uint8)
+    assert sm.find_noise(image, model, peak=peak) == sm.estimate_noise(image, peak)
