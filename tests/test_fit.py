@@ -189,17 +189,23 @@ def test_noise_that_is_added_brings_crops_to_one_level() -> None:
     [
         ({"highest": 50.0}, "highest is for deep priors without lam, got model 'foe'"),
         ({"model": "deep", "highest": 50.0}, "highest needs the lowest level"),
-        ({"model": "deep", "noisy": True, "sigma": 25.0, "highest": -1.0}, "highest must be positive, got -1"),
+        ({"model": "deep", "noisy": True, "sigma": 25.0, "highest": -1.0}, "highest must be a number above 0, got -1"),
         ({"model": "deep", "noisy": True, "gain": 2.0, "highest": 50.0}, "not for a gain"),
         ({"model": "deep", "depth": 3}, "an even depth"),
         ({"sigma": -1.0}, "sigma must be a number of 0 or more, got -1"),
         ({"sigma": float("nan")}, "got nan"),
         ({"noisy": True, "sigma": 0.0}, "array 0: the noise level must be above 0, got 0"),
-        ({"sigma": [1.0, 2.0]}, "only noisy pictures have one each"),
+        ({"sigma": [1.0, 2.0]}, "sigma must be one number, only noisy pictures have one each"),
+        ({"sigma": np.array([1.0, 2.0])}, "only noisy pictures have one each"),
         ({"steps": 0}, "steps must be a whole number of 1 or more, got 0"),
         ({"crop": 0}, "crop must be a whole number"),
         ({"batch": 1.5}, "batch must be a whole number"),
-        ({"rate": 0.0}, "rate must be positive"),
+        ({"batch": 4.0}, "batch must be a whole number of 1 or more, got 4.0"),
+        ({"steps": 3.0}, "steps must be a whole number of 1 or more, got 3.0"),
+        ({"steps": True}, "steps must be a whole number of 1 or more, got True"),
+        ({"size": 3.0}, "size must be a whole number of 0 to 64, got 3.0"),
+        ({"rate": 0.0}, "rate must be a number above 0, got 0.0"),
+        ({"rate": float("inf")}, "rate must be a number above 0, got inf"),
         ({"lam": -1.0}, "lam must be"),
         ({"model": "gan"}, "model must be 'foe', 'pot' or 'deep', got 'gan'"),
         ({"size": 30}, "96 rows is too small to fit to: it takes 120 or more"),
@@ -211,6 +217,20 @@ def test_noise_that_is_added_brings_crops_to_one_level() -> None:
 def test_bad_options(photograph: np.ndarray, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sm.fit([photograph], **{"steps": 2, **options})
+
+
+def test_numbers_of_numpy_are_numbers(photograph: np.ndarray, tmp_path: Path) -> None:
+    counts = {name: np.int64(n) for name, n in {"size": 3, "filters": 8, "steps": 2, "batch": 4, "crop": 16}.items()}
+    options = {"sigma": np.float32(25), "lam": np.float32(0), "rate": np.float32(0.01), "peak": np.float32(255)}
+    for noisy in (True, False):
+        checkpoint = tmp_path / f"training{noisy}"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
+            prior = sm.fit([photograph], noisy=noisy, checkpoint=checkpoint, **options, **counts).prior
+        assert checkpoint.exists()
+        assert prior.info.sigma == 25 / 255
+        sm.save_prior(prior, tmp_path / "p.safetensors")
+        assert sm.load_prior(tmp_path / "p.safetensors").info == prior.info
 
 
 def test_bad_data(photograph: np.ndarray) -> None:
