@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,14 @@ def test_blind_crops_know_their_share_of_the_noise() -> None:
     torch.testing.assert_close(blind.pixels, plain.pixels * blind.noise[:, None, None, None])
 
 
+def test_blind_crops_noisier_than_the_highest_level_are_as_they_are() -> None:
+    planes = [replace(plane, sigma=s) for s in (0.05, 0.3) for plane in open_pictures(np.ones((30, 40)))[0]]
+    stream = CropStream(planes, 8, 32, blind=True, highest=0.2)
+    shares = torch.cat([stream[number].noise for number in range(8)])
+    assert float(shares.max()) == 1
+    assert float(shares.min()) >= 0.05 / 0.2
+
+
 def added_noise(planes: list[Plane], told: float, **options: Any) -> tuple[CropStream, float, float]:
     """A stream with noise added: the deviation of flat crops from their means, and what Stein's lemma has of them.
 
@@ -189,6 +198,8 @@ def test_noise_that_is_added_brings_crops_to_one_level() -> None:
     [
         ({"highest": 50.0}, "highest is for deep priors without lam, got model 'foe'"),
         ({"model": "deep", "highest": 50.0}, "highest needs the lowest level"),
+        ({"model": "deep", "blind": True}, "blind needs the lowest level"),
+        ({"model": "deep", "sigma": 25.0, "highest": 20.0}, "highest must be sigma, 25, or more, got 20"),
         ({"model": "deep", "noisy": True, "sigma": 25.0, "highest": -1.0}, "highest must be a number above 0, got -1"),
         ({"model": "deep", "noisy": True, "gain": 2.0, "highest": 50.0}, "not for a gain"),
         ({"model": "deep", "depth": 3}, "an even depth"),

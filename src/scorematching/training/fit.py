@@ -85,7 +85,8 @@ def fit(
         expert: Of a field: ``"student-t"``, mixtures of them (the default), or ``"spline"``, free curves.
         normed: Of a field: whether its filters have zero mean and unit norm. By default they are free.
         blind: For a deep prior: let every fourth crop have less noise than it is told, by a random factor. The
-            level that it is given is then the highest that it expects, and it keeps places that have less.
+            level that it is given is then the highest that it expects, and it keeps places that have less. Clean
+            pictures need a ``sigma`` for it.
         colour: For a deep prior: learn the three channels of colour pictures together. It is then a prior of such
             pictures only.
         highest: For a deep prior: add noise to the pictures, up to this level, in their own units. The prior then
@@ -138,7 +139,7 @@ def fit(
     planes, level = (
         with_noise(planes, sigma, gain, offset) if noisy else (planes, fresh_level(sigma, planes[0][0].peak))
     )
-    up_to = highest_level(highest, planes[0][0].peak, level, gain)
+    up_to = highest_level(highest, planes[0][0].peak, level, noisy, blind, gain)
     info = _describe(planes, level, noisy, lam, seed, steps, up_to, **shape, model=model, blind=blind, colours=colours)
     prior = build_prior(info)
     training, held_out = split(planes, rows=prior.least_crop)

@@ -62,16 +62,23 @@ def fresh_level(sigma: float | Sequence[float] | None, peak: float) -> float:
     return check_positive("sigma", 0.0 if sigma is None else sigma, zero=True) / peak
 
 
-def highest_level(highest: float | None, peak: float, level: float, gain: float | None) -> float | None:
+def highest_level(
+    highest: float | None, peak: float, level: float, noisy: bool, blind: bool, gain: float | None
+) -> float | None:
     """The level up to which noise is added, white being 1.
 
     Raises:
-        ValueError: It is no number above 0, or the pictures have no noise of one level.
+        ValueError: It is no number above 0, or below that of the noise that is added to clean pictures; or the
+            pictures have no noise, or none of one level.
     """
+    for name, wanted in (("blind", blind), ("highest", highest is not None)):
+        if wanted and not level:
+            raise ValueError(f"{name} needs the lowest level that clean pictures are to have: say it (sigma)")
     if highest is None:
         return None
     if gain is not None:
         raise ValueError("highest is for noise that is the same everywhere, not for a gain")
-    if not level:
-        raise ValueError("highest needs the lowest level that clean pictures are to have: say it (sigma)")
-    return check_positive("highest", highest) / peak
+    up_to = check_positive("highest", highest) / peak
+    if not noisy and up_to < level:
+        raise ValueError(f"highest must be sigma, {level * peak:g}, or more, got {highest:g}")
+    return up_to
