@@ -228,7 +228,10 @@ BAD = {
     "fit: no pictures": (("fit", "EMPTY", "-o", "OUT.safetensors"), "no picture"),
     "fit: no noise": (("fit", "FLAT.png", "-o", "OUT.safetensors", "--noisy"), "the noise level was found to be 0"),
     "fit: no folder": (("fit", "IN", "-o", "none/OUT.safetensors"), "no such folder: none"),
-    "fit: model": (("fit", "IN", "-o", "OUT.safetensors", "--model", "gan"), "must be foe, pot or deep, got gan"),
+    "fit: model": (
+        ("fit", "IN", "-o", "OUT.safetensors", "--model", "gan"),
+        "--model must be 'foe', 'pot' or 'deep', got 'gan'",
+    ),
     "steps of nothing": (
         ("upscale", "IN", "-o", "OUT.png", "--steps", "9"),
         "--steps is for learning from the picture",

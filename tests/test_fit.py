@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,14 @@ def test_blind_crops_know_their_share_of_the_noise() -> None:
     torch.testing.assert_close(blind.pixels, plain.pixels * blind.noise[:, None, None, None])
 
 
+def test_blind_crops_noisier_than_the_highest_level_are_as_they_are() -> None:
+    planes = [replace(plane, sigma=s) for s in (0.05, 0.3) for plane in open_pictures(np.ones((30, 40)))[0]]
+    stream = CropStream(planes, 8, 32, blind=True, highest=0.2)
+    shares = torch.cat([stream[number].noise for number in range(8)])
+    assert float(shares.max()) == 1
+    assert float(shares.min()) >= 0.05 / 0.2
+
+
 def added_noise(planes: list[Plane], told: float, **options: Any) -> tuple[CropStream, float, float]:
     """A stream with noise added: the deviation of flat crops from their means, and what Stein's lemma has of them.
 
@@ -189,17 +198,25 @@ def test_noise_that_is_added_brings_crops_to_one_level() -> None:
     [
         ({"highest": 50.0}, "highest is for deep priors without lam, got model 'foe'"),
         ({"model": "deep", "highest": 50.0}, "highest needs the lowest level"),
-        ({"model": "deep", "noisy": True, "sigma": 25.0, "highest": -1.0}, "highest must be positive, got -1"),
+        ({"model": "deep", "blind": True}, "blind needs the lowest level"),
+        ({"model": "deep", "sigma": 25.0, "highest": 20.0}, "highest must be sigma, 25, or more, got 20"),
+        ({"model": "deep", "noisy": True, "sigma": 25.0, "highest": -1.0}, "highest must be a number above 0, got -1"),
         ({"model": "deep", "noisy": True, "gain": 2.0, "highest": 50.0}, "not for a gain"),
         ({"model": "deep", "depth": 3}, "an even depth"),
         ({"sigma": -1.0}, "sigma must be a number of 0 or more, got -1"),
         ({"sigma": float("nan")}, "got nan"),
         ({"noisy": True, "sigma": 0.0}, "array 0: the noise level must be above 0, got 0"),
-        ({"sigma": [1.0, 2.0]}, "only noisy pictures have one each"),
+        ({"sigma": [1.0, 2.0]}, "sigma must be one number, only noisy pictures have one each"),
+        ({"sigma": np.array([1.0, 2.0])}, "only noisy pictures have one each"),
         ({"steps": 0}, "steps must be a whole number of 1 or more, got 0"),
         ({"crop": 0}, "crop must be a whole number"),
         ({"batch": 1.5}, "batch must be a whole number"),
-        ({"rate": 0.0}, "rate must be positive"),
+        ({"batch": 4.0}, "batch must be a whole number of 1 or more, got 4.0"),
+        ({"steps": 3.0}, "steps must be a whole number of 1 or more, got 3.0"),
+        ({"steps": True}, "steps must be a whole number of 1 or more, got True"),
+        ({"size": 3.0}, "size must be a whole number of 0 to 64, got 3.0"),
+        ({"rate": 0.0}, "rate must be a number above 0, got 0.0"),
+        ({"rate": float("inf")}, "rate must be a number above 0, got inf"),
         ({"lam": -1.0}, "lam must be"),
         ({"model": "gan"}, "model must be 'foe', 'pot' or 'deep', got 'gan'"),
         ({"size": 30}, "96 rows is too small to fit to: it takes 120 or more"),
@@ -211,6 +228,20 @@ def test_noise_that_is_added_brings_crops_to_one_level() -> None:
 def test_bad_options(photograph: np.ndarray, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sm.fit([photograph], **{"steps": 2, **options})
+
+
+def test_numbers_of_numpy_are_numbers(photograph: np.ndarray, tmp_path: Path) -> None:
+    counts = {name: np.int64(n) for name, n in {"size": 3, "filters": 8, "steps": 2, "batch": 4, "crop": 16}.items()}
+    options = {"sigma": np.float32(25), "lam": np.float32(0), "rate": np.float32(0.01), "peak": np.float32(255)}
+    for noisy in (True, False):
+        checkpoint = tmp_path / f"training{noisy}"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
+            prior = sm.fit([photograph], noisy=noisy, checkpoint=checkpoint, **options, **counts).prior
+        assert checkpoint.exists()
+        assert prior.info.sigma == 25 / 255
+        sm.save_prior(prior, tmp_path / "p.safetensors")
+        assert sm.load_prior(tmp_path / "p.safetensors").info == prior.info
 
 
 def test_bad_data(photograph: np.ndarray) -> None:

@@ -123,10 +123,10 @@ def test_what_is_no_prior_is_refused(prior: sm.Prior, tmp_path: Path) -> None:
         (_entries(prior, kind="prior/99"), "not a prior that this version"),
         (_entries(prior, model="gan"), "describes no prior: model must be"),
         (_entries(prior, color="blue"), "describes no prior: .*color"),
-        (_entries(prior, unit=0.0), "got unit=0.0"),
+        (_entries(prior, unit=0.0), "unit must be a number above 0, got 0.0"),
         (_entries(prior, size="big"), "size must be a whole number of 0 to 64, got 'big'"),
         (_entries(prior, filters=10**12), "filters must be a whole number"),
-        (_entries(prior, sigma=float("inf")), "got sigma=inf"),
+        (_entries(prior, sigma=float("inf")), "sigma must be a number of 0 or more, got inf"),
         (_entries(prior, data=None), "data must be text"),
     ):
         write_tensors(path, tensors, entries)

@@ -11,6 +11,7 @@ from torch import Tensor
 from scorematching.graph import Graph
 from scorematching.layers import AvgPool2d, Conv2d, Crop, Layer, Spline, StudentTMixture, Sum
 from scorematching.models import dct_filters
+from scorematching.validation import check_choice
 
 ExpertName = Literal["student-t", "spline"]
 
@@ -55,8 +56,7 @@ class FieldsOfExperts(Graph):
             )
         if octaves < 1 or (octaves > 1 and size % 2 == 0):
             raise ValueError(f"expected 1 octave, or more of filters of odd size, got {octaves} of size {size}")
-        if expert not in get_args(ExpertName):
-            raise ValueError(f"expert must be 'student-t' or 'spline', got {expert!r}")
+        check_choice("expert", expert, get_args(ExpertName))
         if expert == "spline" and scales is not None:
             raise ValueError(f"scales are for mixtures of Student-t, not for splines, got {scales}")
         given = {} if scales is None else {"scales": scales}

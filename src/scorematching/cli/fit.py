@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -23,6 +23,17 @@ from scorematching.cli.common import (
 )
 from scorematching.fields import ExpertName
 from scorematching.prior import ModelName
+from scorematching.training.options import RATES, SHAPES
+from scorematching.validation import check_choice
+
+
+def _by_model(values: dict[str, Any]) -> str:
+    """What is so by default, for each model."""
+    return ", ".join(f"{value} ({model})" for model, value in values.items())
+
+
+def _defaults(name: str) -> str:
+    return _by_model({model: shape[name] for model, shape in SHAPES.items() if name in shape})
 
 
 def fit(
@@ -55,22 +66,31 @@ def fit(
     ] = "foe",
     filters: Annotated[
         int | None,
-        typer.Option("--filters", min=1, help="Experts, or channels.", show_default="24 (foe), 128 (pot), 64 (deep)"),
+        typer.Option("--filters", min=1, help="Experts, or channels.", show_default=_defaults("filters")),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option("--size", min=2, help="Side of a filter or patch.", show_default="5 (foe), 8 (pot), 3 (deep)"),
+        typer.Option("--size", min=2, help="Side of a filter or patch.", show_default=_defaults("size")),
     ] = None,
     depth: Annotated[
         int | None,
-        typer.Option("--depth", min=2, help="Convolutions of a deep prior, an even number.", show_default="6"),
+        typer.Option(
+            "--depth", min=2, help="Convolutions of a deep prior, an even number.", show_default=_defaults("depth")
+        ),
     ] = None,
     octaves: Annotated[
         int | None,
-        typer.Option("--octaves", min=1, max=4, help="Foe: at how many scales it sees the picture.", show_default="1"),
+        typer.Option(
+            "--octaves",
+            min=1,
+            max=4,
+            help="Foe: at how many scales it sees the picture.",
+            show_default=_defaults("octaves"),
+        ),
     ] = None,
     expert: Annotated[
-        str | None, typer.Option("--expert", help="Foe: student-t (mixtures) or spline.", show_default="student-t")
+        str | None,
+        typer.Option("--expert", help="Foe: student-t (mixtures) or spline.", show_default=_defaults("expert")),
     ] = None,
     normed: Annotated[
         bool | None,
@@ -96,7 +116,7 @@ def fit(
     ] = 1500,
     crop: Annotated[int, typer.Option("--crop", min=1, help="Side of the crops to train on, in pixels.")] = 48,
     rate: Annotated[
-        float | None, typer.Option("--rate", help="Largest learning rate.", show_default="0.01 (deep: 0.003)")
+        float | None, typer.Option("--rate", help="Largest learning rate.", show_default=_by_model(RATES))
     ] = None,
     compile: Annotated[
         bool | None,
@@ -124,8 +144,7 @@ def fit(
     check_target(output)
     if output.suffix != ".safetensors":
         raise ValueError(f"{output}: expected a file that ends in .safetensors")
-    if model not in get_args(ModelName):
-        raise ValueError(f"--model must be foe, pot or deep, got {model}")
+    check_choice("--model", model, tuple(SHAPES))
     where = check_device(device)
     checkpoint = output.with_name(output.name + ".training")
     if checkpoint.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -63,8 +63,8 @@ class Prior(nn.Module, ABC):
     def _gradient(self, planes: Tensor) -> Tensor:
         """Its gradient, (N, C, H, W)."""
 
-    def fit_preprocessing(self, crops: Tensor) -> None:
-        """Set what is estimated from the data before the training; nothing by default."""
+    def fit_preprocessing(self, crops: Callable[[], Tensor]) -> None:
+        """Set what is estimated from the data before the training, which are drawn by a call; nothing by default."""
 
     def constrain(self) -> None:
         """Project the parameters onto those allowed; called after each step of the training. Nothing by default."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from scorematching.fields import ExpertName
+from scorematching.validation import check_choice, check_count, check_flag, check_positive
 
 ModelName = Literal["foe", "pot", "deep"]
 _LARGEST = {"size": 64, "filters": 4096, "depth": 64, "octaves": 4}
@@ -56,22 +56,15 @@ class PriorInfo:
     colours: int = 1
 
     def __post_init__(self) -> None:
-        if self.model not in get_args(ModelName):
-            raise ValueError(f"model must be 'foe', 'pot' or 'deep', got {self.model!r}")
+        check_choice("model", self.model, get_args(ModelName))
         for name, largest in (*_LARGEST.items(), ("seed", None), ("steps", None)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 0 or (largest is not None and value > largest):
-                limit = f"a whole number of 0 to {largest}" if largest else "a whole number of 0 or more"
-                raise ValueError(f"{name} must be {limit}, got {value!r}")
+            object.__setattr__(self, name, check_count(name, getattr(self, name), 0, largest))
         self._check_field()
         for name in ("unit", "sigma", "lam"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < math.inf or (name == "unit" and value == 0):
-                raise ValueError(f"unit must be positive, sigma and lam 0 or more, got {name}={value!r}")
+            object.__setattr__(self, name, check_positive(name, getattr(self, name), zero=name != "unit"))
         self._check_levels()
         for name in ("blind", "normed"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
+            check_flag(name, getattr(self, name))
         for name in ("data", "version"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be text, got {getattr(self, name)!r}")
@@ -79,8 +72,7 @@ class PriorInfo:
     def _check_field(self) -> None:
         if self.octaves < 1:
             raise ValueError(f"octaves must be 1 or more, got {self.octaves}")
-        if self.expert not in get_args(ExpertName):
-            raise ValueError(f"expert must be 'student-t' or 'spline', got {self.expert!r}")
+        check_choice("expert", self.expert, get_args(ExpertName))
         told = (self.octaves, self.expert, self.normed)
         if self.model != "foe" and told != (1, "student-t", False):
             raise ValueError(f"octaves, expert and normed are for 'foe', got {told} for {self.model!r}")
@@ -88,11 +80,11 @@ class PriorInfo:
             raise ValueError(f"colours must be 1, or 3 of a deep prior, got {self.colours!r} for {self.model!r}")
 
     def _check_levels(self) -> None:
-        levels = (self.sigma, self.sigma) if tuple(self.levels) == (0.0, 0.0) else tuple(self.levels)
-        numbers = all(isinstance(level, int | float) and 0 <= level < math.inf for level in levels)
-        if len(levels) != 2 or not numbers or levels[0] > levels[1]:
+        given = (self.sigma, self.sigma) if tuple(self.levels) == (0.0, 0.0) else self.levels
+        levels = tuple(check_positive("each of levels", level, zero=True) for level in given)
+        if len(levels) != 2 or levels[0] > levels[1]:
             raise ValueError(f"levels must be two numbers of 0 or more, the lower one first, got {self.levels!r}")
-        object.__setattr__(self, "levels", (float(levels[0]), float(levels[1])))
+        object.__setattr__(self, "levels", levels)
 
     def replace(self, **changes: object) -> PriorInfo:
         """A copy with some entries changed."""

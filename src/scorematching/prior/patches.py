@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -32,9 +34,9 @@ class PatchPrior(Prior):
         """The filters with the whitening in them, (K, n, n)."""
         return self.whitening.adjoint(self.energy.filters).unflatten(1, [self.info.size] * 2)
 
-    def fit_preprocessing(self, crops: Tensor) -> None:
+    def fit_preprocessing(self, crops: Callable[[], Tensor]) -> None:
         """Estimate the whitening."""
-        self.whitening.fit(self._patches(crops / self.info.unit, self.info.size))
+        self.whitening.fit(self._patches(crops() / self.info.unit, self.info.size))
 
     def constrain(self) -> None:
         """See :func:`scorematching.prior.base.keep_bounded`."""

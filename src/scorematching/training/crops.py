@@ -110,7 +110,7 @@ class CropStream:
                 added.append(more)
             share = 1.0
             if self.blind and k % _BLIND == 0:
-                share = random.uniform(level / self.highest if self.highest else 0.0, 1.0)
+                share = random.uniform(min(level / self.highest, 1.0) if self.highest else 0.0, 1.0)
             pixels.append(crop)
             noise.append(share)
         shares = torch.tensor(noise, dtype=torch.float32)

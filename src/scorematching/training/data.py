@@ -130,7 +130,7 @@ def open_pictures(
 def _planes_of(
     image: np.ndarray, source: np.ndarray | Path, name: str, peak: float | None, colours: int, page: int = 0
 ) -> list[Plane]:
-    white = find_white(image, peak)
+    white = float(find_white(image, peak))
     checksum = zlib.crc32(np.ascontiguousarray(image).data)
     height, width = image.shape[:2]
     count = len(to_planes(image[:1, :1], white).data)
@@ -163,7 +163,7 @@ def with_noise(
         ValueError: There are more or fewer levels than pictures, or one is not positive; or what
             :class:`scorematching.Anscombe` raises.
     """
-    sigmas = [sigma] * len(pictures) if sigma is None or isinstance(sigma, int | float) else list(sigma)
+    sigmas = list(sigma) if isinstance(sigma, Iterable) else [sigma] * len(pictures)
     if len(sigmas) != len(pictures):
         raise ValueError(f"sigma must be one number, or one a picture: got {len(sigmas)} for {len(pictures)} pictures")
     known = [_with_own_noise(planes, s, gain, offset) for planes, s in zip(pictures, sigmas, strict=True)]
@@ -182,7 +182,7 @@ def _with_own_noise(planes: list[Plane], sigma: float | None, gain: float | None
         channels = [channel.numpy() for plane in planes for channel in plane.pixels()]
         level = float(np.mean([estimate_noise(channel, 1.0) for channel in channels]))
     else:
-        level = sigma / peak
+        level = float(sigma) / peak
     if not 0 < level < math.inf:
         how = "was found to be" if sigma is None else "must be above 0, got"
         raise ValueError(f"{planes[0].name}: the noise level {how} {level * peak:g}")

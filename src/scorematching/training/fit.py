@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
@@ -19,16 +18,11 @@ from scorematching.fields import ExpertName
 from scorematching.prior import ModelName, Prior, PriorInfo, build_prior
 from scorematching.training.crops import CropStream
 from scorematching.training.data import Picture, Plane, open_pictures, split, with_noise
+from scorematching.training.options import RATES, check_deep, check_pictures, fresh_level, highest_level, shape_of
 from scorematching.training.quality import HeldOut
 from scorematching.training.trainer import FitResult, Progress, Trainer
+from scorematching.validation import check_count, check_positive
 
-#: What each model can be told about its shape, and what is so by default.
-_SHAPES: dict[str, dict[str, Any]] = {
-    "foe": {"size": 5, "filters": 24, "octaves": 1, "expert": "student-t", "normed": False},
-    "pot": {"size": 8, "filters": 128},
-    "deep": {"size": 3, "filters": 64, "depth": 6},
-}
-_RATES = {"foe": 1e-2, "pot": 1e-2, "deep": 3e-3}
 #: Of white: at this level the experts see clean pictures, whose own scale is not known.
 _UNIT_OF_CLEAN = 10 / 255
 #: Seconds that compilation saves for each response of an expert, and that it takes where nothing is in torch's cache.
@@ -91,7 +85,8 @@ def fit(
         expert: Of a field: ``"student-t"``, mixtures of them (the default), or ``"spline"``, free curves.
         normed: Of a field: whether its filters have zero mean and unit norm. By default they are free.
         blind: For a deep prior: let every fourth crop have less noise than it is told, by a random factor. The
-            level that it is given is then the highest that it expects, and it keeps places that have less.
+            level that it is given is then the highest that it expects, and it keeps places that have less. Clean
+            pictures need a ``sigma`` for it.
         colour: For a deep prior: learn the three channels of colour pictures together. It is then a prior of such
             pictures only.
         highest: For a deep prior: add noise to the pictures, up to this level, in their own units. The prior then
@@ -130,23 +125,21 @@ def fit(
         >>> result.prior.info.filters
         4
     """
-    _check_options(noisy=noisy, gain=gain, offset=offset, rate=rate, lam=lam)
-    shape = _shape(model, size=size, filters=filters, depth=depth, octaves=octaves, expert=expert, normed=normed)
-    for name, wanted in (("blind", blind), ("highest", highest is not None)):
-        if wanted and (model != "deep" or lam):
-            got = f"model {model!r}" if model != "deep" else f"lam {lam:g}"
-            raise ValueError(f"{name} is for deep priors without lam, got {got}")
+    check_pictures(noisy, gain, offset)
+    shape = shape_of(model, size=size, filters=filters, depth=depth, octaves=octaves, expert=expert, normed=normed)
+    lam = None if lam is None else check_positive("lam", lam, zero=True)
+    rate = RATES[model] if rate is None else check_positive("rate", rate)
+    check_deep(model, lam, blind, colour, highest)
     if compile not in (True, False, "auto"):
         raise ValueError(f"compile must be True, False or 'auto', got {compile!r}")
-    _check_counts(steps=steps, batch=batch, crop=crop, seed=seed)
-    if not isinstance(colour, bool):
-        raise ValueError(f"colour must be True or False, got {colour!r}")
-    if colour and model != "deep":
-        raise ValueError(f"colour is for deep priors, got model {model!r}: it learns from each channel")
+    steps, batch, crop = check_count("steps", steps), check_count("batch", batch), check_count("crop", crop)
+    seed = check_count("seed", seed, least=0)
     colours = 3 if colour else 1
     planes = open_pictures(pictures, peak, colours)
-    planes, level = with_noise(planes, sigma, gain, offset) if noisy else (planes, _fresh(sigma, planes[0][0].peak))
-    up_to = _highest(highest, planes[0][0].peak, level, gain)
+    planes, level = (
+        with_noise(planes, sigma, gain, offset) if noisy else (planes, fresh_level(sigma, planes[0][0].peak))
+    )
+    up_to = highest_level(highest, planes[0][0].peak, level, noisy, blind, gain)
     info = _describe(planes, level, noisy, lam, seed, steps, up_to, **shape, model=model, blind=blind, colours=colours)
     prior = build_prior(info)
     training, held_out = split(planes, rows=prior.least_crop)
@@ -155,7 +148,7 @@ def fit(
         prior=prior.to(device),
         stream=CropStream(*_usable(training, crop, prior), batch, fresh, seed, blind, up_to),
         held_out=CropStream(*_usable(held_out, crop, prior), 2 * batch, fresh, seed + 1, blind, up_to)[0],
-        rate=rate if rate is not None else _RATES[model],
+        rate=rate,
     )
     known = None if clean is None else _clean_held_out(clean, peak, planes, prior)
     wanted = (_worth_compiling(info, trainer) or bool(backend())) if compile == "auto" else compile
@@ -166,27 +159,6 @@ def fit(
     if level:
         result.expected_psnr, result.psnr = HeldOut(held_out, fresh, known, seed).quality(prior)
     return result
-
-
-def _fresh(sigma: float | Sequence[float] | None, peak: float) -> float:
-    """The level of the noise that is added to clean pictures, white being 1."""
-    level = 0.0 if sigma is None else sigma
-    if not isinstance(level, int | float) or not 0 <= level < math.inf:
-        raise ValueError(f"sigma must be a number of 0 or more, got {sigma}; only noisy pictures have one each")
-    return level / peak
-
-
-def _highest(highest: float | None, peak: float, level: float, gain: float | None) -> float | None:
-    """The level up to which noise is added, white being 1."""
-    if highest is None:
-        return None
-    if gain is not None:
-        raise ValueError("highest is for noise that is the same everywhere, not for a gain")
-    if not level:
-        raise ValueError("highest needs the lowest level that clean pictures are to have: say it (sigma)")
-    if not 0 < highest < math.inf:
-        raise ValueError(f"highest must be positive, got {highest}")
-    return highest / peak
 
 
 def _clean_held_out(
@@ -220,35 +192,6 @@ def _usable(planes: list[Plane], crop: int, prior: Prior) -> tuple[list[Plane], 
     if large and small:
         warnings.warn(f"left out, smaller than a crop of {side} pixels: {', '.join(small)}", stacklevel=3)
     return large or planes, side
-
-
-def _check_options(*, noisy: bool, gain: float | None, offset: float, rate: float | None, lam: float | None) -> None:
-    if not isinstance(noisy, bool):
-        raise ValueError(f"noisy must be True or False, got {noisy!r}")
-    if not noisy and (gain is not None or offset):
-        raise ValueError(f"gain and offset are for pictures that are noisy already (noisy), got {gain} and {offset}")
-    if rate is not None and not rate > 0:
-        raise ValueError(f"rate must be positive, got {rate}")
-    if lam is not None and not (lam >= 0 and math.isfinite(lam)):
-        raise ValueError(f"lam must be a number of 0 or more, got {lam}")
-
-
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        least = 0 if name == "seed" else 1
-        if count != int(count) or count < least:
-            raise ValueError(f"{name} must be a whole number of {least} or more, got {count}")
-
-
-def _shape(model: str, **given: object) -> dict[str, Any]:
-    """What was said about the model, and what is so by default."""
-    told = {name: value for name, value in given.items() if value is not None}
-    known = _SHAPES.get(model, told)  # a model that does not exist is refused by PriorInfo
-    for name, value in told.items():
-        if name not in known:
-            kinds = [kind for kind, shape in _SHAPES.items() if name in shape]
-            raise ValueError(f"{name} is for {' and '.join(kinds)} priors, got {name} {value!r} for model {model!r}")
-    return {"size": 0, "filters": 0, **known, **told}
 
 
 def _describe(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,12 +74,15 @@ class Trainer:
         self.steps, self.step, self.running = prior.info.steps, 0, 0.0
         self.device = next(prior.parameters()).device
         self.held_out = held_out
-        self.prior.fit_preprocessing(torch.cat([stream[i].pixels for i in range(32)]).to(self.device))
+        self.prior.fit_preprocessing(self._first_crops)
         self.descent = Descent([*prior.parameters()], prior.matrices, rate, self.steps)
         self.result = FitResult(prior)
         self.best_state = self._copy()
         self.checkpoint: Path | None = None
         self.interval = max(1, min(50, self.steps // 10))
+
+    def _first_crops(self) -> Tensor:
+        return torch.cat([self.stream[i].pixels for i in range(32)]).to(self.device)
 
     def run(self, progress: Callable[[Progress], None] | None) -> FitResult:
         """Go on to the last step."""
@@ -182,9 +186,11 @@ class Trainer:
             "threads": torch.get_num_threads(),
             "backend": backend(),
             "bfloat16": in_bfloat16(),
+            "device": self.device.type,
+            "held out": [zlib.crc32(tensor.numpy().tobytes()) for tensor in self.held_out],
         }
         planes = [
-            [plane.name, *plane.shape, plane.checksum, plane.contrast, repr(plane.stabilizer)]
+            [plane.name, *plane.shape, plane.peak, plane.checksum, plane.contrast, repr(plane.stabilizer)]
             for plane in stream.planes
         ]
         info = self.prior.info
