@@ -11,6 +11,7 @@ from PIL import Image
 
 import scorematching as sm
 from scorematching.images import find_images, from_planes, to_planes
+from scorematching.images.paths import check_output
 
 RANDOM = np.random.default_rng(0)
 PICTURES = {
@@ -157,6 +158,17 @@ def test_what_can_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such folder"):
         sm.write_image(tmp_path / "none" / "a.png", PICTURES["grey 8"])
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_wrong_with_the_output_is_not_said_of_the_input(tmp_path: Path) -> None:
+    source = tmp_path / "a.tif"
+    sm.write_image(source, FLOATS["rgb float64"])
+    with pytest.raises(FileNotFoundError, match=r"^no such folder"):
+        check_output(tmp_path / "none" / "b.tif", source)
+    with pytest.raises(IsADirectoryError, match="is a folder, expected a file to write"):
+        check_output(tmp_path, source)
+    with pytest.raises(ValueError, match=r"^b\.png: \.png files can't hold float64"):
+        check_output(tmp_path / "b.png", source)
 
 
 def test_finding_pictures(tmp_path: Path) -> None:
