@@ -79,3 +79,16 @@ def test_a_picture_too_large_for_the_memory_stops_no_other(
     assert "wrote 1 pictures" in said.out
     assert f"a.png: {error or 'MemoryError'}" in said.err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
+def test_a_picture_that_can_not_be_read_does_not_stop_the_learning_from_others(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "b.png").write_bytes(b"rubbish")
+    sm.write_image(folder / "c.tif", np.full((20, 20), np.nan, np.float32))
+    arguments = ("denoise", folder, "-o", tmp_path / "out", "--sigma", 25, "--prior", "self", "--steps", 2)
+    assert run(*arguments) == 1
+    said = capsys.readouterr()
+    assert "wrote 1 pictures" in said.out
+    assert "b.png can't be read" in said.err.replace("\n", " ")
+    assert "c.tif: image has 400 values that are NaN" in said.err.replace("\n", " ")

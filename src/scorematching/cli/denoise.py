@@ -78,9 +78,10 @@ def denoise(
     colour profiles, texts, the axes of ImageJ and OME.
 
     The shipped priors, one of colours and one of grey pictures, know photographs. Pictures of another kind, or with
-    noise that is not white, may fare better with [bold]--prior self[/bold], learned from the noisy pictures in half a
-    minute or so; or learn once, with [bold]fit --noisy[/bold], and pass the file. In low light noise grows with
-    brightness: say by [bold]--gain[/bold] how.
+    noise that is not white, may fare better with [bold]--prior self[/bold], learned in half a minute or so from all the
+    noisy pictures together, which must have one white (not some of 8 and some of 16 bit); or learn once, with
+    [bold]fit --noisy[/bold], and pass the file. In low light noise grows with brightness: say by [bold]--gain[/bold]
+    how.
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
