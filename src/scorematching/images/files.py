@@ -74,11 +74,18 @@ def count_pages(path: str | Path) -> int:
 def find_white_of_file(path: str | Path, peak: float | None = None) -> float:
     """One value of white for all the pictures of a file: ``peak``, or the largest of what :func:`find_white` finds.
 
+    Of integers only the first picture is read, as their type says it.
+
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: As :func:`read_pages`, or a value is not finite.
     """
-    return max(find_white(picture, peak) for picture in read_pages(path))
+    white = 0.0
+    for picture in read_pages(path):
+        white = max(white, find_white(picture, peak))
+        if picture.dtype.kind == "u":
+            break
+    return white
 
 
 def read_metadata(path: str | Path) -> Metadata:
