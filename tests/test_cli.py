@@ -239,7 +239,7 @@ BAD = {
     "show: no prior": (("show", "BAD.png"), "not a safetensors file"),
     "show: no such prior": (("show", "none"), "no such file: none"),
     "show: no picture": (("show", "PRIOR", "--picture", "none.png"), "no such file: none.png"),
-    "show: onto the picture": (("show", "PRIOR", "--picture", "IN", "-o", "IN"), "is the input"),
+    "show: onto the picture": (("show", "PRIOR", "--picture", "IN", "-o", "IN"), "is an input: choose another"),
     "show: small": (("show", "natural-grey", "--picture", "SMALL.png"), "SMALL.png is too small: this prior takes 42"),
     "show: steps": (("show", "PRIOR", "--steps", "-1"), "Invalid value for '--steps'"),
     "show: ending": (("show", "PRIOR", "-o", "OUT.txt"), "ends in .png"),

@@ -11,6 +11,7 @@ from PIL import Image
 
 import scorematching as sm
 from scorematching.images import find_images, from_planes, to_planes
+from scorematching.images.paths import check_output
 
 RANDOM = np.random.default_rng(0)
 PICTURES = {
@@ -76,6 +77,34 @@ def test_kinds_of_files_that_are_refused(tmp_path: Path) -> None:
         sm.write_image(tmp_path / "a.jpg", PICTURES["rgba 8"])
 
 
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_channels_that_are_neither_colours_nor_alpha_are_refused(channels: int, planar: str, tmp_path: Path) -> None:
+    """As of a microscope: the second of two would be taken for alpha, and left as it is."""
+    picture = PICTURES["rgba 8"][..., :channels]
+    if planar == "separate":
+        picture = np.moveaxis(picture, 2, 0)
+    said = {"photometric": "minisblack", "planarconfig": planar, "extrasamples": [0] * (channels - 1)}
+    tifffile.imwrite(tmp_path / "a.tif", picture, **said)
+    with pytest.raises(
+        ValueError, match=f"a.tif can't .* {channels} channels that are neither .*: save each as a page"
+    ):
+        sm.read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("alpha", ["assocalpha", "unassalpha"])
+def test_alpha_beside_grey_is_alpha(alpha: str, tmp_path: Path) -> None:
+    picture = PICTURES["rgba 8"][..., :2]
+    said = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": [alpha]}
+    tifffile.imwrite(tmp_path / "a.tif", picture, **said)
+    np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif"), picture)
+
+
+def test_a_fourth_channel_beside_colours_is_read(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", PICTURES["rgba 8"], photometric="rgb", extrasamples=[0])
+    np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif"), PICTURES["rgba 8"])
+
+
 def test_white_may_be_zero_in_a_tiff(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", PICTURES["grey 8"], photometric="miniswhite")
     np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif"), 255 - PICTURES["grey 8"])
@@ -91,6 +120,13 @@ def test_jpeg(tmp_path: Path) -> None:
     smooth = np.tile(np.arange(0, 160, 10, dtype=np.uint8), (16, 1))
     sm.write_image(tmp_path / "a.jpg", smooth)
     assert np.abs(sm.read_image(tmp_path / "a.jpg").astype(int) - smooth).max() < 8
+
+
+def test_a_jpeg_of_very_many_pixels_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sm.write_image(tmp_path / "a.jpg", PICTURES["rgb 8"])
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 8)
+    assert sm.read_image(tmp_path / "a.jpg").shape == (7, 9, 3)
+    assert sm.read_metadata(tmp_path / "a.jpg").exif is None
 
 
 @pytest.mark.parametrize("picture", [*PICTURES.values(), *FLOATS.values()], ids=[*PICTURES, *FLOATS])
@@ -157,6 +193,17 @@ def test_what_can_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such folder"):
         sm.write_image(tmp_path / "none" / "a.png", PICTURES["grey 8"])
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_wrong_with_the_output_is_not_said_of_the_input(tmp_path: Path) -> None:
+    source = tmp_path / "a.tif"
+    sm.write_image(source, FLOATS["rgb float64"])
+    with pytest.raises(FileNotFoundError, match=r"^no such folder"):
+        check_output(tmp_path / "none" / "b.tif", source)
+    with pytest.raises(IsADirectoryError, match="is a folder, expected a file to write"):
+        check_output(tmp_path, source)
+    with pytest.raises(ValueError, match=r"^b\.png: \.png files can't hold float64"):
+        check_output(tmp_path / "b.png", source)
 
 
 def test_finding_pictures(tmp_path: Path) -> None:

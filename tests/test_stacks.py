@@ -12,7 +12,8 @@ from command_line import run
 from PIL import Image
 
 import scorematching as sm
-from scorematching.images import count_pages, from_planes, to_planes
+from scorematching.images import count_pages, find_white_of_file, from_planes, to_planes
+from scorematching.images.tiff import TiffPages
 from scorematching.training import open_pictures
 
 RANDOM = np.random.default_rng(0)
@@ -120,6 +121,14 @@ def test_pages_are_pictures_to_learn_from(stack: Path, monkeypatch: pytest.Monke
 def test_pages_of_floating_point_have_one_white(tmp_path: Path) -> None:
     sm.write_pages(tmp_path / "a.tif", [np.full((20, 20), white, np.float32) for white in (100, 4000)])
     assert [planes[0].peak for planes in open_pictures(tmp_path / "a.tif")] == [4000, 4000]
+
+
+def test_white_of_integers_takes_one_page(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, whole = [], TiffPages.__getitem__
+    monkeypatch.setattr(TiffPages, "__getitem__", lambda pages, number: (read.append(number), whole(pages, number))[1])
+    assert find_white_of_file(stack) == 255
+    assert find_white_of_file(stack, 99) == 99
+    assert read == [0, 0]
 
 
 def test_every_page_is_denoised(stack: Path, prior: sm.Prior, prior_file: Path, tmp_path: Path, capsys) -> None:

@@ -12,6 +12,7 @@ import torch
 import typer
 
 from scorematching.cli.common import fit_bar
+from scorematching.images import find_white, read_pages
 from scorematching.prior import Prior
 from scorematching.restoration.colour import is_coloured
 from scorematching.training import fit, load_prior
@@ -63,14 +64,17 @@ def choose_prior(
     seed: int,
     device: torch.device,
 ) -> PriorFor:
-    """A prior by its name or file, or of the pictures themselves that are to be restored, with a progress bar."""
+    """A prior by its name or file, or of the pictures themselves that are to be restored, with a progress bar.
+
+    Of several pictures those that can't be read are left out of the learning.
+    """
     if name != SELF:
         if steps is not None:
             raise ValueError(f"--steps is for learning from the picture (--prior self), not for --prior {name}")
         return named_prior(name)
     with fit_bar("learning from the picture") as progress:
         result = fit(
-            pictures,
+            [path for path in pictures if _can_be_read(path)] or pictures,
             sigma=sigma,
             noisy=noisy,
             gain=gain,
@@ -82,6 +86,15 @@ def choose_prior(
             progress=progress,
         )
     return lambda _: result.prior
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        for page in read_pages(path):
+            find_white(page)
+    except (ValueError, TypeError, OSError):
+        return False
+    return True
 
 
 @cache

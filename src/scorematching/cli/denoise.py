@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +29,7 @@ from scorematching.cli.common import (
 )
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import IMAGE_SUFFIXES, Stabilizer, camera_noise, count_pages, find_images, find_white_of_file
-from scorematching.images.files import check_not_source, check_output
+from scorematching.images.paths import check_apart, check_output
 from scorematching.page import write_page
 from scorematching.progress import Step
 from scorematching.restoration.convergence import Monitor
@@ -80,9 +79,10 @@ def denoise(
     colour profiles, texts, the axes of ImageJ and OME.
 
     The shipped priors, one of colours and one of grey pictures, know photographs. Pictures of another kind, or with
-    noise that is not white, may fare better with [bold]--prior self[/bold], learned from the noisy pictures in half a
-    minute or so; or learn once, with [bold]fit --noisy[/bold], and pass the file. In low light noise grows with
-    brightness: say by [bold]--gain[/bold] how.
+    noise that is not white, may fare better with [bold]--prior self[/bold], learned in half a minute or so from all the
+    noisy pictures together, which must have one white (not some of 8 and some of 16 bit); or learn once, with
+    [bold]fit --noisy[/bold], and pass the file. In low light noise grows with brightness: say by [bold]--gain[/bold]
+    how.
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
@@ -96,11 +96,11 @@ def denoise(
     sources = find_images(pictures)
     single = sources == pictures and len(sources) == 1 and bool(output.suffix) and not output.is_dir()
     targets = [output] if single else _in_folder(output, sources)
+    others = [] if reference is None else [reference]
     for source, target in zip(sources, targets, strict=True):
-        if not overwrite:
-            check_not_source(target, source)
+        check_apart(target, source, *others, overwrite=overwrite)
     if single:
-        check_output(output, sources[0], *([] if reference is None else [reference]), overwrite=overwrite)
+        check_output(output, sources[0], overwrite=overwrite)
     before, truth = _check_report(report, reference, sources)
     prior_for = choose_prior(
         prior,
@@ -114,12 +114,16 @@ def denoise(
         seed=seed,
         device=where,
     )
-    work = partial(_denoise, noise=noise, prior_for=prior_for, thorough=thorough, white=white, seed=seed, where=where)
+
+    def work(source: Path, target: Path) -> tuple[list[_Noise], tuple[int, ...]]:
+        taken, written = _denoise(source, target, noise, prior_for, thorough, white, seed, where)
+        if report is not None and before is not None:
+            title, after = f"{source.name}, denoised", sm.read_image(target)
+            write_page(report, before, after, taken[0], title=title, found=noise is None, peak=white, reference=truth)
+        return taken, written
+
     if single:
         taken, _ = work(sources[0], output)
-        if report is not None and before is not None:
-            title, after = f"{sources[0].name}, denoised", sm.read_image(output)
-            write_page(report, before, after, taken[0], title=title, found=noise is None, peak=white, reference=truth)
         console.print(f"wrote {output}; noise {'found' if noise is None else 'given'}: {_said(taken)}", highlight=False)
         return
     output.mkdir(exist_ok=True)
@@ -169,8 +173,8 @@ def _denoise_all(
         try:
             check_output(target, source, overwrite=overwrite)
             taken, written = work(source, target)
-        except (ValueError, TypeError, OSError) as error:
-            failures.append(f"{source.name}: {error}")
+        except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:  # torch's own when out of memory
+            failures.append(f"{source.name}: {error or type(error).__name__}")
         else:
             table.add_row(source.name, describe_pages(*written), _said(taken))
     console.print(table)

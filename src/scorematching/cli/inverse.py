@@ -24,7 +24,7 @@ from scorematching.cli.common import (
 )
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import find_white_of_file, to_planes
-from scorematching.images.files import check_output
+from scorematching.images.paths import check_output
 from scorematching.progress import Step
 from scorematching.restoration import LinearOperator
 from scorematching.restoration.convergence import Monitor

@@ -14,7 +14,7 @@ import scorematching as sm
 from scorematching.cli.choice import NATURAL, SELF
 from scorematching.cli.common import DeviceOption, SeedOption, WhiteOption, check_device, console, step_bar
 from scorematching.images import to_planes
-from scorematching.images.files import check_not_source
+from scorematching.images.paths import check_no_input
 from scorematching.portrait import draw_prior, photograph_for
 from scorematching.prior import place
 from scorematching.report import check_target
@@ -72,7 +72,7 @@ def show(
     target = output if output is not None else Path(f"{prior}.png")
     check_target(target)
     if picture is not None:
-        check_not_source(target, picture)
+        check_no_input(target, picture)
     subject = photograph_for(model, seed) if picture is None else _middle(picture, white, model)
     if min(subject.shape[:2]) < model.least:
         raise ValueError(f"{picture} is too small: this prior takes {model.least} or more pixels in height and width")

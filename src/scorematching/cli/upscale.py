@@ -22,7 +22,7 @@ from scorematching.cli.common import (
 )
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import find_white_of_file
-from scorematching.images.files import check_output
+from scorematching.images.paths import check_output
 from scorematching.progress import Step
 from scorematching.restoration.convergence import Monitor
 

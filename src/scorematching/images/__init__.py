@@ -5,7 +5,6 @@ from scorematching.images.arrays import Planes, find_white, from_planes, to_plan
 from scorematching.images.files import (
     IMAGE_SUFFIXES,
     count_pages,
-    find_images,
     find_white_of_file,
     read_image,
     read_metadata,
@@ -16,6 +15,7 @@ from scorematching.images.files import (
 from scorematching.images.metadata import Metadata
 from scorematching.images.metrics import psnr, ssim
 from scorematching.images.noise import estimate_noise
+from scorematching.images.paths import find_images
 
 __all__ = [
     "IMAGE_SUFFIXES",

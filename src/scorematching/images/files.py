@@ -74,11 +74,18 @@ def count_pages(path: str | Path) -> int:
 def find_white_of_file(path: str | Path, peak: float | None = None) -> float:
     """One value of white for all the pictures of a file: ``peak``, or the largest of what :func:`find_white` finds.
 
+    Of integers only the first picture is read, as their type says it.
+
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: As :func:`read_pages`, or a value is not finite.
     """
-    return max(find_white(picture, peak) for picture in read_pages(path))
+    white = 0.0
+    for picture in read_pages(path):
+        white = max(white, find_white(picture, peak))
+        if picture.dtype.kind == "u":
+            break
+    return white
 
 
 def read_metadata(path: str | Path) -> Metadata:
@@ -149,7 +156,7 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
     if first is None:
         raise ValueError(f"{path.name}: there is no page to write")
     with whole_file(path) as partial:
-        if _check_suffix(path) in _TIFF:
+        if check_suffix(path) in _TIFF:
             tiff.write(partial, (_writable(path, page) for page in chain([first], rest)), count, metadata)
         else:
             check_writable(path, first, 1 + sum(1 for _ in rest))
@@ -165,7 +172,7 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
         ValueError: An ending other than PNG, JPEG and TIFF, or what such a file can't hold.
     """
     path = check_target(path)
-    suffix = _check_suffix(path)
+    suffix = check_suffix(path)
     fits = suffix in _TIFF or image.dtype == np.uint8 or (suffix == ".png" and image.dtype == np.uint16)
     if not fits:
         raise ValueError(f"{path.name}: {suffix} files can't hold {image.dtype} pixels; write a .tif instead")
@@ -175,63 +182,8 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
         raise ValueError(f"{path.name}: {suffix} files hold one picture, not {pages} pages; write a .tif instead")
 
 
-def check_output(path: str | Path, source: str | Path, *others: str | Path, overwrite: bool = False) -> None:
-    """Raise, before any work is done, where what is made of a file could not, or must not, be written to a path.
-
-    Args:
-        path: Where to.
-        source: Its pictures are made into others of the same type.
-        others: What else goes in.
-        overwrite: Whether the result may take the place of ``source``; never that of the others.
-
-    Raises:
-        FileNotFoundError: The folder, or the source, does not exist.
-        IsADirectoryError: The path is a folder.
-        ValueError: The file would overwrite what it is made from, or can't hold such pictures.
-    """
-    for other in others:
-        if _same(path, other):
-            raise ValueError(f"{path} is an input: choose another file for the result")
-    if not overwrite:
-        check_not_source(path, source)
-    with _opened(source) as pictures:
-        check_writable(path, _checked(pictures[0]), len(pictures))
-
-
-def check_not_source(path: str | Path, source: str | Path) -> None:
-    """Raise ``ValueError`` where a result would overwrite what it is made from."""
-    if _same(path, source):
-        raise ValueError(f"{path} is the input: choose another file for the result, or allow it by --overwrite")
-
-
-def _same(path: str | Path, other: str | Path) -> bool:
-    return Path(path).resolve() == Path(other).resolve()
-
-
-def find_images(paths: Iterable[str | Path]) -> list[Path]:
-    """The picture files among paths: files as given, folders searched (not below them), sorted.
-
-    Raises:
-        FileNotFoundError: A path does not exist, or no picture was found.
-        ValueError: A file is of another kind than PNG, JPEG and TIFF.
-    """
-    found: list[Path] = []
-    given = [Path(path) for path in paths]
-    for path in given:
-        if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-        elif path.exists():
-            _check_suffix(path)
-            found.append(path)
-        else:
-            raise FileNotFoundError(f"no such file or folder: {path}")
-    if not found:
-        kinds = ", ".join(IMAGE_SUFFIXES)
-        raise FileNotFoundError(f"no picture ({kinds}) in {', '.join(map(str, given)) or 'nothing'}")
-    return found
-
-
-def _check_suffix(path: Path) -> str:
+def check_suffix(path: Path) -> str:
+    """The ending of a picture file, in small letters; raise ``ValueError`` for that of another kind."""
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise ValueError(f"{path}: expected a file that ends in {', '.join(IMAGE_SUFFIXES)}")
     return path.suffix.lower()
@@ -239,7 +191,7 @@ def _check_suffix(path: Path) -> str:
 
 def _check_source(path: str | Path) -> Path:
     path = Path(path)
-    _check_suffix(path)
+    check_suffix(path)
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
     if path.is_dir():

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from scorematching.images.metadata import Metadata
 
 
 def read(path: Path) -> np.ndarray:
     """The picture, turned upright as its EXIF entry says."""
-    with Image.open(path) as picture:
+    with JpegImageFile(path) as picture:  # Image.open would refuse one of very many pixels
         if picture.mode not in ("L", "RGB"):
             raise ValueError(f"its colours are {picture.mode}, expected grey or RGB")
         return np.asarray(ImageOps.exif_transpose(picture))
@@ -22,7 +23,7 @@ def read(path: Path) -> np.ndarray:
 
 def read_metadata(path: Path) -> Metadata:
     """Resolution, colour profile, EXIF, comment and XMP, as if the picture had been stored upright."""
-    with Image.open(path) as picture:
+    with JpegImageFile(path) as picture:
         info, exif = dict(picture.info), picture.getexif()
     block, xmp, dpi = info.get("exif"), info.get("xmp"), info.get("dpi")
     turned = exif.get(ExifTags.Base.Orientation, 1)

@@ -18,6 +18,8 @@ _DESCRIPTION = 270
 _KEPT = IN_PIXELS | {269, _DESCRIPTION, 271, 272, 274, 285, 286, 287, 297, 305, 306}
 _KEPT |= {315, 316, 700, 33432, 33723, 34377, 42112, 42113, 51123}
 _UNITS: dict[int, Unit] = {2: "inch", 3: "centimeter"}
+#: What a channel beside grey is, as it is said where it is alpha.
+_ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA,), (tifffile.EXTRASAMPLE.UNASSALPHA,)
 #: Bytes; what may be larger is written as BigTIFF, as tifffile does.
 _CLASSIC = 2**32 - 2**25
 
@@ -26,7 +28,8 @@ class TiffPages:
     """The pictures of an open TIFF, read when they are asked for: its pages, or what is stored behind a single one.
 
     Raises:
-        ValueError: The file is cut off, the pages differ in shape or type, or a picture is neither grey nor RGB.
+        ValueError: The file is cut off, the pages differ in shape or type, or a picture is neither grey nor RGB: of
+            other colours, or of channels that mean something else.
     """
 
     def __init__(self, file: tifffile.TiffFile) -> None:
@@ -40,6 +43,12 @@ class TiffPages:
             _check_alike(number, (page.shape, page.dtype), (first.shape, first.dtype))
             if _colours(page) not in ("minisblack", "miniswhite", "rgb"):
                 raise ValueError(f"its colours are {_colours(page)}, expected grey or RGB")
+            beside = page.samplesperpixel - 1
+            if _colours(page) != "rgb" and beside and (beside > 1 or page.extrasamples[:1] not in _ALPHA):
+                raise ValueError(
+                    f"it has {beside + 1} channels that are neither colours nor alpha: save each as a page, or as a "
+                    "file of its own"
+                )
         self._stored = _stored_behind(file, first) if len(self.pages) == 1 else None
 
     def __len__(self) -> int:

@@ -1,0 +1,94 @@
+"""``denoise``: where results and pages go, and what one bad picture among others does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+
+import scorematching as sm
+
+
+@pytest.fixture
+def noisy(photograph: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 25, photograph.shape)
+    return np.rint(np.clip(photograph + noise, 0, 255)).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(noisy: np.ndarray, tmp_path: Path) -> Path:
+    """With one picture."""
+    (tmp_path / "noisy").mkdir()
+    sm.write_image(tmp_path / "noisy" / "a.png", noisy)
+    return tmp_path / "noisy"
+
+
+@pytest.mark.parametrize("given", ["noisy", "noisy/a.png"])
+def test_a_page_on_a_picture_that_goes_to_a_folder(given: str, folder: Path, prior_file: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "out", tmp_path / "it.html"
+    assert run("denoise", tmp_path / given, "-o", out, "--prior", prior_file, "--report", page) == 0
+    assert [path.name for path in out.iterdir()] == ["a.png"]
+    assert "a.png, denoised" in page.read_text()
+
+
+@pytest.mark.parametrize("output", ["clean", "clean/a.png"])
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_a_reference_is_never_written_over(
+    output: str,
+    options: tuple[str, ...],
+    folder: Path,
+    photograph: np.ndarray,
+    prior_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clean, page = tmp_path / "clean" / "a.png", tmp_path / "it.html"
+    clean.parent.mkdir()
+    sm.write_image(clean, photograph)
+    paths = ("--prior", prior_file, "--report", page, "--reference", clean)
+    assert run("denoise", folder / "a.png", "-o", tmp_path / output, *paths, *options) == 1
+    assert "clean/a.png is an input" in capsys.readouterr().err.replace("\n", "")
+    np.testing.assert_array_equal(sm.read_image(clean), photograph)
+    assert not page.exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), MemoryError()])
+def test_a_picture_too_large_for_the_memory_stops_no_other(
+    error: Exception,
+    folder: Path,
+    noisy: np.ndarray,
+    prior_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sm.write_image(folder / "b.png", noisy)
+    results = iter([error, noisy])
+
+    def denoise(*_: object, **__: object) -> np.ndarray:
+        result = next(results)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    monkeypatch.setattr("scorematching.denoise", denoise)
+    assert run("denoise", folder, "-o", tmp_path / "out", "--prior", prior_file) == 1
+    said = capsys.readouterr()
+    assert "wrote 1 pictures" in said.out
+    assert f"a.png: {error or 'MemoryError'}" in said.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
+
+
+def test_a_picture_that_can_not_be_read_does_not_stop_the_learning_from_others(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "b.png").write_bytes(b"rubbish")
+    sm.write_image(folder / "c.tif", np.full((20, 20), np.nan, np.float32))
+    arguments = ("denoise", folder, "-o", tmp_path / "out", "--sigma", 25, "--prior", "self", "--steps", 2)
+    assert run(*arguments) == 1
+    said = capsys.readouterr()
+    assert "wrote 1 pictures" in said.out
+    assert "b.png can't be read" in said.err.replace("\n", " ")
+    assert "c.tif: image has 400 values that are NaN" in said.err.replace("\n", " ")
