@@ -203,6 +203,8 @@ def test_noise_that_is_added_brings_crops_to_one_level() -> None:
         ({"model": "deep", "noisy": True, "sigma": 25.0, "highest": -1.0}, "highest must be a number above 0, got -1"),
         ({"model": "deep", "noisy": True, "gain": 2.0, "highest": 50.0}, "not for a gain"),
         ({"model": "deep", "depth": 3}, "an even depth"),
+        ({"model": "deep", "size": 1}, "an odd size of 3 or more, got .* size 1"),
+        ({"clean": []}, "clean is for pictures that are noisy already"),
         ({"sigma": -1.0}, "sigma must be a number of 0 or more, got -1"),
         ({"sigma": float("nan")}, "got nan"),
         ({"noisy": True, "sigma": 0.0}, "array 0: the noise level must be above 0, got 0"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command_line import run
 from scipy import integrate, stats
 
 import scorematching as sm
@@ -174,3 +175,25 @@ def test_what_can_not_be(photograph: np.ndarray, prior: sm.Prior, options: dict,
 def test_a_gain_is_for_noisy_pictures(photograph: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"for pictures that are noisy already \(noisy\), got 2.0 and 0.0"):
         sm.fit([photograph], sigma=3, gain=2.0, steps=2)
+
+
+def test_the_command_line(
+    photograph: np.ndarray, prior_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Learned from the picture itself; a prior of a file is told of the stabilised level."""
+    counts = np.random.default_rng(0).poisson(photograph / 20.0)
+    picture, out, page = tmp_path / "dark.tif", tmp_path / "clean.tif", tmp_path / "it.html"
+    sm.write_image(picture, (100 + 20 * counts).astype(np.uint16))
+    noise = ("--gain", 20, "--offset", 100, "--white", 355)
+    own = ("--prior", "self", "--steps", 60)
+    assert run("denoise", picture, "-o", out, *noise, *own, "--report", page) == 0
+    assert "noise given: gain 20, read noise 0, offset 100" in " ".join(capsys.readouterr().out.split())
+    assert "gain 20, read noise 0, offset 100 of 355" in page.read_text()
+    noisy, clean = sm.read_image(picture), sm.read_image(out)
+    assert sm.psnr(photograph + 100.0, clean, 355) > sm.psnr(photograph + 100.0, noisy, 355) + 5
+    assert run("denoise", picture, "-o", out, *noise, "--prior", prior_file) == 0
+    assert "to use it at 59 of the stabilised picture (white: 355)" in " ".join(capsys.readouterr().out.split())
+    assert run("fit", picture, "-o", tmp_path / "p.safetensors", "--noisy", *noise, "--steps", 2, "--crop", 24) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "noisy pictures held out, stabilised" in said
+    assert "noise levels found" not in said

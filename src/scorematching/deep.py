@@ -27,7 +27,7 @@ class DeepField(Graph):
     Args:
         channels: Of the hidden layers.
         depth: Convolutions on the longest way, an even number of 2 or more.
-        size: Side of a filter in blocks, odd.
+        size: Side of a filter in blocks, an odd number of 3 or more.
         seed: Of the random start.
         colours: Of a pixel: 1 for grey pictures, 3 for red, green and blue.
 
@@ -43,9 +43,9 @@ class DeepField(Graph):
     BLOCK = 2
 
     def __init__(self, channels: int = 64, depth: int = 6, size: int = 3, seed: int = 0, colours: int = 1) -> None:
-        if min(channels, colours) < 1 or depth < 2 or depth % 2 or size < 1 or size % 2 == 0:
+        if min(channels, colours) < 1 or depth < 2 or depth % 2 or size < 3 or size % 2 == 0:
             raise ValueError(
-                "expected channels, colours, an even depth of 2 or more and an odd size, got "
+                "expected channels, colours, an even depth of 2 or more and an odd size of 3 or more, got "
                 f"channels {channels}, colours {colours}, depth {depth} and size {size}"
             )
         inside, count = colours * self.BLOCK**2, depth // 2 - 1

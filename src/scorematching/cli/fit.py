@@ -54,7 +54,10 @@ def fit(
     offset: OffsetOption = 0.0,
     clean: Annotated[
         Path | None,
-        typer.Option("--clean", help="Folder of the same pictures without noise: to measure the result, not to learn."),
+        typer.Option(
+            "--clean",
+            help="With --noisy, the same pictures without noise, by file name: to measure the result, not to learn.",
+        ),
     ] = None,
     model: Annotated[
         str,
@@ -180,16 +183,17 @@ def fit(
                 compile="auto" if compile is None else compile,
             )
     except KeyboardInterrupt:
-        errors.print(f"interrupted; the same command goes on from {checkpoint}", highlight=False)
+        how = f"the same command goes on from {checkpoint}" if checkpoint.exists() else "nothing was saved yet"
+        errors.print(f"interrupted; {how}", highlight=False)
         raise typer.Exit(130) from None
     sm.save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
     console.print(f"wrote {output}: best held-out loss {result.best:+.4f} a pixel", highlight=False)
-    low, high = (255 * level for level in result.prior.info.levels)
+    low, high = (255 * level for level in result.found)
     if noisy and sigma is None and gain is None:
         console.print(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale", highlight=False)
     if result.expected_psnr is not None:
-        held_out = "noisy held-out crops" if gain is None else "noisy held-out crops, stabilised"
+        held_out = "noisy pictures held out" if gain is None else "noisy pictures held out, stabilised"
         console.print(
             f"one denoising step with it should give {result.expected_psnr:.2f} dB (Stein's estimate, from "
             f"{held_out}; too high where the noise was clipped to the range of the file)",

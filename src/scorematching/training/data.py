@@ -47,6 +47,8 @@ class Plane:
         stabilizer: What makes its noise Gaussian where it grows with brightness.
         contrast: What its values are multiplied by in crops, so that the noise of all planes is the same there.
         page: Which picture of the file.
+        file: The file that it is from, if it is from one.
+        floating: Whether its values are floating-point numbers.
     """
 
     source: np.ndarray | Path
@@ -60,6 +62,8 @@ class Plane:
     stabilizer: Stabilizer | None = None
     contrast: float = 1.0
     page: int = 0
+    file: Path | None = None
+    floating: bool = False
 
     def crop(self, top: int, left: int, side: int) -> Tensor:
         """A square of pixels, (C, side, side), white at ``contrast``."""
@@ -115,20 +119,26 @@ def open_pictures(
             for page, image in enumerate(read_pages(path)):
                 kept += image.nbytes
                 name = f"{path.name} page {page + 1}" if several else path.name
-                found.append(_planes_of(image, image if kept <= MEMORY else path, name, white, colours, page))
+                found.append(_planes_of(image, image if kept <= MEMORY else path, name, white, colours, page, path))
     if not found:
         raise FileNotFoundError("no picture was given")
     low, high = (choose((planes[0] for planes in found), key=lambda plane: plane.peak) for choose in (min, max))
     if low.peak != high.peak:
         raise ValueError(
             f"the pictures differ in their white: {low.peak:g} in {low.name}, {high.peak:g} in {high.name}; "
-            "say it (peak)"
+            "say it (peak, --white)"
         )
     return found
 
 
 def _planes_of(
-    image: np.ndarray, source: np.ndarray | Path, name: str, peak: float | None, colours: int, page: int = 0
+    image: np.ndarray,
+    source: np.ndarray | Path,
+    name: str,
+    peak: float | None,
+    colours: int,
+    page: int = 0,
+    file: Path | None = None,
 ) -> list[Plane]:
     white = float(find_white(image, peak))
     checksum = zlib.crc32(np.ascontiguousarray(image).data)
@@ -137,7 +147,19 @@ def _planes_of(
     if colours > 1 and count != colours:
         raise ValueError(f"{name} has {count} channel(s), expected red, green and blue: leave it out, or learn grey")
     groups = [tuple(range(c, c + colours)) for c in range(0, count, colours)]
-    return [Plane(source, name, group, (height, width), 0, white, checksum, page=page) for group in groups]
+    first = Plane(
+        source,
+        name,
+        groups[0],
+        (height, width),
+        0,
+        white,
+        checksum,
+        page=page,
+        file=file,
+        floating=image.dtype.kind == "f",
+    )
+    return [replace(first, channels=group) for group in groups]
 
 
 def with_noise(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from scorematching.compiling import backend, compiled
 from scorematching.deep import DeepField
 from scorematching.fields import ExpertName
 from scorematching.prior import ModelName, Prior, PriorInfo, build_prior
+from scorematching.training.clean import belonging
 from scorematching.training.crops import CropStream
 from scorematching.training.data import Picture, Plane, open_pictures, split, with_noise
 from scorematching.training.options import RATES, check_deep, check_pictures, fresh_level, highest_level, shape_of
@@ -100,8 +100,9 @@ def fit(
         rate: Largest learning rate of Adam. By default 0.01, and 0.003 for ``"deep"``; Muon's is five times as large.
         seed: Same seed, same data, same machine and number of threads: same bits.
         peak: The pictures' value of white, as in :func:`scorematching.images.to_planes`.
-        clean: The same pictures without their noise, where there are such, in the same order. Nothing is learned from
-            them: they tell the true quality of the result on what was held out.
+        clean: The same noisy pictures without their noise, where there are such: arrays in the same order, files of the
+            same names, which may end differently. Floating-point ones have the white of the noisy ones. Nothing is
+            learned from them: they tell the true quality of the result on what was held out.
         device: Where to compute.
         progress: Called now and then with the state of the training.
         checkpoint: A file that keeps the training's state now and then. If it exists, and holds a state of this very
@@ -125,7 +126,7 @@ def fit(
         >>> result.prior.info.filters
         4
     """
-    check_pictures(noisy, gain, offset)
+    check_pictures(noisy, gain, offset, clean is not None)
     shape = shape_of(model, size=size, filters=filters, depth=depth, octaves=octaves, expert=expert, normed=normed)
     lam = None if lam is None else check_positive("lam", lam, zero=True)
     rate = RATES[model] if rate is None else check_positive("rate", rate)
@@ -150,30 +151,19 @@ def fit(
         held_out=CropStream(*_usable(held_out, crop, prior), 2 * batch, fresh, seed + 1, blind, up_to)[0],
         rate=rate,
     )
-    known = None if clean is None else _clean_held_out(clean, peak, planes, prior)
+    known = None
+    if clean is not None:
+        known = split(belonging(open_pictures(clean, peak, colours), planes), rows=prior.least_crop)[1]
     wanted = (_worth_compiling(info, trainer) or bool(backend())) if compile == "auto" else compile
     with nullcontext() if wanted == bool(backend()) else compiled(wanted):
         if checkpoint is not None:
             trainer.use_checkpoint(Path(checkpoint))
         result = trainer.run(progress)
+    sigmas = [channels[0].sigma for channels in planes]
+    result.found = min(sigmas), max(sigmas)
     if level:
         result.expected_psnr, result.psnr = HeldOut(held_out, fresh, known, seed).quality(prior)
     return result
-
-
-def _clean_held_out(
-    clean: Iterable[Picture] | Picture, peak: float | None, planes: list[list[Plane]], prior: Prior
-) -> list[Plane]:
-    """The clean planes that belong to those held out, brought to the same contrast."""
-    pictures = open_pictures(clean, peak, prior.info.colours)
-    shapes, expected = ([[plane.shape for plane in channels] for channels in found] for found in (pictures, planes))
-    if shapes != expected:
-        raise ValueError(f"clean must be the same pictures: {len(pictures)} of {len(planes)}, or of other shapes")
-    like = [
-        [replace(one, stabilizer=other.stabilizer, contrast=other.contrast) for one, other in zip(*pair, strict=True)]
-        for pair in zip(pictures, planes, strict=True)
-    ]
-    return split(like, rows=prior.least_crop)[1]
 
 
 def _worth_compiling(info: PriorInfo, trainer: Trainer) -> bool:

@@ -17,11 +17,13 @@ SHAPES: dict[str, dict[str, Any]] = {
 RATES = {"foe": 1e-2, "pot": 1e-2, "deep": 3e-3}
 
 
-def check_pictures(noisy: bool, gain: float | None, offset: float) -> None:
+def check_pictures(noisy: bool, gain: float | None, offset: float, clean: bool) -> None:
     """Raise ``ValueError`` where something is said of noisy pictures, and they are clean."""
     check_flag("noisy", noisy)
     if not noisy and (gain is not None or offset):
         raise ValueError(f"gain and offset are for pictures that are noisy already (noisy), got {gain} and {offset}")
+    if not noisy and clean:
+        raise ValueError("clean is for pictures that are noisy already (noisy), got clean pictures for clean ones")
 
 
 def check_deep(model: str, lam: float | None, blind: bool, colour: bool, highest: float | None) -> None:

@@ -57,6 +57,7 @@ class FitResult:
             clipped to the range of the file. With a gain it is that of the stabilised pictures. ``None`` for clean
             training data, and where no noise is left.
         psnr: The true one, where clean pictures were given to compare with.
+        found: The lowest and the highest noise level of the pictures themselves, white being 1; 0 where they are clean.
     """
 
     prior: Prior
@@ -64,6 +65,7 @@ class FitResult:
     best: float = math.inf
     expected_psnr: float | None = None
     psnr: float | None = None
+    found: tuple[float, float] = (0.0, 0.0)
 
 
 class Trainer:
