@@ -15,6 +15,7 @@ from benchmarks.denoising import denoising
 from benchmarks.growth import growth, run_growth
 from benchmarks.levels import levels
 from benchmarks.low_light import low_light
+from benchmarks.noise import noise
 from benchmarks.photographs import photographs
 from benchmarks.plots import draw_growth
 from benchmarks.precision import precision
@@ -54,6 +55,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         restoration,
         denoising,
         levels,
+        noise,
         low_light,
         recovery,
     ),

@@ -233,7 +233,7 @@ BAD = {
     "fit: small": (("fit", "SMALL.png", "-o", "OUT.safetensors", "--sigma", "9"), "4 rows is too small to fit to"),
     "fit: huge": (("fit", "IN", "-o", "OUT.safetensors", "--sigma", "9", "--size", "1000"), "size must be a whole"),
     "inpaint: mask": (
-        ("inpaint", "IN", "--mask", "SMALL.png", "-o", "OUT.png", "--prior", "PRIOR"),
+        ("inpaint", "IN", "--mask", "EYE.png", "-o", "OUT.png", "--prior", "PRIOR"),
         "the mask is (4, 4)",
     ),
     "inpaint: all": (
@@ -270,6 +270,7 @@ def test_bad_input_ends_in_one_line(
     (tmp_path / "EMPTY").mkdir()
     (tmp_path / "FOLDER.png").mkdir()
     sm.write_image(tmp_path / "SMALL.png", np.zeros((4, 4), np.uint8))
+    sm.write_image(tmp_path / "EYE.png", 255 * np.eye(4, dtype=np.uint8))
     sm.write_image(tmp_path / "FLAT.png", np.zeros((40, 40), np.uint8))
     sm.write_image(tmp_path / "WHITE.png", np.full((40, 40), 255, np.uint8))
     arguments, message = BAD[name]

@@ -17,12 +17,11 @@ def _noisy(clean: np.ndarray, level: float) -> np.ndarray:
 @pytest.mark.parametrize("name", HELD_OUT)
 @pytest.mark.parametrize("level", [3.0, 5.0, 25.0])
 def test_known_levels_are_recovered(name: str, level: float) -> None:
-    """Where wavelets take texture for noise."""
+    """Wavelets take texture for noise: the error is a third of theirs, or 2 %."""
     noisy = _noisy(held_out_photograph(name)[60:188, 150:278], level)
     found = 255 * sm.find_noise(noisy, sm.load_prior("natural-grey"), peak=1.0)
     first = 255 * sm.estimate_noise(noisy, 1.0)
-    assert found == pytest.approx(level, rel=0.05 if level > 3 else 0.15)
-    assert abs(found - level) < 0.5 * abs(first - level) or abs(first - level) < 0.03 * level
+    assert abs(found - level) < max(abs(first - level) / 3, 0.02 * level)
 
 
 @pytest.mark.parametrize("name", ["natural-grey", "natural-colour"])

@@ -1,0 +1,30 @@
+"""Noise levels found in pictures where they are known: by wavelets, and by a prior."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import scorematching as sm
+from benchmarks.machine import machine
+from scorematching.cli.common import console
+from scorematching.photographs import HELD_OUT, held_out_photograph
+
+
+def noise(
+    prior: Annotated[str, typer.Option("--prior", help="A file, or the name of a shipped one.")] = "natural-grey",
+    level: Annotated[list[float] | None, typer.Option(help="Noise levels, 0-255.", show_default="2, 5, 10, 25")] = None,
+    seed: int = 0,
+) -> None:
+    """What `estimate_noise` and `find_noise` say of the demo's held-out photographs with noise of known levels."""
+    console.print(machine(), soft_wrap=True, highlight=False)
+    model = sm.load_prior(prior)
+    print("| photograph | noise | by wavelets | by the prior |\n|---|---|---|---|")
+    for name in HELD_OUT:
+        clean = held_out_photograph(name)
+        for sigma in level or (2.0, 5.0, 10.0, 25.0):
+            noisy = clean + sigma / 255 * np.random.default_rng(seed).standard_normal(clean.shape)
+            first, found = sm.estimate_noise(noisy, 1.0), sm.find_noise(noisy, model, peak=1.0, seed=seed)
+            print(f"| {name} | {sigma:g} | {255 * first:.2f} | {255 * found:.2f} |", flush=True)
