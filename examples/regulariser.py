@@ -71,8 +71,9 @@ def main(
         f"{samples} samples": {lam: train(few, by_truth, lam, steps, seed) for lam in lambdas},
         f"{bits} bit": {lam: train(rounded, by_all, lam, steps, seed) for lam in lambdas},
     }
-    for title, trainings in found.items():
+    for (title, trainings), judge in zip(found.items(), ("held out", "held out, with noise"), strict=True):
         print(table(title, trainings))
+        print(f"chosen by what is {judge}: lambda {chosen(trainings, judge):g}\n")
     print(f"q^2 / 24, the lambda that smooths a Gaussian as rounding does: {(q / UNIT) ** 2 / 24:.2g}")
     output.mkdir(parents=True, exist_ok=True)
     draw(found, output / "regulariser.png")
@@ -110,6 +111,11 @@ def train(patches: Tensor, held_out: Mapping[str, Tensor], lam: float, steps: in
         with torch.no_grad():
             energy.weights.clamp_(min=0)
     return curves
+
+
+def chosen(trainings: Mapping[float, Curves], judge: str) -> float:
+    """The lambda of the least loss on held-out samples, which is without lambda."""
+    return min(trainings, key=lambda lam: trainings[lam][judge][-1])
 
 
 def table(title: str, trainings: Mapping[float, Curves]) -> Table:

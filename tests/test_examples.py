@@ -12,6 +12,7 @@ import typer
 from PIL import Image
 
 from examples.gabor import fit_gabor
+from examples.regulariser import chosen
 
 NAMES = ("regulariser", "gabor", "denoising", "super_resolution")
 
@@ -48,6 +49,10 @@ def test_without_lambda_the_loss_runs_away_and_with_it_it_is_bounded(tmp_path: P
         for lam in (3e-3, 1e-1):
             assert min(trainings[lam]["training"]) > -24 / (4 * lam)
             assert trainings[lam][truth][-1] < trainings[lam][truth][0]
+    for trainings, judge, truth in ((few, *["held out"] * 2), (rounded, "held out, with noise", "held out, the truth")):
+        best = chosen(trainings, judge)
+        assert best > 0
+        assert trainings[best][truth][-1] < 0 < trainings[0.0][truth][-1]
     assert rounded[0.0]["held out, quantised"][-1] < -2000  # held-out grey levels do not tell
     assert rounded[0.0]["held out, with noise"][-1] > 1000  # with noise they do
 
