@@ -190,10 +190,13 @@ class Prior(nn.Module, ABC):
     def _beyond(self, planes: Tensor) -> tuple[int, int]:
         """Mirrored pixels below and to the right; above and to the left there are ``margin``."""
         colours = self.info.colours
-        if planes.ndim != 4 or planes.shape[1] != colours or min(planes.shape[2:]) < self.least:
+        if planes.ndim != 4 or planes.shape[1] != colours:
+            raise ValueError(f"expected planes of shape (N, {colours}, H, W), got {tuple(planes.shape)}")
+        height, width = planes.shape[2:]
+        if min(height, width) < self.least:
             raise ValueError(
-                f"expected planes of shape (N, {colours}, H, W), H and W {self.least} or more, got "
-                f"{tuple(planes.shape)}"
+                f"{height} x {width} pixels are too few: this prior takes {self.least} or more in height and width; a "
+                "field of experts, as one learned from the picture itself (--prior self), takes fewer"
             )
         bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
         return bottom, right
