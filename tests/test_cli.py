@@ -268,7 +268,7 @@ BAD = {
     "report: ending": (("denoise", "IN", "-o", "OUT.png", "--report", "OUT.png"), "ends in .html"),
     "report: reference": (
         ("denoise", "IN", "-o", "OUT.png", "--report", "OUT.html", "--reference", "SMALL.png"),
-        "SMALL.png is (4, 4), the picture is (96, 120)",
+        "the reference is (4, 4), the picture is (96, 120)",
     ),
     "no report": (("denoise", "IN", "-o", "OUT.png", "--reference", "SMALL.png"), "is for the page of --report"),
     "no command": (("paint",), "No such command 'paint'"),

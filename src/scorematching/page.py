@@ -13,9 +13,12 @@ from PIL import Image
 
 from scorematching.atomic import write_atomically
 from scorematching.images import Anscombe, psnr, ssim, to_planes
+from scorematching.images.metrics import SSIM_WINDOW
 
 #: Pixels; larger pictures are shown shrunk, so that the page stays of a size that browsers bear.
 _LARGEST = 2048
+#: Pixels; of pictures over twice that size the middle is shown too, pixel by pixel, as shrinking takes noise away.
+_MIDDLE = 512
 #: Standard deviations of the noise from black to white in the picture of what was taken away.
 _SPAN = 6.0
 
@@ -41,11 +44,11 @@ def write_page(
         title: Of the page.
         found: Whether ``noise`` is an estimate.
         peak: The pictures' value of white.
-        reference: The clean picture, where there is one.
+        reference: The clean picture, where there is one; of another type than ``before`` it has a white of its own.
 
     Raises:
         FileNotFoundError: The folder does not exist.
-        ValueError: The shapes differ.
+        ValueError: The shapes differ, but for alpha channels, which don't count.
     """
     peak = to_planes(before, peak).peak
     planes = {name: _planes(image, peak) for name, image in (("before", before), ("after", after))}
@@ -60,19 +63,50 @@ def write_page(
         "neighbours in it": f"correlation {_correlation(taken):+.3f}; 0 for noise, more where structure was lost",
     }
     if reference is not None:
-        for name, image in (("before", before), ("after", after)):
-            rows[name] = f"{psnr(reference, image, peak):.2f} dB, SSIM {ssim(reference, image, peak):.3f}"
+        check_reference(reference, before)
+        clean = _planes(reference, peak if reference.dtype == before.dtype else None)
+        rows |= {name: _quality(clean, planes[name]) for name in planes}
+    shown = {**planes, "taken": 0.5 + taken / _SPAN}
+    scale = min(1.0, _LARGEST / max(before.shape[:2]))
+    views = [_view(shown, f" (at {scale:.0%} of the size, which weakens noise)" if scale < 1 else "")]
+    if max(before.shape[:2]) > 2 * _MIDDLE:
+        middle = tuple(slice(max(0, n - _MIDDLE) // 2, (n + _MIDDLE) // 2) for n in before.shape[:2])
+        views.append(
+            _view({name: of[:, *middle] for name, of in shown.items()}, " (the middle, pixel by pixel)", "as-is")
+        )
     filled = _PAGE.substitute(
         title=html.escape(title),
-        before=_encoded(planes["before"]),
-        after=_encoded(planes["after"]),
-        taken=_encoded(0.5 + taken / _SPAN),
         rows="".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows.items()),
+        views="".join(views),
     )
     write_atomically(path, filled.encode())
 
 
-def _planes(image: np.ndarray, peak: float) -> np.ndarray:
+def check_reference(reference: np.ndarray, picture: np.ndarray) -> None:
+    """Raise ``ValueError`` where a clean picture has not the size and colours of a picture; alpha does not count."""
+    if _colours(reference) != _colours(picture):
+        raise ValueError(
+            f"the reference is {reference.shape}, the picture is {picture.shape}: expected the same but for alpha"
+        )
+
+
+def _colours(image: np.ndarray) -> tuple[int, int, int]:
+    return *image.shape[:2], len(to_planes(image[:1, :1]).data)
+
+
+def _quality(clean: np.ndarray, planes: np.ndarray) -> str:
+    """In words; of pictures that are too small for it without the SSIM."""
+    first, second = np.moveaxis(clean, 0, 2), np.moveaxis(planes, 0, 2)
+    similar = f", SSIM {ssim(first, second):.3f}" if min(planes.shape[1:]) >= SSIM_WINDOW else ""
+    return f"{psnr(first, second):.2f} dB{similar}"
+
+
+def _view(shown: dict[str, np.ndarray], which: str, kind: str = "") -> str:
+    """The pictures of the page, or parts of them."""
+    return _VIEW.substitute({name: _encoded(planes) for name, planes in shown.items()}, which=which, kind=kind)
+
+
+def _planes(image: np.ndarray, peak: float | None) -> np.ndarray:
     """Shape (C, H, W), white at 1, without alpha."""
     return to_planes(image, peak).data[:, 0].numpy()
 
@@ -106,6 +140,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem aut
 h1 { font-size: 1.3rem; } h2 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
 .pair { position: relative; line-height: 0; }
 .pair img, .taken { width: 100%; image-rendering: pixelated; }
+.as-is .slid { width: fit-content; } .as-is img { width: auto; max-width: 100%; }
 .pair .top { position: absolute; inset: 0; clip-path: inset(0 calc(100% - var(--at, 50%)) 0 0); }
 .pair .line { position: absolute; top: 0; bottom: 0; left: var(--at, 50%); width: 2px; background: #e08214; }
 input { width: 100%; margin: .6rem 0; accent-color: #e08214; }
@@ -116,14 +151,21 @@ th { opacity: .7; }
 <body>
 <h1>$title</h1>
 <table>$rows</table>
-<h2>Before, to the left of the line, and after</h2>
-<div class="pair" id="pair">
-<img src="$after" alt="after"><img class="top" src="$before" alt="before"><div class="line"></div>
-</div>
-<input type="range" min="0" max="100" value="50" step="0.1" aria-label="where the line is"
- oninput="document.getElementById('pair').style.setProperty('--at', this.value + '%')">
-<h2>What was taken away: it should look like noise, and show nothing of the picture</h2>
-<img class="taken" src="$taken" alt="the difference">
+$views
 </body>
 </html>
 """)
+
+_VIEW = Template("""
+<div class="$kind">
+<h2>Before, to the left of the line, and after$which</h2>
+<div class="slid">
+<div class="pair">
+<img src="$after" alt="after"><img class="top" src="$before" alt="before"><div class="line"></div>
+</div>
+<input type="range" min="0" max="100" value="50" step="0.1" aria-label="where the line is"
+ oninput="this.previousElementSibling.style.setProperty('--at', this.value + '%')">
+</div>
+<h2>What was taken away$which: it should look like noise, and show nothing of the picture</h2>
+<img class="taken" src="$taken" alt="the difference">
+</div>""")

@@ -30,7 +30,7 @@ from scorematching.cli.common import (
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import IMAGE_SUFFIXES, Stabilizer, camera_noise, count_pages, find_images, find_white_of_file
 from scorematching.images.paths import check_apart, check_output
-from scorematching.page import write_page
+from scorematching.page import check_reference, write_page
 from scorematching.progress import Step
 
 #: Of one level, given in a picture's own units; or a camera's, that grows with brightness.
@@ -142,8 +142,8 @@ def _check_report(
         count = sum(count_pages(source) for source in sources)
         raise ValueError(f"--report takes a file that ends in .html, for one picture; got {report}, {count} pictures")
     before, truth = sm.read_image(sources[0]), None if reference is None else sm.read_image(reference)
-    if truth is not None and truth.shape != before.shape:
-        raise ValueError(f"{reference} is {truth.shape}, the picture is {before.shape}")
+    if truth is not None:
+        check_reference(truth, before)
     return before, truth
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+#: Pixels to a side of the windows of :func:`ssim`; smaller pictures have none.
+SSIM_WINDOW = 11
+
 
 def psnr(clean: np.ndarray, restored: np.ndarray, peak: float | None = None) -> float:
     """Peak signal-to-noise ratio in dB, the restored picture clipped to 0 ... ``peak`` first.
@@ -26,7 +29,7 @@ def ssim(clean: np.ndarray, restored: np.ndarray, peak: float | None = None) -> 
     """Structural similarity (Wang et al. 2004: Gaussian windows), 1 for equal pictures, clipped as in :func:`psnr`.
 
     Raises:
-        ValueError: The shapes differ, or a side is under 11 pixels.
+        ValueError: The shapes differ, or a side is under ``SSIM_WINDOW`` pixels.
 
     Example:
         >>> round(ssim(np.eye(16), np.eye(16)), 6)
