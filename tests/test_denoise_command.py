@@ -92,3 +92,14 @@ def test_a_picture_that_can_not_be_read_does_not_stop_the_learning_from_others(
     assert "wrote 1 pictures" in said.out
     assert "b.png can't be read" in said.err.replace("\n", " ")
     assert "c.tif: image has 400 values that are NaN" in said.err.replace("\n", " ")
+
+
+def test_a_picture_too_small_for_the_prior_is_named(
+    folder: Path, noisy: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sm.write_image(folder / "a.png", noisy[:20])
+    arguments = ("denoise", folder / "a.png", "-o", tmp_path / "out.png", "--sigma", 25)
+    assert run(*arguments) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "a.png is too small: this prior takes 42 x 42 pixels or more; fields of experts" in said
+    assert run(*arguments, "--prior", "self", "--steps", 2) == 0
