@@ -25,6 +25,15 @@ def folder(noisy: np.ndarray, tmp_path: Path) -> Path:
     return tmp_path / "noisy"
 
 
+def test_a_page_on_the_result(folder: Path, prior_file: Path, photograph: np.ndarray, tmp_path: Path) -> None:
+    sm.write_image(tmp_path / "truth.png", photograph)
+    paths = ("--prior", prior_file, "--report", tmp_path / "it.html", "--reference", tmp_path / "truth.png")
+    assert run("denoise", folder / "a.png", "-o", tmp_path / "out.png", *paths) == 0
+    page = (tmp_path / "it.html").read_text()
+    assert "a.png, denoised" in page
+    assert page.count("SSIM") == 2
+
+
 @pytest.mark.parametrize("given", ["noisy", "noisy/a.png"])
 def test_a_page_on_a_picture_that_goes_to_a_folder(given: str, folder: Path, prior_file: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "out", tmp_path / "it.html"
