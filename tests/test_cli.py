@@ -83,15 +83,6 @@ def test_a_folder_is_denoised_to_a_folder(
     assert {p.name for p in out.iterdir()} == {"a.png", "b.png"}
 
 
-def test_a_page_on_the_result(picture: Path, prior_file: Path, photograph: np.ndarray, tmp_path: Path) -> None:
-    sm.write_image(tmp_path / "truth.png", photograph)
-    paths = ("--prior", prior_file, "--report", tmp_path / "it.html", "--reference", tmp_path / "truth.png")
-    assert run("denoise", picture, "-o", tmp_path / "out.png", *paths) == 0
-    page = (tmp_path / "it.html").read_text()
-    assert "noisy.png, denoised" in page
-    assert page.count("SSIM") == 2
-
-
 def test_inpaint_and_deblur(picture: Path, prior_file: Path, photograph: np.ndarray, tmp_path: Path) -> None:
     holes, kernel = np.zeros(photograph.shape, np.uint8), np.zeros((5, 5), np.uint8)
     holes[20:30, 40:50], kernel[2, 1:4] = 255, 80

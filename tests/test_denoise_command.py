@@ -25,6 +25,15 @@ def folder(noisy: np.ndarray, tmp_path: Path) -> Path:
     return tmp_path / "noisy"
 
 
+def test_a_page_on_the_result(folder: Path, prior_file: Path, photograph: np.ndarray, tmp_path: Path) -> None:
+    sm.write_image(tmp_path / "truth.png", photograph)
+    paths = ("--prior", prior_file, "--report", tmp_path / "it.html", "--reference", tmp_path / "truth.png")
+    assert run("denoise", folder / "a.png", "-o", tmp_path / "out.png", *paths) == 0
+    page = (tmp_path / "it.html").read_text()
+    assert "a.png, denoised" in page
+    assert page.count("SSIM") == 2
+
+
 @pytest.mark.parametrize("given", ["noisy", "noisy/a.png"])
 def test_a_page_on_a_picture_that_goes_to_a_folder(given: str, folder: Path, prior_file: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "out", tmp_path / "it.html"
@@ -92,3 +101,14 @@ def test_a_picture_that_can_not_be_read_does_not_stop_the_learning_from_others(
     assert "wrote 1 pictures" in said.out
     assert "b.png can't be read" in said.err.replace("\n", " ")
     assert "c.tif: image has 400 values that are NaN" in said.err.replace("\n", " ")
+
+
+def test_a_picture_too_small_for_the_prior_is_named(
+    folder: Path, noisy: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sm.write_image(folder / "a.png", noisy[:20])
+    arguments = ("denoise", folder / "a.png", "-o", tmp_path / "out.png", "--sigma", 25)
+    assert run(*arguments) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "a.png is too small: this prior takes 42 x 42 pixels or more; fields of experts" in said
+    assert run(*arguments, "--prior", "self", "--steps", 2) == 0

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from command_line import run
 from PIL import Image
 
 import scorematching as sm
-from scorematching.images import count_pages, find_white_of_file, from_planes, to_planes
+from scorematching.images import Stabilizer, count_pages, find_white_of_file, from_planes, to_planes
 from scorematching.images.tiff import TiffPages
 from scorematching.training import open_pictures
 
@@ -253,6 +254,27 @@ def test_denoising_takes_few_copies_of_a_large_picture(prior: sm.Prior) -> None:
     tracemalloc.stop()
     np.testing.assert_array_equal(back, image)
     assert peak < 1.5 * (planes.data.numpy().nbytes + back.nbytes)
+
+
+def test_low_light_takes_blocks_of_a_large_picture() -> None:
+    planes, stabilizer = torch.full((1, 1, 1024, 1024), 0.5), Stabilizer(sm.Anscombe(2.0), 255)
+    tracemalloc.start()
+    back = stabilizer.inverse(stabilizer.mean(planes[..., :1, :1]).expand_as(stabilizer.forward(planes)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(back, 0.5, atol=1e-5)
+    assert peak < planes.numpy().nbytes
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 150, 20), (1, 1, 2, 3)])
+def test_blocks_of_a_picture_in_low_light_are_those_of_the_whole(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planes, stabilizer = torch.rand(shape) ** 3, Stabilizer(sm.Anscombe(20.0, 5.0), 255)
+    blocks = stabilizer.forward(planes)
+    monkeypatch.setattr("scorematching.images.anscombe._ROWS", 1000)
+    assert torch.equal(stabilizer.forward(planes), blocks)
+    assert stabilizer.inverse(blocks).shape == shape
 
 
 def test_tiles_tell_how_far_they_are(prior: sm.Prior) -> None:

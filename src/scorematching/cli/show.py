@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.cli.choice import NATURAL, SELF
+from scorematching.cli.choice import NATURAL, SELF, check_size
 from scorematching.cli.common import DeviceOption, SeedOption, WhiteOption, check_device, console, step_bar
 from scorematching.images import to_planes
 from scorematching.images.paths import check_no_input
@@ -71,11 +71,12 @@ def show(
     model = sm.load_prior(prior).to(where)
     target = output if output is not None else Path(f"{prior}.png")
     check_target(target)
-    if picture is not None:
+    if picture is None:
+        subject = photograph_for(model, seed)
+    else:
         check_no_input(target, picture)
-    subject = photograph_for(model, seed) if picture is None else _middle(picture, white, model)
-    if min(subject.shape[:2]) < model.least:
-        raise ValueError(f"{picture} is too small: this prior takes {model.least} or more pixels in height and width")
+        subject = _middle(picture, white, model)
+        check_size(picture, subject, model)
     _describe(model)
     samples = _sample(model, steps, seed) if steps else None
     draw_prior(model, target, subject, samples)

@@ -18,6 +18,8 @@ _PHOTONS, _RATES = 400, 2000
 _REACH, _NODES = 9.0, 64
 #: Side in pixels of the surroundings whose mean tells how bright a pixel is.
 _AROUND = 7
+#: Rows of a picture that are worked on at a time, lest all of it be held in double precision.
+_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -165,12 +167,19 @@ class Stabilizer:
         prior that is told more noise than there is may take what is left for structure. The draw depends on the pixels
         alone.
         """
-        pixels = planes.double()
-        around = F.avg_pool2d(pixels.view(-1, *pixels.shape[-2:]), _AROUND, 1, _AROUND // 2, count_include_pad=False)
-        missing = np.sqrt(np.maximum(1 - self.noise.deviation(around.view_as(pixels).numpy() * self.peak) ** 2, 0))
-        random = np.random.default_rng(zlib.crc32(pixels.numpy().tobytes()))
-        values = self.noise(pixels.numpy() * self.peak) + missing * random.standard_normal(missing.shape)
-        return self._scaled(values).to(planes)
+        pixels = planes.reshape(-1, *planes.shape[-2:])
+        result = torch.empty(pixels.shape, dtype=planes.dtype)
+        tops = range(0, pixels.shape[1], _ROWS)
+        blocks = [(plane, out, top) for plane, out in zip(pixels, result, strict=True) for top in tops]
+        checksum = 0
+        for plane, _, top in blocks:
+            checksum = zlib.crc32(plane[top : top + _ROWS].double().numpy().tobytes(), checksum)
+        random = np.random.default_rng(checksum)
+        for plane, out, top in blocks:
+            values = self.noise(plane[top : top + _ROWS].double().numpy() * self.peak)
+            missing = np.sqrt(np.maximum(1 - self.noise.deviation(_around(plane, top) * self.peak) ** 2, 0))
+            out[top : top + _ROWS] = self._scaled(values + missing * random.standard_normal(values.shape))
+        return result.view_as(planes)
 
     def mean(self, planes: Tensor) -> Tensor:
         """What noisy planes are, stabilised, in the mean, for the clean ones."""
@@ -178,8 +187,11 @@ class Stabilizer:
 
     def inverse(self, planes: Tensor) -> Tensor:
         """The clean planes for estimates of :meth:`mean`."""
-        means = self._black + planes.detach().cpu().double().numpy() / self.level
-        return torch.from_numpy(self.noise.inverse(means) / self.peak)
+        result = torch.empty(planes.shape, dtype=torch.float64)
+        for rows, out in zip(planes.detach().cpu().split(_ROWS, -2), result.split(_ROWS, -2), strict=True):
+            means = self._black + rows.double().numpy() / self.level
+            out.copy_(torch.from_numpy(self.noise.inverse(means) / self.peak))
+        return result
 
     @cached_property
     def _black(self) -> float:
@@ -187,6 +199,15 @@ class Stabilizer:
 
     def _scaled(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(self.level * (values - self._black))
+
+
+def _around(plane: Tensor, top: int) -> np.ndarray:
+    """The means of the surroundings of each pixel, of the rows of a block."""
+    reach = _AROUND // 2
+    first = max(0, top - reach)
+    near = plane[first : top + _ROWS + reach].double()
+    means = F.avg_pool2d(near[None], _AROUND, 1, reach, count_include_pad=False)[0]
+    return means[top - first : top - first + _ROWS].numpy()
 
 
 def camera_noise(sigma: float, gain: float | None, offset: float) -> Anscombe | None:
