@@ -209,7 +209,7 @@ BAD = {
     "show: no such prior": (("show", "none"), "no such file: none"),
     "show: no picture": (("show", "PRIOR", "--picture", "none.png"), "no such file: none.png"),
     "show: onto the picture": (("show", "PRIOR", "--picture", "IN", "-o", "IN"), "is an input: choose another"),
-    "show: small": (("show", "natural-grey", "--picture", "SMALL.png"), "SMALL.png is too small: this prior takes 42"),
+    "show: small": (("show", "natural-grey", "--picture", "SMALL.png"), "pixels are too few: this prior takes 42"),
     "show: steps": (("show", "PRIOR", "--steps", "-1"), "Invalid value for '--steps'"),
     "show: ending": (("show", "PRIOR", "-o", "OUT.txt"), "ends in .png"),
     "demo: a file": (("demo", "-o", "BAD.png"), "is a file, expected a folder"),

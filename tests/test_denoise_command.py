@@ -110,5 +110,5 @@ def test_a_picture_too_small_for_the_prior_is_named(
     arguments = ("denoise", folder / "a.png", "-o", tmp_path / "out.png", "--sigma", 25)
     assert run(*arguments) == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert "a.png is too small: this prior takes 42 x 42 pixels or more; fields of experts" in said
+    assert "pixels are too few: this prior takes 42 or more in width and height; a field of experts" in said
     assert run(*arguments, "--prior", "self", "--steps", 2) == 0

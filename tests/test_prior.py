@@ -75,7 +75,7 @@ def test_the_energy_map_is_centred(double: sm.Prior) -> None:
 
 
 def test_too_small_a_picture_is_refused(prior: sm.Prior) -> None:
-    with pytest.raises(ValueError, match="2 x 9 pixels are too few: this prior takes 3 or more"):
+    with pytest.raises(ValueError, match="9 x 2 pixels are too few: this prior takes 3 or more"):
         prior.score(torch.zeros(1, 1, 2, 9))
 
 

@@ -88,16 +88,6 @@ def choose_prior(
     return lambda _: result.prior
 
 
-def check_size(path: Path, image: np.ndarray, model: Prior) -> None:
-    """Raise ``ValueError`` where a picture of a file is smaller than a prior takes."""
-    if min(image.shape[:2]) < model.least:
-        smaller = "; fields of experts, as denoise --prior self learns, take smaller ones"
-        raise ValueError(
-            f"{path} is too small: this prior takes {model.least} x {model.least} pixels or more"
-            f"{smaller if model.info.model == 'deep' else ''}"
-        )
-
-
 def _can_be_read(path: Path) -> bool:
     try:
         for page in read_pages(path):

@@ -13,7 +13,7 @@ from rich.table import Table
 
 import scorematching as sm
 from scorematching.atomic import check_target
-from scorematching.cli.choice import NATURAL, LearningOption, PriorFor, PriorOption, check_size, choose_prior
+from scorematching.cli.choice import NATURAL, LearningOption, PriorFor, PriorOption, choose_prior
 from scorematching.cli.common import (
     SIGMA_HELP,
     DeviceOption,
@@ -210,7 +210,6 @@ def _denoise(
         _tell_where_approximate(model, [one for one, own in zip(taken, priors, strict=True) if own is model], peak)
 
     def denoised(page: np.ndarray, number: int, progress: Step, _: Monitor) -> np.ndarray:
-        check_size(source, page, priors[number])
         one = taken[number]
         sigma, gain, offset = (one.sigma, one.gain, one.offset) if isinstance(one, sm.Anscombe) else (one, None, 0.0)
         return sm.denoise(

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.cli.choice import NATURAL, SELF, check_size
+from scorematching.cli.choice import NATURAL, SELF
 from scorematching.cli.common import DeviceOption, SeedOption, WhiteOption, check_device, console, step_bar
 from scorematching.images import to_planes
 from scorematching.images.paths import check_no_input
@@ -76,7 +76,6 @@ def show(
     else:
         check_no_input(target, picture)
         subject = _middle(picture, white, model)
-        check_size(picture, subject, model)
     _describe(model)
     samples = _sample(model, steps, seed) if steps else None
     draw_prior(model, target, subject, samples)

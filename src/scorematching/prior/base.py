@@ -194,9 +194,10 @@ class Prior(nn.Module, ABC):
             raise ValueError(f"expected planes of shape (N, {colours}, H, W), got {tuple(planes.shape)}")
         height, width = planes.shape[2:]
         if min(height, width) < self.least:
+            fewer = "; a field of experts, as one learned from the picture itself, takes fewer"
             raise ValueError(
-                f"{height} x {width} pixels are too few: this prior takes {self.least} or more in height and width; a "
-                "field of experts, as one learned from the picture itself (--prior self), takes fewer"
+                f"{width} x {height} pixels are too few: this prior takes {self.least} or more in width and height"
+                f"{fewer if self.info.model == 'deep' else ''}"
             )
         bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
         return bottom, right
