@@ -46,6 +46,16 @@ def test_fit_denoise_upscale_show(picture: Path, tmp_path: Path, capsys: pytest.
     assert {p.name for p in tmp_path.iterdir()} == {"noisy.png", "p.safetensors", "clean.png", "large.tif", "p.png"}
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_fit_says_where_bfloat16_is_slow(
+    known: bool, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"amx_bf16": known, "avx2": True})
+    sizes = ("--model", "deep", "--filters", 4, "--depth", 2, "--steps", 2, "--crop", 24, "--sigma", 25, "--noisy")
+    assert run("fit", picture, "-o", tmp_path / "p.safetensors", "--bfloat16", *sizes) == 0
+    assert ("does not know bfloat16" in capsys.readouterr().out) is not known
+
+
 def test_a_deep_prior_of_noise_that_is_found(
     picture: Path, photograph: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,9 +1,9 @@
 """Products in bfloat16: the matrix products and convolutions of a loss in half the bits, everything else in full.
 
-Processors that know bfloat16 multiply some four times as fast in it. What goes into a product, and what comes out, is
-rounded to 8 significant bits; the sums within it are kept in float32, and all that happens between products is as it
-was. Data and energies are not rounded: products with few channels, as of the first and the last layer of a
-convolutional network, stay in float32.
+Processors that know bfloat16 multiply some four times as fast in it; others take four times as long. What goes into a
+product, and what comes out, is rounded to 8 significant bits; the sums within it are kept in float32, and all that
+happens between products is as it was. Data and energies are not rounded: products with few channels, as of the first
+and the last layer of a convolutional network, stay in float32.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class bfloat16_products(ContextDecorator):  # noqa: N801  # a context such as to
 
     For long trainings whose gradients are noisy anyway, such as deep priors by random probes or by noise that was
     added: a gradient is off by some 2 %, at random. Not for closed comparisons of losses. Scores, Hessian diagonals
-    and losses in float64 stay as they are; autocast is without effect on losses.
+    and losses in float64 stay as they are; autocast is without effect on losses. It is slower where the processor does
+    not know bfloat16 (:func:`knows_bfloat16`).
 
     Args:
         enabled: Whether to do so.
@@ -64,6 +65,16 @@ class bfloat16_products(ContextDecorator):  # noqa: N801  # a context such as to
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         _wanted.reset(self._before.pop())
+
+
+def knows_bfloat16() -> bool:
+    """Whether the processor has instructions for bfloat16, as those with AMX have.
+
+    Example:
+        >>> knows_bfloat16() in (True, False)
+        True
+    """
+    return any(known for name, known in torch.cpu.get_capabilities().items() if "bf16" in name)
 
 
 def in_bfloat16() -> bool:

@@ -23,6 +23,7 @@ from scorematching.cli.common import (
 )
 from scorematching.fields import ExpertName
 from scorematching.prior import ModelName
+from scorematching.products import knows_bfloat16
 from scorematching.training.options import RATES, SHAPES
 from scorematching.validation import check_choice
 
@@ -152,6 +153,8 @@ def fit(
     checkpoint = output.with_name(output.name + ".training")
     if checkpoint.exists():
         console.print(f"going on from {checkpoint}")
+    if bfloat16 and where.type == "cpu" and not knows_bfloat16():
+        console.print("note: this processor does not know bfloat16; without --bfloat16 the training takes less time")
     try:
         with fit_bar("fitting") as progress, sm.bfloat16_products(bfloat16):
             result = sm.fit(
