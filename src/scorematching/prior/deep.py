@@ -37,7 +37,7 @@ class DeepPrior(Prior):
 
     energy: DeepField
     block = DeepField.BLOCK
-    tile = 256
+    tile = 512
 
     def __init__(self, info: PriorInfo) -> None:
         energy = DeepField(info.filters, info.depth, info.size, seed=info.seed, colours=info.colours)

@@ -17,7 +17,7 @@ from scorematching.atomic import write_atomically
 from scorematching.prior import Prior, PriorInfo, build_prior
 
 #: The priors that come with this library.
-SHIPPED = ("natural-colour", "natural-grey", "berkeley-grey")
+SHIPPED = ("natural-colour", "natural-grey", "natural-grey-small", "berkeley-grey")
 #: The one metadata entry of our files. (One, because safetensors does not keep the order of several, and the same
 #: training is to give the same bytes.)
 _KEY = "scorematching"
