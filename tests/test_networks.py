@@ -130,3 +130,19 @@ def test_state_keeps_only_what_bears_on_the_loss() -> None:
     energy, x, _ = make_network("PoE, Student-t")
     state: State = sweep1(energy, x)
     assert set(state.g) == energy.influential == {"x", "g1"}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_score_alone_keeps_nothing_but_slopes(name: str) -> None:
+    """Its ``d`` is that of all sweeps, and of no layer's input more than the shape is kept."""
+    energy, x, _ = make_network(name)
+    whole, lean = sweep1(energy, x), sweep1(energy, x, curvature=False)
+    for number, local in lean.local.items():
+        assert local[0].shape == whole.local[number][0].shape
+        assert local[0].untyped_storage().nbytes() == x.element_size()
+    sweep2(energy, whole)
+    sweep2(energy, lean, curvature=False)
+    assert set(lean.d) == {energy.input}
+    assert not lean.g | lean.local | lean.d2
+    torch.testing.assert_close(lean.d[energy.input], whole.d[energy.input], rtol=1e-10, atol=1e-12)

@@ -30,8 +30,12 @@ Key = TypeVar("Key")
 
 @dataclass
 class State:
-    """What the sweeps know, by node name and, for ``local``, by the edge's number. Symbols as in ``layers/base.py``."""
+    """What the sweeps know, by node name and, for ``local``, by the edge's number. Symbols as in ``layers/base.py``.
 
+    Where ``d_alone`` is asked for, that of the data, nothing is kept any longer than it is needed for.
+    """
+
+    d_alone: bool = False
     g: dict[str, Tensor] = field(default_factory=dict)
     d: dict[str, Tensor] = field(default_factory=dict)
     d2: dict[str, Tensor] = field(default_factory=dict)
@@ -50,21 +54,27 @@ def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
     Args:
         graph: The energy.
         x: Data, shape (N, ...).
-        curvature: Whether more than ``d`` is wanted of the sweeps to come.
+        curvature: Whether more than ``d`` of the data is wanted of the sweeps to come.
 
     Raises:
         ValueError: A shape does not fit, said with the edge where it happened.
     """
-    state, influential = State(), graph.influential
-    values = {graph.input: x}
+    state, influential = State(d_alone=not curvature), graph.influential
+    values, last = {graph.input: x}, {edge.source: edge.number for edge in graph.edges}
     for edge, layer in graph.pairs():
         g = values[edge.source]
         graph.check_edge(edge, layer, g)
-        state.local[edge.number] = layer.local(g, curvature)
+        local = layer.local(g, curvature)
         y = layer(g) if edge.target in influential else layer.stand_in(g)
         graph.add_to_node(values, edge, y)
+        if state.d_alone:
+            local = (g.new_zeros(()).expand_as(g), *local[1:])  # of the input no rule for d needs more than the shape
+            if edge.number == last[edge.source]:
+                del values[edge.source]
+        state.local[edge.number] = local
     graph.check_energy(values[graph.output], len(x))
-    state.g = {node: values[node] for node in influential}
+    if not state.d_alone:
+        state.g = {node: values[node] for node in influential}
     return state
 
 
@@ -79,11 +89,16 @@ def sweep2(graph: Graph, state: State, curvature: bool = True, of_data: bool = T
     """
     x = state.local[graph.edges[0].number][0]
     state.d, state.d2 = {graph.output: x.new_ones(1)}, {}
+    first = {edge.target: edge.number for edge in reversed(graph.edges)}
     for edge, layer in reversed(list(graph.pairs())):
         local, d, d2 = state.local[edge.number], state.d[edge.target], state.d2.get(edge.target)
         add_term(state.d, edge.source, layer.pull_d(local, d))
         if curvature and (of_data or edge.source != graph.input):
             add_term(state.d2, edge.source, layer.pull_d2(local, d, d2))
+        if state.d_alone:
+            del state.local[edge.number]
+            if edge.number == first[edge.target]:
+                del state.d[edge.target]
     state.d[graph.input] = state.d[graph.input].expand_as(x)
 
 

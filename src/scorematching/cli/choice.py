@@ -33,8 +33,8 @@ PriorOption = Annotated[
         "--prior",
         metavar="NAME|FILE",
         help=f"One that is shipped ({', '.join(SHIPPED)}, the last one not for commercial use; [bold]natural[/bold] is "
-        "natural-colour or natural-grey, whichever suits each picture; the small one takes a sixth of the time), a file "
-        "of [bold]fit[/bold], or [bold]self[/bold]: learned from the picture itself.",
+        "natural-colour or natural-grey, whichever suits each picture; natural-grey-small takes a sixth of the time), "
+        "a file of [bold]fit[/bold], or [bold]self[/bold]: learned from the picture itself.",
     ),
 ]
 LearningOption = Annotated[
