@@ -55,6 +55,8 @@ def load_prior(path: str | Path) -> Prior:
     if str(path) in SHIPPED:
         with as_file(files("scorematching") / "priors" / f"{path}.safetensors") as shipped:
             return _read_prior(shipped)
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no such file: {path}; the priors that come with the library are {', '.join(SHIPPED)}")
     return _read_prior(path)
 
 
