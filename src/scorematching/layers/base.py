@@ -134,7 +134,10 @@ class Layer(nn.Module, ABC):
 
     @abstractmethod
     def pull_d(self, local: Local, d: Tensor) -> Tensor:
-        """Sweep 2: the layer's summand of ``d`` at its source, (1)."""
+        """Sweep 2: the layer's summand of ``d`` at its source, (1).
+
+        Of the input in ``local`` only the shape is to be used: for a score alone its values are not kept.
+        """
 
     @abstractmethod
     def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
