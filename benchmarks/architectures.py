@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.photographs import training_photographs
+from scorematching.energies import NICE, PoT
+from scorematching.images.photographs import training_photographs
+from scorematching.layers import Identity, SiLU
 
 #: The regulariser: patches of 8-bit photographs have flat places, where the data are as good as quantised.
 LAM = 1e-3
@@ -20,9 +22,9 @@ def residual() -> sm.Graph:
     return sm.Graph(
         [
             ("x", sm.Linear(64, 128), "h"),
-            ("h", sm.SiLU(), "u"),
+            ("h", SiLU(), "u"),
             ("u", sm.Linear(128, 64), "r"),
-            ("x", sm.Identity(), "r"),
+            ("x", Identity(), "r"),
             ("r", sm.Linear(64, 128), "s"),
             ("s", sm.StudentT(), "t"),
             ("t", sm.WeightedSum(128), "energy"),
@@ -32,21 +34,21 @@ def residual() -> sm.Graph:
 
 #: name -> (energy, shape of one sample)
 ARCHITECTURES: dict[str, tuple[Callable[[], sm.Graph], tuple[int, ...]]] = {
-    "product of experts, 64-128": (lambda: sm.PoT(64, 128), (64,)),
+    "product of experts, 64-128": (lambda: PoT(64, 128), (64,)),
     "field of experts, 24 of 5x5": (
         lambda: sm.Sequential(sm.Conv2d(1, 24, 5), sm.StudentT(), sm.WeightedSum(24)),
         (1, 16, 16),
     ),
     "2 hidden layers, 64-128-64": (
-        lambda: sm.Sequential(sm.Linear(64, 128), sm.SiLU(), sm.Linear(128, 64), sm.StudentT(), sm.WeightedSum(64)),
+        lambda: sm.Sequential(sm.Linear(64, 128), SiLU(), sm.Linear(128, 64), sm.StudentT(), sm.WeightedSum(64)),
         (64,),
     ),
     "3 hidden layers, 64-128-128-64": (
         lambda: sm.Sequential(
             sm.Linear(64, 128),
-            sm.SiLU(),
+            SiLU(),
             sm.Linear(128, 128),
-            sm.SiLU(),
+            SiLU(),
             sm.Linear(128, 64),
             sm.StudentT(),
             sm.WeightedSum(64),
@@ -54,11 +56,11 @@ ARCHITECTURES: dict[str, tuple[Callable[[], sm.Graph], tuple[int, ...]]] = {
         (64,),
     ),
     "2 convolutions, 16 of 3x3 each": (
-        lambda: sm.Sequential(sm.Conv2d(1, 16, 3), sm.SiLU(), sm.Conv2d(16, 16, 3), sm.StudentT(), sm.WeightedSum(16)),
+        lambda: sm.Sequential(sm.Conv2d(1, 16, 3), SiLU(), sm.Conv2d(16, 16, 3), sm.StudentT(), sm.WeightedSum(16)),
         (1, 16, 16),
     ),
     "residual, 64-128-64": (residual, (64,)),
-    "NICE, 64, 4 couplings of 64": (lambda: sm.NICE(64, 64), (64,)),
+    "NICE, 64, 4 couplings of 64": (lambda: NICE(64, 64), (64,)),
 }
 
 

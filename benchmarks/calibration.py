@@ -17,8 +17,10 @@ import scorematching as sm
 from benchmarks.architectures import residual
 from benchmarks.machine import machine
 from scorematching.cli.common import console
+from scorematching.curvature.analysis.costs import SECONDS, Cost, method_costs
 from scorematching.curvature.auto import METHODS
-from scorematching.curvature.costs import SECONDS, Cost, method_costs
+from scorematching.energies import NICE
+from scorematching.layers import Layer, SiLU
 
 #: A step that the present model puts above so many seconds is left out.
 LIMIT = 1.0
@@ -48,7 +50,7 @@ def _steps() -> Iterator[tuple[sm.Graph, torch.Tensor]]:
     builds: list[tuple[Callable[[], sm.Graph], tuple[int, ...]]] = [
         *((lambda w=widths: _dense(w), (widths[0],)) for widths in dense),
         (residual, (64,)),
-        (lambda: sm.NICE(32, 64), (32,)),
+        (lambda: NICE(32, 64), (32,)),
         *(
             (lambda c=c, k=k: _convolutions(c, k), (1, n, n))
             for c, k, n in [(4, 3, 8), (8, 3, 12), (16, 3, 16), (8, 5, 16)]
@@ -60,16 +62,16 @@ def _steps() -> Iterator[tuple[sm.Graph, torch.Tensor]]:
 
 
 def _dense(widths: tuple[int, ...]) -> sm.Graph:
-    layers: list[sm.Layer] = []
+    layers: list[Layer] = []
     for inputs, outputs in itertools.pairwise(widths):
-        layers += [sm.Linear(inputs, outputs), sm.SiLU()]
+        layers += [sm.Linear(inputs, outputs), SiLU()]
     return sm.Sequential(*layers[:-1], sm.StudentT(), sm.WeightedSum(widths[-1]))
 
 
 def _convolutions(channels: int, kernel: int) -> sm.Graph:
     return sm.Sequential(
         sm.Conv2d(1, channels, kernel),
-        sm.SiLU(),
+        SiLU(),
         sm.Conv2d(channels, channels, kernel),
         sm.StudentT(),
         sm.WeightedSum(channels),

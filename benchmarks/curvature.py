@@ -19,18 +19,28 @@ import scorematching as sm
 from benchmarks.architectures import ARCHITECTURES, LAM, patches, trained
 from benchmarks.machine import forget_peak, machine, peak_memory
 from scorematching.cli.common import console
-from scorematching.curvature import method_named
+from scorematching.curvature import (
+    ApproximationWarning,
+    Coloring,
+    Curvature,
+    CurvaturePropagation,
+    Diagonal,
+    Full,
+    Hutchinson,
+    Jacobian,
+    method_named,
+)
 
 #: Seconds; a step that would take longer is not timed.
 LIMIT = 100.0
-METHODS: dict[str, Callable[[tuple[int, ...]], sm.Curvature]] = {
-    "diagonal": lambda shape: sm.Diagonal(),
-    "full": lambda shape: sm.Full(),
-    "jacobian": lambda shape: sm.Jacobian(),
-    "coloring": lambda shape: sm.Coloring(),
-    "brute force": lambda shape: sm.Coloring(field=shape[1:]),
-    "hutchinson, 2 probes": lambda shape: sm.Hutchinson(2),
-    "propagation, 2 probes": lambda shape: sm.CurvaturePropagation(2),
+METHODS: dict[str, Callable[[tuple[int, ...]], Curvature]] = {
+    "diagonal": lambda shape: Diagonal(),
+    "full": lambda shape: Full(),
+    "jacobian": lambda shape: Jacobian(),
+    "coloring": lambda shape: Coloring(),
+    "brute force": lambda shape: Coloring(field=shape[1:]),
+    "hutchinson, 2 probes": lambda shape: Hutchinson(2),
+    "propagation, 2 probes": lambda shape: CurvaturePropagation(2),
 }
 
 
@@ -46,7 +56,7 @@ def curvature(
     MB. The budget of each method is its default, so that a large batch is taken in chunks. A dash is for a step of
     more than 100 s.
     """
-    warnings.simplefilter("ignore", sm.ApproximationWarning)
+    warnings.simplefilter("ignore", ApproximationWarning)
     rows = []
     for name in track(ARCHITECTURES, "measuring", console=console):
         energy = trained(name, steps, seed)
@@ -82,7 +92,7 @@ def _in_a_process(name: str, energy: sm.Graph, method: str, batch: int) -> tuple
 
 
 def _measure(sender: Any, name: str, state: dict[str, Any], method: str, batch: int) -> None:
-    warnings.simplefilter("ignore", sm.ApproximationWarning)
+    warnings.simplefilter("ignore", ApproximationWarning)
     build, shape = ARCHITECTURES[name]
     energy = build()
     energy.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})

@@ -6,8 +6,9 @@ import numpy as np
 
 import scorematching as sm
 from benchmarks.peers import Step, compilation
-from scorematching.photographs import held_out_photograph
-from scorematching.prior import PriorInfo, build_prior
+from scorematching.images.photographs import held_out_photograph
+from scorematching.priors.info import PriorInfo
+from scorematching.priors.kinds import build_prior
 
 #: Standard deviation of the noise, white being 1.
 SIGMA = 25 / 255

@@ -13,8 +13,8 @@ from rich.table import Table
 
 import scorematching as sm
 from scorematching.cli.common import console, fit_bar
-from scorematching.fields import ExpertName
-from scorematching.images import find_images, to_planes
+from scorematching.energies.field_of_experts import ExpertName
+from scorematching.images import find_images, ssim, to_planes
 from scorematching.restoration.baselines import non_local_means, total_variation
 
 
@@ -66,7 +66,7 @@ def denoising(
             y = _noisy(clean, sigma / 255, (seed + 1, i))
             start = time.perf_counter()
             restored = method(y, clean)
-            rows.append((sm.psnr(clean, restored), sm.ssim(clean, restored), time.perf_counter() - start))
+            rows.append((sm.psnr(clean, restored), ssim(clean, restored), time.perf_counter() - start))
         quality = np.array(rows)
         table.add_row(
             name, f"{quality[:, 0].mean():.2f}", f"{quality[:, 1].mean():.3f}", f"{np.median(quality[:, 2]):.2f}"

@@ -15,6 +15,7 @@ from torch import Tensor
 import scorematching as sm
 from benchmarks.networks import Network, data
 from benchmarks.peers import FEW, Step, check_agreement
+from scorematching.layers import SiLU, StudentTMixture
 
 
 def folx_step(network: Network, batch: int) -> Step:
@@ -66,11 +67,11 @@ def translated(layer: Any) -> Callable[[dict[str, Any], Any], Any]:
             found = lambda p, x: p["weight"] @ x + p.get("bias", 0.0)  # noqa: E731
         case sm.Conv2d(stride=(1, 1), padding=(0, 0), groups=1, dilation=(1, 1)):
             found = _convolution
-        case sm.SiLU():
+        case SiLU():
             found = lambda _, x: x * jax.lax.logistic(x)  # noqa: E731
         case sm.StudentT():
             found = lambda _, x: jnp.log1p(0.5 * (x / float(layer.scale)) ** 2)  # noqa: E731
-        case sm.StudentTMixture():
+        case StudentTMixture():
             found = partial(_mixture, layer.scales)
         case sm.WeightedSum():
             found = lambda p, x: jnp.sum(p["weight"].reshape(-1, *[1] * (x.ndim - 1)) * x)  # noqa: E731

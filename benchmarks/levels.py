@@ -11,7 +11,7 @@ from rich.table import Table
 
 import scorematching as sm
 from scorematching.cli.common import console
-from scorematching.photographs import HELD_OUT, held_out_photograph
+from scorematching.images.photographs import HELD_OUT, held_out_photograph
 
 
 def levels(prior: Annotated[Path, typer.Argument(help="Such as the demo's prior.safetensors.")]) -> None:

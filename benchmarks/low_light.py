@@ -9,8 +9,9 @@ import numpy as np
 import typer
 
 import scorematching as sm
-from scorematching.photographs import HELD_OUT, held_out_photograph
-from scorematching.report import draw_side_by_side
+from scorematching.images import ssim
+from scorematching.images.photographs import HELD_OUT, held_out_photograph
+from scorematching.plotting.figures import draw_side_by_side
 from scorematching.restoration.baselines import non_local_means
 
 #: Of the root mean square of the noise: what is tried for it where it has one level.
@@ -38,7 +39,7 @@ def low_light(
             random = np.random.default_rng((seed, number))
             noisy = (random.poisson(white * clean) + random.normal(0, read, clean.shape)) / white
             results = {"noisy": noisy} | dict(zip(_METHODS, _restored(clean, noisy, white, read, model), strict=True))
-            scores = [f"{sm.psnr(clean, x):.2f}, {sm.ssim(clean, x):.3f}" for x in results.values()]
+            scores = [f"{sm.psnr(clean, x):.2f}, {ssim(clean, x):.3f}" for x in results.values()]
             print(f"| {white:g} | {name} | {' | '.join(scores)} |", flush=True)
             if pictures is not None:
                 draw_side_by_side({"clean": clean, **results}, pictures / f"{name}-{white:g}.png")

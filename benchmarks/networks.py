@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import scorematching as sm
+from scorematching.energies import FieldsOfExperts, PoT
+from scorematching.layers import SiLU
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ class Dense:
     def build(self) -> sm.Sequential:
         """The energy."""
         if len(self.widths) == 2:
-            return sm.PoT(*self.widths)
+            return PoT(*self.widths)
         torch.manual_seed(0)
-        layers = [part for pair in itertools.pairwise(self.widths) for part in (sm.Linear(*pair), sm.SiLU())]
+        layers = [part for pair in itertools.pairwise(self.widths) for part in (sm.Linear(*pair), SiLU())]
         return sm.Sequential(*layers[:-1], sm.StudentT(), sm.WeightedSum(self.widths[-1]))
 
     def matrices(self) -> list[Matrix]:
@@ -90,7 +92,7 @@ class Field:
 
     def build(self) -> sm.Sequential:
         """The energy."""
-        return sm.Sequential(*sm.FieldsOfExperts(self.filters, self.size).layers)
+        return sm.Sequential(*FieldsOfExperts(self.filters, self.size).layers)
 
     def matrices(self) -> list[Matrix]:
         """The filters, times the patches of a picture."""
@@ -120,7 +122,7 @@ class Convolutional:
         """The energy."""
         torch.manual_seed(0)
         pairs = itertools.pairwise((1, *self.channels))
-        layers = [part for pair in pairs for part in (sm.Conv2d(*pair, self.size), sm.SiLU())]
+        layers = [part for pair in pairs for part in (sm.Conv2d(*pair, self.size), SiLU())]
         return sm.Sequential(*layers[:-1], sm.StudentT(), sm.WeightedSum(self.channels[-1]))
 
     def matrices(self) -> list[Matrix]:

@@ -10,7 +10,9 @@ import typer
 import scorematching as sm
 from benchmarks.machine import machine
 from scorematching.cli.common import console
-from scorematching.photographs import HELD_OUT, held_out_photograph
+from scorematching.images.photographs import HELD_OUT, held_out_photograph
+from scorematching.images.wavelet_noise import estimate_noise
+from scorematching.restoration import find_noise
 
 
 def noise(
@@ -26,5 +28,5 @@ def noise(
         clean = held_out_photograph(name)
         for sigma in level or (2.0, 5.0, 10.0, 25.0):
             noisy = clean + sigma / 255 * np.random.default_rng(seed).standard_normal(clean.shape)
-            first, found = sm.estimate_noise(noisy, 1.0), sm.find_noise(noisy, model, peak=1.0, seed=seed)
+            first, found = estimate_noise(noisy, 1.0), find_noise(noisy, model, peak=1.0, seed=seed)
             print(f"| {name} | {sigma:g} | {255 * first:.2f} | {255 * found:.2f} |", flush=True)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from scorematching.atomic import write_atomically
+from scorematching.images.io.atomic import write_atomically
 
 #: What is drawn, its label, and the factor from the record's unit.
 _ROWS = (("median", "time of a step (s)", 1.0), ("memory", "memory that a step adds (MB)", 1e-6))

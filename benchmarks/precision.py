@@ -17,7 +17,8 @@ import scorematching as sm
 from benchmarks.architectures import ARCHITECTURES, LAM, patches, trained
 from benchmarks.machine import machine
 from scorematching.cli.common import console
-from scorematching.photographs import training_photographs
+from scorematching.curvature import ApproximationWarning
+from scorematching.images.photographs import training_photographs
 
 _aten = torch.ops.aten
 _PRODUCTS = {_aten.mm, _aten.addmm, _aten.bmm, _aten.convolution, _aten.convolution_backward}
@@ -71,7 +72,7 @@ def precision(steps: int = 150, batch: int = 256, training: int = 300, seed: int
     Then a training of a deep prior on noisy photographs, in float32 and with large products in bfloat16.
     """
     console.print(machine(), "\n", soft_wrap=True)
-    warnings.simplefilter("ignore", sm.ApproximationWarning)
+    warnings.simplefilter("ignore", ApproximationWarning)
     print("| energy | precision | score | loss | gradient |\n|---|---|---|---|---|")
     for name in NETWORKS:
         energy = trained(name, steps, seed)
@@ -94,7 +95,7 @@ def _training(steps: int, seed: int, bfloat16: bool) -> tuple[float, float]:
     """The median of a step's seconds, and what the prior reaches on what was held out, in dB."""
     clean, random, times = training_photographs(), np.random.default_rng(seed), list[float]()
     noisy = [(x + 15 / 255 * random.standard_normal(x.shape)).astype(np.float32) for x in clean]
-    with sm.bfloat16_products(bfloat16):
+    with sm.runtime.bfloat16_products(bfloat16):
         result = sm.fit(
             noisy,
             sigma=15 / 255,

@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 import scorematching as sm
+from scorematching.layers import Layer, LogCosh, Square
 
 
 class Problem(ABC):
@@ -63,7 +64,7 @@ class Gaussian(Problem):
 
     def energy(self) -> sm.Sequential:
         """A precision that is the identity."""
-        return from_identity(self.dim, sm.Square(), sm.Sum(0.5))
+        return from_identity(self.dim, Square(), sm.Sum(0.5))
 
     def error(self, energy: sm.Sequential) -> float:
         """Of the precision."""
@@ -84,7 +85,7 @@ class ICA(Problem):
 
     def energy(self) -> sm.Sequential:
         """Unmixing by the identity."""
-        return from_identity(self.dim, sm.LogCosh(), sm.Sum())
+        return from_identity(self.dim, LogCosh(), sm.Sum())
 
     def error(self, energy: sm.Sequential) -> float:
         """Of ``W``, with the best order and signs of its rows."""
@@ -159,7 +160,7 @@ def fit_fully(energy: sm.Graph, x: Tensor, lam: float = 0.0) -> None:
     optimizer.step(closure)
 
 
-def from_identity(dim: int, expert: sm.Layer, head: sm.Layer) -> sm.Sequential:
+def from_identity(dim: int, expert: Layer, head: Layer) -> sm.Sequential:
     """Linear filters, an expert and a sum, in float64; the filters are the identity."""
     linear = sm.Linear(dim, dim, bias=False)
     torch.nn.init.eye_(linear.weight)

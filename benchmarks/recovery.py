@@ -14,9 +14,9 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.problems import PROBLEMS, Problem, recovery_errors
-from scorematching.atomic import write_atomically
 from scorematching.cli.common import console, errors
-from scorematching.report import check_target
+from scorematching.images.io.atomic import write_atomically
+from scorematching.plotting.figures import check_target
 
 STYLES = (("#92c5de", "o"), ("#4393c3", "s"), ("#053061", "D"), ("#d6604d", "^"), ("#1b7837", "v"))
 

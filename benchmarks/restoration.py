@@ -19,9 +19,10 @@ from benchmarks.machine import machine
 from benchmarks.tasks import FOLDER, OutputOption, Record, write_figures
 from scorematching.cli.common import console, errors
 from scorematching.images import find_images, to_planes
-from scorematching.restoration import bicubic_upscale
+from scorematching.priors.store import SHIPPED
+from scorematching.restoration import BicubicDownsampling
 from scorematching.restoration.baselines import non_local_means, total_variation
-from scorematching.training.checkpoint import SHIPPED
+from scorematching.restoration.operators import bicubic_upscale
 
 #: A method restores a noisy picture at a level; those that need the clean one to choose a setting get it.
 Method = Callable[[np.ndarray, float, np.ndarray], np.ndarray]
@@ -150,7 +151,7 @@ def _denoised(
             start = time.perf_counter()
             restored = method(noisy, sigma, clean)
             seconds = time.perf_counter() - start
-            rows[name].append((sm.psnr(clean, restored), sm.ssim(clean, restored), seconds))
+            rows[name].append((sm.psnr(clean, restored), sm.images.ssim(clean, restored), seconds))
     return {name: _score(row) for name, row in rows.items()}
 
 
@@ -166,14 +167,16 @@ def _enlarged(pictures: Sequence[np.ndarray], factor: int, priors: dict[str, sm.
     for picture in track(pictures, f"enlarging by {factor}", console=errors):
         height, width = (n - n % factor for n in picture.shape)
         clean = picture[:height, :width]
-        shrunk = sm.BicubicDownsampling(factor, (height, width))(torch.from_numpy(clean)[None, None])
+        shrunk = BicubicDownsampling(factor, (height, width))(torch.from_numpy(clean)[None, None])
         small = np.rint(255 * shrunk[0, 0].numpy().clip(0, 1)).astype(np.uint8)
         inner = (slice(factor, -factor),) * 2
         for name, method in methods.items():
             start = time.perf_counter()
             large = method(small)
             seconds = time.perf_counter() - start
-            rows[name].append((sm.psnr(clean[inner], large[inner]), sm.ssim(clean[inner], large[inner]), seconds))
+            rows[name].append(
+                (sm.psnr(clean[inner], large[inner]), sm.images.ssim(clean[inner], large[inner]), seconds)
+            )
     return {name: _score(row) for name, row in rows.items()}
 
 

@@ -14,8 +14,8 @@ import typer
 from benchmarks.contest import Contestant, Rules, hold
 from benchmarks.machine import machine, peers
 from benchmarks.tables import contest_table
-from scorematching.atomic import write_atomically
 from scorematching.cli.common import console, errors
+from scorematching.images.io.atomic import write_atomically
 
 QuickOption = Annotated[
     bool, typer.Option("--quick", help="Tiny sizes and few turns: whether everything works, not how fast.")

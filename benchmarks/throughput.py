@@ -30,7 +30,7 @@ from benchmarks.tasks import (
     rules,
     write_figures,
 )
-from scorematching.prior import PriorInfo
+from scorematching.priors.info import PriorInfo
 
 OURS = "field prior, Tweedie, compiled"
 #: Sides of the pictures; MAP and the classics only up to the second and the third number.

@@ -43,7 +43,7 @@ def training(
     levels = np.exp(random.uniform(np.log(own[0]), np.log(own[1]), len(clean))) / 255
     noisy = [(x + s * random.standard_normal(x.shape)).astype(np.float32) for x, s in zip(clean, levels, strict=True)]
     checkpoint, start = output.with_name(output.name + ".training"), time.monotonic()
-    with fit_bar("training") as progress, sm.bfloat16_products(bfloat16):
+    with fit_bar("training") as progress, sm.runtime.bfloat16_products(bfloat16):
         result = sm.fit(
             noisy,
             sigma=levels.tolist(),

@@ -24,7 +24,7 @@ from rich import print
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.photographs import HELD_OUT, held_out_photograph, training_photographs
+from scorematching.images.photographs import HELD_OUT, held_out_photograph, training_photographs
 from scorematching.restoration.baselines import non_local_means, total_variation
 
 LEVELS = (15, 25, 50)  # standard deviations of the noise, white being 255
@@ -85,7 +85,7 @@ def tweedie_by(prior: sm.Prior) -> Method:
 def quality(method: Method, sigma: int, pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
     """PSNR in dB and SSIM, means over pairs of a clean picture and a noisy one."""
     restored = [(x, method(y, sigma / 255, x)) for x, y in pairs]
-    psnr, ssim = np.mean([(sm.psnr(x, found), sm.ssim(x, found)) for x, found in restored], axis=0)
+    psnr, ssim = np.mean([(sm.psnr(x, found), sm.images.ssim(x, found)) for x, found in restored], axis=0)
     return float(psnr), float(ssim)
 
 

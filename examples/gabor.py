@@ -31,7 +31,8 @@ from sklearn.feature_extraction.image import extract_patches_2d
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.photographs import training_photographs
+from scorematching.energies import PoT, Whitening
+from scorematching.images.photographs import training_photographs
 
 COLORS = {"learned": "#2166ac", "without lambda": "#d6604d", "random": "0.6", "PCA": "#1b7837"}
 
@@ -66,14 +67,14 @@ def main(
     each = [extract_patches_2d(x, (size, size), max_patches=80 * size**2, random_state=seed) for x in photographs]
     patches = torch.from_numpy(np.concatenate(each)).flatten(1).float()
 
-    whitening = sm.Whitening(size)
+    whitening = Whitening(size)
     pixels = whitening.matrix.clone()  # of patches without their mean, whose orthonormal axes the whitened ones share
     whitening.fit(patches, floor=0.01)
     x = whitening(patches)
     filters = {
         "learned": learn(x, size**2, lam, steps, seed).filters.detach() @ pixels,
         "without lambda": learn(x, size**2, 0.0, steps, seed).filters.detach() @ pixels,
-        "random": sm.PoT(size**2 - 1, size**2, seed).filters.detach() @ pixels,
+        "random": PoT(size**2 - 1, size**2, seed).filters.detach() @ pixels,
         "PCA": torch.from_numpy(PCA(size**2 - 1).fit(patches.numpy()).components_),
     }
     found = {name: [fit_gabor(w) for w in some.unflatten(1, (size, size)).numpy()] for name, some in filters.items()}
@@ -83,9 +84,9 @@ def main(
     return found
 
 
-def learn(x: Tensor, experts: int, lam: float, steps: int, seed: int) -> sm.PoT:
+def learn(x: Tensor, experts: int, lam: float, steps: int, seed: int) -> PoT:
     """Adam on J, over batches of 512 patches; weights of experts stay positive, so that the density is bounded."""
-    energy = sm.PoT(x.shape[1], experts, seed)
+    energy = PoT(x.shape[1], experts, seed)
     optimizer = torch.optim.Adam(energy.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)

@@ -34,7 +34,8 @@ from sklearn.feature_extraction.image import extract_patches_2d
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.photographs import training_photographs
+from scorematching.energies import PoT, Whitening
+from scorematching.images.photographs import training_photographs
 
 SIZE = 5  # pixels a side; without its mean a patch has D = 24 dimensions
 UNIT = 10 / 255  # of the pixel values, white being 1; lambda is in units of its square
@@ -91,9 +92,9 @@ def cut(photographs: list[np.ndarray], count: int, seed: int) -> Tensor:
 
 def train(patches: Tensor, held_out: Mapping[str, Tensor], lam: float, steps: int, seed: int) -> Curves:
     """Adam on the regularised loss; weights of experts stay positive, so that the density is bounded."""
-    without_mean = sm.Whitening(SIZE)  # not fitted to patches it takes their mean away, and no more
+    without_mean = Whitening(SIZE)  # not fitted to patches it takes their mean away, and no more
     x, *others = (without_mean(some) / UNIT for some in (patches, *held_out.values()))
-    energy = sm.PoT(dim=x.shape[1], experts=2 * x.shape[1], seed=seed)
+    energy = PoT(dim=x.shape[1], experts=2 * x.shape[1], seed=seed)
     optimizer = torch.optim.Adam(energy.parameters(), lr=0.02)
     generator = torch.Generator().manual_seed(seed)
     curves: Curves = {name: [] for name in ("steps", "training", *held_out)}

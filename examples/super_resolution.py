@@ -27,7 +27,8 @@ from rich import print
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.photographs import held_out_photograph, training_photographs
+from scorematching.images.photographs import held_out_photograph, training_photographs
+from scorematching.restoration import BicubicDownsampling
 
 FACTORS = (2, 3)
 ITERATIONS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -71,7 +72,7 @@ def main(
 
 def enlarge(clean: np.ndarray, factor: int, prior: sm.Prior, iterations: Sequence[int]) -> Result:
     """Shrink and enlarge, stopping after so many iterations at most: L-BFGS takes the same way each time."""
-    shrink = sm.BicubicDownsampling(factor, clean.shape)
+    shrink = BicubicDownsampling(factor, clean.shape)
     y = shrink(torch.from_numpy(clean)[None, None]).mul(255).round() / 255
     bicubic = shrink.start(y)[0, 0].numpy()
     small = y[0, 0].numpy()
@@ -84,7 +85,7 @@ def enlarge(clean: np.ndarray, factor: int, prior: sm.Prior, iterations: Sequenc
 
     inner = (slice(factor, -factor),) * 2  # a border is left out, as is usual
     psnr = [sm.psnr(clean[inner], x[inner]) for x in pictures]
-    ssim = sm.ssim(clean[inner], bicubic[inner]), sm.ssim(clean[inner], pictures[-1][inner])
+    ssim = sm.images.ssim(clean[inner], bicubic[inner]), sm.images.ssim(clean[inner], pictures[-1][inner])
     return Result(bicubic, pictures[-1], list(iterations), [total(x) for x in pictures], psnr, ssim)
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.photographs import held_out_photograph
-from scorematching.prior import build_prior
+from scorematching.images.photographs import held_out_photograph
+from scorematching.priors.kinds import build_prior
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +25,13 @@ def photograph() -> np.ndarray:
 
 
 @pytest.fixture
-def info() -> sm.PriorInfo:
+def info() -> sm.priors.PriorInfo:
     """A small field of experts for noise of level 25."""
-    return sm.PriorInfo("foe", 3, 8, 25 / 255, 25 / 255, 0.0, 0, 0, "nothing", sm.__version__)
+    return sm.priors.PriorInfo("foe", 3, 8, 25 / 255, 25 / 255, 0.0, 0, 0, "nothing", sm.__version__)
 
 
 @pytest.fixture
-def prior(info: sm.PriorInfo) -> sm.Prior:
+def prior(info: sm.priors.PriorInfo) -> sm.Prior:
     """An untrained prior, whose start is a sensible one."""
     return build_prior(info)
 

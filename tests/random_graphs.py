@@ -8,9 +8,31 @@ from collections.abc import Callable
 import torch
 
 import scorematching as sm
+from scorematching.layers import (
+    AvgPool2d,
+    ConvTranspose2d,
+    Embed,
+    Identity,
+    Layer,
+    Scale,
+    Select,
+    SiLU,
+    Sin,
+    Softplus,
+    Square,
+    SumPool2d,
+    Tanh,
+)
 
 Shape = tuple[int, ...]
-CURVED: list[Callable[[], sm.Layer]] = [sm.Tanh, sm.Softplus, sm.SiLU, sm.Square, sm.StudentT, sm.Sin]
+CURVED: list[Callable[[], Layer]] = [
+    Tanh,
+    Softplus,
+    SiLU,
+    Square,
+    sm.StudentT,
+    Sin,
+]
 
 
 def random_graph(seed: int, picture: bool = False) -> tuple[sm.Graph, torch.Tensor]:
@@ -19,7 +41,7 @@ def random_graph(seed: int, picture: bool = False) -> tuple[sm.Graph, torch.Tens
     torch.manual_seed(seed)
     start: Shape = (rng.choice([1, 2]), rng.choice([5, 6]), 6) if picture else (rng.choice([2, 3, 4]),)
     shapes: dict[str, Shape] = {"x": start}
-    edges: list[tuple[str, sm.Layer, str]] = []
+    edges: list[tuple[str, Layer, str]] = []
     for i in range(rng.randint(2, 7)):
         node, source = f"n{i}", rng.choice(list(shapes)[-3:])
         layer = _layer(rng, shapes[source])
@@ -27,13 +49,13 @@ def random_graph(seed: int, picture: bool = False) -> tuple[sm.Graph, torch.Tens
         edges.append((source, layer, node))
         for other in [other for other, shape in shapes.items() if shape == shapes[node] and other != node]:
             if rng.random() < 0.3:
-                edges.append((other, rng.choice([sm.Identity, *CURVED])(), node))
+                edges.append((other, rng.choice([Identity, *CURVED])(), node))
         if rng.random() < 0.15:
             edges.append((source, _like(rng, layer, shapes[source]), node))
     used = {source for source, _, _ in edges}
     for node, shape in shapes.items():
         if node not in used:
-            edges.append((node, rng.choice([sm.Identity, *CURVED, *CURVED])(), f"{node}.end"))
+            edges.append((node, rng.choice([Identity, *CURVED, *CURVED])(), f"{node}.end"))
             edges.append((f"{node}.end", sm.WeightedSum(shape[0]), "energy"))
     energy = sm.Graph(edges).double()
     with torch.no_grad():
@@ -42,26 +64,30 @@ def random_graph(seed: int, picture: bool = False) -> tuple[sm.Graph, torch.Tens
     return energy, torch.randn(2, *start, dtype=torch.float64)
 
 
-def _layer(rng: random.Random, shape: Shape) -> sm.Layer:
+def _layer(rng: random.Random, shape: Shape) -> Layer:
     channels = shape[0]
-    kinds: list[Callable[[], sm.Layer]] = [*CURVED, lambda: sm.Scale(channels)]
+    kinds: list[Callable[[], Layer]] = [*CURVED, lambda: Scale(channels)]
     chosen = [rng.randrange(channels) for _ in range(rng.randint(1, channels))]
     places = rng.sample(range(channels + 2), channels)
-    kinds += [lambda: sm.Select(sorted(set(chosen))), lambda: sm.Select(chosen), lambda: sm.Embed(places, channels + 2)]
+    kinds += [
+        lambda: Select(sorted(set(chosen))),
+        lambda: Select(chosen),
+        lambda: Embed(places, channels + 2),
+    ]
     if len(shape) == 1:
         kinds += [lambda: sm.Linear(channels, rng.choice([1, 2, 3]))] * 5
     elif min(shape[1:]) >= 3:
         stride, kernel = rng.choice([1, 2]), rng.choice([1, 2, 3])
         kinds += [lambda: sm.Conv2d(channels, rng.choice([1, 2]), kernel, stride, rng.choice([0, 1]))] * 4
-        kinds += [lambda: sm.SumPool2d(2), lambda: sm.AvgPool2d(kernel, stride)]
-        kinds += [lambda: sm.ConvTranspose2d(channels, 1, kernel, stride)] if max(shape[1:]) <= 6 else []
+        kinds += [lambda: SumPool2d(2), lambda: AvgPool2d(kernel, stride)]
+        kinds += [lambda: ConvTranspose2d(channels, 1, kernel, stride)] if max(shape[1:]) <= 6 else []
     return rng.choice(kinds)()
 
 
-def _like(rng: random.Random, layer: sm.Layer, shape: Shape) -> sm.Layer:
+def _like(rng: random.Random, layer: Layer, shape: Shape) -> Layer:
     """A second layer between the same nodes: the same one, or a non-linear one where the shape is kept."""
     return rng.choice(CURVED)() if _shape(layer, shape) == shape else layer
 
 
-def _shape(layer: sm.Layer, shape: Shape) -> Shape:
+def _shape(layer: Layer, shape: Shape) -> Shape:
     return tuple(layer(torch.zeros(1, *shape)).shape[1:])

@@ -20,9 +20,12 @@ import numpy as np
 import torch
 
 import scorematching as sm
-from scorematching.cases import NETWORKS, make_network
-from scorematching.photographs import held_out_photograph
-from scorematching.training.checkpoint import SHIPPED
+from scorematching.checks.cases import NETWORKS, make_network
+from scorematching.curvature import CurvaturePropagation, Hutchinson, Stein
+from scorematching.images.photographs import held_out_photograph
+from scorematching.layers import LogCosh
+from scorematching.priors.store import SHIPPED
+from scorematching.restoration import Blur, Mask, find_noise, gaussian_kernel
 
 FINGERPRINTS = Path(__file__).with_suffix(".json")
 METHODS = ("diagonal", "full", "jacobian", "coloring")
@@ -52,8 +55,8 @@ def losses() -> Numbers:
     for name in NETWORKS:
         for lam in (0.0, 0.3):
             chosen: dict[str, Any] = {method: method for method in METHODS}
-            chosen["hutchinson"] = sm.Hutchinson(2, generator=generator(1))
-            chosen["propagation"] = sm.CurvaturePropagation(2, generator=generator(2))
+            chosen["hutchinson"] = Hutchinson(2, generator=generator(1))
+            chosen["propagation"] = CurvaturePropagation(2, generator=generator(2))
             for method, curvature in chosen.items():
                 for what, numbers in loss_and_gradients(name, curvature, lam).items():
                     found[f"{name}, {method}, lam {lam}: {what}"] = numbers
@@ -65,7 +68,7 @@ def losses() -> Numbers:
     found["sliced"] = sm.sliced_score_matching_loss(energy, x, 0.2, generator=generator(4)).detach().numpy()
     found["denoising"] = sm.denoising_score_matching_loss(energy, x, 0.5, generator=generator(5)).detach().numpy()
     noise = torch.randn(x.shape, generator=generator(6), dtype=x.dtype)
-    for what, numbers in loss_and_gradients("two hidden layers", sm.Stein(noise), 0.0).items():
+    for what, numbers in loss_and_gradients("two hidden layers", Stein(noise), 0.0).items():
         found[f"known noise: {what}"] = numbers
     with sm.compiled(backend="eager"):
         for what, numbers in loss_and_gradients("PoE, Student-t", "diagonal", 0.1).items():
@@ -80,7 +83,7 @@ def losses() -> Numbers:
 def closed_form() -> Numbers:
     """An energy that is linear in its parameters, by its exact minimum."""
     torch.manual_seed(0)
-    energy = sm.Sequential(sm.Linear(3, 6, bias=False), sm.LogCosh(), sm.WeightedSum(6)).double()
+    energy = sm.Sequential(sm.Linear(3, 6, bias=False), LogCosh(), sm.WeightedSum(6)).double()
     x = torch.randn(200, 3, generator=generator(8), dtype=torch.float64)
     fitted = sm.fit_closed_form(energy, x, lam=0.1)
     return {"closed form": fitted.estimate.numpy(), "closed form: errors": fitted.standard_errors.numpy()}
@@ -99,14 +102,14 @@ def restored() -> Numbers:
         prior = sm.load_prior(name)
         noisy = noisy_photograph(prior.info.colours > 1)
         known = torch.rand(noisy.shape[:2], generator=generator(9)) > 0.2
-        blur = sm.Blur(sm.gaussian_kernel(1.0))
+        blur = Blur(gaussian_kernel(1.0))
         found |= {
             f"{name}: denoise": sm.denoise(noisy, 25, prior, peak=255),
             f"{name}: denoise, gain": sm.denoise(noisy.clip(0), 10, prior, gain=2.0, peak=255),
             f"{name}: upscale": sm.upscale(noisy[:36, :40], 2, prior, steps=2, peak=255),
-            f"{name}: inpaint": sm.restore(noisy, sm.Mask(known), prior, steps=2, peak=255),
+            f"{name}: inpaint": sm.restore(noisy, Mask(known), prior, steps=2, peak=255),
             f"{name}: deblur": sm.restore(noisy, blur, prior, sigma=20, steps=2, peak=255, method="map"),
-            f"{name}: noise": np.float64(sm.find_noise(noisy, prior, peak=255)),
+            f"{name}: noise": np.float64(find_noise(noisy, prior, peak=255)),
         }
     prior = sm.load_prior("natural-grey-small")
     found["of colors: denoise"] = sm.denoise(noisy_photograph(color=True), 25, prior, peak=255)

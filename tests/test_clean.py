@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scorematching as sm
-from scorematching.photographs import held_out_photograph
+from scorematching.images.photographs import held_out_photograph
 
 QUICK = {"noisy": True, "steps": 20, "size": 3, "filters": 8, "crop": 24, "batch": 4}
 

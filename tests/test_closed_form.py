@@ -11,7 +11,8 @@ from test_recovery import fit_fully
 from test_standard_errors import gaussian, gradient
 
 import scorematching as sm
-from scorematching import closed_form
+from scorematching.statistics import closed_form
+from scorematching.layers import PointwiseFunction, Square, StudentTMixture, Tanh
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.3])
@@ -31,7 +32,7 @@ def test_a_precision_matrix() -> None:
     rows = [torch.eye(3)[i] for i in range(3)]
     rows += [one + two for one, two in itertools.combinations(rows, 2)]
     filters = torch.stack(rows).double()
-    energy = sm.Sequential(sm.Linear(3, 6, bias=False), sm.Square(), sm.WeightedSum(6)).double()
+    energy = sm.Sequential(sm.Linear(3, 6, bias=False), Square(), sm.WeightedSum(6)).double()
     energy.layers[0].weight.requires_grad_(False).copy_(filters)
     x = torch.randn(400, 3, dtype=torch.float64) @ torch.randn(3, 3, dtype=torch.float64)
     weights = sm.fit_closed_form(energy, x).estimate
@@ -42,7 +43,7 @@ def test_a_precision_matrix() -> None:
 def test_no_optimiser_beats_it(lam: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Independent sources of Student-t, in batches of three samples."""
     x = torch.distributions.StudentT(5.0).sample((300, 2)).double()
-    energy = sm.Sequential(sm.Linear(2, 2), sm.StudentTMixture(2, (0.5, 1.0, 4.0)), sm.Sum()).double()
+    energy = sm.Sequential(sm.Linear(2, 2), StudentTMixture(2, (0.5, 1.0, 4.0)), sm.Sum()).double()
     energy.layers[0].requires_grad_(False)
     found = sm.fit_closed_form(energy, x, lam, parameters=["layers.1.weight"])
     assert gradient(energy, "layers.1.weight", x, lam, None).abs().max() < 1e-8
@@ -58,7 +59,7 @@ def test_no_optimiser_beats_it(lam: float, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_last_weight_is_fitted_and_the_result_prints() -> None:
-    energy, x = sm.Sequential(sm.Linear(2, 30), sm.Tanh(), sm.Linear(30, 1), sm.Sum()), torch.randn(500, 2)
+    energy, x = sm.Sequential(sm.Linear(2, 30), Tanh(), sm.Linear(30, 1), sm.Sum()), torch.randn(500, 2)
     before = energy.layers[2].bias.item()
     found = sm.fit_closed_form(energy, x)
     assert list(found.shapes) == ["layers.2.weight"]
@@ -86,7 +87,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_named_and_nothing_changed(name: str) -> None:
     change, kind, message = BAD[name]
-    energy = sm.Sequential(sm.Linear(2, 4), sm.Tanh(), sm.Linear(4, 1), sm.Sum())
+    energy = sm.Sequential(sm.Linear(2, 4), Tanh(), sm.Linear(4, 1), sm.Sum())
     before = {n: p.clone() for n, p in energy.named_parameters()}
     with pytest.raises(kind, match=message):
         sm.fit_closed_form(**({"energy": energy, "x": torch.randn(50, 2)} | change))
@@ -94,6 +95,6 @@ def test_bad_input_is_named_and_nothing_changed(name: str) -> None:
 
 
 def test_derivatives_that_are_not_finite_are_named() -> None:
-    energy = sm.Sequential(sm.PointwiseFunction(torch.sqrt, lambda x: 0.5 / x.sqrt()), sm.WeightedSum(1))
+    energy = sm.Sequential(PointwiseFunction(torch.sqrt, lambda x: 0.5 / x.sqrt()), sm.WeightedSum(1))
     with pytest.raises(ValueError, match=r"derivatives at x that are NaN or infinite, with layers.1.weight at 0 or 1"):
         sm.fit_closed_form(energy, torch.tensor([[0.0], [1.0]]))

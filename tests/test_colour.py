@@ -13,18 +13,22 @@ from command_line import run
 
 import scorematching as sm
 from scorematching.cli.choice import NATURAL, named_prior
-from scorematching.photographs import held_out_photograph
-from scorematching.prior import DeepPrior, build_prior
-from scorematching.restoration.colour import posterior_mean
-from scorematching.restoration.restore import RestorationMethod
-from scorematching.restoration.tweedie import tweedie
-from scorematching.training import CropStream, open_pictures
+from scorematching.images import read_pages, write_pages
+from scorematching.images.photographs import held_out_photograph
+from scorematching.priors.deep import DeepPrior
+from scorematching.priors.kinds import build_prior
+from scorematching.priors.tweedie import tweedie
+from scorematching.restoration import Mask
+from scorematching.restoration.color import posterior_mean
+from scorematching.restoration.inverse import RestorationMethod
+from scorematching.training.crops import CropStream
+from scorematching.training.data import open_pictures
 
 SIZES: dict[str, Any] = {"model": "deep", "filters": 8, "depth": 2, "crop": 24, "batch": 4, "colour": True}
 
 
 @pytest.fixture
-def coloured(info: sm.PriorInfo) -> DeepPrior:
+def coloured(info: sm.priors.PriorInfo) -> DeepPrior:
     prior = build_prior(info.replace(model="deep", depth=2, colours=3))
     assert isinstance(prior, DeepPrior)
     return prior
@@ -85,7 +89,7 @@ def test_a_prior_of_colours_is_learned_from_noisy_pictures(photo: np.ndarray) ->
 @pytest.mark.parametrize("method", ["map", "annealed"])
 def test_restoration_keeps_colours_together(coloured: DeepPrior, photo: np.ndarray, method: RestorationMethod) -> None:
     coloured.info = coloured.info.replace(levels=(5 / 255, 55 / 255))
-    mask = sm.Mask(torch.rand(96, 120) > 0.3)
+    mask = Mask(torch.rand(96, 120) > 0.3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # so few steps of an untrained prior need not explain the picture
         found = sm.restore(photo, mask, coloured, method=method, steps=3)
@@ -131,7 +135,7 @@ def test_a_folder_of_all_kinds_of_pictures(photo: np.ndarray, tmp_path: Path) ->
     (tmp_path / "in").mkdir()
     for name, image in kinds.items():
         sm.write_image(tmp_path / "in" / name, image)
-    sm.write_pages(tmp_path / "in" / "t.tif", iter([noisy, grey]))
+    write_pages(tmp_path / "in" / "t.tif", iter([noisy, grey]))
     assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--sigma", 15) == 0
     found = {name: sm.read_image(tmp_path / "out" / name) for name in kinds}
     colour, plain = (sm.denoise(noisy, 15, sm.load_prior(f"natural-{name}")) for name in ("colour", "grey"))
@@ -139,7 +143,7 @@ def test_a_folder_of_all_kinds_of_pictures(photo: np.ndarray, tmp_path: Path) ->
     np.testing.assert_array_equal(found["c.png"], colour)
     np.testing.assert_array_equal(found["a.png"], np.dstack([colour, alpha]))
     np.testing.assert_array_equal(found["s.png"], np.repeat(found["g.png"][..., None], 3, axis=2))
-    pages = list(sm.read_pages(tmp_path / "out" / "t.tif"))
+    pages = list(read_pages(tmp_path / "out" / "t.tif"))
     np.testing.assert_array_equal(pages[0], colour)
     np.testing.assert_array_equal(pages[1], found["s.png"])
 
@@ -148,7 +152,7 @@ def test_a_page_that_does_not_suit_the_prior_is_named(
     coloured: DeepPrior, photo: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sm.save_prior(coloured, tmp_path / "c.safetensors")
-    sm.write_pages(tmp_path / "t.tif", iter([photo, np.repeat(photo[..., :1], 3, axis=2)]))
+    write_pages(tmp_path / "t.tif", iter([photo, np.repeat(photo[..., :1], 3, axis=2)]))
     options = ("-o", tmp_path / "out.tif", "--sigma", 25, "--prior", tmp_path / "c.safetensors")
     assert run("denoise", tmp_path / "t.tif", *options) == 1
     assert "page 2: this prior is one of pictures in red, green and blue" in " ".join(capsys.readouterr().err.split())

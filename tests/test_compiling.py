@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 
 import scorematching as sm
-from scorematching import compiling
-from scorematching.cases import NETWORKS, make_network
-from scorematching.compiling import compiled
+from scorematching.runtime import compiling
+from scorematching.checks.cases import NETWORKS, make_network
+from scorematching.curvature import ApproximationWarning
+from scorematching.energies import FieldsOfExperts
+from scorematching.layers import Pointwise, SiLU, Softplus, StudentTMixture, Tanh
+from scorematching.runtime.compiling import compiled
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +21,7 @@ def _no_default(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """These tests say themselves what is compiled, and take the warning of the recursion as read."""
     monkeypatch.delenv(compiling.VARIABLE, raising=False)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", sm.ApproximationWarning)
+        warnings.simplefilter("ignore", ApproximationWarning)
         yield
 
 
@@ -44,7 +47,7 @@ def test_a_recorded_step_is_the_step(name: str, lam: float) -> None:
 @pytest.mark.parametrize("curvature", ["diagonal", "jacobian", "full"])
 def test_a_compiled_step_is_the_step(curvature: str) -> None:
     torch.manual_seed(0)
-    layers = [sm.Linear(5, 7), sm.SiLU(), sm.Linear(7, 6), sm.StudentTMixture(6), sm.WeightedSum(6)]
+    layers = [sm.Linear(5, 7), SiLU(), sm.Linear(7, 6), StudentTMixture(6), sm.WeightedSum(6)]
     energy, x = sm.Sequential(*layers).double(), torch.randn(9, 5, dtype=torch.float64)
     plain = _everything(energy, x, 0.3, curvature)
     with compiled():
@@ -53,7 +56,7 @@ def test_a_compiled_step_is_the_step(curvature: str) -> None:
 
 def test_a_compiled_field_of_experts_is_one() -> None:
     torch.manual_seed(0)
-    energy, x = sm.FieldsOfExperts(4, 5), torch.randn(2, 1, 20, 20)
+    energy, x = FieldsOfExperts(4, 5), torch.randn(2, 1, 20, 20)
     plain = _everything(energy, x, 0.1)
     with compiled():
         torch.testing.assert_close(_everything(energy, x, 0.1), plain, rtol=1e-4, atol=1e-5)
@@ -61,7 +64,7 @@ def test_a_compiled_field_of_experts_is_one() -> None:
 
 def _small() -> tuple[sm.Graph, Tensor]:
     torch.manual_seed(0)
-    energy = sm.Sequential(sm.Linear(3, 5), sm.Softplus(2.0), sm.WeightedSum(5)).double()
+    energy = sm.Sequential(sm.Linear(3, 5), Softplus(2.0), sm.WeightedSum(5)).double()
     return energy, torch.randn(4, 3, dtype=torch.float64)
 
 
@@ -80,11 +83,11 @@ def test_a_program_is_for_the_present_settings_and_weights() -> None:
     agree()
     energy.layers[0].weight = torch.nn.Parameter(torch.ones(5, 3, dtype=torch.float64))
     agree()
-    energy.layers[1] = sm.Tanh()
+    energy.layers[1] = Tanh()
     agree()
 
 
-class Wavering(sm.Pointwise):
+class Wavering(Pointwise):
     """A layer whose course depends on the values: no list of operations stands for it."""
 
     def forward(self, x: Tensor) -> Tensor:

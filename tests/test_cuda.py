@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.cases import NETWORKS, make_network
-from scorematching.prior import build_prior
+from scorematching.checks.cases import NETWORKS, make_network
+from scorematching.priors.kinds import build_prior
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 METHODS = ["diagonal", "full", "jacobian", "coloring", "auto"]
@@ -37,7 +37,7 @@ def test_loss_and_gradient_are_those_of_the_cpu(name: str, method: str, dtype: t
 
 
 @pytest.mark.parametrize("model", ["foe", "pot", "deep"])
-def test_priors_denoise_and_learn_there(model: str, info: sm.PriorInfo) -> None:
+def test_priors_denoise_and_learn_there(model: str, info: sm.priors.PriorInfo) -> None:
     prior = build_prior(info.replace(model=model, depth=2 if model == "deep" else 1))
     planes = torch.rand(1, 1, 60, 70)
     torch.testing.assert_close(

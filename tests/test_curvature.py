@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 import scorematching as sm
-from scorematching.cases import NETWORKS, make_network
+from scorematching.checks import CheckError, brute_force, check_layer
+from scorematching.checks.cases import NETWORKS, make_network
+from scorematching.curvature import Coloring, Curvature, Diagonal, Full, Hutchinson, Jacobian, exactness
 from scorematching.curvature.base import Derivatives
 from scorematching.curvature.full import HessianState, hessian_sweep2, hessian_sweep3, hessian_sweep4, partner
+from scorematching.layers import Layer, Softplus, Tanh
 from scorematching.sweeps import sweep1, sweep2
 
 EXACT = {
@@ -19,9 +22,9 @@ EXACT = {
     "full": "full",
     "jacobian": "jacobian",
     "coloring": "coloring",
-    "full, in chunks": sm.Full(memory=1),
-    "jacobian, in chunks": sm.Jacobian(memory=1),
-    "coloring, in chunks": sm.Coloring(memory=1),
+    "full, in chunks": Full(memory=1),
+    "jacobian, in chunks": Jacobian(memory=1),
+    "coloring, in chunks": Coloring(memory=1),
 }
 DEEP = ["three hidden layers", "two convolutions", "residual", "shared layer", "parallel edges", "NICE"]
 
@@ -56,7 +59,7 @@ def test_the_sweeps_of_the_hessian_one_by_one(name: str) -> None:
         return state
 
     state, pair = sweeps12(), (energy.input,) * 2
-    true = sm.brute_force(energy, x)[1]
+    true = brute_force(energy, x)[1]
     torch.testing.assert_close(state.h[pair].flatten(2), true, rtol=1e-10, atol=1e-12)
     a, g = torch.randn_like(x), torch.randn_like(true)
     g = (g + g.transpose(1, 2)).view_as(state.h[pair])
@@ -91,17 +94,17 @@ def _same(energy: sm.Graph, one: str, other: str) -> bool:
     return energy.get_parameter(one) is energy.get_parameter(other)
 
 
-class _WrongPull(sm.Tanh):
+class _WrongPull(Tanh):
     def pull_columns(self, local: tuple, h: Tensor) -> Tensor:
         return super().pull_columns(local, h) * 1.001
 
 
-class _WrongPush(sm.Tanh):
+class _WrongPush(Tanh):
     def push_columns(self, local: tuple, g: Tensor) -> Tensor:
         return super().push_columns(local, g) * 1.001
 
 
-class _WrongPairing(sm.Tanh):
+class _WrongPairing(Tanh):
     def pull_pairing(self, local: tuple, h: Tensor, g: Tensor) -> Tensor | None:
         return None
 
@@ -112,20 +115,20 @@ class _WrongOuter(sm.Linear):
 
 
 @pytest.mark.parametrize("wrong", [_WrongPull, _WrongPush, _WrongPairing, lambda: _WrongOuter(5, 5)])
-def test_a_planted_wrong_rule_of_columns_is_found(wrong: Callable[[], sm.Layer]) -> None:
+def test_a_planted_wrong_rule_of_columns_is_found(wrong: Callable[[], Layer]) -> None:
     layer = wrong()
-    with pytest.raises(sm.CheckError, match="columns"):
-        sm.check_layer(layer, torch.randn(3, 5))
-    ends = [sm.Linear(5, 5), sm.Softplus(), sm.Sum()]
-    hidden = [layer, sm.Tanh()] if isinstance(layer, sm.Linear) else [layer]
-    with pytest.raises(sm.CheckError):
+    with pytest.raises(CheckError, match="columns"):
+        check_layer(layer, torch.randn(3, 5))
+    ends = [sm.Linear(5, 5), Softplus(), sm.Sum()]
+    hidden = [layer, Tanh()] if isinstance(layer, sm.Linear) else [layer]
+    with pytest.raises(CheckError):
         sm.check_gradients(sm.Sequential(sm.Linear(4, 5), *hidden, *ends), torch.randn(3, 4), curvature="full")
 
 
 def test_chunks_hold_no_more_than_their_budget() -> None:
     """The chunked loss is that of the whole, whichever budget; parameters replaced by functional_call are seen."""
     energy, x, _ = make_network("three hidden layers")
-    loss = sm.ScoreMatchingLoss(energy, 0.1, sm.Jacobian(memory=3000))
+    loss = sm.ScoreMatchingLoss(energy, 0.1, Jacobian(memory=3000))
     leaves = {n: p.detach().clone().mul(1.1).requires_grad_() for n, p in loss.named_parameters()}
     found = torch.autograd.grad(torch.func.functional_call(loss, leaves, x), list(leaves.values()))
     with torch.no_grad():
@@ -137,9 +140,9 @@ def test_chunks_hold_no_more_than_their_budget() -> None:
 
 
 def test_a_method_of_ones_own() -> None:
-    class Twice(sm.Curvature):
+    class Twice(Curvature):
         def derivatives(self, energy: nn.Module, x: Tensor, penalty: str = "none") -> Derivatives:
-            d, d2, square = sm.Full().derivatives(energy, x, penalty)
+            d, d2, square = Full().derivatives(energy, x, penalty)
             return Derivatives(d, 2 * d2, square)
 
     energy, x, _ = make_network("NICE")
@@ -151,26 +154,35 @@ def _loss(**options: object) -> Callable[[sm.Graph, Tensor], Tensor]:
 
 
 BAD = {
-    "memory": (lambda e, x: sm.Full(memory=-1), "memory must be a number above 0, got -1"),
-    "memory not given in bytes": (lambda e, x: sm.Coloring(memory="1GB"), "memory must be a number above 0, got '1GB'"),
+    "memory": (lambda e, x: Full(memory=-1), "memory must be a number above 0, got -1"),
+    "memory not given in bytes": (
+        lambda e, x: Coloring(memory="1GB"),
+        "memory must be a number above 0, got '1GB'",
+    ),
     "small field": (
-        lambda e, x: sm.hessian_diagonal(make_network("FoE")[0], make_network("FoE")[1], sm.Coloring(field=(1, 3))),
+        lambda e, x: sm.hessian_diagonal(make_network("FoE")[0], make_network("FoE")[1], Coloring(field=(1, 3))),
         r"field must be \(3, 3\) or more for this energy, got \(1, 3\)",
     ),
     "dropout": (
         lambda e, x: sm.score(nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.Linear(3, 1)), x),
         "1 draws random numbers",
     ),
-    "shape": (lambda e, x: sm.exactness(e, 4), r"shape must be that of one sample.*got 4"),
-    "batch": (lambda e, x: sm.exactness(e, batch=0), "batch must be a whole number of 1 or more, got 0"),
-    "one probe": (_loss(curvature=sm.Hutchinson(probes=1)), "lam > 0 needs probes of 2 or more, got 1"),
-    "probes": (lambda e, x: sm.Hutchinson(probes=0), "probes must be a whole number of 1 or more, got 0"),
-    "distribution": (lambda e, x: sm.Hutchinson(distribution="uniform"), "'rademacher' or 'gaussian', got 'uniform'"),
+    "shape": (lambda e, x: exactness(e, 4), r"shape must be that of one sample.*got 4"),
+    "batch": (lambda e, x: exactness(e, batch=0), "batch must be a whole number of 1 or more, got 0"),
+    "one probe": (_loss(curvature=Hutchinson(probes=1)), "lam > 0 needs probes of 2 or more, got 1"),
+    "probes": (lambda e, x: Hutchinson(probes=0), "probes must be a whole number of 1 or more, got 0"),
+    "distribution": (
+        lambda e, x: Hutchinson(distribution="uniform"),
+        "'rademacher' or 'gaussian', got 'uniform'",
+    ),
     "penalty": (_loss(penalty="all"), "penalty must be 'diagonal' or 'hessian', got 'all'"),
     "no rows": (_loss(curvature="jacobian", penalty="hessian"), "give no whole Hessian.*'full'"),
     "no rows either": (_loss(curvature="propagation", penalty="hessian"), "no rows of the Hessian"),
-    "no Hessian": (_loss(curvature=sm.Diagonal(), penalty="hessian"), "no Hessian to penalise: take curvature='full'"),
-    "field": (_loss(curvature=sm.Coloring(field=(3, 3))), r"field must be 0 whole numbers.*got \(3, 3\)"),
+    "no Hessian": (
+        _loss(curvature=Diagonal(), penalty="hessian"),
+        "no Hessian to penalise: take curvature='full'",
+    ),
+    "field": (_loss(curvature=Coloring(field=(3, 3))), r"field must be 0 whole numbers.*got \(3, 3\)"),
     "sigma": (lambda e, x: sm.denoising_score_matching_loss(e, x, 0.0), "sigma must be a number above 0, got 0.0"),
     "energies": (lambda e, x: sm.score(nn.Linear(4, 2), x), r"one energy a sample, shape \(2,\), got \(2, 2\)"),
     "batch norm": (

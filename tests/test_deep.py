@@ -10,14 +10,16 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.photographs import held_out_photograph
-from scorematching.prior import DeepPrior, build_prior
+from scorematching.curvature import Full
+from scorematching.images.photographs import held_out_photograph
+from scorematching.priors.deep import DeepPrior
+from scorematching.priors.kinds import build_prior
 
 SIZES = {"model": "deep", "filters": 8, "depth": 2, "crop": 24, "batch": 4}
 
 
 @pytest.fixture
-def deep(info: sm.PriorInfo) -> DeepPrior:
+def deep(info: sm.priors.PriorInfo) -> DeepPrior:
     prior = build_prior(info.replace(model="deep", depth=4))
     assert isinstance(prior, DeepPrior)
     return prior
@@ -57,7 +59,7 @@ def test_the_loss_is_an_estimate_of_the_exact_one(deep: DeepPrior) -> None:
 def test_with_less_noise_the_loss_is_steins(deep: DeepPrior) -> None:
     """``1/2 |d|^2 - noise^2 tr H``: each crop by its own share."""
     x, noise = torch.randn(2, 1, 8, 8).mul(deep.info.unit), torch.tensor([0.3, 0.8])
-    found = sm.curvature.Full().derivatives(deep._bordered[0], x / deep.info.unit)
+    found = Full().derivatives(deep._bordered[0], x / deep.info.unit)
     truth = (0.5 * found.d.square() - noise.square()[:, None, None, None] * found.d2).sum() / 2 / 64
     generator, many = torch.Generator().manual_seed(0), x.repeat(50, 1, 1, 1)
     draws = torch.stack([deep.loss(many, generator, noise.repeat(50)).detach() for _ in range(20)])
@@ -97,7 +99,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path: Path) -> N
     class StoppedError(Exception):
         pass
 
-    def stop(state: sm.Progress) -> None:
+    def stop(state: sm.training.Progress) -> None:
         if state.step == 10:
             raise StoppedError
 

@@ -10,25 +10,41 @@ import torch
 from random_graphs import random_graph
 
 import scorematching as sm
-from scorematching.cases import NETWORKS, make_network
-from scorematching.curvature import structure
+from scorematching.checks import brute_force
+from scorematching.checks.cases import NETWORKS, make_network
+from scorematching.curvature import ApproximationWarning, Coloring, Diagonal, Full, exactness, structure
+from scorematching.curvature.analysis.exactness import path_meetings
 from scorematching.curvature.auto import method_named
-from scorematching.curvature.exactness import path_meetings
+from scorematching.energies import PoT
+from scorematching.layers import (
+    AvgPool2d,
+    ConvTranspose2d,
+    Embed,
+    Factor,
+    Flatten,
+    Identity,
+    Select,
+    Sin,
+    Softplus,
+    Square,
+    SumPool2d,
+    Tanh,
+)
 
 
 @torch.no_grad()
 def recursion_error(energy: sm.Graph, x: torch.Tensor) -> float:
     """Largest difference of the recursion from the true diagonal, relative to the largest entry."""
     with torch.enable_grad():
-        diagonal = sm.brute_force(energy, x)[1].diagonal(dim1=1, dim2=2).view_as(x)
-    found = sm.Diagonal().derivatives(energy, x).d2
+        diagonal = brute_force(energy, x)[1].diagonal(dim1=1, dim2=2).view_as(x)
+    found = Diagonal().derivatives(energy, x).d2
     return float((found - diagonal).abs().max() / diagonal.abs().max().clamp_min(1e-300))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_verdict_on_the_cases_is_right(name: str) -> None:
     energy, x, exact = make_network(name)
-    report = sm.exactness(energy, tuple(x.shape[1:]))
+    report = exactness(energy, tuple(x.shape[1:]))
     assert report.exact == exact
     assert bool(report.where) != exact
 
@@ -41,11 +57,11 @@ def test_the_verdict_on_random_graphs_is_right(seed: int, picture: bool) -> None
     The latter but for selections, which may drop the very units that make the difference.
     """
     energy, x = random_graph(seed, picture)
-    report = sm.exactness(energy, tuple(x.shape[1:]))
+    report = exactness(energy, tuple(x.shape[1:]))
     error = recursion_error(energy, x)
     if report.exact:
         assert error < 1e-9, str(report)
-    elif not any(isinstance(layer, sm.Select) for layer in energy.layers):
+    elif not any(isinstance(layer, Select) for layer in energy.layers):
         assert error > 1e-9, str(report)
 
 
@@ -54,9 +70,9 @@ def test_the_verdict_on_random_graphs_is_right(seed: int, picture: bool) -> None
 def test_the_class_of_a_node_is_that_of_its_hessian(seed: int, picture: bool) -> None:
     """At the data: zero, diagonal, or neither, as the true Hessian has it; and ``d2`` of other nodes by the blocks."""
     energy, x = random_graph(seed, picture)
-    h = sm.brute_force(energy, x)[1].detach()
+    h = brute_force(energy, x)[1].detach()
     beside = h - torch.diag_embed(h.diagonal(dim1=1, dim2=2))
-    kind = sm.exactness(energy, tuple(x.shape[1:])).nodes[0].hessian
+    kind = exactness(energy, tuple(x.shape[1:])).nodes[0].hessian
     assert kind in ("zero", "diagonal", "block", "full")
     if kind == "zero":
         assert h.abs().max() == 0
@@ -68,20 +84,48 @@ def test_the_class_of_a_node_is_that_of_its_hessian(seed: int, picture: bool) ->
 
 LARGE = {
     "FoE": (lambda: [sm.Conv2d(1, 3, 5), sm.StudentT(), sm.Sum()], True),
-    "strided": (lambda: [sm.Conv2d(1, 3, 3, stride=2), sm.Softplus(), sm.WeightedSum(3)], True),
-    "pooled squares": (lambda: [sm.Square(), sm.SumPool2d(3), sm.Softplus(), sm.Sum()], True),
+    "strided": (lambda: [sm.Conv2d(1, 3, 3, stride=2), Softplus(), sm.WeightedSum(3)], True),
+    "pooled squares": (lambda: [Square(), SumPool2d(3), Softplus(), sm.Sum()], True),
     "pools of pools": (
-        lambda: [sm.Square(), sm.SumPool2d(2), sm.Softplus(), sm.SumPool2d(2), sm.Tanh(), sm.Sum()],
+        lambda: [
+            Square(),
+            SumPool2d(2),
+            Softplus(),
+            SumPool2d(2),
+            Tanh(),
+            sm.Sum(),
+        ],
         True,
     ),
-    "pools apart": (lambda: [sm.Square(), sm.SumPool2d(2, 3), sm.Softplus(), sm.Sum()], True),
-    "overlapping pools": (lambda: [sm.Square(), sm.SumPool2d(3, 2), sm.Softplus(), sm.Sum()], True),
-    "overlapping pools, twice": (lambda: [sm.AvgPool2d(3, 2), sm.Square(), sm.AvgPool2d(2), sm.Sin(), sm.Sum()], False),
-    "patches": (lambda: [sm.Conv2d(1, 3, 4, 4), sm.Tanh(), sm.Conv2d(3, 3, 1), sm.Tanh(), sm.Sum()], False),
-    "patches, pooled": (lambda: [sm.Conv2d(1, 1, 4, 4), sm.Tanh(), sm.SumPool2d(2), sm.Tanh(), sm.Sum()], True),
-    "two convolutions": (lambda: [sm.Conv2d(1, 2, 3), sm.Tanh(), sm.Conv2d(2, 2, 3), sm.Tanh(), sm.Sum()], False),
+    "pools apart": (lambda: [Square(), SumPool2d(2, 3), Softplus(), sm.Sum()], True),
+    "overlapping pools": (
+        lambda: [Square(), SumPool2d(3, 2), Softplus(), sm.Sum()],
+        True,
+    ),
+    "overlapping pools, twice": (
+        lambda: [AvgPool2d(3, 2), Square(), AvgPool2d(2), Sin(), sm.Sum()],
+        False,
+    ),
+    "patches": (
+        lambda: [sm.Conv2d(1, 3, 4, 4), Tanh(), sm.Conv2d(3, 3, 1), Tanh(), sm.Sum()],
+        False,
+    ),
+    "patches, pooled": (
+        lambda: [sm.Conv2d(1, 1, 4, 4), Tanh(), SumPool2d(2), Tanh(), sm.Sum()],
+        True,
+    ),
+    "two convolutions": (
+        lambda: [sm.Conv2d(1, 2, 3), Tanh(), sm.Conv2d(2, 2, 3), Tanh(), sm.Sum()],
+        False,
+    ),
     "up again": (
-        lambda: [sm.Conv2d(1, 2, 2, 2), sm.Tanh(), sm.ConvTranspose2d(2, 1, 2, 2), sm.Tanh(), sm.Sum()],
+        lambda: [
+            sm.Conv2d(1, 2, 2, 2),
+            Tanh(),
+            ConvTranspose2d(2, 1, 2, 2),
+            Tanh(),
+            sm.Sum(),
+        ],
         False,
     ),
 }
@@ -92,7 +136,7 @@ def test_a_large_picture_is_judged_by_a_small_one(name: str, monkeypatch: pytest
     """One period in the middle of a small picture tells what all entries of the large one would."""
     build, exact = LARGE[name]
     energy = sm.Sequential(*build())
-    assert sm.exactness(energy, (1, 600, 700)).exact == exact
+    assert exactness(energy, (1, 600, 700)).exact == exact
     x = torch.zeros(1, 1, 24, 36)
     assert bool(path_meetings(energy, x)) == (not exact)
     module = importlib.import_module("scorematching.curvature.exactness")
@@ -102,7 +146,7 @@ def test_a_large_picture_is_judged_by_a_small_one(name: str, monkeypatch: pytest
     assert bool(module._path_meetings(energy, x)) == bool(in_the_middle) == (not exact)
 
 
-class _Flipped(sm.Identity):
+class _Flipped(Identity):
     """A layer that inherits the claim to keep positions, and does not."""
 
     def linear(self, x: torch.Tensor, w: object) -> torch.Tensor:
@@ -116,45 +160,45 @@ def test_an_inherited_claim_is_not_believed() -> None:
     energy = sm.Graph(
         [
             ("x", _Flipped(), "h"),
-            ("x", sm.Identity(), "h"),
-            ("h", sm.Square(), "q"),
-            ("q", sm.Square(), "r"),
+            ("x", Identity(), "h"),
+            ("h", Square(), "q"),
+            ("q", Square(), "r"),
             ("r", sm.Sum(), "energy"),
         ]
     )
-    assert not sm.exactness(energy, (1, 1, 61)).exact
+    assert not exactness(energy, (1, 1, 61)).exact
     sm.check_gradients(energy, torch.randn(2, 1, 3, 6), curvature="coloring")
 
 
 def test_a_layer_that_comes_again_is_seen() -> None:
     """The same parts in another order are another structure."""
-    linear, identity = sm.Linear(4, 4), sm.Identity()
+    linear, identity = sm.Linear(4, 4), Identity()
     energy = sm.Sequential(linear, identity, identity, sm.StudentT(), sm.Sum())
     x = torch.randn(3, 4)
-    assert isinstance(method_named("auto", energy, x), sm.Diagonal)
-    energy.layers[1] = sm.Tanh()
+    assert isinstance(method_named("auto", energy, x), Diagonal)
+    energy.layers[1] = Tanh()
     energy.layers[2] = linear
-    assert not isinstance(method_named("auto", energy, x), sm.Diagonal)
+    assert not isinstance(method_named("auto", energy, x), Diagonal)
 
 
 def test_values_of_their_own_at_each_position() -> None:
     """Such a layer is not judged by a smaller picture, which it would not fit."""
-    energy = sm.Sequential(sm.Factor(torch.rand(1, 40, 40)), sm.Conv2d(1, 2, 3), sm.StudentT(), sm.Sum())
-    assert sm.exactness(energy, (1, 40, 40)).exact
-    assert sm.exactness(sm.Sequential(sm.Factor(2.0), *list(energy.layers)[1:]), (1, 400, 400)).exact
+    energy = sm.Sequential(Factor(torch.rand(1, 40, 40)), sm.Conv2d(1, 2, 3), sm.StudentT(), sm.Sum())
+    assert exactness(energy, (1, 40, 40)).exact
+    assert exactness(sm.Sequential(Factor(2.0), *list(energy.layers)[1:]), (1, 400, 400)).exact
 
 
 def test_a_zero_is_a_weight_like_another() -> None:
     gate = sm.Graph(
         [
             ("x", sm.Linear(4, 4), "a"),
-            ("a", sm.Factor(0.0), "b"),
-            ("x", sm.Identity(), "b"),
-            ("b", sm.Square(), "c"),
+            ("a", Factor(0.0), "b"),
+            ("x", Identity(), "b"),
+            ("b", Square(), "c"),
             ("c", sm.Sum(), "energy"),
         ]
     )
-    assert not sm.exactness(gate).exact
+    assert not exactness(gate).exact
 
 
 @pytest.mark.parametrize("stride", [2, 3, 4, 5])
@@ -163,19 +207,19 @@ def test_a_net_that_goes_down_and_up_again(stride: int) -> None:
     energy = sm.Graph(
         [
             ("x", sm.Conv2d(1, 2, stride, stride), "a"),
-            ("a", sm.Tanh(), "b"),
-            ("b", sm.ConvTranspose2d(2, 1, stride, stride), "c"),
-            ("x", sm.Identity(), "c"),
+            ("a", Tanh(), "b"),
+            ("b", ConvTranspose2d(2, 1, stride, stride), "c"),
+            ("x", Identity(), "c"),
             ("c", sm.StudentT(), "d"),
             ("d", sm.Sum(), "energy"),
         ]
     )
-    assert not sm.exactness(energy, (1, 120, 180)).exact
+    assert not exactness(energy, (1, 120, 180)).exact
 
 
 def test_too_many_paths_are_not_called_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure, "LIMIT", 100)
-    report = sm.exactness(sm.Sequential(sm.Embed(range(20), 20), sm.Linear(20, 30), sm.StudentT(), sm.Sum()))
+    report = exactness(sm.Sequential(Embed(range(20), 20), sm.Linear(20, 30), sm.StudentT(), sm.Sum()))
     assert not report.exact
     assert "not known: 20 times 71 counts" in report.where[0]
     assert report.nodes[0].exact is None
@@ -185,7 +229,7 @@ def test_too_many_paths_are_not_called_exact(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_report_tells_structures_apart() -> None:
     """Weighted sums, pools, skips and couplings: classes, coupled nodes, and where it ends."""
     energy, _, _ = make_network("residual")
-    report = sm.exactness(energy, batch=64)
+    report = exactness(energy, batch=64)
     assert report.where == ("Linear on edge 2 (u -> r) mixes what depends on the same inputs",)
     assert [(node.name, node.hessian) for node in report.nodes if node.hessian in ("zero", "diagonal")] == [
         ("l", "zero"),
@@ -200,15 +244,15 @@ def test_the_report_tells_structures_apart() -> None:
     assert [cost.method for cost in report.costs] == ["diagonal", "full", "jacobian", "coloring"]
     assert all(cost.multiplications > 0 for cost in report.costs)
     parallel, _, _ = make_network("parallel edges")
-    assert sm.exactness(parallel).where == ("paths from the same inputs meet at node 'u', where 2 edges end",)
+    assert exactness(parallel).where == ("paths from the same inputs meet at node 'u', where 2 edges end",)
     disjoint, _, _ = make_network("disjoint halves")
-    assert ("a", "b") in sm.exactness(disjoint).coupled
-    assert sm.exactness(sm.Sequential(sm.Linear(3, 2), sm.Sum())).nodes[0].hessian == "zero"
+    assert ("a", "b") in exactness(disjoint).coupled
+    assert exactness(sm.Sequential(sm.Linear(3, 2), sm.Sum())).nodes[0].hessian == "zero"
 
 
 def test_costs_grow_with_the_batch() -> None:
     energy, _, _ = make_network("three hidden layers")
-    one, many = sm.exactness(energy).costs, sm.exactness(energy, batch=50).costs
+    one, many = exactness(energy).costs, exactness(energy, batch=50).costs
     assert [cost.multiplications * 50 for cost in one] == [cost.multiplications for cost in many]
     assert [cost.memory * 50 for cost in one] == [cost.memory for cost in many]
 
@@ -216,9 +260,9 @@ def test_costs_grow_with_the_batch() -> None:
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda: sm.exactness(torch.nn.Linear(3, 1)), TypeError, "got Linear"),
+        (lambda: exactness(torch.nn.Linear(3, 1)), TypeError, "got Linear"),
         (
-            lambda: sm.exactness(sm.PoT(4, 5), (3,)),
+            lambda: exactness(PoT(4, 5), (3,)),
             ValueError,
             r"Linear on edge 0 .*expected shape \(N, 4\), got \(1, 3\)",
         ),
@@ -231,7 +275,7 @@ def test_bad_input_is_named(call: object, kind: type[Exception], message: str) -
 
 def test_diagonal_warns_once_where_it_approximates() -> None:
     energy, x, _ = make_network("two hidden layers")
-    with pytest.warns(sm.ApproximationWarning, match=r"Linear on edge 2 \(g2 -> g3\) mixes"):
+    with pytest.warns(ApproximationWarning, match=r"Linear on edge 2 \(g2 -> g3\) mixes"):
         sm.score_matching_loss(energy, x, curvature="diagonal")
     sm.score_matching_loss(energy, x, curvature="diagonal")
     exact, x, _ = make_network("FoE")
@@ -244,22 +288,22 @@ def test_diagonal_warns_once_where_it_approximates() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_auto_takes_the_recursion_just_where_it_is_exact(name: str) -> None:
     energy, x, exact = make_network(name)
-    assert isinstance(method_named("auto", energy, x), sm.Diagonal) == exact
-    assert isinstance(method_named("auto", energy, x, "hessian"), sm.Full | sm.Coloring)
+    assert isinstance(method_named("auto", energy, x), Diagonal) == exact
+    assert isinstance(method_named("auto", energy, x, "hessian"), Full | Coloring)
 
 
 def test_auto_follows_a_layer_that_is_replaced() -> None:
-    energy = sm.Sequential(sm.Linear(4, 4), sm.Identity(), sm.Linear(4, 4), sm.StudentT(), sm.Sum())
+    energy = sm.Sequential(sm.Linear(4, 4), Identity(), sm.Linear(4, 4), sm.StudentT(), sm.Sum())
     x = torch.zeros(1, 4)
-    assert not isinstance(method_named("auto", energy, x), sm.Diagonal)
-    energy.layers[2] = sm.Identity()
-    assert isinstance(method_named("auto", energy, x), sm.Diagonal)
+    assert not isinstance(method_named("auto", energy, x), Diagonal)
+    energy.layers[2] = Identity()
+    assert isinstance(method_named("auto", energy, x), Diagonal)
 
 
 def test_auto_refuses_what_nobody_can_afford() -> None:
     energy = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(9216, 1), torch.nn.Softplus())
     with pytest.raises(ValueError, match=r"no exact curvature is affordable: .* takes 9216 Hessian-vector products"):
         sm.score_matching_loss(energy, torch.zeros(1, 1, 96, 96))
-    wide = sm.Sequential(sm.Flatten(), sm.Linear(9216, 64), sm.Tanh(), sm.Linear(64, 64), sm.Tanh(), sm.Sum())
+    wide = sm.Sequential(Flatten(), sm.Linear(9216, 64), Tanh(), sm.Linear(64, 64), Tanh(), sm.Sum())
     with pytest.raises(ValueError, match=r"the cheapest, '\w+', would take .* Choose curvature='hutchinson'"):
         sm.score_matching_loss(wide, torch.zeros(100_000, 1, 1, 1).expand(-1, 1, 96, 96), check_finite=False)

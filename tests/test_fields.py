@@ -9,17 +9,20 @@ import torch.nn.functional as F
 from scipy.interpolate import BSpline
 
 import scorematching as sm
-from scorematching.prior import build_prior
+from scorematching.curvature import exactness
+from scorematching.energies import FieldsOfExperts
+from scorematching.layers import Spline
+from scorematching.priors.kinds import build_prior
 
 
 @pytest.fixture
-def spline() -> sm.Spline:
-    layer = sm.Spline(1, reach=2.0, knots=5).double()
+def spline() -> Spline:
+    layer = Spline(1, reach=2.0, knots=5).double()
     torch.nn.init.normal_(layer.weight)
     return layer
 
 
-def test_a_spline_is_scipys(spline: sm.Spline) -> None:
+def test_a_spline_is_scipys(spline: Spline) -> None:
     w = spline.weight[0].detach().numpy()
     line = np.array([1.0, 2.0])
     around = np.concatenate([w[0] + (w[0] - w[1]) * line[::-1], w, w[-1] + (w[-1] - w[-2]) * line])
@@ -32,7 +35,7 @@ def test_a_spline_is_scipys(spline: sm.Spline) -> None:
         torch.testing.assert_close(found.detach(), expected, rtol=1e-10, atol=1e-10)
 
 
-def test_beyond_its_knots_a_spline_is_straight(spline: sm.Spline) -> None:
+def test_beyond_its_knots_a_spline_is_straight(spline: Spline) -> None:
     x = torch.tensor([[-1e6], [-3.0], [3.0], [1e6], [torch.nan]], dtype=torch.float64)
     f1, f2, f3 = (f.detach()[:4, 0] for f in spline.derivatives(x))
     assert f2.abs().sum() == f3.abs().sum() == 0
@@ -44,15 +47,15 @@ def test_beyond_its_knots_a_spline_is_straight(spline: sm.Spline) -> None:
 
 @pytest.mark.parametrize("octaves", [1, 2, 3])
 def test_the_diagonal_rule_is_exact_at_any_number_of_octaves(octaves: int) -> None:
-    energy = sm.FieldsOfExperts(4, 3, octaves=octaves, expert="spline").double()
+    energy = FieldsOfExperts(4, 3, octaves=octaves, expert="spline").double()
     x = 3 * torch.randn(2, 1, 16, 20, dtype=torch.float64)
-    assert sm.exactness(energy).exact
+    assert exactness(energy).exact
     found = sm.hessian_diagonal(energy, x, curvature="diagonal")
     torch.testing.assert_close(found, sm.hessian_diagonal(energy, x, curvature="full"), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("octaves", [1, 2, 3])
-def test_filters_are_as_they_meet_the_picture(info: sm.PriorInfo, octaves: int) -> None:
+def test_filters_are_as_they_meet_the_picture(info: sm.priors.PriorInfo, octaves: int) -> None:
     """Each place of the coarsest octave has some of the finer ones, of which the first is compared."""
     prior = build_prior(info.replace(octaves=octaves)).double()
     x, values = torch.randn(1, 1, 24, 28, dtype=torch.float64), {}
@@ -74,7 +77,7 @@ def test_normed_filters_have_zero_mean_and_unit_norm() -> None:
     assert free.filters.sum((1, 2)).abs().max() > 1e-4
 
 
-def test_splines_of_clean_pictures_rise_at_their_ends(info: sm.PriorInfo) -> None:
+def test_splines_of_clean_pictures_rise_at_their_ends(info: sm.priors.PriorInfo) -> None:
     """So that the energy is bounded below; with noise they are free."""
     for sigma in (0.0, 0.1):
         prior = build_prior(info.replace(expert="spline", sigma=sigma))

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.training import CropStream, open_pictures
-from scorematching.training.data import Plane, with_noise
+from scorematching.training.crops import CropStream
+from scorematching.training.data import Plane, open_pictures, with_noise
 
 QUICK = {"size": 3, "filters": 8, "crop": 16, "batch": 4}
 
@@ -58,7 +58,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(
 ) -> None:
     monkeypatch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
 
-    def stop(state: sm.Progress) -> None:
+    def stop(state: sm.training.Progress) -> None:
         if state.step == 15 and stopping:
             raise KeyboardInterrupt
 
@@ -84,7 +84,7 @@ def test_a_checkpoint_of_another_training_is_refused(
 ) -> None:
     monkeypatch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
 
-    def stop(state: sm.Progress) -> None:
+    def stop(state: sm.training.Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -6,18 +6,36 @@ import pytest
 import torch
 
 import scorematching as sm
+from scorematching.energies import FieldsOfExperts, PoT
+from scorematching.layers import (
+    AvgPool2d,
+    Embed,
+    Factor,
+    Flatten,
+    Identity,
+    Layer,
+    Reshape,
+    Scale,
+    Select,
+    Shift,
+    Spline,
+    Square,
+    StudentTMixture,
+    SumOver,
+    Tanh,
+)
 
 
-def edges(*pairs: tuple[str, str]) -> list[tuple[str, sm.Layer, str]]:
-    return [(source, sm.Identity(), target) for source, target in pairs]
+def edges(*pairs: tuple[str, str]) -> list[tuple[str, Layer, str]]:
+    return [(source, Identity(), target) for source, target in pairs]
 
 
 def test_edges_may_come_in_any_order() -> None:
     given = [
         ("u", sm.Sum(), "energy"),
-        ("h", sm.Tanh(), "u"),
-        ("x", sm.Identity(), "u"),
-        ("x", sm.Square(), "h"),
+        ("h", Tanh(), "u"),
+        ("x", Identity(), "u"),
+        ("x", Square(), "h"),
     ]
     x = torch.randn(3, 4)
     torch.testing.assert_close(sm.Graph(given)(x), (torch.tanh(x * x) + x).sum(1))
@@ -50,13 +68,13 @@ def test_a_module_that_is_no_layer_is_refused() -> None:
 
 
 def test_shapes_that_do_not_add_up_are_named() -> None:
-    energy = sm.Graph([("x", sm.Linear(4, 3), "h"), ("x", sm.Identity(), "h"), ("h", sm.Sum(), "energy")])
+    energy = sm.Graph([("x", sm.Linear(4, 3), "h"), ("x", Identity(), "h"), ("h", sm.Sum(), "energy")])
     with pytest.raises(ValueError, match=r"node 'h' is a sum of shape \(2, 3\) so far, but edge 1 \(x -> h\) brings"):
         energy(torch.zeros(2, 4))
 
 
 def test_an_energy_is_one_number_a_sample() -> None:
-    energy = sm.Sequential(sm.Linear(4, 3), sm.Tanh())
+    energy = sm.Sequential(sm.Linear(4, 3), Tanh())
     for call in (energy, lambda x: sm.score(energy, x)):
         with pytest.raises(
             ValueError, match=r"one energy a sample, shape \(2,\), got \(2, 3\): end the network with Sum"
@@ -77,21 +95,21 @@ def test_state_dict_and_names() -> None:
         (sm.Conv2d(2, 3, 3), (2, 1, 5, 5), r"expected shape \(N, 2, H, W\)"),
         (sm.Conv2d(1, 3, 5), (2, 1, 4, 6), r"H and W of \(5, 5\) or more"),
         (sm.WeightedSum(3), (2, 4), r"expected shape \(N, 3, ...\)"),
-        (sm.Scale(3), (2, 4), r"expected shape \(N, 3, ...\)"),
-        (sm.AvgPool2d(3), (2, 1, 2, 5), "H and W 3 or more"),
+        (Scale(3), (2, 4), r"expected shape \(N, 3, ...\)"),
+        (AvgPool2d(3), (2, 1, 2, 5), "H and W 3 or more"),
         (sm.Sum(), (2,), r"expected shape \(N, ...\)"),
-        (sm.Flatten(), (2,), r"expected shape \(N, ...\)"),
-        (sm.Reshape((2, 3)), (2, 4), r"samples of 6 entries, got shape \(2, 4\)"),
-        (sm.SumOver([2]), (2, 4), r"3 dimensions or more, got shape \(2, 4\)"),
-        (sm.Factor(torch.ones(3)), (2, 4), r"a shape to which \(3,\) broadcasts, got \(2, 4\)"),
-        (sm.Shift(torch.ones(2, 1)), (4,), r"a shape to which \(2, 1\) broadcasts, got \(4,\)"),
-        (sm.Select([5]), (2, 4), r"\(N, 6 or more, ...\)"),
-        (sm.Embed([0, 1], 4), (2, 4), r"expected shape \(N, 2, ...\)"),
+        (Flatten(), (2,), r"expected shape \(N, ...\)"),
+        (Reshape((2, 3)), (2, 4), r"samples of 6 entries, got shape \(2, 4\)"),
+        (SumOver([2]), (2, 4), r"3 dimensions or more, got shape \(2, 4\)"),
+        (Factor(torch.ones(3)), (2, 4), r"a shape to which \(3,\) broadcasts, got \(2, 4\)"),
+        (Shift(torch.ones(2, 1)), (4,), r"a shape to which \(2, 1\) broadcasts, got \(4,\)"),
+        (Select([5]), (2, 4), r"\(N, 6 or more, ...\)"),
+        (Embed([0, 1], 4), (2, 4), r"expected shape \(N, 2, ...\)"),
         (sm.StudentT(channels=3), (2, 4), r"expected shape \(N, 3, ...\)"),
-        (sm.StudentTMixture(3), (2, 4), r"expected shape \(N, 3, ...\)"),
+        (StudentTMixture(3), (2, 4), r"expected shape \(N, 3, ...\)"),
     ],
 )
-def test_each_layer_says_what_it_expects(layer: sm.Layer, shape: tuple[int, ...], message: str) -> None:
+def test_each_layer_says_what_it_expects(layer: Layer, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sm.Sequential(layer, sm.Sum())(torch.zeros(shape))
 
@@ -100,16 +118,16 @@ def test_each_layer_says_what_it_expects(layer: sm.Layer, shape: tuple[int, ...]
     ("build", "message"),
     [
         (lambda: sm.StudentT(0.0), "scale and channels must be positive"),
-        (lambda: sm.StudentTMixture(3, scales=()), "at least one"),
-        (lambda: sm.Select([-1]), "0 or more"),
-        (lambda: sm.Select([]), "at least one"),
-        (lambda: sm.AvgPool2d(0), "1 or more"),
+        (lambda: StudentTMixture(3, scales=()), "at least one"),
+        (lambda: Select([-1]), "0 or more"),
+        (lambda: Select([]), "at least one"),
+        (lambda: AvgPool2d(0), "1 or more"),
         (lambda: sm.Conv2d(1, 1, 3, padding="same"), "padding must be given in pixels"),
-        (lambda: sm.Embed([4], 4), r"in 0 ... 3"),
-        (lambda: sm.FieldsOfExperts(9, 3), "size 3 and 9 filters"),
-        (lambda: sm.FieldsOfExperts(4, 3, (1.0,), expert="spline"), "not for splines"),
-        (lambda: sm.Spline(2, reach=float("inf")), "a positive reach and 3 knots or more, got 2, inf and 33"),
-        (lambda: sm.PoT(0, 3), "1 or more"),
+        (lambda: Embed([4], 4), r"in 0 ... 3"),
+        (lambda: FieldsOfExperts(9, 3), "size 3 and 9 filters"),
+        (lambda: FieldsOfExperts(4, 3, (1.0,), expert="spline"), "not for splines"),
+        (lambda: Spline(2, reach=float("inf")), "a positive reach and 3 knots or more, got 2, inf and 33"),
+        (lambda: PoT(0, 3), "1 or more"),
     ],
 )
 def test_bad_sizes_are_refused(build: object, message: str) -> None:

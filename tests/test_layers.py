@@ -7,14 +7,16 @@ import torch
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.cases import LAYERS, make_layer
+from scorematching.checks import CheckError, check_layer
+from scorematching.checks.cases import LAYERS, make_layer
+from scorematching.layers import ConvTranspose2d, PointwiseFunction, Power, Tanh
 from scorematching.layers.base import Sides
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_rule_agrees_with_autograd(name: str) -> None:
     layer, x = make_layer(name)
-    errors = sm.check_layer(layer, x)
+    errors = check_layer(layer, x)
     parameters = [n for n, p in layer.named_parameters() if p.requires_grad]
     assert set(errors) == {
         "sweep 2: d",
@@ -57,7 +59,7 @@ def test_a_batch_of_one_and_strides_change_nothing(name: str) -> None:
     torch.testing.assert_close(layer(x[:1]), layer(x)[:1], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", [sm.Conv2d, sm.ConvTranspose2d])
+@pytest.mark.parametrize("kind", [sm.Conv2d, ConvTranspose2d])
 @pytest.mark.parametrize("inputs", [1, 2, 4])
 def test_the_two_ways_of_a_convolution_agree(kind: type[sm.Conv2d], inputs: int) -> None:
     """Few channels go through a matrix product, many through the convolution of PyTorch."""
@@ -73,17 +75,17 @@ def test_the_two_ways_of_a_convolution_agree(kind: type[sm.Conv2d], inputs: int)
     torch.testing.assert_close(layer.outer(up, x), by_weight)
 
 
-class _WrongD(sm.Tanh):
+class _WrongD(Tanh):
     def pull_d(self, local: tuple, d: Tensor) -> Tensor:
         return super().pull_d(local, d) * 1.001
 
 
-class _WrongD2(sm.Tanh):
+class _WrongD2(Tanh):
     def pull_d2(self, local: tuple, d: Tensor, d2: Tensor | None) -> Tensor | None:
         return super().pull_d2(local, torch.zeros_like(d), d2)  # forgets f'' d
 
 
-class _WrongA(sm.Tanh):
+class _WrongA(Tanh):
     def push_a(self, local: tuple, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
         return super().push_a(local, a, None)  # forgets f'' a2
 
@@ -93,7 +95,7 @@ class _WrongA2(sm.Linear):
         return super().push_a(local, a2, None)  # takes W for W∘W
 
 
-class _WrongC(sm.Tanh):
+class _WrongC(Tanh):
     def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
         return super().pull_c((*local[:3], torch.zeros_like(local[3])), sides)  # forgets f'''
 
@@ -116,27 +118,27 @@ PLANTED = {
 
 @pytest.mark.parametrize("rule", PLANTED)
 def test_a_planted_wrong_rule_is_caught_and_named(rule: str) -> None:
-    with pytest.raises(sm.CheckError, match=rule):
-        sm.check_layer(PLANTED[rule](), torch.randn(3, 4))
+    with pytest.raises(CheckError, match=rule):
+        check_layer(PLANTED[rule](), torch.randn(3, 4))
 
 
 @pytest.mark.parametrize("name", ["Linear", "Conv2d", "StudentTMixture"])
 def test_a_frozen_parameter_has_no_gradient(name: str) -> None:
     layer, x = make_layer(name)
     layer.requires_grad_(False)
-    assert not [rule for rule in sm.check_layer(layer, x) if rule.endswith(("weight", "bias"))]
+    assert not [rule for rule in check_layer(layer, x) if rule.endswith(("weight", "bias"))]
 
 
 def test_power_refuses_the_root_of_a_negative_number() -> None:
-    energy = sm.Sequential(sm.Power(0.5), sm.Sum())
+    energy = sm.Sequential(Power(0.5), sm.Sum())
     with pytest.raises(ValueError, match=r"Power on edge 0 \(x -> g1\): x\^0.5 needs x > 0"):
         energy(-torch.ones(2, 3))
 
 
 def test_a_function_without_derivatives_is_said_to_be_slow() -> None:
     with pytest.warns(UserWarning, match="2 of its 3 derivatives by automatic differentiation"):
-        sm.PointwiseFunction(torch.sin, torch.cos)
+        PointwiseFunction(torch.sin, torch.cos)
     with pytest.raises(TypeError, match="expected functions, got float"):
-        sm.PointwiseFunction(1.0)  # type: ignore[arg-type]
+        PointwiseFunction(1.0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at most three derivatives, got 4"):
-        sm.PointwiseFunction(*[torch.sin] * 5)
+        PointwiseFunction(*[torch.sin] * 5)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.cases import make_network
+from scorematching.checks.cases import make_network
+from scorematching.layers import Identity, Layer, Scale, Square, Tanh
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_reductions(energy: sm.Graph) -> None:
 
 def test_zero_weight_leaves_an_input_out() -> None:
     """Inputs out of the loss count as given: for a factorising energy they do not matter at all."""
-    energy = sm.Sequential(sm.Scale(3), sm.StudentT(), sm.Sum())
+    energy = sm.Sequential(Scale(3), sm.StudentT(), sm.Sum())
     x = torch.randn(4, 3)
     moved = x.clone()
     moved[:, 1] += 5
@@ -147,12 +148,12 @@ def test_functional_call(energy: sm.Graph) -> None:
 
 
 def test_a_layer_may_be_replaced() -> None:
-    energy = sm.Sequential(sm.Linear(4, 3), sm.Identity(), sm.Sum())
+    energy = sm.Sequential(sm.Linear(4, 3), Identity(), sm.Sum())
     energy.layers[1] = sm.StudentT()
     assert max(sm.check_gradients(energy, torch.randn(2, 4)).values()) < 1e-10
 
 
-class _Forgetful(sm.Tanh):
+class _Forgetful(Tanh):
     def __init__(self) -> None:
         super().__init__()
         self.height = torch.nn.Parameter(torch.ones(()))
@@ -165,9 +166,9 @@ class _Strange(sm.Linear):
 
 
 @pytest.mark.parametrize(("kind", "message"), [(_Forgetful, "parameter_gradients"), (_Strange, "only weight and bias")])
-def test_a_parameter_without_a_rule_is_not_forgotten(kind: type[sm.Layer], message: str) -> None:
+def test_a_parameter_without_a_rule_is_not_forgotten(kind: type[Layer], message: str) -> None:
     with pytest.raises(TypeError, match=message):
-        sm.score_matching_loss(sm.Sequential(kind(), sm.Square(), sm.Sum()), torch.randn(2, 4)).backward()
+        sm.score_matching_loss(sm.Sequential(kind(), Square(), sm.Sum()), torch.randn(2, 4)).backward()
 
 
 def test_the_module_form_can_be_wrapped_and_trained(energy: sm.Graph) -> None:

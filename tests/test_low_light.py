@@ -13,8 +13,9 @@ from command_line import run
 from scipy import integrate, stats
 
 import scorematching as sm
-from scorematching.images import Stabilizer
-from scorematching.page import write_page
+from scorematching.noise import Anscombe
+from scorematching.noise.poisson_gaussian import Stabilizer
+from scorematching.plotting.html_report import write_page
 from scorematching.restoration.baselines import non_local_means
 from scorematching.training.data import open_pictures, with_noise
 
@@ -26,7 +27,7 @@ def seen(x: np.ndarray, gain: float, sigma: float = 0.0, offset: float = 0.0, se
     return offset + gain * random.poisson((x - offset) / gain) + random.normal(0, sigma, x.shape)
 
 
-def moments(f: sm.Anscombe, photons: float) -> tuple[float, float]:
+def moments(f: Anscombe, photons: float) -> tuple[float, float]:
     """Mean and standard deviation of ``f`` for unit gain, by adaptive integration, independent of the library."""
     counts = np.arange(math.ceil(photons + 12 * math.sqrt(photons) + 20))
     chances = stats.poisson.pmf(counts, photons)
@@ -46,7 +47,7 @@ def moments(f: sm.Anscombe, photons: float) -> tuple[float, float]:
 @pytest.mark.parametrize("read", [0.0, 0.2, 1.0])
 @pytest.mark.parametrize("photons", [0.3, 3.0])
 def test_the_mean_and_the_inverse_against_integration(photons: float, read: float) -> None:
-    f = sm.Anscombe(gain=1.0, sigma=read)
+    f = Anscombe(gain=1.0, sigma=read)
     mean, deviation = moments(f, photons)
     assert float(f.mean(photons)) == pytest.approx(mean, abs=1e-5)
     assert float(f.inverse(mean)) == pytest.approx(photons, abs=1e-5)
@@ -60,7 +61,7 @@ def test_the_mean_and_the_inverse_against_integration(photons: float, read: floa
 def test_noise_gets_variance_one_and_pixels_keep_their_mean(photons: float, read: float) -> None:
     """In units and at an offset of their own, by 400,000 draws; beyond the table too."""
     gain, offset = 3.5, 100.0
-    x, f = offset + gain * photons, sm.Anscombe(gain, gain * read, offset)
+    x, f = offset + gain * photons, Anscombe(gain, gain * read, offset)
     values = f(seen(np.full(400_000, x), gain, gain * read, offset))
     assert values.std() == pytest.approx(1, abs=0.05 if read else 0.015)
     error = 4 * gain * math.sqrt((photons + read**2) / values.size)
@@ -68,7 +69,7 @@ def test_noise_gets_variance_one_and_pixels_keep_their_mean(photons: float, read
 
 
 def test_no_light_and_strong_light() -> None:
-    f = sm.Anscombe(gain=2.0, sigma=1.0, offset=50.0)
+    f = Anscombe(gain=2.0, sigma=1.0, offset=50.0)
     assert float(f.inverse(f.mean(50.0))) == pytest.approx(50)
     assert float(f.inverse(0.0)) == 50
     assert float(f(-1e9)) == 0
@@ -77,7 +78,7 @@ def test_no_light_and_strong_light() -> None:
 
 
 def test_planes_go_there_and_back() -> None:
-    stabilizer = Stabilizer(sm.Anscombe(4.0, 3.0, 20.0), peak=255.0)
+    stabilizer = Stabilizer(Anscombe(4.0, 3.0, 20.0), peak=255.0)
     planes = torch.linspace(20 / 255, 1, 50).view(1, 1, 5, 10)
     shown = stabilizer.mean(planes)
     assert (float(shown.min()), float(shown.max())) == pytest.approx((0, 1), abs=0.02)
@@ -87,7 +88,7 @@ def test_planes_go_there_and_back() -> None:
 @pytest.mark.parametrize("photons", [0.0, 0.2, 1.0, 3.0, 30.0])
 def test_the_noise_of_planes_has_its_level_in_the_dark_too(photons: float) -> None:
     """What the transform leaves too little of is added, and the mean stays."""
-    stabilizer = Stabilizer(sm.Anscombe(2.0), peak=255.0)
+    stabilizer = Stabilizer(Anscombe(2.0), peak=255.0)
     clean = torch.full((1, 1, 300, 400), 2 * photons / 255, dtype=torch.float64)
     noisy = torch.from_numpy(seen(255 * clean.numpy(), 2.0) / 255)
     shown = stabilizer.forward(noisy)
@@ -125,7 +126,7 @@ def test_a_prior_is_learned_from_the_stabilised_picture(photograph: np.ndarray, 
     clean = np.tile(photograph, (2, 2)).astype(np.float64)
     noisy, options = seen(clean, 8.0), {"noisy": True, "gain": 8.0, "peak": 255.0}
     result = sm.fit([noisy], clean=[clean], steps=80, size=3, filters=8, crop=32, **options)
-    stabilizer = Stabilizer(sm.Anscombe(8.0), 255.0)
+    stabilizer = Stabilizer(Anscombe(8.0), 255.0)
     assert result.prior.info.sigma == pytest.approx(stabilizer.level)
     assert result.prior.info.data == "1 noisy, stabilised (gain 8) pictures: array 0"
     assert result.expected_psnr == pytest.approx(result.psnr, abs=0.5)
@@ -138,7 +139,7 @@ def test_a_prior_is_learned_from_the_stabilised_picture(photograph: np.ndarray, 
 
 def test_clean_planes_are_compared_with_the_mean_of_stabilised_ones() -> None:
     (noisy,), level = with_noise(open_pictures(np.full((16, 16), 4.0), peak=100), None, gain=4.0)
-    stabilizer = Stabilizer(sm.Anscombe(4.0), 100.0)
+    stabilizer = Stabilizer(Anscombe(4.0), 100.0)
     mean = stabilizer.mean(torch.full((16, 16), 0.04))
     assert (noisy[0].sigma, noisy[0].contrast) == (level, 1)
     torch.testing.assert_close(replace(noisy[0], sigma=0.0).pixels()[0], mean)
@@ -148,7 +149,7 @@ def test_each_picture_may_have_its_own_read_noise(photograph: np.ndarray) -> Non
     info = sm.fit(
         [photograph, photograph], sigma=[2.0, 9.0], noisy=True, gain=5.0, steps=2, size=3, filters=4, crop=16
     ).prior.info
-    expected = [Stabilizer(sm.Anscombe(5.0, sigma), 255.0).level for sigma in (2.0, 9.0)]
+    expected = [Stabilizer(Anscombe(5.0, sigma), 255.0).level for sigma in (2.0, 9.0)]
     assert info.levels == pytest.approx(sorted(expected))
 
 

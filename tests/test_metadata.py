@@ -10,6 +10,7 @@ import tifffile
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 import scorematching as sm
+from scorematching.images import read_metadata, read_pages, write_pages
 
 RANDOM = np.random.default_rng(0)
 STACK = RANDOM.integers(0, 65536, (3, 2, 7, 9), dtype=np.uint16)
@@ -19,8 +20,8 @@ PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def copied(source: Path, target: Path, factor: int = 1) -> None:
-    pages = [page.repeat(factor, 0).repeat(factor, 1) for page in sm.read_pages(source)]
-    sm.write_pages(target, pages, sm.read_metadata(source).enlarged(factor))
+    pages = [page.repeat(factor, 0).repeat(factor, 1) for page in read_pages(source)]
+    write_pages(target, pages, read_metadata(source).enlarged(factor))
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
@@ -102,7 +103,7 @@ def png(tmp_path: Path) -> Path:
     info.add_text("Title", "a title")
     info.add_itxt("Comment", "größer")
     Image.fromarray(COLOURS).save(tmp_path / "small.png", pnginfo=info, dpi=(300, 150), icc_profile=PROFILE)
-    sm.write_image(tmp_path / "a.png", DEEP, sm.read_metadata(tmp_path / "small.png"))
+    sm.write_image(tmp_path / "a.png", DEEP, read_metadata(tmp_path / "small.png"))
     return tmp_path / "a.png"
 
 
@@ -178,8 +179,8 @@ def test_resolution_and_profile_go_to_files_of_any_kind(
         tifffile.imwrite(path, COLOURS, resolution=(118.11, 118.11), resolutionunit="CENTIMETER", iccprofile=PROFILE)
     else:
         path = request.getfixturevalue(kind)
-    sm.write_image(tmp_path / f"other{suffix}", COLOURS, sm.read_metadata(path))
-    found = sm.read_metadata(tmp_path / f"other{suffix}")
+    sm.write_image(tmp_path / f"other{suffix}", COLOURS, read_metadata(path))
+    found = read_metadata(tmp_path / f"other{suffix}")
     assert found.dpi == pytest.approx((300, 150 if kind == "png" else 300), abs=0.02)
     assert found.icc == PROFILE
     np.testing.assert_allclose(sm.read_image(tmp_path / f"other{suffix}").mean(), COLOURS.mean(), atol=2)
@@ -188,7 +189,7 @@ def test_resolution_and_profile_go_to_files_of_any_kind(
 def test_damaged_exif_is_left_out(tmp_path: Path) -> None:
     Image.fromarray(COLOURS).save(tmp_path / "a.png", exif=b"Exif\0\0rubbish", dpi=(300, 300))
     with pytest.warns(UserWarning, match=r"a\.png: its EXIF block is damaged, and left out"):
-        found = sm.read_metadata(tmp_path / "a.png")
+        found = read_metadata(tmp_path / "a.png")
     assert found.exif is None
     assert found.dpi == pytest.approx((300, 300), abs=0.02)
 
@@ -197,4 +198,4 @@ def test_damaged_metadata_is_named(png: Path) -> None:
     data = png.read_bytes()
     png.write_bytes(data[: data.index(b"IDAT") + 40])
     with pytest.raises(ValueError, match=r"a\.png can't be read as a picture"):
-        sm.read_metadata(png)
+        read_metadata(png)

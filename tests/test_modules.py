@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 import scorematching as sm
-from scorematching.cases import make_network
-from scorematching.curvature import measured_field
+from scorematching.checks.cases import make_network
+from scorematching.curvature import Coloring, measured_field
 
-CHUNKS = {"auto": "auto", "coloring": "coloring", "coloring, in chunks": sm.Coloring(memory=1)}
+CHUNKS = {"auto": "auto", "coloring": "coloring", "coloring, in chunks": Coloring(memory=1)}
 
 
 def deep_module() -> nn.Module:
@@ -33,8 +33,8 @@ def test_any_module(method: str) -> None:
     energy, x = deep_module(), torch.randn(2, 1, 9, 8, dtype=torch.float64)
     assert measured_field(energy, x[:1]) == (5, 5)
     sm.check_gradients(energy, x, 0.1, curvature=CHUNKS[method])
-    sm.check_gradients(energy, x, 0.1, curvature=sm.Coloring(field=(5, 6)))
-    wrong = sm.hessian_diagonal(energy, x, sm.Coloring(field=(3, 3)))
+    sm.check_gradients(energy, x, 0.1, curvature=Coloring(field=(5, 6)))
+    wrong = sm.hessian_diagonal(energy, x, Coloring(field=(3, 3)))
     assert (wrong - sm.hessian_diagonal(energy, x)).abs().max() > 1e-6
     loss = sm.score_matching_loss(energy, x, 0.1, "hutchinson") + sm.score_matching_loss(energy, x, 0.1, "propagation")
     loss = loss + sm.sliced_score_matching_loss(energy, x)
@@ -80,7 +80,7 @@ def test_the_field_of_a_module_that_hides_nan_is_found() -> None:
 @pytest.mark.parametrize("name", ["FoE", "two convolutions", "convolution and transpose", "disjoint pooling"])
 def test_the_field_measured_is_the_field_known(name: str) -> None:
     energy, x, _ = make_network(name)
-    known = sm.Coloring().distance(energy, x)
+    known = Coloring().distance(energy, x)
     measured = measured_field(energy, x[:1])
     assert all(m <= k for m, k in zip(measured, known, strict=True))
     assert max(measured) > 1
@@ -105,8 +105,8 @@ def test_the_field_of_strided_modules_is_measured(kernel: int, stride: int, padd
 def test_a_chunk_without_gradients_and_one_that_is_asked_twice() -> None:
     x = torch.randn(4, 3, requires_grad=True)
     fixed = sm.Sequential(sm.Linear(3, 2), sm.Sum()).requires_grad_(False)
-    sm.score_matching_loss(fixed, x, curvature=sm.Coloring(memory=1)).backward()
+    sm.score_matching_loss(fixed, x, curvature=Coloring(memory=1)).backward()
     assert x.grad is None or float(x.grad.abs().max()) == 0
     network = nn.Sequential(nn.Linear(3, 5), nn.Softplus(), nn.Linear(5, 1))
     with pytest.raises(RuntimeError, match="can be differentiated once"):
-        torch.autograd.grad(sm.score_matching_loss(network, x, curvature=sm.Coloring(memory=1)), x, create_graph=True)
+        torch.autograd.grad(sm.score_matching_loss(network, x, curvature=Coloring(memory=1)), x, create_graph=True)

@@ -6,9 +6,12 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.cases import NETWORKS, make_network
+from scorematching.checks import CheckError
+from scorematching.checks.cases import NETWORKS, make_network
+from scorematching.curvature import Diagonal
+from scorematching.curvature.objective import sm_partials, sm_value
+from scorematching.layers import Square
 from scorematching.layers.base import Sides
-from scorematching.objective import sm_partials, sm_value
 from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
 
 
@@ -45,7 +48,7 @@ def test_first_and_second_derivatives_of_the_energy(name: str) -> None:
     slope = torch.func.grad(lambda z: energy(z).sum())(x)
     torch.testing.assert_close(-sm.score(energy, x), slope, rtol=1e-10, atol=1e-12)
     diagonal = true_diagonal(energy, x)
-    found = sm.Diagonal().derivatives(energy, x).d2
+    found = Diagonal().derivatives(energy, x).d2
     error = ((found - diagonal).norm() / diagonal.norm()).item()
     assert error < 1e-10 if exact else error > 1e-3
 
@@ -84,7 +87,7 @@ def test_k_and_l_apart_add_up_to_j(name: str) -> None:
         sweep2(energy, state)
         a, a2, _ = sm_partials(state.d["x"], state.d2["x"], lam)
         of_k, of_l, of_j = gradients(a, None), gradients(None, a2), gradients(a, a2)
-    sm.score_matching_loss(energy, x, lam, sm.Diagonal(), reduction="sum").backward()
+    sm.score_matching_loss(energy, x, lam, Diagonal(), reduction="sum").backward()
     for key, parameter in energy.named_parameters():
         parts = [part[key] for part in (of_k, of_l) if key in part]
         merged = of_j.get(key, torch.zeros_like(parameter))
@@ -108,7 +111,7 @@ def test_the_erratum_matters() -> None:
 
 def test_value_by_hand() -> None:
     """E = sum_i x_i^2: delta = 2 x, delta' = 2."""
-    energy = sm.Sequential(sm.Square(), sm.Sum())
+    energy = sm.Sequential(Square(), sm.Sum())
     x = torch.tensor([[1.0, -3.0]])
     assert sm.score_matching_loss(energy, x, lam=0.5).item() == 0.5 * (4 + 36) + 2 * (-2 + 0.5 * 4)
     d, d2 = 2 * x, torch.full_like(x, 2.0)
@@ -122,7 +125,7 @@ class _WrongInSweep4(sm.StudentT):
 
 def test_a_wrong_rule_shows_in_a_network() -> None:
     energy = sm.Sequential(sm.Linear(4, 6), _WrongInSweep4(), sm.WeightedSum(6))
-    with pytest.raises(sm.CheckError, match=r"layers\.0\.weight"):
+    with pytest.raises(CheckError, match=r"layers\.0\.weight"):
         sm.check_gradients(energy, torch.randn(3, 4))
 
 

@@ -8,28 +8,31 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import scorematching as sm
+from scorematching.checks import CheckError, check_layer
+from scorematching.energies import NICE
+from scorematching.layers import Scale
 from scorematching.layers.base import Local
 
 DIM, HIDDEN, COUPLINGS = 6, 7, 3
 
 
 @pytest.fixture
-def energy() -> sm.NICE:
-    energy = sm.NICE(DIM, HIDDEN, COUPLINGS).double()
+def energy() -> NICE:
+    energy = NICE(DIM, HIDDEN, COUPLINGS).double()
     with torch.no_grad():
         for parameter in energy.parameters():
             parameter.copy_(0.6 * torch.randn_like(parameter))
     return energy
 
 
-def weights(energy: sm.NICE) -> tuple[list[sm.Linear], Tensor]:
+def weights(energy: NICE) -> tuple[list[sm.Linear], Tensor]:
     """The two linear layers of each coupling, and the scale."""
     linear = [layer for layer in energy.layers if isinstance(layer, sm.Linear)]
-    (scale,) = (layer for layer in energy.layers if isinstance(layer, sm.Scale))
+    (scale,) = (layer for layer in energy.layers if isinstance(layer, Scale))
     return linear, scale.weight
 
 
-def flow(energy: sm.NICE, x: Tensor) -> Tensor:
+def flow(energy: NICE, x: Tensor) -> Tensor:
     """``z`` of ``x``, written out."""
     linear, scale = weights(energy)
     for i in range(COUPLINGS):
@@ -42,7 +45,7 @@ def flow(energy: sm.NICE, x: Tensor) -> Tensor:
     return scale * x
 
 
-def recursion(energy: sm.NICE, x: Tensor) -> tuple[Tensor, Tensor]:
+def recursion(energy: NICE, x: Tensor) -> tuple[Tensor, Tensor]:
     """``d`` and ``d2`` at the data, one coupling after the other from the end, as the published code has it."""
     linear, scale = weights(energy)
     inputs = []
@@ -67,7 +70,7 @@ def recursion(energy: sm.NICE, x: Tensor) -> tuple[Tensor, Tensor]:
     return d, d2
 
 
-def test_the_energy_is_that_of_the_flow(energy: sm.NICE) -> None:
+def test_the_energy_is_that_of_the_flow(energy: NICE) -> None:
     """``2 log cosh(z / 2)``, minus the log density of the logistic prior, in a map that keeps volumes."""
     x = torch.randn(5, DIM, dtype=torch.float64)
     z = flow(energy, x)
@@ -78,7 +81,7 @@ def test_the_energy_is_that_of_the_flow(energy: sm.NICE) -> None:
 
 @pytest.mark.parametrize("lam", [0.0, 0.2])
 @pytest.mark.filterwarnings("ignore::scorematching.ApproximationWarning")
-def test_the_gradient_through_the_recursion_is_that_of_autograd(energy: sm.NICE, lam: float) -> None:
+def test_the_gradient_through_the_recursion_is_that_of_autograd(energy: NICE, lam: float) -> None:
     x = torch.randn(5, DIM, dtype=torch.float64)
     d, d2 = recursion(energy, x)
     torch.testing.assert_close(d, -sm.score(energy, x))
@@ -98,11 +101,11 @@ class _Unsquared(sm.Linear):
         return None if a2 is None else self.linear(a2, self.weight)
 
 
-def test_the_published_fault_would_be_found(energy: sm.NICE) -> None:
+def test_the_published_fault_would_be_found(energy: NICE) -> None:
     linear = next(layer for layer in energy.layers if isinstance(layer, sm.Linear))
     wrong = _Unsquared(*linear.weight.shape[::-1]).double()
     energy.layers[list(energy.layers).index(linear)] = wrong
-    with pytest.raises(sm.CheckError, match="layers"):
+    with pytest.raises(CheckError, match="layers"):
         sm.check_gradients(energy, torch.randn(5, DIM))
-    with pytest.raises(sm.CheckError, match="a2"):
-        sm.check_layer(wrong, torch.randn(2, DIM // 2))
+    with pytest.raises(CheckError, match="a2"):
+        check_layer(wrong, torch.randn(2, DIM // 2))

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 import scorematching as sm
-from scorematching.photographs import HELD_OUT, held_out_photograph
-from scorematching.restoration.noise_level import _parts
+from scorematching.images import to_planes
+from scorematching.images.photographs import HELD_OUT, held_out_photograph
+from scorematching.images.wavelet_noise import estimate_noise
+from scorematching.restoration import find_noise
+from scorematching.restoration.noise_estimate import _parts
 
 
 def _noisy(clean: np.ndarray, level: float) -> np.ndarray:
@@ -19,27 +22,27 @@ def _noisy(clean: np.ndarray, level: float) -> np.ndarray:
 def test_known_levels_are_recovered(name: str, level: float) -> None:
     """Wavelets take texture for noise: the error is a third of theirs, or 2 %."""
     noisy = _noisy(held_out_photograph(name)[60:188, 150:278], level)
-    found = 255 * sm.find_noise(noisy, sm.load_prior("natural-grey"), peak=1.0)
-    first = 255 * sm.estimate_noise(noisy, 1.0)
+    found = 255 * find_noise(noisy, sm.load_prior("natural-grey"), peak=1.0)
+    first = 255 * estimate_noise(noisy, 1.0)
     assert abs(found - level) < max(abs(first - level) / 3, 0.02 * level)
 
 
 @pytest.mark.parametrize("name", ["natural-grey", "natural-colour"])
 def test_of_colours_and_in_units_of_the_picture(name: str) -> None:
     noisy = np.rint(65535 * _noisy(held_out_photograph("chelsea", colour=True)[100:196, 100:196], 6).clip(0.01, 1))
-    found = sm.find_noise(noisy.astype(np.uint16), sm.load_prior(name))
+    found = find_noise(noisy.astype(np.uint16), sm.load_prior(name))
     assert found / 65535 * 255 == pytest.approx(6, rel=0.05)
 
 
 def test_large_pictures_are_looked_at_in_two_places() -> None:
     noisy = _noisy(held_out_photograph("camera"), 5)
     prior = sm.load_prior("natural-grey")
-    found = sm.find_noise(noisy, prior, peak=1.0, seed=1)
+    found = find_noise(noisy, prior, peak=1.0, seed=1)
     assert 255 * found == pytest.approx(5, rel=0.06)
-    assert found == sm.find_noise(noisy, prior, peak=1.0, seed=1)
+    assert found == find_noise(noisy, prior, peak=1.0, seed=1)
     shapes = {(512, 512): (2, 1, 128, 128), (60, 900): (1, 1, 60, 256), (150, 160): (1, 1, 150, 160)}
     for size, shape in shapes.items():
-        assert _parts(sm.images.to_planes(np.zeros(size)).data).shape == shape
+        assert _parts(to_planes(np.zeros(size)).data).shape == shape
 
 
 @pytest.mark.parametrize("why", ["one level", "small", "cut off", "no noise"])
@@ -50,4 +53,4 @@ def test_where_a_prior_cannot_tell_it_is_the_first_estimate(why: str, prior: sm.
     peak = {"cut off": None}.get(why, 1.0)
     if why == "cut off":
         image = np.rint(255 * np.clip(2 * image - 0.5, 0, 1)).astype(np.uint8)
-    assert sm.find_noise(image, model, peak=peak) == sm.estimate_noise(image, peak)
+    assert find_noise(image, model, peak=peak) == estimate_noise(image, peak)

@@ -12,20 +12,29 @@ from command_line import run
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.photographs import held_out_photograph
-from scorematching.prior import build_prior
-from scorematching.restoration import Convergence, LinearOperator
-from scorematching.restoration.annealed import _compromise
-from scorematching.restoration.map import posterior_energy
+from scorematching.images.photographs import held_out_photograph
+from scorematching.priors.kinds import build_prior
+from scorematching.restoration import (
+    BicubicDownsampling,
+    Blur,
+    FunctionOperator,
+    LinearOperator,
+    Mask,
+    check_adjoint,
+    gaussian_kernel,
+)
+from scorematching.restoration.annealing import _compromise
+from scorematching.restoration.convergence import Convergence
+from scorematching.restoration.map_estimate import posterior_energy
 from scorematching.restoration.operators import _box_mean
 
 KERNEL = torch.rand(3, 5) / 7.5
 OPERATORS: dict[str, Callable[[], LinearOperator]] = {
-    "holes": lambda: sm.Mask(torch.rand(24, 36) > 0.4),
-    "blur": lambda: sm.Blur(sm.gaussian_kernel(1.2)),
-    "lopsided blur": lambda: sm.Blur(KERNEL),
-    "shrunk": lambda: sm.BicubicDownsampling(3, (24, 36)),
-    "own": lambda: sm.FunctionOperator(lambda x: 2 * x[:, :, ::2], _doubled),
+    "holes": lambda: Mask(torch.rand(24, 36) > 0.4),
+    "blur": lambda: Blur(gaussian_kernel(1.2)),
+    "lopsided blur": lambda: Blur(KERNEL),
+    "shrunk": lambda: BicubicDownsampling(3, (24, 36)),
+    "own": lambda: FunctionOperator(lambda x: 2 * x[:, :, ::2], _doubled),
 }
 
 
@@ -41,31 +50,31 @@ def test_adjoints_are_exact(name: str) -> None:
     x = torch.randn(2, 1, 24, 36, dtype=torch.float64)
     y = torch.randn_like(operator(x))
     torch.testing.assert_close((operator(x) * y).sum(), (x * operator.adjoint(y)).sum(), rtol=1e-10, atol=1e-10)
-    sm.check_adjoint(operator, (24, 36))
+    check_adjoint(operator, (24, 36))
     assert operator.start(y).shape == x.shape
 
 
 def test_a_wrong_adjoint_is_found() -> None:
-    wrong = sm.FunctionOperator(lambda x: x.roll(1, 2), lambda y: y.roll(1, 2))
+    wrong = FunctionOperator(lambda x: x.roll(1, 2), lambda y: y.roll(1, 2))
     with pytest.raises(ValueError, match="the adjoint is not that of the operator: <A x, y> is"):
-        sm.check_adjoint(wrong, (8, 9))
+        check_adjoint(wrong, (8, 9))
     with pytest.raises(ValueError, match=r"gives \(1, 1, 4, 9\) where the operator takes \(1, 1, 8, 9\)"):
-        sm.check_adjoint(sm.FunctionOperator(lambda x: x[:, :, :4], lambda y: y), (8, 9))
+        check_adjoint(FunctionOperator(lambda x: x[:, :, :4], lambda y: y), (8, 9))
 
 
 def test_a_kernel_is_laid_out_as_it_is_given() -> None:
     """A point becomes the kernel."""
     point = torch.zeros(1, 1, 9, 9)
     point[..., 4, 4] = 1
-    torch.testing.assert_close(sm.Blur(KERNEL)(point)[0, 0, 3:6, 2:7], KERNEL)
-    assert float(sm.gaussian_kernel(2.0).sum()) == pytest.approx(1)
+    torch.testing.assert_close(Blur(KERNEL)(point)[0, 0, 3:6, 2:7], KERNEL)
+    assert float(gaussian_kernel(2.0).sum()) == pytest.approx(1)
 
 
 def test_holes_are_filled_from_around() -> None:
     known = torch.ones(40, 40, dtype=torch.bool)
     known[10:30, 10:30] = False
     ramp = torch.linspace(0, 1, 40).expand(1, 1, 40, 40)
-    mask = sm.Mask(known)
+    mask = Mask(known)
     filled = mask.start(mask(ramp) + 5 * ~known)
     assert torch.equal(filled[..., known], ramp[..., known])
     assert float((filled - ramp).abs().max()) < 0.4
@@ -75,17 +84,17 @@ def test_what_is_known_stays_as_it_is(photograph: np.ndarray, prior: sm.Prior) -
     """To the bit, unless it is said to be noisy; what was in the holes does not matter."""
     image = (257 * photograph[:40, :40].astype(np.uint16)) ^ 5
     known = torch.rand(40, 40) > 0.4
-    found = sm.restore(image, sm.Mask(known), prior, steps=3)
+    found = sm.restore(image, Mask(known), prior, steps=3)
     assert (found == image)[known.numpy()].all()
     assert (found != image)[~known.numpy()].mean() > 0.9
-    assert (sm.restore(image, sm.Mask(known), prior, steps=3, sigma=500) != image)[known.numpy()].any()
+    assert (sm.restore(image, Mask(known), prior, steps=3, sigma=500) != image)[known.numpy()].any()
     other = np.where(known.numpy(), image, 0).astype(np.uint16)
-    np.testing.assert_array_equal(sm.restore(other, sm.Mask(known), prior, steps=3), found)
+    np.testing.assert_array_equal(sm.restore(other, Mask(known), prior, steps=3), found)
 
 
 def test_the_objective_of_map_is_watched(photograph: np.ndarray, prior: sm.Prior) -> None:
     states: list[Convergence] = []
-    blur = sm.Blur(sm.gaussian_kernel(1.0))
+    blur = Blur(gaussian_kernel(1.0))
     soft = blur(torch.from_numpy(photograph[None, None] / np.float32(255)))[0, 0].numpy()
     sm.restore(soft, blur, prior, peak=1.0, sigma=5 / 255, steps=8, monitor=states.append)
     steps = [state.step for state in states]
@@ -113,11 +122,13 @@ def test_a_mask_of_ones_is_not_taken_for_black(
 
 
 @pytest.mark.parametrize("task", ["holes", "blur"])
-def test_restoration_is_better_than_the_first_guess(photograph: np.ndarray, info: sm.PriorInfo, task: str) -> None:
+def test_restoration_is_better_than_the_first_guess(
+    photograph: np.ndarray, info: sm.priors.PriorInfo, task: str
+) -> None:
     """An untrained prior of little noise does it: its start is a sensible one."""
     prior = build_prior(info.replace(unit=3 / 255, sigma=3 / 255, levels=(0.0, 0.0)))
     clean = torch.from_numpy(photograph[None, None].astype(np.float32) / 255)
-    operator = sm.Mask(torch.rand(photograph.shape) > 0.2) if task == "holes" else sm.Blur(sm.gaussian_kernel(1.0))
+    operator = Mask(torch.rand(photograph.shape) > 0.2) if task == "holes" else Blur(gaussian_kernel(1.0))
     y = operator(clean) + torch.randn_like(clean) / 255
     guess = operator.start(y)[0, 0].numpy()
     found = sm.restore(y[0, 0].numpy(), operator, prior, peak=1.0)
@@ -130,9 +141,9 @@ def test_annealing_with_the_shipped_prior(task: str, least: float) -> None:
     clean = torch.from_numpy(held_out_photograph("camera")[80:176, 180:276])[None, None]
     generator = torch.Generator().manual_seed(0)
     operator: LinearOperator = {
-        "holes": sm.Mask(torch.rand(96, 96, generator=generator) > 0.4),
-        "blur": sm.Blur(sm.gaussian_kernel(1.0)),
-        "enlarge": sm.BicubicDownsampling(2, (96, 96)),
+        "holes": Mask(torch.rand(96, 96, generator=generator) > 0.4),
+        "blur": Blur(gaussian_kernel(1.0)),
+        "enlarge": BicubicDownsampling(2, (96, 96)),
     }[task]
     y = operator(clean)
     y = y + torch.randn(y.shape, generator=generator) / 255
@@ -156,21 +167,21 @@ def test_annealing_with_the_shipped_prior(task: str, least: float) -> None:
 
 def test_the_compromise_of_annealing_is_the_minimum() -> None:
     """Against the normal equations, solved densely."""
-    operator = sm.Blur(torch.tensor([[1.0, 2, 1], [2, 6, 2], [1, 2, 1]]) / 18)
+    operator = Blur(torch.tensor([[1.0, 2, 1], [2, 6, 2], [1, 2, 1]]) / 18)
     matrix = torch.stack([operator(e.view(1, 1, 6, 7)).flatten() for e in torch.eye(42, dtype=torch.float64)], 1)
     y, z = torch.randn(2, 1, 1, 6, 7, dtype=torch.float64)
     exact = torch.linalg.solve(matrix.T @ matrix + 0.5 * torch.eye(42), matrix.T @ y.flatten() + 0.5 * z.flatten())
     torch.testing.assert_close(_compromise(operator, y, z, 0.5).flatten(), exact, rtol=1e-4, atol=1e-5)
 
 
-def test_annealing_never_gives_what_is_less_probable(info: sm.PriorInfo, photograph: np.ndarray) -> None:
+def test_annealing_never_gives_what_is_less_probable(info: sm.priors.PriorInfo, photograph: np.ndarray) -> None:
     """A wild prior spoils the picture: the first guess is kept."""
     prior = build_prior(info.replace(model="deep", depth=4, sigma=0.1, levels=(0.02, 0.2)))
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(3)
     image = photograph[:40, :40].astype(np.float32) / 255
-    operator = sm.Blur(sm.gaussian_kernel(0.6))
+    operator = Blur(gaussian_kernel(0.6))
     found = sm.restore(image, operator, prior, peak=1.0, sigma=0.2)
     start, result = (
         posterior_energy(torch.from_numpy(x)[None, None], torch.from_numpy(image)[None, None], operator, 0.2, prior)[0]
@@ -181,7 +192,7 @@ def test_annealing_never_gives_what_is_less_probable(info: sm.PriorInfo, photogr
 
 def test_a_result_that_does_not_explain_the_picture_comes_with_a_warning(photograph: np.ndarray) -> None:
     """As where a sharp picture is said to be blurred; and not where what was said is so."""
-    natural, blur = sm.load_prior("natural-grey"), sm.Blur(sm.gaussian_kernel(1.5))
+    natural, blur = sm.load_prior("natural-grey"), Blur(gaussian_kernel(1.5))
     soft = blur(torch.from_numpy(photograph[None, None].astype(np.float32)))[0, 0].numpy()
     sm.restore(np.rint(soft).astype(np.uint8), blur, natural)
     with pytest.warns(UserWarning, match=r"times what noise of sigma 1 leaves is left; was it observed like this"):
@@ -207,11 +218,11 @@ def test_annealing_takes_a_prior_of_many_levels(photograph: np.ndarray, prior: s
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: sm.Mask(torch.zeros(4, 4)), "with a pixel that is known"),
-        (lambda: sm.Mask(torch.ones(1, 1, 4, 4)), r"must be \(H, W\)"),
-        (lambda: sm.Blur(torch.ones(4, 3)), r"odd sides, got shape \(4, 3\)"),
-        (lambda: sm.Blur(torch.ones(9, 9))(torch.ones(1, 1, 4, 20)), "4 x 20 is too small for a kernel"),
-        (lambda: sm.gaussian_kernel(-1.0), "sigma must be a number above 0, got -1"),
+        (lambda: Mask(torch.zeros(4, 4)), "with a pixel that is known"),
+        (lambda: Mask(torch.ones(1, 1, 4, 4)), r"must be \(H, W\)"),
+        (lambda: Blur(torch.ones(4, 3)), r"odd sides, got shape \(4, 3\)"),
+        (lambda: Blur(torch.ones(9, 9))(torch.ones(1, 1, 4, 20)), "4 x 20 is too small for a kernel"),
+        (lambda: gaussian_kernel(-1.0), "sigma must be a number above 0, got -1"),
     ],
 )
 def test_bad_operators_are_refused(build: Callable[[], object], message: str) -> None:
@@ -221,7 +232,7 @@ def test_bad_operators_are_refused(build: Callable[[], object], message: str) ->
 
 def test_an_operator_of_another_size_is_refused(photograph: np.ndarray, prior: sm.Prior) -> None:
     with pytest.raises(ValueError, match=r"the mask is \(5, 5\), the picture is \(96, 120\)"):
-        sm.restore(photograph, sm.Mask(torch.ones(5, 5)), prior)
-    half = sm.FunctionOperator(lambda x: x[:, :, ::2], lambda y: _doubled(y) / 2, guess=lambda y: y)
+        sm.restore(photograph, Mask(torch.ones(5, 5)), prior)
+    half = FunctionOperator(lambda x: x[:, :, ::2], lambda y: _doubled(y) / 2, guess=lambda y: y)
     with pytest.raises(ValueError, match="the picture is"):
         sm.restore(photograph, half, prior)

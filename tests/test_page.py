@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 import scorematching as sm
-from scorematching.page import _correlation, write_page
+from scorematching.images import ssim
+from scorematching.plotting.html_report import _correlation, write_page
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_the_page_holds_the_pictures_and_the_figures(
     page = (tmp_path / "it.html").read_text()
     assert "&lt;it&gt;" in page
     assert "sigma 20 of 255, estimated from the picture" in page
-    assert f"{sm.psnr(photograph, after):.2f} dB, SSIM {sm.ssim(photograph, after):.3f}" in page
+    assert f"{sm.psnr(photograph, after):.2f} dB, SSIM {ssim(photograph, after):.3f}" in page
     assert "http" not in page
     pictures = pictures_of(tmp_path / "it.html")
     np.testing.assert_array_equal(pictures[0], after)
@@ -65,7 +66,7 @@ def test_figures_are_of_colours_each_by_its_own_white(
     """An 8-bit reference of a 16-bit picture, one of them with alpha."""
     before = np.stack([noisy * np.uint16(257), np.arange(noisy.size, dtype=np.uint16).reshape(noisy.shape)], 2)
     write_page(tmp_path / "it.html", before, before, 20 * 257, title="it", reference=photograph)
-    said = f"{sm.psnr(photograph, noisy):.2f} dB, SSIM {sm.ssim(photograph, noisy):.3f}"
+    said = f"{sm.psnr(photograph, noisy):.2f} dB, SSIM {ssim(photograph, noisy):.3f}"
     assert (tmp_path / "it.html").read_text().count(said) == 2
 
 

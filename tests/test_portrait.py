@@ -11,16 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import scorematching as sm
-from scorematching.portrait import draw_prior
-from scorematching.prior import build_prior
-from scorematching.report import save_figure
+from scorematching.plotting.figures import save_figure
+from scorematching.plotting.portrait import draw_prior
+from scorematching.priors.kinds import build_prior
 
 KINDS = {"foe": {}, "foe, splines": {"octaves": 2, "expert": "spline"}, "pot": {}, "deep": {"depth": 2}}
 KINDS["deep, colours"] = {"depth": 2, "colours": 3}
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, info: sm.PriorInfo) -> sm.Prior:
+def kind(request: pytest.FixtureRequest, info: sm.priors.PriorInfo) -> sm.Prior:
     return build_prior(info.replace(model=request.param.partition(",")[0], **KINDS[request.param]))
 
 

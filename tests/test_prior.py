@@ -10,15 +10,17 @@ import torch
 from safetensors.torch import save_file
 
 import scorematching as sm
-from scorematching.prior import DeepPrior, build_prior
-from scorematching.training.checkpoint import write_tensors
+from scorematching.energies import Whitening
+from scorematching.priors.deep import DeepPrior
+from scorematching.priors.kinds import build_prior
+from scorematching.priors.store import write_tensors
 
 KINDS = {"foe": {}, "foe, two octaves": {"octaves": 2}, "pot": {}, "deep": {"depth": 2}}
 KINDS["deep, colours"] = {"depth": 2, "colours": 3}
 
 
 @pytest.fixture(params=KINDS)
-def double(request: pytest.FixtureRequest, info: sm.PriorInfo) -> sm.Prior:
+def double(request: pytest.FixtureRequest, info: sm.priors.PriorInfo) -> sm.Prior:
     return build_prior(info.replace(model=request.param.partition(",")[0], **KINDS[request.param])).double()
 
 
@@ -81,7 +83,7 @@ def test_too_small_a_picture_is_refused(prior: sm.Prior) -> None:
 
 def test_whitening_whitens() -> None:
     patches = torch.randn(5000, 16).cumsum(1)
-    whitening = sm.Whitening(4)
+    whitening = Whitening(4)
     whitening.fit(patches)
     white = whitening(patches)
     torch.testing.assert_close(white.T @ white / len(white), torch.eye(15), rtol=0, atol=1e-3)

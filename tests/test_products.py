@@ -8,10 +8,11 @@ from torch import Tensor
 
 import scorematching as sm
 from scorematching.curvature import Hutchinson, Stein
+from scorematching.layers import SiLU, Softplus
 
 
 def _energy(channels: int) -> sm.Graph:
-    layers = [sm.Conv2d(4, channels, 3), sm.SiLU(), sm.Conv2d(channels, channels, 3), sm.SiLU(), sm.Sum()]
+    layers = [sm.Conv2d(4, channels, 3), SiLU(), sm.Conv2d(channels, channels, 3), SiLU(), sm.Sum()]
     return sm.Sequential(*layers)
 
 
@@ -37,7 +38,7 @@ def test_losses_and_gradients_are_near_to_the_exact_ones(lam: float, recorded: b
     energy, x = _energy(32), torch.randn(8, 4, 12, 12)
     with sm.compiled(recorded, backend="eager"):
         exact = _found(energy, x, lam)
-        with sm.bfloat16_products():
+        with sm.runtime.bfloat16_products():
             rounded = _found(energy, x, lam)
         assert _error(_found(energy, x, lam), exact) == 0
     assert 1e-4 < _error(rounded, exact) < 0.03
@@ -46,7 +47,7 @@ def test_losses_and_gradients_are_near_to_the_exact_ones(lam: float, recorded: b
 
 def test_a_record_is_not_taken_for_the_other_precision() -> None:
     energy, x = _energy(32), torch.randn(8, 4, 12, 12)
-    with sm.bfloat16_products():
+    with sm.runtime.bfloat16_products():
         plain = _found(energy, x, 0.0)
         with sm.compiled(backend="eager"):
             recorded = _found(energy, x, 0.0)
@@ -57,20 +58,20 @@ def test_a_record_is_not_taken_for_the_other_precision() -> None:
 def test_few_channels_and_float64_are_left_alone(channels: int, dtype: torch.dtype) -> None:
     energy, x = _energy(channels).to(dtype), torch.randn(8, 4, 12, 12, dtype=dtype)
     exact = _found(energy, x, 0.0)
-    with sm.bfloat16_products():
+    with sm.runtime.bfloat16_products():
         assert _error(_found(energy, x, 0.0), exact) == 0
 
 
 def test_scores_are_left_alone() -> None:
     energy, x = _energy(32), torch.randn(2, 4, 12, 12)
     exact = sm.score(energy, x)
-    with sm.bfloat16_products():
+    with sm.runtime.bfloat16_products():
         assert torch.equal(sm.score(energy, x), exact)
 
 
 def test_dense_products_and_probes() -> None:
     energy, x = (
-        sm.Sequential(sm.Linear(32, 64), sm.Softplus(), sm.Linear(64, 32), sm.Softplus(), sm.Sum()),
+        sm.Sequential(sm.Linear(32, 64), Softplus(), sm.Linear(64, 32), Softplus(), sm.Sum()),
         torch.randn(20, 32),
     )
 
@@ -80,13 +81,13 @@ def test_dense_products_and_probes() -> None:
         return [loss.detach(), *torch.autograd.grad(loss, [*energy.parameters()])]
 
     exact = found()
-    with sm.bfloat16_products():
+    with sm.runtime.bfloat16_products():
         assert 1e-4 < _error(found(), exact) < 0.03
 
 
-@sm.bfloat16_products()
+@sm.runtime.bfloat16_products()
 def _rounded_inside(energy: sm.Graph, x: Tensor) -> list[Tensor]:
-    with sm.bfloat16_products(enabled=False):
+    with sm.runtime.bfloat16_products(enabled=False):
         inner = _found(energy, x, 0.0)
     assert _error(_found(energy, x, 0.0), inner) > 1e-4
     return inner

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import scorematching as sm
-from scorematching.photographs import held_out_photograph
-from scorematching.training import open_pictures
-from scorematching.training.data import with_noise
+from scorematching.images.photographs import held_out_photograph
+from scorematching.training.data import open_pictures, with_noise
 from scorematching.training.quality import HeldOut
 
 SIZES = {"size": 3, "filters": 8, "crop": 24, "batch": 4}

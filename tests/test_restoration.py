@@ -8,11 +8,13 @@ import torch
 from skimage import data
 
 import scorematching as sm
-from scorematching.photographs import held_out_photograph
-from scorematching.prior import build_prior
-from scorematching.restoration import bicubic_upscale, maximum_a_posteriori, unclipped
-from scorematching.restoration.colour import opponent
-from scorematching.restoration.operators import Identity
+from scorematching.images.photographs import held_out_photograph
+from scorematching.priors.kinds import build_prior
+from scorematching.restoration import BicubicDownsampling, tweedie
+from scorematching.restoration.clipping import unclipped
+from scorematching.restoration.color import opponent
+from scorematching.restoration.map_estimate import maximum_a_posteriori
+from scorematching.restoration.operators import Identity, bicubic_upscale
 
 
 def noisy(image: np.ndarray, sigma: float, seed: int = 0) -> np.ndarray:
@@ -67,7 +69,7 @@ def test_blacks_that_an_8_bit_file_has_clipped(prior: sm.Prior) -> None:
     restored = sm.denoise(cut, 25, prior)
     assert np.array_equal(restored, sm.denoise(cut, 25, prior))
     trusting = torch.from_numpy(cut / np.float32(255))[None, None]
-    first = sm.restoration.tweedie(trusting, 25 / 255, prior)[0, 0].numpy().clip(0, 1)
+    first = tweedie(trusting, 25 / 255, prior)[0, 0].numpy().clip(0, 1)
     best, found, naive = (sm.psnr(dark / 255, image) for image in (whole / 255, restored / 255, first))
     assert best - found < 0.4 * (best - naive)
 
@@ -113,7 +115,7 @@ def test_another_level_is_reached_by_contrast(photograph: np.ndarray, prior: sm.
     np.testing.assert_allclose(half, whole / 2, rtol=1e-4, atol=1e-6)
 
 
-def test_a_prior_of_clean_pictures_goes_by_map(photograph: np.ndarray, info: sm.PriorInfo) -> None:
+def test_a_prior_of_clean_pictures_goes_by_map(photograph: np.ndarray, info: sm.priors.PriorInfo) -> None:
     prior = build_prior(info.replace(sigma=0.0))
     image = noisy(photograph, 25)
     np.testing.assert_array_equal(sm.denoise(image, 25, prior), sm.denoise(image, 25, prior, method="map"))
@@ -146,7 +148,7 @@ def test_map_is_never_less_probable_than_its_start(photograph: np.ndarray, prior
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_the_adjoint_of_down_sampling_is_exact(factor: int) -> None:
-    operator = sm.BicubicDownsampling(factor, (12 * factor, 9 * factor))
+    operator = BicubicDownsampling(factor, (12 * factor, 9 * factor))
     x = torch.randn(2, 1, 12 * factor, 9 * factor, dtype=torch.float64)
     y = torch.randn(2, 1, 12, 9, dtype=torch.float64)
     torch.testing.assert_close((operator(x) * y).sum(), (x * operator.adjoint(y)).sum(), rtol=1e-12, atol=1e-12)
@@ -155,7 +157,7 @@ def test_the_adjoint_of_down_sampling_is_exact(factor: int) -> None:
 
 def test_the_down_sampling_is_the_standard_one() -> None:
     """Against the bicubic kernel (a = -1/2), stretched by the factor, written out for an inner pixel."""
-    operator = sm.BicubicDownsampling(2, (24, 24))
+    operator = BicubicDownsampling(2, (24, 24))
     t = (torch.arange(24, dtype=torch.float64) - (2 * 6 + 0.5)).abs() / 2
     near, far = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
     row = torch.where(t <= 1, near, torch.where(t < 2, far, 0.0)) / 2
@@ -166,7 +168,7 @@ def test_the_down_sampling_is_the_standard_one() -> None:
 @pytest.mark.parametrize("factor", [2, 3])
 def test_upscaling_is_better_than_bicubic(photograph: np.ndarray, prior: sm.Prior, factor: int) -> None:
     small = torch.from_numpy(photograph[None, None].astype(np.float32) / 255)
-    small = sm.BicubicDownsampling(factor, photograph.shape)(small)
+    small = BicubicDownsampling(factor, photograph.shape)(small)
     eight = np.rint(small[0, 0].numpy() * 255).clip(0, 255).astype(np.uint8)
     large = sm.upscale(eight, factor, prior)
     assert large.shape == photograph.shape
@@ -196,7 +198,7 @@ def test_bad_factors(photograph: np.ndarray, prior: sm.Prior) -> None:
         with pytest.raises(ValueError, match="factor must be a whole number of 2 or more"):
             sm.upscale(photograph, factor, prior)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="divide the size"):
-        sm.BicubicDownsampling(2, (5, 4))
+        BicubicDownsampling(2, (5, 4))
 
 
 @pytest.mark.parametrize("method", ["tweedie", "map"])

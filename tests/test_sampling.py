@@ -8,7 +8,8 @@ from scipy import stats
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.prior import build_prior
+from scorematching.layers import LogCosh, Square
+from scorematching.priors.kinds import build_prior
 
 #: Chains of the tests, each of which gives one independent sample.
 CHAINS = 20_000
@@ -32,7 +33,7 @@ def gaussian(precision: Tensor, mean: Tensor) -> sm.Graph:
     """``|L^T (x - mean)|^2 / 2`` with ``L L^T`` the precision."""
     linear = sm.Linear(4, 4)
     root = torch.linalg.cholesky(precision).T
-    energy = sm.Sequential(linear, sm.Square(), sm.Sum(0.5)).double()
+    energy = sm.Sequential(linear, Square(), sm.Sum(0.5)).double()
     with torch.no_grad():
         linear.weight.copy_(root)
         linear.bias.copy_(-root @ mean)
@@ -78,7 +79,7 @@ def test_without_the_correction_the_error_is_the_known_one(
 
 EXPERTS = {
     "Student-t": (sm.StudentT(), 4.0, stats.t(df=7, scale=(2 / 7) ** 0.5)),  # (1 + u^2 / 2)^-4
-    "hyperbolic secant": (sm.LogCosh(), 1.0, stats.hypsecant()),
+    "hyperbolic secant": (LogCosh(), 1.0, stats.hypsecant()),
 }
 
 
@@ -103,7 +104,7 @@ def test_a_product_of_heavy_tailed_experts_is_sampled_exactly(name: str, generat
         assert stats.kstest(response.numpy(), truth.cdf).pvalue > 1e-4
 
 
-def test_planes_are_sampled_given_their_brightness(info: sm.PriorInfo, generator: torch.Generator) -> None:
+def test_planes_are_sampled_given_their_brightness(info: sm.priors.PriorInfo, generator: torch.Generator) -> None:
     """The mean stays, and ``<x - mean, grad E>`` is the number of free directions in the mean, as for any density."""
     prior = build_prior(info.replace(size=2, filters=3)).double()
     prior.energy.convolutions[0].weight.data += 0.1  # so that brightness bears some energy
@@ -133,7 +134,7 @@ def test_the_same_generator_gives_the_same_samples(prior: sm.Prior) -> None:
 
 
 def test_bad_input_is_named(prior: sm.Prior) -> None:
-    energy, x = sm.Sequential(sm.Square(), sm.Sum()), torch.ones(2, 3)
+    energy, x = sm.Sequential(Square(), sm.Sum()), torch.ones(2, 3)
     with pytest.raises(ValueError, match="step_size must be a number above 0, got 0"):
         sm.langevin(energy, x, steps=1, step_size=0)
     with pytest.raises(ValueError, match="steps must be a whole number of 0 or more, got -1"):

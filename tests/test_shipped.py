@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import scorematching as sm
-from scorematching.photographs import held_out_photograph
+from scorematching.images.photographs import held_out_photograph
+from scorematching.priors.store import SHIPPED
 from scorematching.restoration.baselines import non_local_means
-from scorematching.training.checkpoint import SHIPPED
 
 FOLDER = files("scorematching") / "priors"
 

@@ -13,9 +13,19 @@ from command_line import run
 from PIL import Image
 
 import scorematching as sm
-from scorematching.images import Stabilizer, count_pages, find_white_of_file, from_planes, to_planes
-from scorematching.images.tiff import TiffPages
-from scorematching.training import open_pictures
+from scorematching.images import (
+    count_pages,
+    find_white_of_file,
+    from_planes,
+    read_metadata,
+    read_pages,
+    to_planes,
+    write_pages,
+)
+from scorematching.images.io.tiff import TiffPages
+from scorematching.noise import Anscombe
+from scorematching.noise.poisson_gaussian import Stabilizer
+from scorematching.training.data import open_pictures
 
 RANDOM = np.random.default_rng(0)
 PAGES = [RANDOM.integers(0, 256, (24, 28), dtype=np.uint8) for _ in range(3)]
@@ -23,7 +33,7 @@ PAGES = [RANDOM.integers(0, 256, (24, 28), dtype=np.uint8) for _ in range(3)]
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
-    sm.write_pages(tmp_path / "stack.tif", PAGES)
+    write_pages(tmp_path / "stack.tif", PAGES)
     return tmp_path / "stack.tif"
 
 
@@ -31,9 +41,9 @@ def stack(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("shape", [(7, 9), (7, 9, 3), (7, 9, 4)])
 def test_pages_come_back(kind: type, shape: tuple[int, ...], tmp_path: Path) -> None:
     pages = [RANDOM.integers(0, 255, shape).astype(kind) for _ in range(4)]
-    sm.write_pages(tmp_path / "a.tif", iter(pages))
+    write_pages(tmp_path / "a.tif", iter(pages))
     assert count_pages(tmp_path / "a.tif") == 4
-    for page, back in zip(pages, sm.read_pages(tmp_path / "a.tif"), strict=True):
+    for page, back in zip(pages, read_pages(tmp_path / "a.tif"), strict=True):
         assert back.dtype == kind
         np.testing.assert_array_equal(back, page)
     np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif", page=2), pages[2])
@@ -41,13 +51,13 @@ def test_pages_come_back(kind: type, shape: tuple[int, ...], tmp_path: Path) -> 
 
 
 def test_a_picture_is_a_stack_of_one(tmp_path: Path) -> None:
-    sm.write_pages(tmp_path / "a.png", iter(PAGES[:1]))
-    (page,) = sm.read_pages(tmp_path / "a.png")
+    write_pages(tmp_path / "a.png", iter(PAGES[:1]))
+    (page,) = read_pages(tmp_path / "a.png")
     np.testing.assert_array_equal(page, PAGES[0])
     with pytest.raises(ValueError, match=r"b\.png: \.png files hold one picture, not 3 pages; write a \.tif instead"):
-        sm.write_pages(tmp_path / "b.png", PAGES)
+        write_pages(tmp_path / "b.png", PAGES)
     with pytest.raises(ValueError, match="there is no page to write"):
-        sm.write_pages(tmp_path / "b.tif", [])
+        write_pages(tmp_path / "b.tif", [])
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
@@ -56,8 +66,8 @@ def test_pictures_that_are_stored_behind_one_page(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.stack(PAGES), photometric="minisblack", truncate=True)
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert len(file.pages) == 1
-    np.testing.assert_array_equal([*sm.read_pages(tmp_path / "a.tif")], PAGES)
-    sm.write_pages(tmp_path / "b.tif", sm.read_pages(tmp_path / "a.tif"), sm.read_metadata(tmp_path / "a.tif"))
+    np.testing.assert_array_equal([*read_pages(tmp_path / "a.tif")], PAGES)
+    write_pages(tmp_path / "b.tif", read_pages(tmp_path / "a.tif"), read_metadata(tmp_path / "a.tif"))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "b.tif"), PAGES)
 
 
@@ -73,7 +83,7 @@ def test_stacks_that_are_refused(stack: Path, tmp_path: Path) -> None:
         for page in (PAGES[0], PAGES[1][:12]):
             file.write(page, metadata=None)
     with pytest.raises(ValueError, match=r"mixed\.tif .* page 2 is \(12, 28\) uint8, page 1 is \(24, 28\) uint8"):
-        next(sm.read_pages(tmp_path / "mixed.tif"))
+        next(read_pages(tmp_path / "mixed.tif"))
     with tifffile.TiffFile(stack) as file:
         offset, size = file.pages[1].dataoffsets[0], file.pages[1].databytecounts[0]
         third = file.pages[2].offset
@@ -83,12 +93,12 @@ def test_stacks_that_are_refused(stack: Path, tmp_path: Path) -> None:
         count_pages(tmp_path / "cut.tif")
     data[offset : offset + size] = bytes(size)
     (tmp_path / "damaged.tif").write_bytes(data)
-    pages = sm.read_pages(tmp_path / "damaged.tif")
+    pages = read_pages(tmp_path / "damaged.tif")
     np.testing.assert_array_equal(next(pages), PAGES[0])
     with pytest.raises(ValueError, match=r"damaged\.tif can't be read as a picture: page 2: "):
         next(pages)
     with pytest.raises(ValueError, match=r"page 2 is \(12, 28\) uint8, page 1 is \(24, 28\) uint8"):
-        sm.write_pages(tmp_path / "new.tif", [PAGES[0], PAGES[1][:12]])
+        write_pages(tmp_path / "new.tif", [PAGES[0], PAGES[1][:12]])
     assert not (tmp_path / "new.tif").exists()
 
 
@@ -99,12 +109,14 @@ def is_bigtiff(path: Path) -> bool:
 
 def test_more_than_4_gb_is_a_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scorematching.images.tiff._CLASSIC", 3 * PAGES[0].nbytes - 1)
-    sm.write_pages(tmp_path / "large.tif", PAGES)
-    sm.write_pages(tmp_path / "small.tif", PAGES[:2])
+    write_pages(tmp_path / "large.tif", PAGES)
+    write_pages(tmp_path / "small.tif", PAGES[:2])
     assert [is_bigtiff(tmp_path / name) for name in ("large.tif", "small.tif")] == [True, False]
-    np.testing.assert_array_equal([*sm.read_pages(tmp_path / "large.tif")], PAGES)
-    sm.write_pages(
-        tmp_path / "copy.tif", sm.read_pages(tmp_path / "large.tif"), sm.read_metadata(tmp_path / "large.tif")
+    np.testing.assert_array_equal([*read_pages(tmp_path / "large.tif")], PAGES)
+    write_pages(
+        tmp_path / "copy.tif",
+        read_pages(tmp_path / "large.tif"),
+        read_metadata(tmp_path / "large.tif"),
     )
     assert is_bigtiff(tmp_path / "copy.tif")
 
@@ -120,7 +132,7 @@ def test_pages_are_pictures_to_learn_from(stack: Path, monkeypatch: pytest.Monke
 
 
 def test_pages_of_floating_point_have_one_white(tmp_path: Path) -> None:
-    sm.write_pages(tmp_path / "a.tif", [np.full((20, 20), white, np.float32) for white in (100, 4000)])
+    write_pages(tmp_path / "a.tif", [np.full((20, 20), white, np.float32) for white in (100, 4000)])
     assert [planes[0].peak for planes in open_pictures(tmp_path / "a.tif")] == [4000, 4000]
 
 
@@ -135,13 +147,13 @@ def test_white_of_integers_takes_one_page(stack: Path, monkeypatch: pytest.Monke
 def test_every_page_is_denoised(stack: Path, prior: sm.Prior, prior_file: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "out.tif"
     assert run("denoise", stack, "-o", out, "--sigma", 25, "--prior", prior_file) == 0
-    for page, found in zip(PAGES, sm.read_pages(out), strict=True):
+    for page, found in zip(PAGES, read_pages(out), strict=True):
         np.testing.assert_array_equal(found, sm.denoise(page, 25, prior))
     assert run("denoise", stack, "-o", tmp_path / "out.png", "--sigma", 25, "--prior", prior_file) == 1
     assert "hold one picture, not 3 pages" in capsys.readouterr().err.replace("\n", " ")
     assert run("denoise", stack, "-o", out, "--prior", prior_file, "--report", tmp_path / "r.html") == 1
     assert "for one picture; got" in capsys.readouterr().err
-    sm.write_pages(stack, [PAGES[0], np.zeros_like(PAGES[1]), PAGES[2]])
+    write_pages(stack, [PAGES[0], np.zeros_like(PAGES[1]), PAGES[2]])
     before = out.read_bytes()
     assert run("denoise", stack, "-o", out, "--prior", prior_file) == 1
     assert "no noise was found in stack.tif page 2" in capsys.readouterr().err.replace("\n", " ")
@@ -169,9 +181,9 @@ def test_stacks_are_enlarged_and_restored(stack: Path, prior_file: Path, tmp_pat
     assert run("upscale", stack, "-o", outs[0], "--prior", prior_file) == 0
     assert run("inpaint", stack, "--mask", tmp_path / "holes.png", "-o", outs[1], "--prior", prior_file) == 0
     assert run("deblur", stack, "--blur", 0.5, "-o", outs[2], "--prior", prior_file) == 0
-    shapes = [[page.shape for page in sm.read_pages(out)] for out in outs]
+    shapes = [[page.shape for page in read_pages(out)] for out in outs]
     assert shapes == [[(48, 56)] * 2, [(24, 28)] * 2, [(24, 28)] * 2]
-    assert [sm.read_metadata(out).dpi for out in outs] == [(600, 600), (300, 300), (300, 300)]
+    assert [read_metadata(out).dpi for out in outs] == [(600, 600), (300, 300), (300, 300)]
 
 
 def test_a_result_takes_the_place_of_its_picture_where_told_to(
@@ -257,7 +269,7 @@ def test_denoising_takes_few_copies_of_a_large_picture(prior: sm.Prior) -> None:
 
 
 def test_low_light_takes_blocks_of_a_large_picture() -> None:
-    planes, stabilizer = torch.full((1, 1, 1024, 1024), 0.5), Stabilizer(sm.Anscombe(2.0), 255)
+    planes, stabilizer = torch.full((1, 1, 1024, 1024), 0.5), Stabilizer(Anscombe(2.0), 255)
     tracemalloc.start()
     back = stabilizer.inverse(stabilizer.mean(planes[..., :1, :1]).expand_as(stabilizer.forward(planes)))
     peak = tracemalloc.get_traced_memory()[1]
@@ -270,7 +282,7 @@ def test_low_light_takes_blocks_of_a_large_picture() -> None:
 def test_blocks_of_a_picture_in_low_light_are_those_of_the_whole(
     shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planes, stabilizer = torch.rand(shape) ** 3, Stabilizer(sm.Anscombe(20.0, 5.0), 255)
+    planes, stabilizer = torch.rand(shape) ** 3, Stabilizer(Anscombe(20.0, 5.0), 255)
     blocks = stabilizer.forward(planes)
     monkeypatch.setattr("scorematching.images.anscombe._ROWS", 1000)
     assert torch.equal(stabilizer.forward(planes), blocks)

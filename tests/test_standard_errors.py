@@ -8,17 +8,18 @@ import pytest
 import torch
 
 import scorematching as sm
+from scorematching.layers import LogCosh, Scale, SiLU, Square, Tanh
 
 
 def gaussian() -> sm.Graph:
     """E = theta |x|^2 / 2."""
-    return sm.Sequential(sm.Square(), sm.Scale(1), sm.Sum(0.5)).double()
+    return sm.Sequential(Square(), Scale(1), sm.Sum(0.5)).double()
 
 
 def quartic() -> sm.Graph:
     """E = theta_1 x^2 / 2 + theta_2 x^4 / 4."""
-    edges = [("x", sm.Square(), "s"), ("s", sm.Scale(1), "q"), ("q", sm.Sum(0.5), "energy")]
-    edges += [("s", sm.Square(), "f"), ("f", sm.Scale(1), "r"), ("r", sm.Sum(0.25), "energy")]
+    edges = [("x", Square(), "s"), ("s", Scale(1), "q"), ("q", sm.Sum(0.5), "energy")]
+    edges += [("s", Square(), "f"), ("f", Scale(1), "r"), ("r", sm.Sum(0.25), "energy")]
     return sm.Graph(edges).double()
 
 
@@ -67,9 +68,14 @@ def test_standard_errors_are_those_of_replications() -> None:
 
 def test_deep_features_a_fixed_branch_and_weights() -> None:
     """Two hidden layers, beside a branch ``E_0`` that is not fitted; the sandwich is made of gradients of the loss."""
-    edges = [("x", sm.Linear(4, 6), "a"), ("a", sm.Tanh(), "b"), ("b", sm.Linear(6, 5), "c"), ("c", sm.SiLU(), "d")]
+    edges = [
+        ("x", sm.Linear(4, 6), "a"),
+        ("a", Tanh(), "b"),
+        ("b", sm.Linear(6, 5), "c"),
+        ("c", SiLU(), "d"),
+    ]
     edges += [("d", sm.Linear(5, 1), "e"), ("e", sm.Sum(), "energy")]
-    edges += [("x", sm.LogCosh(), "f"), ("f", sm.WeightedSum(4), "energy")]
+    edges += [("x", LogCosh(), "f"), ("f", sm.WeightedSum(4), "energy")]
     energy, name, lam = sm.Graph(edges).double(), "layers.4.weight", 0.5
     x, weight = torch.randn(60, 4, dtype=torch.float64), torch.rand(60, 4, dtype=torch.float64)
     found = sm.fit_closed_form(energy, x, lam, [name], weight=weight)

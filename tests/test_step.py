@@ -8,10 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import scorematching as sm
-from scorematching import step
-from scorematching.cases import LAYERS, NETWORKS, make_layer, make_network
-from scorematching.curvature import diagonal
-from scorematching.layers import correlation
+from scorematching.losses import blocks as step
+from scorematching.checks import check_layer
+from scorematching.checks.cases import LAYERS, NETWORKS, make_layer, make_network
+from scorematching.curvature import Diagonal, diagonal
+from scorematching.energies import FieldsOfExperts, PoT
+from scorematching.layers import Power, correlation
 from scorematching.layers.base import Sides
 from scorematching.layers.correlation import block_side, correlate
 from scorematching.sweeps import sweep1, sweep2, sweep3
@@ -42,10 +44,10 @@ def test_blocks_of_samples_add_up(lam: float, weighted: str, monkeypatch: pytest
 
 
 def test_a_block_holds_what_the_cache_does() -> None:
-    energy = sm.PoT(144, 256)
+    energy = PoT(144, 256)
     numbers = 144 + 256 + 256 + 1
-    assert sm.Diagonal().samples(energy, torch.zeros(1, 144)) == diagonal.BLOCK // (8 * 4 * numbers)
-    assert sm.Diagonal().samples(sm.FieldsOfExperts(48, 7), torch.zeros(1, 1, 4096, 4096)) == 1
+    assert Diagonal().samples(energy, torch.zeros(1, 144)) == diagonal.BLOCK // (8 * 4 * numbers)
+    assert Diagonal().samples(FieldsOfExperts(48, 7), torch.zeros(1, 1, 4096, 4096)) == 1
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -80,7 +82,7 @@ def test_a_batch_of_one_stands_for_all_samples(name: str) -> None:
     """Each rule, and each gradient, for every choice of what is the same for all samples."""
     layer, x = make_layer(name)
     x = x[:1].expand(3, *x.shape[1:]) + 0.01 * torch.randn(3, *x.shape[1:], dtype=x.dtype)
-    if isinstance(layer, sm.Power):
+    if isinstance(layer, Power):
         x = x.abs() + 0.1
     with torch.no_grad():
         local, y = layer.local(x), layer(x)
@@ -135,7 +137,7 @@ def test_large_filters_go_by_fourier_transforms(
     monkeypatch.setattr(correlation, "FEW", 0)
     monkeypatch.setattr(correlation, "LARGE", 5)
     monkeypatch.setattr(correlation, "_by_fourier", lambda *a: (calls.append(a), plain(*a))[1])
-    errors = sm.check_layer(sm.Conv2d(2, 3, kernel, padding=padding), torch.randn(2, 2, 8, 9))
+    errors = check_layer(sm.Conv2d(2, 3, kernel, padding=padding), torch.randn(2, 2, 8, 9))
     assert max(errors.values()) < 1e-10
     assert calls
 

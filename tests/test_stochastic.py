@@ -9,14 +9,17 @@ import torch
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.cases import make_network
+from scorematching.checks import brute_force
+from scorematching.checks.cases import make_network
+from scorematching.curvature import Choice, Curvature, CurvaturePropagation, Hutchinson, Stein
+from scorematching.layers import Scale, Square
 
 DEEP = ["three hidden layers", "two convolutions", "residual", "shared layer", "parallel edges", "NICE"]
 
-RANDOM: dict[str, Callable[[int], sm.Curvature]] = {
-    "Rademacher": lambda seed: sm.Hutchinson(4, "rademacher", torch.Generator().manual_seed(seed)),
-    "Gaussian": lambda seed: sm.Hutchinson(4, "gaussian", torch.Generator().manual_seed(seed)),
-    "curvature propagation": lambda seed: sm.CurvaturePropagation(4, torch.Generator().manual_seed(seed)),
+RANDOM: dict[str, Callable[[int], Curvature]] = {
+    "Rademacher": lambda seed: Hutchinson(4, "rademacher", torch.Generator().manual_seed(seed)),
+    "Gaussian": lambda seed: Hutchinson(4, "gaussian", torch.Generator().manual_seed(seed)),
+    "curvature propagation": lambda seed: CurvaturePropagation(4, torch.Generator().manual_seed(seed)),
 }
 
 
@@ -50,11 +53,11 @@ def test_the_square_of_one_estimate_would_be_biased() -> None:
     """E (v_i (Hv)_i)^2 is H_ii^2 and the squares beside it: what a single probe would penalise."""
     energy, x, _ = make_network("three hidden layers")
     many = x[:1].expand(4000, -1)
-    each = sm.Hutchinson(1, generator=torch.Generator().manual_seed(0)).derivatives(energy, many).d2.detach()
-    h = sm.brute_force(energy, x[:1])[1].detach()[0]
+    each = Hutchinson(1, generator=torch.Generator().manual_seed(0)).derivatives(energy, many).d2.detach()
+    h = brute_force(energy, x[:1])[1].detach()[0]
     within_standard_errors(each.square(), h.square().sum(1))
     assert float(h.square().sum() / h.diagonal().square().sum()) > 1.1
-    rows = sm.Hutchinson(1, generator=torch.Generator().manual_seed(0)).derivatives(energy, many, "hessian").square
+    rows = Hutchinson(1, generator=torch.Generator().manual_seed(0)).derivatives(energy, many, "hessian").square
     assert rows is not None
     within_standard_errors(rows.detach(), h.square().sum(1))
 
@@ -81,7 +84,7 @@ def test_rademacher_varies_less_than_gaussian_and_propagation_differs() -> None:
 def test_denoising_score_matching_learns_the_noisy_density() -> None:
     """A Gaussian of variance 1 with noise of variance 1/2: precision 2/3; and the constant between the two losses."""
     x = torch.randn(20_000, 1, dtype=torch.float64)
-    energy = sm.Sequential(sm.Scale(1), sm.Square(), sm.Sum(0.5)).double()
+    energy = sm.Sequential(Scale(1), Square(), sm.Sum(0.5)).double()
     optimizer = torch.optim.LBFGS(energy.parameters(), line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
@@ -106,7 +109,7 @@ def test_steins_estimate_has_the_gradients_of_its_value(name: str) -> None:
     energy, x, _ = make_network(name)
     x, noise, weight = x.requires_grad_(), torch.randn_like(x), torch.rand_like(x)
     inputs = (x, *energy.parameters())
-    method = sm.curvature.Stein(noise)
+    method = Stein(noise)
     truth = paired(energy, x, noise, weight)
     by_autograd = torch.autograd.grad(truth, inputs, allow_unused=True, materialize_grads=True)
     for reduction in ("sum", "none"):
@@ -125,7 +128,7 @@ def test_steins_estimate_is_unbiased_where_the_noise_is_known(name: str) -> None
     generator, losses, slopes = torch.Generator().manual_seed(0), [], []
     for _ in range(100):
         noise = s * torch.randn(clean.shape, dtype=y.dtype, generator=generator)
-        ways: list[sm.curvature.Choice] = [sm.curvature.Stein(noise / s**2), "full"]
+        ways: list[Choice] = [Stein(noise / s**2), "full"]
         found, exact = (sm.score_matching_loss(energy, clean + noise, curvature=way) for way in ways)
         losses.append((found - exact).detach())
         slopes.append(torch.autograd.grad(found - exact, weight)[0])
@@ -139,7 +142,7 @@ def test_steins_estimate_is_denoising_score_matching() -> None:
     clean, s = x.float(), 0.5
     energy = energy.float()
     n = torch.randn(clean.shape, generator=torch.Generator().manual_seed(3))
-    found = sm.score_matching_loss(energy, clean + s * n, curvature=sm.curvature.Stein(n / s), reduction="sum")
+    found = sm.score_matching_loss(energy, clean + s * n, curvature=Stein(n / s), reduction="sum")
     whole = sm.denoising_score_matching_loss(energy, clean, s, torch.Generator().manual_seed(3), "sum")
     torch.testing.assert_close(found + 0.5 * (n / s).square().sum(), whole, rtol=1e-5, atol=1e-5)
 
@@ -147,9 +150,9 @@ def test_steins_estimate_is_denoising_score_matching() -> None:
 def test_steins_estimate_says_what_it_can_not() -> None:
     energy, x, _ = make_network("skip connection")
     with pytest.raises(ValueError, match=r"noise of the data's shape \(3, 4\), got \(2, 4\)"):
-        sm.score_matching_loss(energy, x, curvature=sm.curvature.Stein(x[:2]))
+        sm.score_matching_loss(energy, x, curvature=Stein(x[:2]))
     with pytest.raises(ValueError, match="leave lam at 0"):
-        sm.score_matching_loss(energy, x, 0.1, sm.curvature.Stein(x))
+        sm.score_matching_loss(energy, x, 0.1, Stein(x))
 
 
 def test_a_generator_makes_it_reproducible() -> None:

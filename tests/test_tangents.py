@@ -7,8 +7,11 @@ import torch
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.cases import NETWORKS, make_network
+from scorematching.checks import CheckError, brute_force
+from scorematching.checks.cases import NETWORKS, make_network
+from scorematching.curvature import Hutchinson
 from scorematching.curvature.tangents import identity, tangent_gradients, tangent_sweeps
+from scorematching.layers import Layer, LogCosh, Softplus, Tanh
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -21,7 +24,7 @@ def test_the_sweeps_of_the_tangents(name: str, shared: bool) -> None:
     slopes, a = torch.randn(len(x), 2, dtype=x.dtype), torch.randn_like(x)
     state, curved = tangent_sweeps(energy, x, v)
     flat = v.flatten(2).expand(len(x), -1, -1)
-    hessian = sm.brute_force(energy, x)[1]
+    hessian = brute_force(energy, x)[1]
     torch.testing.assert_close(curved, torch.einsum("nki,nij,nkj->nk", flat, hessian, flat), rtol=1e-10, atol=1e-12)
     leaves = {**dict(energy.named_parameters()), "x": x}
     value = (a * state.d[energy.input]).sum() + (slopes * curved).sum()
@@ -38,28 +41,36 @@ def test_the_sweeps_of_the_tangents(name: str, shared: bool) -> None:
 def test_the_unit_vectors_give_the_diagonal() -> None:
     energy, x, _ = make_network("residual")
     _, diagonal = tangent_sweeps(energy, x, identity(x))
-    torch.testing.assert_close(diagonal, sm.brute_force(energy, x)[1].diagonal(dim1=1, dim2=2), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(diagonal, brute_force(energy, x)[1].diagonal(dim1=1, dim2=2), rtol=1e-10, atol=1e-12)
 
 
-class _WrongPush(sm.Tanh):
+class _WrongPush(Tanh):
     def push_columns(self, local: tuple, g: Tensor) -> Tensor:
         return super().push_columns(local, g) * 1.001
 
 
-class _WrongPull(sm.Tanh):
+class _WrongPull(Tanh):
     def pull_columns(self, local: tuple, h: Tensor) -> Tensor:
         return super().pull_columns(local, h) * 1.001
 
 
-class _WrongPairing(sm.Tanh):
+class _WrongPairing(Tanh):
     def pull_pairing(self, local: tuple, h: Tensor, g: Tensor) -> Tensor | None:
         return None
 
 
 @pytest.mark.parametrize("wrong", [_WrongPush, _WrongPull, _WrongPairing])
-def test_a_planted_wrong_rule_is_found(wrong: type[sm.Layer]) -> None:
-    layers = [sm.Linear(4, 5), wrong(), sm.Linear(5, 5), sm.LogCosh(), sm.Linear(5, 5), sm.Softplus(), sm.Sum()]
-    with pytest.raises(sm.CheckError):
+def test_a_planted_wrong_rule_is_found(wrong: type[Layer]) -> None:
+    layers = [
+        sm.Linear(4, 5),
+        wrong(),
+        sm.Linear(5, 5),
+        LogCosh(),
+        sm.Linear(5, 5),
+        Softplus(),
+        sm.Sum(),
+    ]
+    with pytest.raises(CheckError):
         sm.check_gradients(sm.Sequential(*layers), torch.randn(3, 4), curvature="jacobian")
 
 
@@ -71,7 +82,7 @@ def test_one_loss_of_random_probes_however_it_is_reduced(name: str, lam: float) 
     leaves = [*energy.parameters(), x.requires_grad_()]
     results = []
     for reduction in ("mean", "none"):
-        probes = sm.Hutchinson(2, generator=torch.Generator().manual_seed(3))
+        probes = Hutchinson(2, generator=torch.Generator().manual_seed(3))
         loss = sm.score_matching_loss(energy, x, lam, probes, reduction=reduction).mean()
         results.append([loss, *torch.autograd.grad(loss, leaves, materialize_grads=True, allow_unused=True)])
     for swept, plain in zip(*results, strict=True):
@@ -87,7 +98,7 @@ def test_weights_of_the_inputs_leave_the_estimate_unbiased(of_each: bool) -> Non
     with torch.no_grad():
         draws = torch.stack(
             [
-                sm.score_matching_loss(energy, x[:2], 0.0, sm.Hutchinson(50, generator=generator), weight)
+                sm.score_matching_loss(energy, x[:2], 0.0, Hutchinson(50, generator=generator), weight)
                 for _ in range(100)
             ]
         )

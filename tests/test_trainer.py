@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import scorematching as sm
-from scorematching.prior import build_prior
-from scorematching.training import CropStream, open_pictures
+from scorematching.priors.kinds import build_prior
+from scorematching.training.crops import CropStream
 from scorematching.training.crops import Crops
+from scorematching.training.data import open_pictures
 from scorematching.training.trainer import Trainer
 
 OPTIONS: dict[str, Any] = {"sigma": 0.1, "noisy": True, "steps": 20, "size": 3, "filters": 8, "crop": 16, "batch": 4}
@@ -20,7 +21,7 @@ OPTIONS: dict[str, Any] = {"sigma": 0.1, "noisy": True, "steps": 20, "size": 3, 
 def interrupted(pictures: list[np.ndarray], checkpoint: Path, **options: Any) -> None:
     """A training that leaves a checkpoint."""
 
-    def stop(state: sm.Progress) -> None:
+    def stop(state: sm.training.Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
@@ -50,7 +51,7 @@ def test_a_checkpoint_of_other_held_out_pictures_is_refused(tmp_path: Path) -> N
     assert sm.fit(pictures, checkpoint=tmp_path / "t", **OPTIONS).history
 
 
-def test_crops_are_drawn_where_something_is_estimated_from_them(info: sm.PriorInfo) -> None:
+def test_crops_are_drawn_where_something_is_estimated_from_them(info: sm.priors.PriorInfo) -> None:
     class Counted(CropStream):
         drawn = 0
 

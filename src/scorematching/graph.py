@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from scorematching.layers import Layer
+from scorematching.runtime.functional import modules_of
 
 
 class Edge(NamedTuple):
@@ -42,7 +44,7 @@ class Graph(nn.Module):
         edges: The edges, in sweep order: each after all edges that lead to its source.
 
     Raises:
-        TypeError: A layer is not a :class:`scorematching.Layer`.
+        TypeError: A layer is not a :class:`scorematching.layers.Layer`.
         ValueError: The graph has a cycle; a node that the input does not reach, or that does not reach the output; an
             edge into the input or out of the output.
 
@@ -53,9 +55,9 @@ class Graph(nn.Module):
         >>> energy = sm.Graph(
         ...     [
         ...         ("x", sm.Linear(4, 8), "h"),
-        ...         ("h", sm.Tanh(), "u"),
+        ...         ("h", sm.layers.Tanh(), "u"),
         ...         ("x", sm.Linear(4, 8), "u"),
-        ...         ("u", sm.Square(), "v"),
+        ...         ("u", sm.layers.Square(), "v"),
         ...         ("v", sm.Sum(), "energy"),
         ...     ]
         ... )
@@ -189,3 +191,15 @@ def _sweep_order(edges: list[tuple[str, str]], input: str, output: str) -> list[
         for i in ready:
             del waiting[i]
     return order
+
+
+def check_graph(energy: nn.Module, what: str) -> Graph:
+    """The energy, if it is a graph that the sweeps can walk; otherwise raise ``TypeError``."""
+    if not isinstance(energy, Graph):
+        raise TypeError(
+            f"{what} needs a scorematching Graph or Sequential, got {type(energy).__name__} of "
+            f"{type(energy).__module__.partition('.')[0]}: from_torch makes one of most modules"
+        )
+    if any(is_parametrized(layer) for _, layer in modules_of(energy)):
+        raise TypeError("the sweeps can't see through torch.nn.utils.parametrize: remove the parametrization")
+    return energy

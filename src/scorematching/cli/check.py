@@ -8,8 +8,8 @@ import torch
 import typer
 from rich.table import Table
 
-from scorematching.cases import LAYERS, NETWORKS, make_layer, make_network
-from scorematching.checks import CheckError, check_gradients, check_layer
+from scorematching.checks.cases import LAYERS, NETWORKS, make_layer, make_network
+from scorematching.checks.gradients import CheckError, check_gradients, check_layer
 from scorematching.cli.common import DeviceOption, SeedOption, check_device, console
 from scorematching.curvature.auto import Name
 

@@ -13,10 +13,10 @@ import typer
 
 from scorematching.cli.common import fit_bar
 from scorematching.images import find_white, read_pages
-from scorematching.prior import Prior
-from scorematching.restoration.colour import is_coloured
-from scorematching.training import fit, load_prior
-from scorematching.training.checkpoint import SHIPPED
+from scorematching.priors.base import Prior
+from scorematching.priors.store import SHIPPED, load_prior
+from scorematching.restoration.color import is_coloured
+from scorematching.training import fit
 
 #: The prior for a picture.
 PriorFor = Callable[[np.ndarray], Prior]

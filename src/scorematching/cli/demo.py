@@ -11,13 +11,13 @@ import typer
 from rich.table import Table
 
 import scorematching as sm
-from scorematching import report
 from scorematching.cli.common import DeviceOption, SeedOption, check_device, console, fit_bar, step_bar
 from scorematching.images import to_planes
-from scorematching.photographs import TRAINING, held_out_photograph, training_photographs
-from scorematching.portrait import draw_prior, photograph_for
-from scorematching.restoration import bicubic_upscale
+from scorematching.images.photographs import TRAINING, held_out_photograph, training_photographs
+from scorematching.plotting import figures as report
+from scorematching.plotting.portrait import draw_prior, photograph_for
 from scorematching.restoration.baselines import non_local_means, total_variation
+from scorematching.restoration.operators import bicubic_upscale
 
 SIGMA = 25 / 255
 
@@ -88,7 +88,7 @@ def _denoise(prior: sm.Prior, output: Path, seed: int, device: torch.device) -> 
 
 def _enlarge(prior: sm.Prior, output: Path, device: torch.device) -> None:
     clean = held_out_photograph("astronaut")[:256, 96:352]
-    shrink = sm.BicubicDownsampling(2, (256, 256))
+    shrink = sm.restoration.BicubicDownsampling(2, (256, 256))
     small = _as_bytes(shrink(to_planes(clean, peak=1.0).data)[0, 0].numpy())
     bicubic = bicubic_upscale(to_planes(small).data, 2)[0, 0].numpy()
     with step_bar("enlarging") as step:
@@ -106,7 +106,7 @@ def _tell(title: str, pictures: dict[str, np.ndarray], target: Path, border: int
     table = Table(title, "PSNR (dB)", "SSIM")
     captions = {"clean": "clean"}
     for name in list(pictures)[1:]:
-        quality = sm.psnr(clean, pictures[name][inner]), sm.ssim(clean, pictures[name][inner])
+        quality = sm.psnr(clean, pictures[name][inner]), sm.images.ssim(clean, pictures[name][inner])
         table.add_row(name, f"{quality[0]:.2f}", f"{quality[1]:.3f}")
         captions[name] = f"{name}: {quality[0]:.2f} dB"
     console.print(table)

@@ -12,7 +12,6 @@ import typer
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.atomic import check_target
 from scorematching.cli.choice import NATURAL, LearningOption, PriorFor, PriorOption, choose_prior
 from scorematching.cli.common import (
     SIGMA_HELP,
@@ -28,14 +27,16 @@ from scorematching.cli.common import (
     errors,
 )
 from scorematching.cli.pages import describe_pages, restore_file
-from scorematching.images import IMAGE_SUFFIXES, Stabilizer, camera_noise, count_pages, find_images, find_white_of_file
-from scorematching.images.paths import check_apart, check_output
-from scorematching.page import check_reference, write_page
-from scorematching.progress import Step
+from scorematching.images import IMAGE_SUFFIXES, count_pages, find_images, find_white_of_file
+from scorematching.images.io.atomic import check_target
+from scorematching.images.io.paths import check_apart, check_output
+from scorematching.noise.poisson_gaussian import Stabilizer, camera_noise
+from scorematching.plotting.html_report import check_reference, write_page
 from scorematching.restoration.convergence import Monitor
+from scorematching.runtime.progress import Step
 
 #: Of one level, given in a picture's own units; or a camera's, that grows with brightness.
-_Noise = float | sm.Anscombe
+_Noise = float | sm.noise.Anscombe
 
 
 def denoise(
@@ -199,9 +200,9 @@ def _denoise(
     peak = find_white_of_file(source, white)
     taken: list[_Noise] = []
     priors: list[sm.Prior] = []
-    for image in sm.read_pages(source):
+    for image in sm.images.read_pages(source):
         priors.append(prior_for(image))
-        found = noise or sm.find_noise(image, priors[-1], peak=peak, seed=seed, device=where)
+        found = noise or sm.restoration.find_noise(image, priors[-1], peak=peak, seed=seed, device=where)
         taken.append(found)
     if not all(taken):
         page = f" page {1 + taken.index(0)}" if len(taken) > 1 else ""
@@ -211,7 +212,9 @@ def _denoise(
 
     def denoised(page: np.ndarray, number: int, progress: Step, _: Monitor) -> np.ndarray:
         one = taken[number]
-        sigma, gain, offset = (one.sigma, one.gain, one.offset) if isinstance(one, sm.Anscombe) else (one, None, 0.0)
+        sigma, gain, offset = (
+            (one.sigma, one.gain, one.offset) if isinstance(one, sm.noise.Anscombe) else (one, None, 0.0)
+        )
         return sm.denoise(
             page,
             sigma,
@@ -230,16 +233,16 @@ def _denoise(
 
 def _said(taken: list[_Noise]) -> str:
     """Of one noise, or of levels from the lowest to the highest."""
-    if isinstance(taken[0], sm.Anscombe):
+    if isinstance(taken[0], sm.noise.Anscombe):
         return str(taken[0])
-    levels = [level for level in taken if not isinstance(level, sm.Anscombe)]
+    levels = [level for level in taken if not isinstance(level, sm.noise.Anscombe)]
     low, high = f"{min(levels):.3g}", f"{max(levels):.3g}"
     return low if low == high else f"{low} to {high}"
 
 
 def _tell_where_approximate(model: sm.Prior, taken: list[_Noise], peak: float) -> None:
-    levels = [peak * Stabilizer(one, peak).level if isinstance(one, sm.Anscombe) else one for one in taken]
-    where = f" of the stabilised picture (white: {peak:g})" if isinstance(taken[0], sm.Anscombe) else ""
+    levels = [peak * Stabilizer(one, peak).level if isinstance(one, sm.noise.Anscombe) else one for one in taken]
+    where = f" of the stabilised picture (white: {peak:g})" if isinstance(taken[0], sm.noise.Anscombe) else ""
     low, high = (level * peak for level in model.info.levels)
     beyond = [level for level in levels if not 0.95 * low < level < 1.05 * high]
     if low and beyond:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, cast
 import typer
 
 import scorematching as sm
-from scorematching.atomic import check_target
 from scorematching.cli.common import (
     SIGMA_HELP,
     DeviceOption,
@@ -21,11 +20,12 @@ from scorematching.cli.common import (
     errors,
     fit_bar,
 )
-from scorematching.fields import ExpertName
-from scorematching.prior import ModelName
-from scorematching.products import knows_bfloat16
+from scorematching.energies.field_of_experts import ExpertName
+from scorematching.images.io.atomic import check_target
+from scorematching.priors.info import ModelName
+from scorematching.runtime.arguments import check_choice
+from scorematching.runtime.precision import knows_bfloat16
 from scorematching.training.options import RATES, SHAPES
-from scorematching.validation import check_choice
 
 
 def _by_model(values: dict[str, Any]) -> str:
@@ -156,7 +156,7 @@ def fit(
     if bfloat16 and where.type == "cpu" and not knows_bfloat16():
         console.print("note: this processor does not know bfloat16; without --bfloat16 the training takes less time")
     try:
-        with fit_bar("fitting") as progress, sm.bfloat16_products(bfloat16):
+        with fit_bar("fitting") as progress, sm.runtime.bfloat16_products(bfloat16):
             result = sm.fit(
                 paths,
                 sigma=sigma,

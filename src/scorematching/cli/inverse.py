@@ -24,10 +24,10 @@ from scorematching.cli.common import (
 )
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import find_white_of_file, to_planes
-from scorematching.images.paths import check_output
-from scorematching.progress import Step
+from scorematching.images.io.paths import check_output
 from scorematching.restoration import LinearOperator
 from scorematching.restoration.convergence import Monitor
+from scorematching.runtime.progress import Step
 
 LevelOption = Annotated[
     float | None,
@@ -64,7 +64,7 @@ def inpaint(
         raise ValueError(
             f"{mask} has no hole: white ({white_of_mask:g}) is where pixels are missing, the brightest is {brightest:g}"
         )
-    _restore(sm.Mask(~holes), picture, output, prior, sigma, white, seed, device)
+    _restore(sm.restoration.Mask(~holes), picture, output, prior, sigma, white, seed, device)
 
 
 def deblur(
@@ -93,13 +93,13 @@ def deblur(
         raise ValueError("expected one of --blur and --kernel")
     check_output(output, picture, *([] if kernel is None else [kernel]), overwrite=overwrite)
     if blur is not None:
-        weights = sm.gaussian_kernel(blur)
+        weights = sm.restoration.gaussian_kernel(blur)
     else:
         weights = to_planes(sm.read_image(str(kernel))).data[:, 0].mean(0)
         if not float(weights.sum()) > 0:
             raise ValueError(f"{kernel} is black: a kernel needs a positive sum")
         weights = weights / weights.sum()
-    _restore(sm.Blur(weights), picture, output, prior, sigma, white, seed, device)
+    _restore(sm.restoration.Blur(weights), picture, output, prior, sigma, white, seed, device)
 
 
 def _restore(

@@ -11,8 +11,8 @@ import numpy as np
 import scorematching as sm
 from scorematching.cli.common import step_bar
 from scorematching.images import count_pages
-from scorematching.progress import Step
 from scorematching.restoration.convergence import Monitor
+from scorematching.runtime.progress import Step
 
 #: A page and its number, what to call with the steps done and their number, and who is told how far it has come; gives
 #: the page as it shall be.
@@ -33,11 +33,11 @@ def restore_file(source: Path, target: Path, restore: Restoration, title: str, f
         How many pages were written, and their shape.
     """
     count, shapes = count_pages(source), []
-    metadata = sm.read_metadata(source).enlarged(factor)
+    metadata = sm.images.read_metadata(source).enlarged(factor)
     with step_bar(title) as bar:
 
         def pages() -> Iterator[np.ndarray]:
-            for number, image in enumerate(sm.read_pages(source)):
+            for number, image in enumerate(sm.images.read_pages(source)):
                 step = bar if count == 1 else partial(_within, bar, number, count)
                 try:
                     restored = restore(image, number, step, bar.tell)
@@ -48,7 +48,7 @@ def restore_file(source: Path, target: Path, restore: Restoration, title: str, f
                     bar(number + 1, count)
                 yield restored
 
-        sm.write_pages(target, pages(), metadata)
+        sm.images.write_pages(target, pages(), metadata)
     return count, *shapes[0]
 
 

@@ -14,11 +14,11 @@ import scorematching as sm
 from scorematching.cli.choice import NATURAL, SELF
 from scorematching.cli.common import DeviceOption, SeedOption, WhiteOption, check_device, console, step_bar
 from scorematching.images import to_planes
-from scorematching.images.paths import check_no_input
-from scorematching.portrait import draw_prior, photograph_for
-from scorematching.prior import place
-from scorematching.report import check_target
-from scorematching.training.checkpoint import SHIPPED
+from scorematching.images.io.paths import check_no_input
+from scorematching.plotting.figures import check_target
+from scorematching.plotting.portrait import draw_prior, photograph_for
+from scorematching.priors.base import place
+from scorematching.priors.store import SHIPPED
 
 #: Of a picture no more than this is drawn, its middle: rows, columns.
 _LARGEST = 512, 768

@@ -22,9 +22,9 @@ from scorematching.cli.common import (
 )
 from scorematching.cli.pages import describe_pages, restore_file
 from scorematching.images import find_white_of_file
-from scorematching.images.paths import check_output
-from scorematching.progress import Step
+from scorematching.images.io.paths import check_output
 from scorematching.restoration.convergence import Monitor
+from scorematching.runtime.progress import Step
 
 
 def upscale(

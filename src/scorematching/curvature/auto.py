@@ -9,19 +9,19 @@ from weakref import WeakSet
 
 from torch import Tensor, nn
 
+from scorematching.curvature.analysis.costs import Cost, method_costs
+from scorematching.curvature.analysis.exactness import path_meetings
 from scorematching.curvature.base import Curvature
 from scorematching.curvature.coloring import Coloring
-from scorematching.curvature.costs import Cost, method_costs
-from scorematching.curvature.diagonal import Diagonal, gradient
-from scorematching.curvature.exactness import path_meetings
+from scorematching.curvature.diagonal import Diagonal
 from scorematching.curvature.full import Full
+from scorematching.curvature.hutchinson import Hutchinson
 from scorematching.curvature.jacobian import Jacobian
-from scorematching.curvature.products import Products
-from scorematching.curvature.stochastic import CurvaturePropagation, Hutchinson
-from scorematching.curvature.structure import remembered
-from scorematching.graph import Graph
-from scorematching.objective import Penalty
-from scorematching.validation import check_choice, check_graph
+from scorematching.curvature.objective import Penalty
+from scorematching.curvature.propagation import CurvaturePropagation
+from scorematching.graph import Graph, check_graph
+from scorematching.runtime.arguments import check_choice
+from scorematching.runtime.cache import remembered
 
 Name = Literal["auto", "diagonal", "full", "jacobian", "coloring", "hutchinson", "propagation"]
 #: A method of curvature, by its name or with its settings.
@@ -122,8 +122,3 @@ def warn_where_approximate(energy: Graph, x: Tensor) -> None:
             ApproximationWarning,
             stacklevel=4,
         )
-
-
-def differentiable_gradient(energy: nn.Module, x: Tensor) -> Tensor:
-    """``dE/dx``, of the shape of ``x``, differentiable by the parameters where gradients are enabled."""
-    return gradient(energy, x) if isinstance(energy, Graph) else Products(energy, x).d

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from scorematching.functional import parameters_of
 from scorematching.graph import Graph
+from scorematching.runtime.functional import parameters_of
+from scorematching.runtime.validation import full_precision
 from scorematching.sweeps import State
-from scorematching.validation import full_precision
 
 
 class Rule(Protocol):

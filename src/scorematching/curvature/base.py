@@ -9,10 +9,10 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from scorematching.functional import Gradients, differentiated, parameters_of
+from scorematching.curvature.objective import Objective, Penalty, sm_value
 from scorematching.graph import Graph
-from scorematching.objective import Objective, Penalty, sm_value
-from scorematching.validation import full_precision
+from scorematching.runtime.functional import Gradients, differentiated, parameters_of
+from scorematching.runtime.validation import full_precision
 
 
 class Derivatives(NamedTuple):

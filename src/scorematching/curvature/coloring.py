@@ -16,12 +16,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from scorematching.curvature.analysis.structure import coupling_distance
 from scorematching.curvature.base import Curvature, Derivatives, in_chunks, recomputed
-from scorematching.curvature.products import Products, saved_bytes
-from scorematching.curvature.structure import coupling_distance, remembered
+from scorematching.curvature.hessian_products import Products, saved_bytes
+from scorematching.curvature.objective import Penalty
 from scorematching.graph import Graph
-from scorematching.objective import Penalty
-from scorematching.validation import check_positive
+from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.cache import remembered
 
 Class = tuple[int, ...]
 

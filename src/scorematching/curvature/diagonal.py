@@ -8,14 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from scorematching.curvature.analysis.structure import node_shapes
 from scorematching.curvature.autograd import swept
 from scorematching.curvature.base import Curvature, Derivatives
-from scorematching.curvature.structure import node_shapes
-from scorematching.functional import Gradients
-from scorematching.graph import Graph
-from scorematching.objective import Objective, Penalty, sm_partials, sm_value
+from scorematching.curvature.objective import Objective, Penalty, sm_partials, sm_value
+from scorematching.graph import Graph, check_graph
+from scorematching.runtime.functional import Gradients
 from scorematching.sweeps import State, curvature_of_data, sweep1, sweep2, sweep3, sweep4
-from scorematching.validation import check_graph
 
 #: Bytes of a block of samples, some eight numbers for each entry of a node: about what a processor's cache holds.
 BLOCK = 64 * 2**20
@@ -31,7 +30,7 @@ class Diagonal(Curvature):
 
     Example:
         >>> import torch, scorematching as sm
-        >>> energy = sm.Sequential(sm.Linear(3, 5), sm.LogCosh(), sm.Sum())
+        >>> energy = sm.Sequential(sm.Linear(3, 5), sm.layers.LogCosh(), sm.Sum())
         >>> Diagonal().derivatives(energy, torch.zeros(2, 3)).d2.shape
         torch.Size([2, 3])
     """
@@ -73,12 +72,6 @@ def _checked(energy: nn.Module, penalty: Penalty) -> Graph:
     return check_graph(energy, "curvature='diagonal'")
 
 
-def gradient(energy: Graph, x: Tensor) -> Tensor:
-    """``d`` alone, differentiable where gradients are enabled: the sweeps without their curvature."""
-    (d,) = swept(_First(torch.is_grad_enabled()), check_graph(energy, "the sweeps"), x)
-    return d
-
-
 class _Recursion:
     """All four sweeps."""
 
@@ -94,24 +87,4 @@ class _Recursion:
     ) -> dict[str, Tensor]:
         """Sweeps 3 and 4, from the gradients by ``d`` and ``d2``."""
         sweep3(energy, state, *upstream)
-        return sweep4(energy, state, by_data)
-
-
-class _First:
-    """The four sweeps of K alone; of the layers' derivatives the second one is needed on the way back only."""
-
-    def __init__(self, differentiable: bool) -> None:
-        self.differentiable = differentiable
-
-    def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
-        """``d``."""
-        state = sweep1(energy, x, self.differentiable)
-        sweep2(energy, state, curvature=False)
-        return state, (state.d[energy.input],)
-
-    def backward(
-        self, energy: Graph, state: State, upstream: tuple[Tensor | None, ...], by_data: bool
-    ) -> dict[str, Tensor]:
-        """Sweeps 3 and 4, from the gradient by ``d``."""
-        sweep3(energy, state, upstream[0], None)
         return sweep4(energy, state, by_data)

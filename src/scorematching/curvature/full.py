@@ -21,13 +21,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from scorematching.curvature.analysis.costs import full_bytes
 from scorematching.curvature.autograd import swept
 from scorematching.curvature.base import Curvature, Derivatives, in_chunks
-from scorematching.curvature.structure import node_shapes
-from scorematching.graph import Graph
-from scorematching.objective import Penalty
+from scorematching.curvature.objective import Penalty
+from scorematching.graph import Graph, check_graph
+from scorematching.runtime.arguments import check_positive
 from scorematching.sweeps import State, add_term, sweep1, sweep2, sweep4
-from scorematching.validation import check_graph, check_positive
 
 Pair = tuple[str, str]
 
@@ -44,7 +44,7 @@ class Full(Curvature):
 
     Example:
         >>> import torch, scorematching as sm
-        >>> energy = sm.Sequential(sm.Linear(3, 5), sm.Tanh(), sm.Linear(5, 5), sm.LogCosh(), sm.Sum())
+        >>> energy = sm.Sequential(sm.Linear(3, 5), sm.layers.Tanh(), sm.Linear(5, 5), sm.layers.LogCosh(), sm.Sum())
         >>> Full().derivatives(energy, torch.zeros(2, 3)).d2.shape
         torch.Size([2, 3])
     """
@@ -69,27 +69,6 @@ class Full(Curvature):
     def samples(self, energy: Graph, x: Tensor) -> int:
         """As many as the memory holds."""
         return max(1, int(self.memory / full_bytes(energy, x)))
-
-
-def full_bytes(graph: Graph, x: Tensor) -> int:
-    """Bytes a sample that the sweeps of :class:`Full` hold: the blocks of ``H`` and of ``G``, and those at work."""
-    sizes = {node: shape.numel() for node, shape in node_shapes(graph, x).items()}
-    return 3 * x.element_size() * sum(sizes[u] * sizes[v] for u, v in {*hessian_blocks(graph), (graph.input,) * 2})
-
-
-def hessian_blocks(graph: Graph) -> list[Pair]:
-    """The pairs of nodes, the earlier one first, whose block of ``H`` sweep 2 makes, by the graph alone."""
-    found: dict[Pair, None] = {}
-    place = {node: i for i, node in enumerate(graph.nodes)}
-    for target in reversed(graph.nodes):
-        incoming = [(edge.source, layer) for edge, layer in graph.pairs() if edge.target == target]
-        partners = [u for u, v in found if v == target]
-        for source, layer in incoming:
-            others = [u for u in partners if u != target]
-            others += [s for s, _ in incoming] if target in partners else []
-            others += [] if layer.affine else [source]
-            found |= dict.fromkeys(min((u, source), (source, u), key=lambda p: place[p[0]]) for u in others)
-    return list(found)
 
 
 @dataclass

@@ -15,13 +15,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from scorematching.curvature.analysis.costs import jacobian_bytes
 from scorematching.curvature.base import Curvature, Derivatives, in_chunks
-from scorematching.curvature.structure import node_shapes
+from scorematching.curvature.objective import Objective, Penalty, sm_partials, sm_value
 from scorematching.curvature.tangents import identity, tangent_gradients, tangent_sweeps
-from scorematching.functional import Gradients
-from scorematching.graph import Graph
-from scorematching.objective import Objective, Penalty, sm_partials, sm_value
-from scorematching.validation import check_graph, check_positive
+from scorematching.graph import Graph, check_graph
+from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.functional import Gradients
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Jacobian(Curvature):
 
     Example:
         >>> import torch, scorematching as sm
-        >>> energy = sm.Sequential(sm.Linear(3, 5), sm.Tanh(), sm.Linear(5, 5), sm.LogCosh(), sm.Sum())
+        >>> energy = sm.Sequential(sm.Linear(3, 5), sm.layers.Tanh(), sm.Linear(5, 5), sm.layers.LogCosh(), sm.Sum())
         >>> Jacobian().derivatives(energy, torch.zeros(2, 3)).d2.shape
         torch.Size([2, 3])
     """
@@ -75,13 +75,6 @@ def _checked(energy: nn.Module, penalty: Penalty) -> Graph:
     if penalty == "hessian":
         raise ValueError("forward Jacobians give no whole Hessian to penalise: take curvature='full'")
     return check_graph(energy, "curvature='jacobian'")
-
-
-def jacobian_bytes(graph: Graph, x: Tensor) -> int:
-    """Bytes a sample that the Jacobians take: those of the influential nodes, their squares and what is at work."""
-    shapes = node_shapes(graph, x)
-    widths = sum(shapes[node].numel() for node in graph.influential if node != graph.input)
-    return 3 * x.element_size() * x[0].numel() * (widths + x[0].numel())
 
 
 def _derivatives(graph: Graph, x: Tensor) -> Derivatives:

@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature.auto import differentiable_gradient
 from scorematching.curvature.base import Curvature, Derivatives
-from scorematching.functional import Gradients
+from scorematching.curvature.gradient import differentiable_gradient
+from scorematching.curvature.objective import Objective, Penalty, sm_value
 from scorematching.graph import Graph
-from scorematching.objective import Objective, Penalty, sm_value
+from scorematching.runtime.functional import Gradients
 from scorematching.sweeps import sweep1, sweep2, sweep3, sweep4
 
 
@@ -34,7 +34,7 @@ class Stein(Curvature):
     Example:
         >>> import scorematching as sm
         >>> y, n = torch.randn(1000, 3), torch.randn(1000, 3)
-        >>> loss = sm.score_matching_loss(sm.PoT(3, 4), y + 0.5 * n, curvature=sm.curvature.Stein(n / 0.5))
+        >>> loss = sm.score_matching_loss(sm.energies.PoT(3, 4), y + 0.5 * n, curvature=sm.curvature.Stein(n / 0.5))
     """
 
     recordable: ClassVar[bool] = True

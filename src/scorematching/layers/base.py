@@ -97,7 +97,7 @@ def channel_sum(values: Tensor) -> Tensor:
 class Layer(nn.Module, ABC):
     """A function on an edge, with its rules for the four sweeps.
 
-    Subclass :class:`scorematching.Affine` or :class:`scorematching.Pointwise`, which hold the rules; this class only
+    Subclass :class:`scorematching.layers.Affine` or :class:`scorematching.layers.Pointwise`, which hold the rules; this class only
     names them.
     """
 

@@ -151,7 +151,7 @@ class Pointwise(Layer):
         ...     def derivatives(self, x):
         ...         return 3 * x**2, 6 * x, torch.full_like(x, 6.0)
         >>> import scorematching as sm
-        >>> report = sm.check_layer(Cube(), torch.randn(2, 5, dtype=torch.float64))
+        >>> report = sm.checks.check_layer(Cube(), torch.randn(2, 5, dtype=torch.float64))
         >>> max(report.values()) < 1e-10
         True
     """

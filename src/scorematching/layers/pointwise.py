@@ -189,7 +189,7 @@ class PointwiseFunction(Pointwise):
 
     Example:
         >>> import scorematching as sm
-        >>> energy = sm.Sequential(sm.PointwiseFunction(torch.cosh, torch.sinh, torch.cosh, torch.sinh), sm.Sum())
+        >>> energy = sm.Sequential(sm.layers.PointwiseFunction(torch.cosh, torch.sinh, torch.cosh, torch.sinh), sm.Sum())
         >>> sm.score(energy, torch.zeros(1, 2)).abs().sum().item()
         0.0
     """

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.layers.correlation import correlate
-from scorematching.prior.base import mirrored
-from scorematching.validation import check_positive
+from scorematching.priors.base import mirrored
+from scorematching.runtime.arguments import check_positive
 
 
 class LinearOperator(Protocol):

@@ -18,9 +18,9 @@ from torch.utils._pytree import tree_leaves
 
 from scorematching.graph import Graph
 from scorematching.layers import Layer, Reshape
-from scorematching.tracing import affine, pointwise  # noqa: F401  # they enter their rules into the table
+from scorematching.tracing import affine_rules, pointwise_rules  # noqa: F401  # they enter their rules into the table
 from scorematching.tracing.builder import Builder, Value
-from scorematching.tracing.rules import ALIASES, RULES, refuse
+from scorematching.tracing.table import ALIASES, RULES, refuse
 
 _SIDES = (8, 16, 28, 32, 64, 96, 128, 224, 256)
 

@@ -1,9 +1,5 @@
-"""Fitting priors to pictures: data, the loop, files."""
+"""Training of priors: one public function, ``fit``."""
 
-from scorematching.training.checkpoint import load_prior, save_prior
-from scorematching.training.crops import CropStream
-from scorematching.training.data import open_pictures, split
-from scorematching.training.fit import fit
-from scorematching.training.trainer import FitResult, Progress
+import lazy_loader
 
-__all__ = ["CropStream", "FitResult", "Progress", "fit", "load_prior", "open_pictures", "save_prior", "split"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -60,7 +60,7 @@ class CropStream:
         ValueError: A plane is smaller than a crop, or none has so little noise that some may be added.
 
     Example:
-        >>> from scorematching.training import open_pictures
+        >>> from scorematching.training.data import open_pictures
         >>> stream = CropStream(open_pictures([np.eye(20, 30)])[0], crop=8, batch=4, seed=1)
         >>> stream[7].pixels.shape, torch.equal(stream[7].pixels, stream[7].pixels)
         (torch.Size([4, 1, 8, 8]), True)

@@ -12,10 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from scorematching.images import (
-    Stabilizer,
-    camera_noise,
     count_pages,
-    estimate_noise,
     find_images,
     find_white,
     find_white_of_file,
@@ -23,6 +20,8 @@ from scorematching.images import (
     read_pages,
     to_planes,
 )
+from scorematching.images.wavelet_noise import estimate_noise
+from scorematching.noise.poisson_gaussian import Stabilizer, camera_noise
 
 Picture = np.ndarray | str | Path
 
@@ -183,7 +182,7 @@ def with_noise(
 
     Raises:
         ValueError: There are more or fewer levels than pictures, or one is not positive; or what
-            :class:`scorematching.Anscombe` raises.
+            :class:`scorematching.noise.Anscombe` raises.
     """
     sigmas = list(sigma) if isinstance(sigma, Iterable) else [sigma] * len(pictures)
     if len(sigmas) != len(pictures):

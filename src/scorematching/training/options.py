@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from scorematching.validation import check_choice, check_flag, check_positive
+from scorematching.runtime.arguments import check_choice, check_flag, check_positive
 
 #: What each model can be told about its shape, and what is so by default.
 SHAPES: dict[str, dict[str, Any]] = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scorematching.prior import Prior, place
-from scorematching.restoration.stein import stein_error
-from scorematching.restoration.tweedie import tweedie
+from scorematching.priors.base import Prior, place
+from scorematching.priors.risk import stein_error
+from scorematching.priors.tweedie import tweedie
 from scorematching.training.data import Plane
 
 #: Planes that are looked at; more would make it no surer.

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.compiling import backend
-from scorematching.prior import DeepPrior, Prior
-from scorematching.products import in_bfloat16
-from scorematching.training.checkpoint import read_tensors, write_tensors
+from scorematching.priors.base import Prior
+from scorematching.priors.deep import DeepPrior
+from scorematching.priors.store import read_tensors, write_tensors
+from scorematching.runtime.compiling import backend
+from scorematching.runtime.precision import in_bfloat16
 from scorematching.training.crops import Crops, CropStream
 from scorematching.training.descent import Descent
 

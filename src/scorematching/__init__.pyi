@@ -1,0 +1,92 @@
+from . import (
+    checks,
+    curvature,
+    energies,
+    images,
+    layers,
+    losses,
+    noise,
+    plotting,
+    priors,
+    restoration,
+    runtime,
+    sampling,
+    statistics,
+    tracing,
+    training,
+)
+from ._version import __version__
+from .checks.curvature_error import curvature_report
+from .checks.gradients import check_gradients
+from .curvature.derivatives import hessian_diagonal, score
+from .graph import Graph, Sequential
+from .images.io.files import read_image, write_image
+from .images.metrics import psnr
+from .layers import Conv2d, Linear, StudentT, Sum, WeightedSum
+from .losses import (
+    ScoreMatchingLoss,
+    denoising_score_matching_loss,
+    score_matching_loss,
+    sliced_score_matching_loss,
+)
+from .priors.base import Prior
+from .priors.store import load_prior, save_prior
+from .restoration.denoising import denoise
+from .restoration.inverse import restore
+from .restoration.noise_estimate import find_noise
+from .restoration.upscaling import upscale
+from .runtime.compiling import compiled
+from .sampling import langevin
+from .statistics import fit_closed_form
+from .tracing import from_torch
+from .training.fitting import fit
+
+__all__ = [
+    "Conv2d",
+    "Graph",
+    "Linear",
+    "Prior",
+    "ScoreMatchingLoss",
+    "Sequential",
+    "StudentT",
+    "Sum",
+    "WeightedSum",
+    "__version__",
+    "check_gradients",
+    "checks",
+    "compiled",
+    "curvature",
+    "curvature_report",
+    "denoise",
+    "denoising_score_matching_loss",
+    "energies",
+    "exactness",
+    "find_noise",
+    "fit",
+    "fit_closed_form",
+    "from_torch",
+    "hessian_diagonal",
+    "images",
+    "langevin",
+    "layers",
+    "load_prior",
+    "losses",
+    "noise",
+    "plotting",
+    "priors",
+    "psnr",
+    "read_image",
+    "restoration",
+    "restore",
+    "runtime",
+    "sampling",
+    "save_prior",
+    "score",
+    "score_matching_loss",
+    "sliced_score_matching_loss",
+    "statistics",
+    "tracing",
+    "training",
+    "upscale",
+    "write_image",
+]

@@ -1,0 +1,55 @@
+"""The derivatives of an energy that its users ask for: the score, and the diagonal of the Hessian."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature import Choice, differentiable_gradient, method_named
+from scorematching.runtime.compiling import run
+from scorematching.runtime.validation import check_data, full_precision
+
+
+@torch.no_grad()
+def score(energy: nn.Module, x: Tensor, check_finite: bool = True) -> Tensor:
+    """The score ``grad_x log p(x) = -delta``, shape of ``x``; no graph is kept.
+
+    Raises:
+        TypeError: ``energy`` is no module, or ``x`` is not of floating point.
+        ValueError: A shape does not fit, or ``x`` is not finite.
+
+    Example:
+        >>> import scorematching as sm
+        >>> gaussian = sm.Sequential(sm.layers.Square(), sm.Sum())
+        >>> score(gaussian, torch.ones(1, 3)).tolist()
+        [[-2.0, -2.0, -2.0]]
+    """
+    check_data(energy, x, check_finite)
+    with full_precision(x):
+        return -run(differentiable_gradient, energy, x)
+
+
+@torch.no_grad()
+def hessian_diagonal(energy: nn.Module, x: Tensor, curvature: Choice = "auto", check_finite: bool = True) -> Tensor:
+    """The diagonal of the Hessian of the energy by the data, ``delta'``, shape of ``x``; no graph is kept.
+
+    Args:
+        energy: The model.
+        x: Data, shape (N, ...).
+        curvature: As in :func:`score_matching_loss`.
+        check_finite: Whether to look for NaN and infinity in ``x`` first.
+
+    Raises:
+        TypeError: ``energy`` is no module that the method can take, or ``x`` is not of floating point.
+        ValueError: A shape does not fit, ``x`` is not finite, ``curvature`` is unknown, or no exact method is
+            affordable for ``"auto"``.
+
+    Example:
+        >>> import scorematching as sm
+        >>> gaussian = sm.Sequential(sm.layers.Square(), sm.Sum())
+        >>> hessian_diagonal(gaussian, torch.ones(1, 3)).tolist()
+        [[2.0, 2.0, 2.0]]
+    """
+    check_data(energy, x, check_finite)
+    with full_precision(x):
+        return method_named(curvature, energy, x).derivatives(energy, x).d2

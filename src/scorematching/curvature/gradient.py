@@ -1,0 +1,42 @@
+"""The gradient of an energy with respect to the data, differentiable with respect to the parameters."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature.autograd import swept
+from scorematching.curvature.hessian_products import Products
+from scorematching.graph import Graph, check_graph
+from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
+
+
+def differentiable_gradient(energy: nn.Module, x: Tensor) -> Tensor:
+    """``dE/dx``, of the shape of ``x``, differentiable by the parameters where gradients are enabled."""
+    return gradient(energy, x) if isinstance(energy, Graph) else Products(energy, x).d
+
+
+def gradient(energy: Graph, x: Tensor) -> Tensor:
+    """``d`` alone, differentiable where gradients are enabled: the sweeps without their curvature."""
+    (d,) = swept(_First(torch.is_grad_enabled()), check_graph(energy, "the sweeps"), x)
+    return d
+
+
+class _First:
+    """The four sweeps of K alone; of the layers' derivatives the second one is needed on the way back only."""
+
+    def __init__(self, differentiable: bool) -> None:
+        self.differentiable = differentiable
+
+    def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
+        """``d``."""
+        state = sweep1(energy, x, self.differentiable)
+        sweep2(energy, state, curvature=False)
+        return state, (state.d[energy.input],)
+
+    def backward(
+        self, energy: Graph, state: State, upstream: tuple[Tensor | None, ...], by_data: bool
+    ) -> dict[str, Tensor]:
+        """Sweeps 3 and 4, from the gradient by ``d``."""
+        sweep3(energy, state, upstream[0], None)
+        return sweep4(energy, state, by_data)

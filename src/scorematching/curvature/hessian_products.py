@@ -1,0 +1,57 @@
+"""Hessian-vector products by automatic differentiation, for any module that returns energies."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.runtime.validation import energies
+
+
+class Products:
+    """The gradient of an energy at a batch, and products of the Hessian with vectors there.
+
+    Args:
+        energy: Any module that returns energies.
+        x: Data, shape (N, ...). A gradient by it is to be had if it asks for one.
+
+    Attributes:
+        d: The gradient by the data, of the shape of ``x``. Like the products it is differentiable by the parameters
+            where gradients are enabled.
+    """
+
+    def __init__(self, energy: nn.Module, x: Tensor) -> None:
+        self.differentiable = torch.is_grad_enabled()
+        with torch.inference_mode(False), torch.enable_grad():
+            plain = x.clone() if x.is_inference() else x  # what is made in inference mode knows no gradients
+            self.x = plain if plain.requires_grad and self.differentiable else plain.detach().requires_grad_()
+            self._d = self._gradient(energies(energy, self.x).sum(), create=True)
+        self.d = self._d if self.differentiable else self._d.detach()
+
+    def hessian_times(self, v: Tensor) -> Tensor:
+        """``H v`` for each sample, of the shape of ``x``, for ``v`` of that shape or of one sample."""
+        if not self._d.requires_grad:
+            return torch.zeros_like(self.x)
+        with torch.inference_mode(False), torch.enable_grad():
+            return self._gradient((self._d * (v.clone() if v.is_inference() else v)).sum(), create=self.differentiable)
+
+    def _gradient(self, value: Tensor, create: bool) -> Tensor:
+        if not value.requires_grad:
+            return torch.zeros_like(self.x)
+        (found,) = torch.autograd.grad(value, self.x, create_graph=create, retain_graph=True, allow_unused=True)
+        return torch.zeros_like(self.x) if found is None else found
+
+
+def saved_bytes(energy: nn.Module, x: Tensor) -> int:
+    """Bytes that automatic differentiation holds for a gradient and one product at the samples of ``x``, measured."""
+    held: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        held[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        Products(energy, x).hessian_times(torch.ones_like(x))
+    parameters = {p.untyped_storage().data_ptr() for p in energy.parameters()}
+    return sum(size for place, size in held.items() if place not in parameters)

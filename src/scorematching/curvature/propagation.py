@@ -1,0 +1,82 @@
+"""Curvature propagation: a random estimate of the diagonal by vectors sent back through the layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature.base import Curvature, Derivatives
+from scorematching.curvature.objective import Penalty
+from scorematching.curvature.probes import check_probes, draw, probes_for, unbiased_square
+from scorematching.graph import check_graph
+from scorematching.layers.base import Layer, Local
+from scorematching.sweeps import add_term, sweep1, sweep2
+
+
+@dataclass(frozen=True)
+class CurvaturePropagation(Curvature):
+    """Curvature propagation (Martens, Sutskever & Swersky, 2012): random vectors sent back through the layers.
+
+    With ``M = diag(f'' d)`` the curvature that a point-wise layer brings in, two vectors go backward::
+
+        t  =  J^T t + v |M|^(1/2) sign M          u  =  J^T u + v |M|^(1/2)
+
+    with the same signs ``v``; at the data ``t∘u`` has the diagonal of the Hessian as its mean. The layers must be
+    seen: a module that is no :class:`scorematching.Graph` is traced by :func:`scorematching.from_torch`, at every
+    call; to trace it once, do so yourself.
+
+    Args:
+        probes: How many; by default 1, or 2 where the diagonal is to be squared.
+        generator: What the signs are drawn with; torch's own if not given.
+
+    Raises:
+        ValueError: ``probes`` is no whole number of 1 or more.
+
+    Example:
+        >>> import torch, scorematching as sm
+        >>> energy = sm.Sequential(sm.Linear(3, 8), sm.layers.Softplus(), sm.Linear(8, 4), sm.layers.LogCosh(), sm.Sum())
+        >>> CurvaturePropagation().derivatives(energy, torch.zeros(2, 3)).d2.shape
+        torch.Size([2, 3])
+    """
+
+    probes: int | None = None
+    generator: torch.Generator | None = None
+
+    def __post_init__(self) -> None:
+        check_probes(self.probes)
+
+    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
+        """As :class:`Curvature` has it; the penalty of the diagonal needs two probes, that of the Hessian is not."""
+        graph = check_graph(energy, "curvature='propagation'")
+        if penalty == "hessian":
+            raise ValueError("curvature propagation gives no rows of the Hessian to penalise: take 'hutchinson'")
+        state = sweep1(graph, x)
+        sweep2(graph, state, curvature=False)
+        probes = probes_for(self.probes, penalty)
+        columns: dict[str, Tensor] = {}
+        for edge, layer in reversed(list(graph.pairs())):
+            local = state.local[edge.number]
+            if edge.target in columns:
+                add_term(columns, edge.source, layer.pull_columns(local, columns[edge.target]))
+            if not layer.affine:
+                add_term(columns, edge.source, self._noise(layer, local, state.d[edge.target], probes))
+        d = state.d[graph.input]
+        if graph.input not in columns:
+            return Derivatives(d, torch.zeros_like(d))
+        t, u = columns[graph.input].chunk(2, dim=1)
+        each = (t * u).transpose(0, 1)
+        return Derivatives(d, each.mean(0), unbiased_square(each) if penalty == "diagonal" else None)
+
+    def _noise(self, layer: Layer, local: Local, d: Tensor, probes: int) -> Tensor:
+        """``v M / s`` and ``v s`` with ``s = |M|^(1/2)``, shape (N, 2 probes, ...).
+
+        ``s`` counts as a constant: the mean of the product is ``M`` for any, and a root has no slope at zero.
+        """
+        curved = layer.pull_d2(local, d, None)
+        assert curved is not None
+        m = curved.unsqueeze(1)
+        s = m.detach().abs().sqrt().clamp_min(torch.finfo(m.dtype).tiny ** 0.5)
+        v = draw(m.expand(m.shape[0], probes, *m.shape[2:]), "rademacher", self.generator)
+        return torch.cat([v * (m / s), v * s], 1)

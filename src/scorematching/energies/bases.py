@@ -1,0 +1,24 @@
+"""Bases of square patches."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def dct_filters(size: int) -> Tensor:
+    """The two-dimensional DCT-II basis: shape (size^2, size, size), orthonormal, lowest frequencies first.
+
+    Example:
+        >>> basis = dct_filters(4).flatten(1)
+        >>> torch.allclose(basis @ basis.T, torch.eye(16), atol=1e-6)
+        True
+    """
+    k = torch.arange(size, dtype=torch.float64)
+    rows = torch.cos(math.pi / size * k[:, None] * (k + 0.5)) * math.sqrt(2 / size)
+    rows[0] /= math.sqrt(2)
+    basis = torch.einsum("ay,bx->abyx", rows, rows).flatten(0, 1)
+    frequency = (k[:, None] + k).flatten()
+    return basis[torch.argsort(frequency, stable=True)].float()

@@ -1,0 +1,51 @@
+"""Products of Student-t experts."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from scorematching.graph import Sequential
+from scorematching.layers import Linear, StudentT, WeightedSum
+
+
+class PoT(Sequential):
+    """Product of Student-t experts: ``E(x) = sum_k w_k log(1 + (W x)_k^2 / 2)``. Welling, Hinton & Osindero 2002.
+
+    Args:
+        dim: Entries of ``x``.
+        experts: How many, at least one; more than ``dim`` make an overcomplete model.
+        seed: Of the random start: filters of unit norm.
+
+    Raises:
+        ValueError: A size is not positive.
+
+    Example:
+        >>> PoT(dim=63, experts=128)(torch.zeros(2, 63)).shape
+        torch.Size([2])
+    """
+
+    def __init__(self, dim: int, experts: int, seed: int = 0) -> None:
+        if dim < 1 or experts < 1:
+            raise ValueError(f"dim and experts must be 1 or more, got {dim} and {experts}")
+        filters = Linear(dim, experts, bias=False)
+        super().__init__(filters, StudentT(), WeightedSum(experts))
+        start = torch.randn(experts, dim, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            filters.weight.copy_(start / start.norm(dim=1, keepdim=True))
+
+    @property
+    def filters(self) -> Tensor:
+        """``W``, shape (experts, dim)."""
+        return cast(Linear, self.layers[0]).weight
+
+    @property
+    def weights(self) -> Tensor:
+        """``w``, shape (experts,)."""
+        return cast(WeightedSum, self.layers[2]).weight
+
+    def experts(self, u: Tensor) -> Tensor:
+        """Energy of each expert at responses ``u``, shape (N, experts)."""
+        return self.weights * self.layers[1](u)

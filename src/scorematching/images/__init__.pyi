@@ -1,0 +1,33 @@
+from .arrays import Planes, find_white, from_planes, to_planes
+from .io.files import (
+    IMAGE_SUFFIXES,
+    count_pages,
+    find_white_of_file,
+    read_image,
+    read_metadata,
+    read_pages,
+    write_image,
+    write_pages,
+)
+from .io.metadata import Metadata
+from .io.paths import find_images
+from .metrics import psnr, ssim
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Metadata",
+    "Planes",
+    "count_pages",
+    "find_images",
+    "find_white",
+    "find_white_of_file",
+    "from_planes",
+    "psnr",
+    "read_image",
+    "read_metadata",
+    "read_pages",
+    "ssim",
+    "to_planes",
+    "write_image",
+    "write_pages",
+]

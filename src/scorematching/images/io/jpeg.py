@@ -1,0 +1,47 @@
+"""JPEG by Pillow."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+
+from scorematching.images.io.metadata import Metadata
+
+
+def read(path: Path) -> np.ndarray:
+    """The picture, turned upright as its EXIF entry says."""
+    with JpegImageFile(path) as picture:  # Image.open would refuse one of very many pixels
+        if picture.mode not in ("L", "RGB"):
+            raise ValueError(f"its colours are {picture.mode}, expected grey or RGB")
+        return np.asarray(ImageOps.exif_transpose(picture))
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Resolution, colour profile, EXIF, comment and XMP, as if the picture had been stored upright."""
+    with JpegImageFile(path) as picture:
+        info, exif = dict(picture.info), picture.getexif()
+    block, xmp, dpi = info.get("exif"), info.get("xmp"), info.get("dpi")
+    turned = exif.get(ExifTags.Base.Orientation, 1)
+    if turned != 1:
+        exif[ExifTags.Base.Orientation] = 1
+        block = exif.tobytes()
+        dpi = dpi[::-1] if dpi and turned > 4 else dpi
+    texts = {"comment": info.get("comment"), "xmp": xmp and re.sub(rb'(tiff:Orientation(?:="|>))\d', rb"\g<1>1", xmp)}
+    kept = {name: text for name, text in texts.items() if text}
+    return Metadata(dpi, icc=info.get("icc_profile"), exif=block, jpeg=kept)
+
+
+def encode(image: np.ndarray, metadata: Metadata) -> bytes:
+    """A JPEG file of (H, W) or (H, W, 3), uint8, at quality 95."""
+    height, width = image.shape[:2]
+    given = {"dpi": metadata.dpi, "icc_profile": metadata.icc, "exif": metadata.exif_for(width, height)}
+    file = io.BytesIO()
+    Image.fromarray(image).save(
+        file, "jpeg", quality=95, **metadata.jpeg, **{name: it for name, it in given.items() if it}
+    )
+    return file.getvalue()

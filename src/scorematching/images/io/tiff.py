@@ -1,0 +1,173 @@
+"""TIFF by tifffile: files of one picture or of many, and the tags that say more than how pixels are stored."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from scorematching.images.io.metadata import IN_PIXELS, ExtraTag, Metadata, TiffTags, Unit
+
+_DESCRIPTION = 270
+#: Names, makers, dates, descriptions, positions, XMP, IPTC, maps, ImageJ's and Micro-Manager's own.
+_KEPT = IN_PIXELS | {269, _DESCRIPTION, 271, 272, 274, 285, 286, 287, 297, 305, 306}
+_KEPT |= {315, 316, 700, 33432, 33723, 34377, 42112, 42113, 51123}
+_UNITS: dict[int, Unit] = {2: "inch", 3: "centimeter"}
+#: What a channel beside grey is, as it is said where it is alpha.
+_ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA,), (tifffile.EXTRASAMPLE.UNASSALPHA,)
+#: Bytes; what may be larger is written as BigTIFF, as tifffile does.
+_CLASSIC = 2**32 - 2**25
+
+
+class TiffPages:
+    """The pictures of an open TIFF, read when they are asked for: its pages, or what is stored behind a single one.
+
+    Raises:
+        ValueError: The file is cut off, the pages differ in shape or type, or a picture is neither grey nor RGB: of
+            other colours, or of channels that mean something else.
+    """
+
+    def __init__(self, file: tifffile.TiffFile) -> None:
+        # Before anything asks for file.series, which would leave pages without their tags.
+        self.pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
+        file.filehandle.seek(file.pages.next_page_offset or 0)
+        if file.filehandle.read(file.tiff.offsetsize) != bytes(file.tiff.offsetsize):
+            raise ValueError(f"it is cut off: another page should follow the {len(self.pages)} that can be found")
+        first = self.pages[0]
+        for number, page in enumerate(self.pages, 1):
+            _check_alike(number, (page.shape, page.dtype), (first.shape, first.dtype))
+            if _colours(page) not in ("minisblack", "miniswhite", "rgb"):
+                raise ValueError(f"its colours are {_colours(page)}, expected grey or RGB")
+            beside = page.samplesperpixel - 1
+            if _colours(page) != "rgb" and beside and (beside > 1 or page.extrasamples[:1] not in _ALPHA):
+                raise ValueError(
+                    f"it has {beside + 1} channels that are neither colours nor alpha: save each as a page, or as a "
+                    "file of its own"
+                )
+        self._stored = _stored_behind(file, first) if len(self.pages) == 1 else None
+
+    def __len__(self) -> int:
+        return len(self.pages) if self._stored is None else len(self._stored)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        try:
+            if self._stored is not None:
+                return _upright(self.pages[0], self._stored[index])
+            return _upright(self.pages[index], self.pages[index].asarray())
+        except (ValueError, RuntimeError, OSError, tifffile.TiffFileError) as error:
+            raise ValueError(f"page {index + 1}: {error}" if len(self) > 1 else str(error)) from None
+
+
+def _check_alike(number: int, found: tuple[object, object], first: tuple[object, object]) -> None:
+    if found != first:
+        raise ValueError(
+            f"page {number} is {found[0]} {found[1]}, page 1 is {first[0]} {first[1]}: the pages of a stack must have "
+            "one shape and type"
+        )
+
+
+def _stored_behind(file: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarray | None:
+    """Pictures that are stored in one piece behind a single page, as ImageJ does; ``None`` where there is but one."""
+    if not (file.is_imagej or file.is_shaped or file.is_stk) or page.dtype is None:
+        return None
+    count = file.series[0].size // page.size
+    if count == 1:
+        return None
+    return np.memmap(
+        file.filehandle.path, page.dtype.newbyteorder(file.byteorder), "r", page.dataoffsets[0], (count, *page.shape)
+    )
+
+
+def _colours(page: tifffile.TiffPage) -> str:
+    return tifffile.PHOTOMETRIC(page.photometric).name.lower()
+
+
+def _upright(page: tifffile.TiffPage, image: np.ndarray) -> np.ndarray:
+    """Channels last, zero for black, in memory."""
+    if image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+        image = np.moveaxis(image, 0, 2)
+    image = np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("="))
+    if _colours(page) == "miniswhite":
+        if image.dtype.kind != "u":
+            raise ValueError("it has zero for white in floating point")
+        image = np.iinfo(image.dtype).max - image
+    return image
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Resolution, colour profile and those tags that say more than how pixels are stored."""
+    with tifffile.TiffFile(path) as file:
+        pictures = TiffPages(file)
+        first = pictures.pages[0]
+        pages = [tuple(_packed(file, tag) for tag in page.tags if tag.code in _KEPT) for page in pictures.pages]
+        tags = TiffTags(
+            pages=(*pages, *[()] * (len(pictures) - len(pages))),
+            byteorder=file.byteorder,
+            imagej=file.is_imagej,
+            alpha="assocalpha" if tifffile.EXTRASAMPLE.ASSOCALPHA in first.extrasamples else "unassalpha",
+        )
+        known = 282 in first.tags and 283 in first.tags
+        unit = _UNITS.get(first.resolutionunit, "none")
+        return Metadata(first.resolution if known else None, unit, first.iccprofile, tiff=tags)
+
+
+def _packed(file: tifffile.TiffFile, tag: tifffile.TiffTag) -> ExtraTag:
+    file.filehandle.seek(tag.valueoffset)
+    return tag.code, int(tag.dtype), tag.count, file.filehandle.read(tag.valuebytecount), False
+
+
+def write(path: Path, pages: Iterable[np.ndarray], count: int, metadata: Metadata) -> None:
+    """Write pictures of one shape and type, one after the other.
+
+    Args:
+        path: Where to.
+        pages: Each (H, W) or (H, W, C); one or more.
+        count: How many there will be, or fewer where that is not known.
+        metadata: Of the file; its tags are given to the pages in their order.
+
+    Raises:
+        ValueError: The pictures differ in shape or type.
+    """
+    tags, rest = metadata.tiff, iter(pages)
+    first = next(rest)
+    channels = first.shape[2] if first.ndim == 3 else 1
+    with tifffile.TiffWriter(path, byteorder=tags.byteorder, bigtiff=count * first.nbytes > _CLASSIC) as file:
+        for number, page in enumerate(chain([first], rest)):
+            _check_alike(number + 1, (page.shape, page.dtype), (first.shape, first.dtype))
+            of_page = tags.pages[number] if number < len(tags.pages) else ()
+            file.write(
+                page,
+                photometric="rgb" if channels >= 3 else "minisblack",
+                planarconfig="contig" if channels > 1 else None,
+                extrasamples=[tags.alpha] if channels in (2, 4) else None,
+                compression=None if tags.imagej else "zlib",
+                contiguous=tags.imagej,
+                resolution=metadata.resolution,
+                resolutionunit=metadata.unit,
+                iccprofile=metadata.icc,
+                software=False,
+                metadata=None,
+                extratags=[kept for tag in of_page if (kept := _fitting(tag, page.shape, count))],
+            )
+
+
+def _fitting(tag: ExtraTag, shape: tuple[int, ...], count: int) -> ExtraTag | None:
+    """The description that tifffile makes, ``{"shape": [...]}``, made to say the shape of the page that is written.
+
+    ``None`` where it speaks of something else; other tags as they are.
+    """
+    code, kind, size, value, once = tag
+    if code != _DESCRIPTION or not (value.startswith(b"{") and b'"shape":' in value):
+        return tag
+    entries = json.loads(value.rstrip(b"\0"))
+    before = entries["shape"][: -len(shape)]
+    if len(before) + len(shape) != len(entries["shape"]) or math.prod(before) > count:
+        return None
+    stale = {"truncated"} | ({"axes"} if len(shape) == 3 and not entries.get("axes", "").endswith("S") else set())
+    entries = {name: entry for name, entry in entries.items() if name not in stale}
+    return code, kind, size, json.dumps(entries | {"shape": [*before, *shape]}).encode(), once

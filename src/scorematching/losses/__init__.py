@@ -1,0 +1,12 @@
+"""The losses: score matching with any curvature method and a regularizer, sliced, and denoising score matching."""
+
+from scorematching.losses.denoising import denoising_score_matching_loss
+from scorematching.losses.score_matching import ScoreMatchingLoss, score_matching_loss
+from scorematching.losses.sliced import sliced_score_matching_loss
+
+__all__ = [
+    "ScoreMatchingLoss",
+    "denoising_score_matching_loss",
+    "score_matching_loss",
+    "sliced_score_matching_loss",
+]

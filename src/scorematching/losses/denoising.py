@@ -1,0 +1,50 @@
+"""Denoising score matching: any module, without a second derivative."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature import differentiable_gradient
+from scorematching.curvature.probes import draw
+from scorematching.losses.reduction import Reduction, reduced
+from scorematching.runtime.arguments import check_choice, check_positive
+from scorematching.runtime.validation import check_data, full_precision
+
+
+def denoising_score_matching_loss(
+    energy: nn.Module,
+    x: Tensor,
+    sigma: float,
+    generator: torch.Generator | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Denoising score matching (Vincent, 2011), for any module that returns energies; no second derivative is taken.
+
+    ``1/2 |d(x + sigma n) - n / sigma|^2`` with standard normal noise ``n``: up to a constant, and in the mean over
+    the noise, the score matching loss on data with that noise. So the energy becomes that of the *noisy* density.
+
+    Args:
+        energy: The model.
+        x: Clean data, shape (N, ...).
+        sigma: The noise's standard deviation, in the units of ``x``.
+        generator: What the noise is drawn with; torch's own if not given.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        TypeError: ``energy`` is no module, or ``x`` is not of floating point.
+        ValueError: A shape does not fit, ``sigma`` is not above 0, ``x`` is not finite, or an option is unknown.
+
+    Example:
+        >>> energy = nn.Sequential(nn.Linear(4, 8), nn.Softplus(), nn.Linear(8, 1))
+        >>> denoising_score_matching_loss(energy, torch.randn(16, 4), sigma=0.1).shape
+        torch.Size([])
+    """
+    check_choice("reduction", reduction, ("mean", "sum", "none"))
+    sigma = check_positive("sigma", sigma)
+    check_data(energy, x, finite=True)
+    with full_precision(x):
+        n = draw(x, "gaussian", generator)
+        d = differentiable_gradient(energy, x + sigma * n)
+        losses = 0.5 * (d - n / sigma).square().flatten(1).sum(1)
+    return reduced(losses, reduction)

@@ -1,0 +1,63 @@
+"""Sliced score matching: any module, by random directions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature.hessian_products import Products
+from scorematching.curvature.probes import Distribution, check_probes, draw, probes_for, unbiased_square
+from scorematching.losses.reduction import Reduction, reduced
+from scorematching.runtime.arguments import check_choice, check_positive
+from scorematching.runtime.validation import check_data, full_precision
+
+
+def sliced_score_matching_loss(
+    energy: nn.Module,
+    x: Tensor,
+    lam: float = 0.0,
+    probes: int | None = None,
+    distribution: Distribution = "rademacher",
+    generator: torch.Generator | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """Sliced score matching (Song et al., 2019), for any module that returns energies.
+
+    With random directions ``v`` the loss is the mean of ``1/2 (v·d)^2 - v·(H v)``; in the mean over the directions
+    that is the loss of :func:`score_matching_loss`. Its variance-reduced form, which has ``d`` as it is and is to be
+    preferred, is ``curvature="hutchinson"`` there.
+
+    Args:
+        energy: The model.
+        x: Data, shape (N, ...).
+        lam: The regulariser, as in :func:`score_matching_loss`; unbiased by products of independent directions.
+        probes: Directions a sample; by default 1, or 2 for ``lam`` above 0.
+        distribution: ``"rademacher"`` or ``"gaussian"``.
+        generator: What the directions are drawn with; torch's own if not given.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        TypeError: ``energy`` is no module, or ``x`` is not of floating point.
+        ValueError: A shape does not fit, ``x`` is not finite, or an option is unknown.
+
+    Example:
+        >>> energy = nn.Sequential(nn.Linear(4, 8), nn.Softplus(), nn.Linear(8, 1))
+        >>> sliced_score_matching_loss(energy, torch.randn(16, 4)).shape
+        torch.Size([])
+    """
+    check_choice("reduction", reduction, ("mean", "sum", "none"))
+    lam = check_positive("lam", lam, zero=True)
+    check_probes(probes)
+    check_data(energy, x, finite=True)
+    with full_precision(x):
+        products = Products(energy, x)
+        slopes, curved = [], []
+        for _ in range(probes_for(probes, "diagonal" if lam else "none")):
+            v = draw(x, distribution, generator)
+            slopes.append((v * products.d).flatten(1).sum(1))
+            curved.append((v * products.hessian_times(v)).flatten(1))
+        each = torch.stack(curved)
+        losses = 0.5 * torch.stack(slopes).square().mean(0) - each.mean(0).sum(1)
+        if lam:
+            losses = losses + lam * unbiased_square(each).sum(1)
+    return reduced(losses, reduction)

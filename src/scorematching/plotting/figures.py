@@ -1,0 +1,88 @@
+"""Pictures of trainings and results, by matplotlib."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from scorematching.images.io import atomic
+
+_INK, _BLUE, _ORANGE = "0.25", "#2166ac", "#d6604d"
+
+
+def check_target(path: str | Path) -> None:
+    """Raise, before any work is done, where a picture could not be written to a path.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        IsADirectoryError: The path is a folder.
+        ValueError: Not a ``.png``.
+    """
+    if Path(path).suffix.lower() != ".png":
+        raise ValueError(f"{path}: expected a file that ends in .png")
+    atomic.check_target(path)
+
+
+def draw_side_by_side(pictures: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Grey pictures of one shape in a row, white at 1, each above an enlarged part of its middle.
+
+    Args:
+        pictures: By caption.
+        path: A ``.png``.
+    """
+    check_target(path)
+    height, width = next(iter(pictures.values())).shape
+    side = min(height, width) // 3
+    top, left = (height - side) // 2, (width - side) // 2
+    columns = len(pictures)
+    figure = Figure(figsize=(3.4 * columns, 3.4 * (height / width + 1) + 0.4), layout="constrained")
+    axes = figure.subplots(2, columns, squeeze=False, height_ratios=(height / width, 1))
+    for i, (caption, picture) in enumerate(pictures.items()):
+        show_picture(axes[0, i], picture, caption)
+        show_picture(axes[1, i], picture[top : top + side, left : left + side], "")
+    save_figure(figure, path)
+
+
+def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) -> None:
+    """The training's loss and held-out loss against the steps.
+
+    Args:
+        history: Triples (step, loss, held-out loss).
+        path: A ``.png``.
+    """
+    check_target(path)
+    steps, loss, held_out = zip(*history, strict=True)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(steps, loss, color=_BLUE, label="training, running mean")
+    axes.plot(steps, held_out, color=_ORANGE, marker=".", label="held out")
+    axes.set(xlabel="step", ylabel="score matching loss J, a pixel")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    save_figure(figure, path)
+
+
+def show_picture(axes: Axes, picture: np.ndarray, caption: str) -> None:
+    """A picture, grey or (H, W, 3), white at 1, under its caption."""
+    axes.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    set_caption(axes, caption)
+    axes.set_axis_off()
+
+
+def set_caption(axes: Axes, caption: str) -> None:
+    """Put a caption above a panel."""
+    axes.set_title(caption, fontsize=11, color=_INK)
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as a ``.png``, whole or not at all."""
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    atomic.write_atomically(path, buffer.getvalue())

@@ -1,0 +1,5 @@
+"""What everything else runs on: compilation, precision, validation, progress."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,72 @@
+"""What the public functions ask of an energy, of data and of options; every error names the thing and the fix."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from scorematching.runtime.functional import modules_of
+
+
+def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
+    """Raise ``TypeError`` or ``ValueError`` where ``energy`` is no module or ``x`` is no data for it."""
+    if not isinstance(energy, nn.Module):
+        raise TypeError(f"energy must be a torch module that returns energies, got {type(energy).__name__}")
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a torch tensor, got {type(x).__name__}")
+    if x.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"x must be float32 or float64, got {x.dtype}: convert it with x.float()")
+    if x.ndim < 2 or len(x) == 0:
+        raise ValueError(f"x must be a batch of one sample or more, shape (N, ...), got {tuple(x.shape)}")
+    for path, module in modules_of(energy):
+        for name, parameter in module._parameters.items():
+            if parameter is not None and (parameter.dtype != x.dtype or parameter.device != x.device):
+                raise TypeError(
+                    f"x is {x.dtype} on {x.device} and {f'{path}.{name}' if path else name} is {parameter.dtype} on "
+                    f"{parameter.device}: convert one"
+                )
+        if isinstance(module, _BatchNorm) and module.training:
+            raise ValueError(f"{path} normalises over the batch, so samples are not independent: call energy.eval()")
+        if isinstance(module, _DropoutNd) and module.training and module.p > 0:
+            raise ValueError(f"{path} draws random numbers, so the energy is no function: call energy.eval()")
+    # One sum is cheap, and tells unless it overflows.
+    if finite and not math.isfinite(x.detach().sum()) and not bool(torch.isfinite(x).all()):
+        bad = int((~torch.isfinite(x)).sum())
+        raise ValueError(
+            f"x has {bad} entries that are NaN or infinite, of {x.numel()}; check_finite=False lets them pass"
+        )
+
+
+def energies(energy: nn.Module, x: Tensor) -> Tensor:
+    """The energies of a batch, shape (N,), by any module that gives (N,) or (N, 1)."""
+    values = energy(x)
+    if not isinstance(values, Tensor) or values.shape not in ((len(x),), (len(x), 1)):
+        got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise ValueError(f"{type(energy).__name__} must return one energy a sample, shape ({len(x)},), got {got}")
+    return values.view(len(x))
+
+
+def check_weight(weight: Tensor, x: Tensor, finite: bool) -> Tensor:
+    """Weights of the inputs, with the type and place of ``x``; raise where they do not fit."""
+    if not isinstance(weight, Tensor) or not weight.is_floating_point():
+        kind = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
+        raise TypeError(f"weight must be a tensor of floating point, got {kind}")
+    if weight.shape not in (x.shape, x.shape[1:]):
+        raise ValueError(
+            f"weight must have the shape of x, {tuple(x.shape)}, or of one sample, {tuple(x.shape[1:])}, "
+            f"got {tuple(weight.shape)}"
+        )
+    if weight.requires_grad:
+        raise ValueError("weight asks for a gradient, which the loss does not give: pass weight.detach()")
+    if finite and not bool((torch.isfinite(weight) & (weight >= 0)).all()):
+        raise ValueError("weight has entries that are negative, NaN or infinite")
+    return weight.to(x)
+
+
+def full_precision(x: Tensor) -> torch.autocast:
+    """No autocast: second derivatives in half precision are not to be trusted."""
+    return torch.autocast(x.device.type, enabled=False)

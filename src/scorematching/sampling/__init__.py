@@ -1,0 +1,5 @@
+"""Samples of an energy by Langevin dynamics."""
+
+from scorematching.sampling.chains import Samples, langevin
+
+__all__ = ["Samples", "langevin"]

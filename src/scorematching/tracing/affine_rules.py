@@ -1,0 +1,234 @@
+"""Rules of linear maps: layers with weights, pools and sums, and operations that only move entries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scorematching.layers import (
+    AvgPool2d,
+    Conv2d,
+    ConvTranspose2d,
+    Embed,
+    Factor,
+    Linear,
+    PixelUnshuffle,
+    Reshape,
+    Scale,
+    Shift,
+    Sum,
+    SumOver,
+)
+from scorematching.tracing.builder import Builder, Value
+from scorematching.tracing.table import refuse, rule
+
+#: Operations that move, repeat and leave out entries.
+MOVES = (
+    "channel_shuffle", "chunk", "clone", "contiguous", "expand", "flatten", "flip", "index_select", "movedim",
+    "moveaxis", "narrow", "permute", "pixel_shuffle", "repeat", "repeat_interleave", "reshape",
+    "roll", "rot90", "select", "split", "squeeze", "swapaxes", "swapdims", "tensor_split", "tile", "transpose", "tril",
+    "triu", "unbind", "unflatten", "unfold", "unsqueeze", "view",
+)  # fmt: skip
+
+
+@rule("linear")
+def _linear(b: Builder, input: Value, weight: Tensor, bias: Tensor | None = None) -> Value:
+    if input.example.ndim != 2 or weight.ndim != 2:
+        raise TypeError(f"a linear layer takes samples of one dimension, got {tuple(input.shape)}: flatten them first")
+    outputs, inputs = weight.shape
+    return b.apply(input, b.layer(Linear, (inputs, outputs), weight, bias))
+
+
+@rule("matmul")
+def _matmul(b: Builder, input: Any, other: Any) -> Value:
+    if not isinstance(input, Value) or not isinstance(other, Tensor) or other.ndim != 2:
+        raise TypeError("a matrix product is mapped if it is that of the data and a constant matrix: values @ matrix")
+    if isinstance(other, nn.Parameter):
+        raise TypeError("values @ parameter is not mapped: write F.linear(values, parameter), of its transposed shape")
+    return _linear(b, input, other.T)
+
+
+@rule("conv2d")
+def _conv2d(
+    b: Builder,
+    input: Value,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Value:
+    kernel, dilation = tuple(weight.shape[2:]), _pair(dilation)
+    if padding == "same":
+        padding = tuple(d * (k - 1) / 2 for d, k in zip(dilation, kernel, strict=True))
+        if any(p % 1 for p in padding):
+            raise TypeError(
+                f"padding='same' with kernel {kernel} is not the same at both borders: pad with F.pad first"
+            )
+        padding = tuple(map(int, padding))
+    padding = (0, 0) if padding == "valid" else _pair(padding)
+    sizes = (weight.shape[1] * groups, len(weight), kernel, _pair(stride), padding, groups, bias is not None, dilation)
+    return b.apply(input, b.layer(Conv2d, sizes, weight, bias))
+
+
+@rule("conv_transpose2d")
+def _conv_transpose2d(
+    b: Builder,
+    input: Value,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Value:
+    geometry = (_pair(stride), _pair(padding), _pair(output_padding), groups, bias is not None, _pair(dilation))
+    sizes = (len(weight), weight.shape[1] * groups, tuple(weight.shape[2:]), *geometry)
+    return b.apply(input, b.layer(ConvTranspose2d, sizes, weight, bias))
+
+
+@rule("batch_norm")
+def _batch_norm(b: Builder, input: Value, norm: nn.modules.batchnorm._BatchNorm) -> Value:
+    if norm.training or norm.running_mean is None or norm.running_var is None:
+        raise refuse("batch_norm")
+    shape = (-1, *[1] * (input.example.ndim - 2))
+    centred = b.apply(input, Shift(-norm.running_mean.view(shape)), "centred")
+    normal = (norm.running_var + norm.eps).rsqrt().view(shape)
+    if not norm.affine:
+        return b.apply(centred, Factor(normal))
+    return b.apply(
+        b.apply(centred, Factor(normal), "normal"), b.layer(Scale, (norm.num_features,), norm.weight, norm.bias)
+    )
+
+
+@rule("pixel_unshuffle")
+def _pixel_unshuffle(b: Builder, input: Value, downscale_factor: int) -> Value:
+    return b.apply(input, PixelUnshuffle(downscale_factor))
+
+
+@rule("avg_pool2d")
+def _avg_pool2d(
+    b: Builder,
+    input: Value,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Value:
+    kernel, stride = _pair(kernel_size), _pair(stride or kernel_size)
+    if len({*kernel}) > 1 or len({*stride}) > 1 or any(_pair(padding)) or ceil_mode or divisor_override:
+        raise TypeError("only square pools are mapped, without padding, ceil_mode and divisor_override: pad with F.pad")
+    return b.apply(input, AvgPool2d(kernel[0], stride[0]))
+
+
+@rule("adaptive_avg_pool2d")
+def _adaptive_avg_pool2d(b: Builder, input: Value, output_size: Any) -> Value:
+    if _pair(output_size) != (1, 1):
+        raise TypeError(f"an adaptive pool is mapped if its output is of size 1, got {output_size}: use avg_pool2d")
+    return _reduce(b, input, (2, 3), True, mean=True)
+
+
+@rule("sum")
+def _sum(b: Builder, input: Value, dim: Any = None, keepdim: bool = False) -> Value:
+    return _reduce(b, input, dim, keepdim, mean=False)
+
+
+@rule("mean")
+def _mean(b: Builder, input: Value, dim: Any = None, keepdim: bool = False) -> Value:
+    return _reduce(b, input, dim, keepdim, mean=True)
+
+
+def _reduce(b: Builder, input: Value, dim: Any, keepdim: bool, mean: bool) -> Value:
+    """Sum or mean over dimensions."""
+    ndim = input.example.ndim
+    dims = sorted(d % ndim for d in ((dim,) if isinstance(dim, int) else dim or (0,)))
+    if dims[0] == 0:
+        raise TypeError("it sums over the samples, and each has an energy of its own: name the other dimensions in dim")
+    layer = Sum() if len(dims) == ndim - 1 and not mean else SumOver(dims, mean)
+    if not keepdim:
+        return b.apply(input, layer)
+    kept = [1 if d in dims else n for d, n in enumerate(input.shape)]
+    return b.apply(b.apply(input, layer, "summed"), Reshape(kept[1:]))
+
+
+@rule(*MOVES)
+def _move(b: Builder, input: Value, *args: Any, **options: Any) -> Any:
+    return b.move(input, lambda numbers: b.call(numbers, *args, **options))
+
+
+@rule("pad")
+def _pad(b: Builder, input: Value, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+    if mode == "constant" and value:
+        raise TypeError(f"padding is mapped with zeros or with entries of the sample, got the value {value}")
+    return b.move(input, lambda numbers: F.pad(numbers, tuple(pad), mode))
+
+
+@rule("interpolate")
+def _interpolate(b: Builder, input: Value, mode: str = "nearest", **options: Any) -> Any:
+    if mode not in ("nearest", "nearest-exact"):
+        raise TypeError(f"interpolation is mapped in mode 'nearest', got {mode!r}: use a transposed convolution")
+    return b.move(input, lambda numbers: F.interpolate(numbers, mode=mode, **options))
+
+
+@rule("getitem")
+def _getitem(b: Builder, input: Any, index: Any) -> Any:
+    return b.move(input, lambda numbers: numbers[index]) if isinstance(input, Value) else input[index]
+
+
+@rule("getattr")
+def _getattr(b: Builder, input: Value, name: str) -> Any:
+    if name in ("T", "mT"):
+        return b.move(input, lambda numbers: getattr(numbers, name))
+    if name not in ("shape", "ndim", "dtype", "device"):
+        raise refuse(name)
+    return getattr(input.example, name)
+
+
+@rule("size", "dim")
+def _size(b: Builder, input: Value, *args: Any) -> Any:
+    return b.call(input.example, *args)
+
+
+@rule("to", "float", "double")
+def _to(b: Builder, input: Value, *args: Any, **options: Any) -> Value:
+    if b.call(input.example, *args, **options).dtype != input.example.dtype:
+        raise TypeError("all values have one precision: convert the module and the data, and leave this out")
+    return input
+
+
+@rule("cat")
+def _cat(b: Builder, tensors: Any, dim: int = 0) -> Value:
+    if not all(isinstance(value, Value) for value in tensors):
+        raise TypeError("a constant stands among the tensors: add it to the layer that comes next, as a bias")
+    whole = torch.cat([value.example for value in tensors], dim)
+    dim, shape = dim % whole.ndim, whole.shape[1:]
+    if dim == 0:
+        raise TypeError("it joins the samples of batches: join along another dimension")
+    sizes = [value.shape[dim] for value in tensors]
+    if dim == 1:
+        parts = torch.arange(shape[0]).split(sizes)
+        return b.sum([(v, Embed(part.tolist(), shape[0])) for v, part in zip(tensors, parts, strict=True)])
+    parts = torch.arange(shape.numel()).view(shape).split(sizes, dim - 1)
+    flat = [b.apply(value, Reshape((value.example[0].numel(),)), "flat") for value in tensors]
+    embedded = [(v, Embed(part.flatten().tolist(), shape.numel())) for v, part in zip(flat, parts, strict=True)]
+    return b.apply(b.sum(embedded, "joined"), Reshape(shape))
+
+
+@rule("stack")
+def _stack(b: Builder, tensors: Any, dim: int = 0) -> Value:
+    if not all(isinstance(value, Value) for value in tensors):
+        raise TypeError("a constant stands among the tensors: add it to the layer that comes next, as a bias")
+    return _cat(b, [b.move(value, lambda numbers: numbers.unsqueeze(dim), "unsqueezed") for value in tensors], dim)
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    """A size given once, or as (height, width)."""
+    height, width = (size, size) if isinstance(size, int) else size * 2 if len(size) == 1 else size
+    return height, width

@@ -1,0 +1,172 @@
+"""Rules of functions of one number, of arithmetic and of dropout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scorematching.layers import (
+    GELU,
+    Exp,
+    Factor,
+    Identity,
+    Layer,
+    PointwiseFunction,
+    Power,
+    Sigmoid,
+    SiLU,
+    Sin,
+    Softplus,
+    Square,
+    Tanh,
+)
+from scorematching.tracing.builder import Builder, Value
+from scorematching.tracing.table import refuse, rule
+
+#: Smooth functions of one number, by the layer that is made of their other arguments.
+SMOOTH: dict[str, Callable[..., Layer]] = {
+    "tanh": Tanh,
+    "sigmoid": Sigmoid,
+    "silu": lambda inplace=False: SiLU(),
+    "softplus": lambda beta=1.0, threshold=20.0: Softplus(beta),
+    "gelu": lambda approximate="none": GELU() if approximate == "none" else PointwiseFunction(_gelu_by_tanh),
+    "mish": lambda inplace=False: PointwiseFunction(_mish),
+    "square": Square,
+    "exp": Exp,
+    "sin": Sin,
+    "sqrt": lambda: Power(0.5),
+    "rsqrt": lambda: Power(-0.5),
+    "reciprocal": lambda: Power(-1),
+    "cos": lambda: PointwiseFunction(torch.cos, lambda x: -torch.sin(x), lambda x: -torch.cos(x), torch.sin),
+    "log": lambda: PointwiseFunction(torch.log, torch.reciprocal, lambda x: -(x**-2), lambda x: 2 * x**-3),
+    "log1p": lambda: PointwiseFunction(
+        torch.log1p, lambda x: 1 / (1 + x), lambda x: -((1 + x) ** -2), lambda x: 2 * (1 + x) ** -3
+    ),
+}
+
+#: Smooth functions whose derivatives are left to automatic differentiation.
+DIFFERENTIATED = (
+    "asinh", "atan", "celu", "cosh", "elu", "erf", "erfc", "expm1", "log10", "log2", "logsigmoid", "sinc",
+    "sinh", "softsign", "tan", "tanhshrink",
+)  # fmt: skip
+
+#: Functions made of straight pieces.
+KINKED = (
+    "abs", "clamp", "clamp_max", "clamp_min", "hardtanh", "leaky_relu", "relu", "relu6", "softshrink",
+    "threshold",
+)  # fmt: skip
+
+DROPOUTS = ("alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout")
+
+
+@rule(*SMOOTH)
+def _smooth(b: Builder, input: Value, *args: Any, **options: Any) -> Value:
+    return b.apply(input, SMOOTH[b.operation](*args, **options))
+
+
+@rule(*DIFFERENTIATED)
+def _differentiated(b: Builder, input: Value, *args: Any, **options: Any) -> Value:
+    if b.operation == "elu" and (args or (options.get("alpha", 1.0),))[0] != 1:
+        raise refuse("elu")
+    return b.apply(input, PointwiseFunction(_one_argument(b.call, args, options)))
+
+
+@rule(*KINKED)
+def _kinked(b: Builder, input: Value, *args: Any, **options: Any) -> Value:
+    f = _one_argument(b.call, args, options)
+    b.kinked.append(b.place)
+
+    def slope(x: Tensor) -> Tensor:
+        return torch.func.jvp(f, (x,), (torch.ones_like(x),))[1]
+
+    return b.apply(input, PointwiseFunction(f, slope, torch.zeros_like, torch.zeros_like))
+
+
+@rule(*DROPOUTS)
+def _dropout(b: Builder, input: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
+    if training and p > 0:
+        raise TypeError("it draws random numbers, and an energy must be a function: call eval() first, or let p be 0")
+    return input
+
+
+@rule("add")
+def _add(b: Builder, input: Any, other: Any, *, alpha: float = 1) -> Value:
+    if isinstance(input, Value) and isinstance(other, Value):
+        if input.node == other.node:
+            return b.scale(input, 1 + alpha)
+        one, two = b.together(input, other)
+        return b.sum([(one, Identity()), (two, Identity() if alpha == 1 else Factor(alpha))])
+    if isinstance(other, Value):
+        return b.shift(other if alpha == 1 else b.scale(other, alpha, "scaled"), input)
+    if isinstance(other, Tensor) and other.requires_grad and alpha != 1:
+        return b.scale(b.shift(b.scale(input, 1 / alpha, "scaled"), other, "shifted"), alpha)
+    return b.shift(input, other if alpha == 1 else alpha * other)
+
+
+@rule("sub")
+def _sub(b: Builder, input: Any, other: Any, *, alpha: float = 1) -> Value:
+    return _add(b, input, other, alpha=-alpha)
+
+
+@rule("rsub")
+def _rsub(b: Builder, input: Any, other: Any, *, alpha: float = 1) -> Value:
+    return _add(b, other, input, alpha=-alpha)
+
+
+@rule("neg")
+def _neg(b: Builder, input: Value) -> Value:
+    return b.scale(input, -1)
+
+
+@rule("mul")
+def _mul(b: Builder, input: Any, other: Any) -> Value:
+    if isinstance(input, Value) and isinstance(other, Value):
+        if input.node != other.node:
+            raise TypeError(
+                "a product of two values is no sum of functions of single inputs, and a Graph is made of such: write "
+                "x * sigmoid(x) as silu(x); other products have to go"
+            )
+        return b.apply(input, Square())
+    return b.scale(input, other) if isinstance(input, Value) else b.scale(other, input)
+
+
+@rule("div")
+def _div(b: Builder, input: Any, other: Any) -> Value:
+    if isinstance(other, Value):
+        if isinstance(input, Value):
+            raise TypeError("a quotient of two values is no sum of functions of single inputs: it has to go")
+        return b.scale(b.apply(other, Power(-1), "reciprocal"), input)
+    if isinstance(other, Tensor) and other.requires_grad:
+        raise TypeError("a division by a parameter is not mapped: multiply by a parameter, its reciprocal")
+    return b.scale(input, 1 / other)
+
+
+@rule("pow")
+def _pow(b: Builder, input: Any, exponent: Any) -> Value:
+    if not isinstance(input, Value) or not isinstance(exponent, int | float):
+        raise TypeError("a power needs a value of the data as its base and a number as its exponent")
+    return input if exponent == 1 else b.apply(input, Square() if exponent == 2 else Power(exponent))
+
+
+def _one_argument(
+    call: Callable[..., Tensor], args: tuple[Any, ...], options: dict[str, Any]
+) -> Callable[[Tensor], Tensor]:
+    """The function with its other arguments, which must be numbers, and not in place."""
+    if any(isinstance(argument, Tensor | Value) for argument in (*args, *options.values())):
+        raise TypeError("a function of one number is needed: its other arguments must be numbers")
+    others = {name: option for name, option in options.items() if name != "inplace"}
+    return lambda x: call(x, *args, **others)
+
+
+def _gelu_by_tanh(x: Tensor) -> Tensor:
+    """The approximation of GELU, in operations that can be differentiated as often as it takes."""
+    return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def _mish(x: Tensor) -> Tensor:
+    """Mish, in such operations too."""
+    return x * torch.tanh(torch.logaddexp(x, torch.zeros_like(x)))
