@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.energies import NICE, PoT
+from scorematching.energies import NICE, ProductOfStudentT
 from scorematching.images.photographs import training_photographs
 from scorematching.layers import Identity, SiLU
 
-#: The regulariser: patches of 8-bit photographs have flat places, where the data are as good as quantised.
+#: The regularizer: patches of 8-bit photographs have flat places, where the data are as good as quantized.
 LAM = 1e-3
 
 
@@ -34,7 +34,7 @@ def residual() -> sm.Graph:
 
 #: name -> (energy, shape of one sample)
 ARCHITECTURES: dict[str, tuple[Callable[[], sm.Graph], tuple[int, ...]]] = {
-    "product of experts, 64-128": (lambda: PoT(64, 128), (64,)),
+    "product of experts, 64-128": (lambda: ProductOfStudentT(64, 128), (64,)),
     "field of experts, 24 of 5x5": (
         lambda: sm.Sequential(sm.Conv2d(1, 24, 5), sm.StudentT(), sm.WeightedSum(24)),
         (1, 16, 16),
@@ -68,12 +68,12 @@ def patches(count: int, shape: tuple[int, ...], seed: int) -> Tensor:
     """Square patches of the demo's training photographs, (count, *shape), mean 0 each, unit variance together."""
     rng = np.random.default_rng(seed)
     side = round(float(np.prod(shape)) ** 0.5)
-    pictures = training_photographs()
+    images = training_photographs()
     found = np.empty((count, side, side), np.float32)
     for patch in found:
-        picture = pictures[rng.integers(len(pictures))]
-        top, left = (rng.integers(n - side + 1) for n in picture.shape)
-        patch[:] = picture[top : top + side, left : left + side]
+        image = images[rng.integers(len(images))]
+        top, left = (rng.integers(n - side + 1) for n in image.shape)
+        patch[:] = image[top : top + side, left : left + side]
     found += rng.normal(0, 2 / 255, found.shape)
     found -= found.mean((1, 2), keepdims=True)
     return torch.from_numpy(found / found.std()).reshape(count, *shape)

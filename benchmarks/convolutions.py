@@ -1,4 +1,4 @@
-"""Formulations of a correlation of pictures with filters, and of its adjoint: the fastest, and the one taken."""
+"""Formulations of a correlation of images with filters, and of its adjoint: the fastest, and the one taken."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.machine import machine
 from scorematching.cli.common import console
 from scorematching.layers.correlation import FEW, LARGE, _by_fourier, _in_blocks, block_side, is_direct
 
-#: Pictures, channels of the data and of the responses, side of a filter, side of a picture.
+#: Images, channels of the data and of the responses, side of a filter, side of an image.
 SIZES = [
     (16, 1, 48, 7, 48),
     (16, 1, 24, 5, 48),
@@ -30,7 +30,7 @@ Formulations = dict[str, Callable[[], Tensor]]
 
 
 def convolutions(turns: int = typer.Option(30, help="Of each formulation, one after the other.")) -> None:
-    """Time the filters of a picture, their adjoint, and the gradient by the filters, by every formulation.
+    """Time the filters of an image, their adjoint, and the gradient by the filters, by every formulation.
 
     Milliseconds, medians; the fastest is bold. Direct is torch's own, on two memory layouts; patches is a matrix
     product with unfolded patches; blocks is ours for few output channels; FFT is the product of Fourier transforms. The

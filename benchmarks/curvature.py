@@ -24,19 +24,19 @@ from scorematching.curvature import (
     Coloring,
     Curvature,
     CurvaturePropagation,
-    Diagonal,
-    Full,
+    DiagonalRecursion,
+    ForwardJacobian,
+    FullHessian,
     Hutchinson,
-    Jacobian,
     method_named,
 )
 
 #: Seconds; a step that would take longer is not timed.
 LIMIT = 100.0
 METHODS: dict[str, Callable[[tuple[int, ...]], Curvature]] = {
-    "diagonal": lambda shape: Diagonal(),
-    "full": lambda shape: Full(),
-    "jacobian": lambda shape: Jacobian(),
+    "diagonal": lambda shape: DiagonalRecursion(),
+    "full": lambda shape: FullHessian(),
+    "jacobian": lambda shape: ForwardJacobian(),
     "coloring": lambda shape: Coloring(),
     "brute force": lambda shape: Coloring(field=shape[1:]),
     "hutchinson, 2 probes": lambda shape: Hutchinson(2),

@@ -1,4 +1,4 @@
-"""Steps that denoise one picture: ours, and those of other libraries."""
+"""Steps that denoise one image: ours, and those of other libraries."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from scorematching.priors.kinds import build_prior
 SIGMA = 25 / 255
 
 
-def noisy_picture(side: int) -> np.ndarray:
-    """A square picture with noise, float32: a photograph, mirrored at its borders until it is large enough."""
+def noisy_image(side: int) -> np.ndarray:
+    """A square image with noise, float32: a photograph, mirrored at its borders until it is large enough."""
     photograph = held_out_photograph("camera")
     after = [(0, max(0, side - n)) for n in photograph.shape]
     clean = np.pad(photograph, after, mode="symmetric")[:side, :side]
@@ -24,22 +24,22 @@ def noisy_picture(side: int) -> np.ndarray:
 
 def tweedie_step(side: int, info: PriorInfo, compiled: bool) -> Step:
     """:func:`scorematching.denoise` by Tweedie's formula, with an untrained prior."""
-    image, prior, sweeps = noisy_picture(side), build_prior(info), compilation(compiled)
+    image, prior, sweeps = noisy_image(side), build_prior(info), compilation(compiled)
 
     def step() -> None:
         with sweeps():
-            sm.denoise(image, SIGMA, prior, method="tweedie", peak=1.0)
+            sm.denoise(image, SIGMA, prior, method="tweedie", data_range=1.0)
 
     return step
 
 
 def map_step(side: int, info: PriorInfo, compiled: bool) -> Step:
     """:func:`scorematching.denoise` by MAP, with an untrained prior."""
-    image, prior, sweeps = noisy_picture(side), build_prior(info), compilation(compiled)
+    image, prior, sweeps = noisy_image(side), build_prior(info), compilation(compiled)
 
     def step() -> None:
         with sweeps():
-            sm.denoise(image, SIGMA, prior, method="map", peak=1.0)
+            sm.denoise(image, SIGMA, prior, method="map", data_range=1.0)
 
     return step
 
@@ -59,16 +59,16 @@ def non_local_means_step(side: int) -> Step:
 
     One call; the figures of quality in the other benchmarks are the best of several cut-offs.
     """
-    from skimage.restoration import denoise_nl_means  # noqa: PLC0415
+    from skimage.restoration import denoise_nl_means
 
-    image = noisy_picture(side)
+    image = noisy_image(side)
     settings = {"patch_size": 5, "patch_distance": 6, "h": 0.8 * SIGMA, "sigma": SIGMA, "fast_mode": True}
     return lambda: denoise_nl_means(image, **settings)
 
 
 def bm3d_step(side: int) -> Step:
     """``bm3d.bm3d`` with its usual profile, both stages."""
-    import bm3d  # noqa: PLC0415  # may be missing
+    import bm3d  # may be missing
 
-    image = noisy_picture(side)
+    image = noisy_image(side)
     return lambda: bm3d.bm3d(image, SIGMA)

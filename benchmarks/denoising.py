@@ -1,4 +1,4 @@
-"""Fit a field of experts to noisy pictures of one folder, denoise those of another, against the classics."""
+"""Fit a field of experts to noisy images of one folder, denoise those of another, against the classics."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from scorematching.restoration.baselines import non_local_means, total_variation
 
 
 def denoising(
-    train: Annotated[Path, typer.Option(help="Folder of clean grey pictures to train on, noise being added.")],
-    test: Annotated[Path, typer.Option(help="Folder of clean grey pictures to test on.")],
+    train: Annotated[Path, typer.Option(help="Folder of clean gray images to train on, noise being added.")],
+    test: Annotated[Path, typer.Option(help="Folder of clean gray images to test on.")],
     sigma: Annotated[float, typer.Option(help="Noise level, 0-255.")] = 25.0,
     filters: int = 48,
     size: int = 7,
     octaves: int = 1,
     expert: str = "student-t",
-    normed: bool = False,
+    normalize_filters: bool = False,
     crop: int = 48,
     steps: int = 3000,
     seed: int = 0,
     baselines: Annotated[bool, typer.Option(help="Also total variation and non-local means, minutes more.")] = True,
 ) -> None:
-    """Mean PSNR and SSIM over a folder; noise neither clipped nor rounded, one seed a picture, results clipped."""
+    """Mean PSNR and SSIM over a folder; noise neither clipped nor rounded, one seed an image, results clipped."""
     noisy = [_noisy(_load(path), sigma / 255, (seed, i)) for i, path in enumerate(find_images([train]))]
     start = time.monotonic()
     with fit_bar("fitting") as progress:
@@ -44,7 +44,7 @@ def denoising(
             size=size,
             octaves=octaves,
             expert=cast(ExpertName, expert),
-            normed=normed,
+            normalize_filters=normalize_filters,
             crop=crop,
             steps=steps,
             seed=seed,
@@ -53,16 +53,16 @@ def denoising(
     console.print(f"fitted in {time.monotonic() - start:.0f} s")
     methods: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
         "noisy": lambda y, _: y,
-        "scorematching": lambda y, _: sm.denoise(y, sigma / 255, result.prior, peak=1.0),
+        "scorematching": lambda y, _: sm.denoise(y, sigma / 255, result.prior, data_range=1.0),
     }
     if baselines:
         methods["non-local means, best"] = lambda y, x: non_local_means(y, sigma / 255, x)
         methods["total variation, best"] = lambda y, x: total_variation(y, sigma / 255, x)
-    table = Table(f"{test.name}, sigma {sigma:g}", "PSNR (dB)", "SSIM", "s a picture (median)")
-    pictures = [_load(path) for path in find_images([test])]
+    table = Table(f"{test.name}, sigma {sigma:g}", "PSNR (dB)", "SSIM", "s an image (median)")
+    images = [_load(path) for path in find_images([test])]
     for name, method in methods.items():
         rows = []
-        for i, clean in enumerate(pictures):
+        for i, clean in enumerate(images):
             y = _noisy(clean, sigma / 255, (seed + 1, i))
             start = time.perf_counter()
             restored = method(y, clean)

@@ -22,11 +22,11 @@ def folx_step(network: Network, batch: int) -> Step:
     """The loss at ``lam = 0`` with its gradient by the parameters, compiled by XLA, on the CPU.
 
     ``folx.forward_laplacian`` gives the gradient by the data and the trace of the Hessian, not its diagonal, so there
-    is no regulariser. Convolutions, which folx does not know, are registered as the linear maps that they are.
+    is no regularizer. Convolutions, which folx does not know, are registered as the linear maps that they are.
     """
-    import folx  # noqa: PLC0415  # may be missing
-    import jax  # noqa: PLC0415
-    import jax.numpy as jnp  # noqa: PLC0415
+    import folx  # may be missing
+    import jax
+    import jax.numpy as jnp
 
     jax.config.update("jax_platforms", "cpu")
     _register_convolutions()
@@ -58,8 +58,8 @@ def translated(layer: Any) -> Callable[[dict[str, Any], Any], Any]:
     Raises:
         TypeError: There is no translation for this kind of layer.
     """
-    import jax  # noqa: PLC0415
-    import jax.numpy as jnp  # noqa: PLC0415
+    import jax
+    import jax.numpy as jnp
 
     found: Callable[[dict[str, Any], Any], Any] | None = None
     match layer:
@@ -83,23 +83,23 @@ def translated(layer: Any) -> Callable[[dict[str, Any], Any], Any]:
 
 
 def _convolution(p: dict[str, Any], x: Any) -> Any:
-    import jax  # noqa: PLC0415
+    import jax
 
     y = jax.lax.conv_general_dilated(x[None], p["weight"], (1, 1), "VALID")[0]
     return y + p["bias"][:, None, None] if "bias" in p else y
 
 
 def _mixture(scales: tuple[float, ...], p: dict[str, Any], x: Any) -> Any:
-    import jax.numpy as jnp  # noqa: PLC0415
+    import jax.numpy as jnp
 
     weights = p["weight"].T.reshape(len(scales), -1, *[1] * (x.ndim - 1))
     return sum(w * s * s * jnp.log1p(x * x / (2 * s * s)) for w, s in zip(weights, scales, strict=True))
 
 
 def _register_convolutions() -> None:
-    import folx  # noqa: PLC0415
-    import jax  # noqa: PLC0415
-    from folx.api import FunctionFlags  # noqa: PLC0415
+    import folx
+    import jax
+    from folx.api import FunctionFlags
 
     primitive = jax.lax.conv_general_dilated_p
     folx.register_function(
@@ -108,6 +108,6 @@ def _register_convolutions() -> None:
 
 
 def _array(tensor: Tensor) -> Any:
-    import jax.numpy as jnp  # noqa: PLC0415
+    import jax.numpy as jnp
 
     return jnp.asarray(tensor.detach().numpy())

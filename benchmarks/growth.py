@@ -101,8 +101,8 @@ AXES = (
         lambda _: 64,
     ),
     Axis(
-        "side of the picture in pixels",
-        "field of 24 experts of 5x5, one picture",
+        "side of the image in pixels",
+        "field of 24 experts of 5x5, one image",
         tuple(4**k for k in range(2, 7)),
         lambda side: Field(24, 5, side),
         lambda _: 1,
@@ -115,7 +115,7 @@ def growth(
 ) -> None:
     """Time and added memory of one loss at λ = 0, with its gradient, as the problem grows.
 
-    Sizes: inputs, experts, samples, hidden layers, and pictures up to 4096 x 4096 pixels. A contestant that takes more
+    Sizes: inputs, experts, samples, hidden layers, and images up to 4096 x 4096 pixels. A contestant that takes more
     seconds or more memory than allowed is left out from there on; the table says why. Plots are written as growth.png.
     """
     records = run_growth(quick, limit, memory)

@@ -23,7 +23,7 @@ def levels(prior: Annotated[Path, typer.Argument(help="Such as the demo's prior.
         for name in HELD_OUT:
             clean = held_out_photograph(name)[40:240, 100:300]
             y = clean + np.random.default_rng(0).normal(0, sigma / 255, clean.shape)
-            results = (y, *(sm.denoise(y, sigma / 255, model, method=m, peak=1.0) for m in ("tweedie", "map")))
+            results = (y, *(sm.denoise(y, sigma / 255, model, method=m, data_range=1.0) for m in ("tweedie", "map")))
             rows.append([sm.psnr(clean, x) for x in results])
         table.add_row(str(sigma), *(f"{value:.2f}" for value in np.mean(rows, axis=0)))
     console.print(table)

@@ -1,4 +1,4 @@
-"""The noise of photons removed: stabilised, or taken for noise of one level."""
+"""The noise of photons removed: stabilized, or taken for noise of one level."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _METHODS = ("one level, non-local means", "one level, the prior", "gain, the pri
 
 
 def low_light(
-    prior: Annotated[str, typer.Option("--prior", help="A file, or the name of a shipped one.")] = "natural-grey",
+    prior: Annotated[str, typer.Option("--prior", help="A file, or the name of a shipped one.")] = "natural-gray",
     photons: Annotated[list[float] | None, typer.Option(help="Of a white pixel.", show_default="5, 20, 100")] = None,
     read: Annotated[float, typer.Option(help="Read noise, in photons.")] = 0.0,
-    pictures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to draw the results.")] = None,
+    images: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to draw the results.")] = None,
     seed: int = 0,
 ) -> None:
     """PSNR and SSIM of a part, 200 x 200 pixels, of each held-out photograph of the demo, seen by so few photons.
 
-    Where noise is taken for one of one level, that level is the best of four for each clean picture: more than a user
+    Where noise is taken for one of one level, that level is the best of four for each clean image: more than a user
     can have. Results are clipped to the range.
     """
     model = sm.load_prior(prior)
@@ -41,8 +41,8 @@ def low_light(
             results = {"noisy": noisy} | dict(zip(_METHODS, _restored(clean, noisy, white, read, model), strict=True))
             scores = [f"{sm.psnr(clean, x):.2f}, {ssim(clean, x):.3f}" for x in results.values()]
             print(f"| {white:g} | {name} | {' | '.join(scores)} |", flush=True)
-            if pictures is not None:
-                draw_side_by_side({"clean": clean, **results}, pictures / f"{name}-{white:g}.png")
+            if images is not None:
+                draw_side_by_side({"clean": clean, **results}, images / f"{name}-{white:g}.png")
 
 
 def _restored(
@@ -50,9 +50,9 @@ def _restored(
 ) -> tuple[np.ndarray, ...]:
     """The photograph denoised by each of ``_METHODS``."""
     whole = float(np.sqrt(np.mean(clean) / white + (read / white) ** 2))
-    single = [sm.denoise(noisy, share * whole, model, peak=1.0) for share in _SHARES]
+    single = [sm.denoise(noisy, share * whole, model, data_range=1.0) for share in _SHARES]
     return (
         non_local_means(noisy, whole, clean),
         max(single, key=lambda x: sm.psnr(clean, x)),
-        sm.denoise(noisy, read / white, model, gain=1 / white, peak=1.0),
+        sm.denoise(noisy, read / white, model, gain=1 / white, data_range=1.0),
     )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import scorematching as sm
-from scorematching.energies import FieldsOfExperts, PoT
+from scorematching.energies import FieldOfExperts, ProductOfStudentT
 from scorematching.layers import SiLU
 
 
@@ -61,7 +61,7 @@ class Dense:
     def build(self) -> sm.Sequential:
         """The energy."""
         if len(self.widths) == 2:
-            return PoT(*self.widths)
+            return ProductOfStudentT(*self.widths)
         torch.manual_seed(0)
         layers = [part for pair in itertools.pairwise(self.widths) for part in (sm.Linear(*pair), SiLU())]
         return sm.Sequential(*layers[:-1], sm.StudentT(), sm.WeightedSum(self.widths[-1]))
@@ -73,12 +73,12 @@ class Dense:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of experts on square pictures.
+    """A field of experts on square images.
 
     Attributes:
         filters: How many.
         size: Side of a filter.
-        side: Of a picture.
+        side: Of an image.
     """
 
     filters: int
@@ -92,21 +92,21 @@ class Field:
 
     def build(self) -> sm.Sequential:
         """The energy."""
-        return sm.Sequential(*FieldsOfExperts(self.filters, self.size).layers)
+        return sm.Sequential(*FieldOfExperts(self.filters, self.size).layers)
 
     def matrices(self) -> list[Matrix]:
-        """The filters, times the patches of a picture."""
+        """The filters, times the patches of an image."""
         return [Matrix(self.filters, self.size**2, (self.side - self.size + 1) ** 2)]
 
 
 @dataclass(frozen=True)
 class Convolutional:
-    """Convolutions with SiLU between them and Student-t experts last, on square pictures; no padding.
+    """Convolutions with SiLU between them and Student-t experts last, on square images; no padding.
 
     Attributes:
         channels: Of the layers, one or more.
         size: Side of a filter.
-        side: Of a picture.
+        side: Of an image.
     """
 
     channels: tuple[int, ...]

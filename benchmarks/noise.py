@@ -1,4 +1,4 @@
-"""Noise levels found in pictures where they are known: by wavelets, and by a prior."""
+"""Noise levels found in images where they are known: by wavelets, and by a prior."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scorematching.restoration import find_noise
 
 
 def noise(
-    prior: Annotated[str, typer.Option("--prior", help="A file, or the name of a shipped one.")] = "natural-grey",
+    prior: Annotated[str, typer.Option("--prior", help="A file, or the name of a shipped one.")] = "natural-gray",
     level: Annotated[list[float] | None, typer.Option(help="Noise levels, 0-255.", show_default="2, 5, 10, 25")] = None,
     seed: int = 0,
 ) -> None:
@@ -28,5 +28,5 @@ def noise(
         clean = held_out_photograph(name)
         for sigma in level or (2.0, 5.0, 10.0, 25.0):
             noisy = clean + sigma / 255 * np.random.default_rng(seed).standard_normal(clean.shape)
-            first, found = estimate_noise(noisy, 1.0), find_noise(noisy, model, peak=1.0, seed=seed)
+            first, found = estimate_noise(noisy, 1.0), find_noise(noisy, model, data_range=1.0, seed=seed)
             print(f"| {name} | {sigma:g} | {255 * first:.2f} | {255 * found:.2f} |", flush=True)

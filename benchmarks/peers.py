@@ -31,7 +31,7 @@ def ours_step(network: Network, batch: int, lam: float, curvature: Any = "auto",
     Args:
         network: The energy.
         batch: Samples.
-        lam: The regulariser.
+        lam: The regularizer.
         curvature: Of :func:`scorematching.score_matching_loss`.
         compiled: Whether inside ``scorematching.compiled()``.
     """
@@ -121,7 +121,7 @@ def torchebm_exact_step(network: Network, batch: int) -> Step:
     It flattens the data, so that the energy gets vectors and restores the shape itself. Only ``hessian_method="exact"``
     is taken: ``"approx"`` divides the trace of the Hessian by the number of inputs, and is another loss.
     """
-    from torchebm.losses import ScoreMatching  # noqa: PLC0415  # may be missing
+    from torchebm.losses import ScoreMatching  # may be missing
 
     energy = nn.Sequential(nn.Unflatten(1, network.shape), *plain(network.build()))
     loss = ScoreMatching(model=energy, hessian_method="exact")
@@ -131,10 +131,10 @@ def torchebm_exact_step(network: Network, batch: int) -> Step:
 def torchebm_sliced_step(network: Network, batch: int) -> Step:
     """``torchebm.losses.SlicedScoreMatching`` with one Rademacher probe; it has no ``lam``.
 
-    The score is projected too, not only the Hessian. It projects over the last dimension alone, which for pictures is
+    The score is projected too, not only the Hessian. It projects over the last dimension alone, which for images is
     not the sliced loss; so the energy gets vectors and restores the shape itself.
     """
-    from torchebm.losses import SlicedScoreMatching  # noqa: PLC0415  # may be missing
+    from torchebm.losses import SlicedScoreMatching  # may be missing
 
     energy = nn.Sequential(nn.Unflatten(1, network.shape), *plain(network.build()))
     loss, x = SlicedScoreMatching(model=energy, n_projections=1), data(network, batch).flatten(1)
@@ -143,7 +143,7 @@ def torchebm_sliced_step(network: Network, batch: int) -> Step:
 
 def ebmkit_exact_step(network: Network, batch: int) -> Step:
     """``ebm.losses.ExactScoreMatching``: a backward pass an input, kept for the gradient; it has no ``lam``."""
-    from ebm.losses import ExactScoreMatching  # noqa: PLC0415  # may be missing
+    from ebm.losses import ExactScoreMatching  # may be missing
 
     energy, exact = plain(network.build()), ExactScoreMatching()
     return _checked("ebmkit", network, batch, energy, lambda x: exact(energy, x).loss)
@@ -151,7 +151,7 @@ def ebmkit_exact_step(network: Network, batch: int) -> Step:
 
 def ebmkit_sliced_step(network: Network, batch: int) -> Step:
     """``ebm.losses.SlicedScoreMatching``: one Gaussian probe of the Hessian, the score as it is; it has no ``lam``."""
-    from ebm.losses import SlicedScoreMatching  # noqa: PLC0415  # may be missing
+    from ebm.losses import SlicedScoreMatching  # may be missing
 
     energy, x = plain(network.build()), data(network, batch)
     sliced = SlicedScoreMatching(n_projections=1, vr=True)

@@ -42,7 +42,7 @@ def _in(folder: str, names: str, suffix: str = ".jpg") -> tuple[str, ...]:
     return tuple(f"{folder}/{name}{suffix}" for name in names.split())
 
 
-#: Free by Debian's guidelines, each file under the licence that the package's copyright file gives.
+#: Free by Debian's guidelines, each file under the license that the package's copyright file gives.
 PACKAGES = (
     Package(
         "b/budgie-backgrounds/budgie-backgrounds_3.0-1_all.deb",
@@ -68,7 +68,7 @@ PACKAGES = (
         "a99ff6a3bfe451e4cc0682ecb3cc82e71740626d59e4845ae34a0a0e45421eab",
         _in(
             "usr/share/backgrounds",
-            "Bridge_by_* Dragonfly_by_* Picture_0B_* Picture_1A_* Wine_by_* aitzgorri_by_* friends_by_* greentock_by_* "
+            "Bridge_by_* Dragonfly_by_* Image_0B_* Image_1A_* Wine_by_* aitzgorri_by_* friends_by_* greentock_by_* "
             "life_by_* picosdeeuropa_by_* seeding_by_* sunset_by_*",
         ),
     ),
@@ -97,7 +97,7 @@ PACKAGES = (
         "32cd18b71c8c938a18b3b351f217c02ac590e323caa3cf322fbb875ce8892f8b",
         _in(
             "usr/share/wallpapers",
-            "BytheWater ColorfulCups EveningGlow FallenLeaf Grey Kite OneStandsOut Path",
+            "BytheWater ColorfulCups EveningGlow FallenLeaf Gray Kite OneStandsOut Path",
             "/contents/images/2560x1600.jpg",
         ),
     ),
@@ -206,14 +206,14 @@ def _resources(path: Path) -> Iterator[tuple[str, Image.Image]]:
 
 def _tiles(image: Image.Image) -> Iterator[np.ndarray]:
     """Tiles of the more detailed half of a photograph, at several sizes, (180, 180, 3)."""
-    colours = image.convert("RGB")
-    shorter = min(colours.size)
+    colors = image.convert("RGB")
+    shorter = min(colors.size)
     for lines, most in _SIZES.items():
         share = lines / shorter
         if share > (_SHARE if shorter > _SMALL else 1):
             continue
-        width, height = (round(side * share) for side in colours.size)
-        pixels = np.asarray(colours.resize((width, height), Image.Resampling.LANCZOS))
+        width, height = (round(side * share) for side in colors.size)
+        pixels = np.asarray(colors.resize((width, height), Image.Resampling.LANCZOS))
         corners = [(y, x) for y in range(0, height - _SIDE + 1, _SIDE) for x in range(0, width - _SIDE + 1, _SIDE)]
         tiles = sorted((pixels[y : y + _SIDE, x : x + _SIDE] for y, x in corners), key=_detail, reverse=True)
         kept = tiles[: max(1, len(tiles) // 2)]
@@ -222,6 +222,6 @@ def _tiles(image: Image.Image) -> Iterator[np.ndarray]:
 
 
 def _detail(tile: np.ndarray) -> float:
-    """How much neighbouring pixels differ, by the median."""
-    grey = tile.astype(float).mean(2)
-    return float(np.median(np.abs(np.diff(grey, axis=0)[:, :-1]) + np.abs(np.diff(grey, axis=1)[:-1])))
+    """How much neighboring pixels differ, by the median."""
+    gray = tile.astype(float).mean(2)
+    return float(np.median(np.abs(np.diff(gray, axis=0)[:, :-1]) + np.abs(np.diff(gray, axis=1)[:-1])))

@@ -15,7 +15,7 @@ from scorematching.images.io.atomic import write_atomically
 
 #: What is drawn, its label, and the factor from the record's unit.
 _ROWS = (("median", "time of a step (s)", 1.0), ("memory", "memory that a step adds (MB)", 1e-6))
-#: Colour-blind safe; ours in blue.
+#: Color-blind safe; ours in blue.
 _STYLES = (
     ("#92c5de", "o"),
     ("#053061", "o"),

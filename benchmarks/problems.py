@@ -146,7 +146,7 @@ def recovery_errors(problem: Problem, n: int) -> list[float]:
 
 
 def fit_fully(energy: sm.Graph, x: Tensor, lam: float = 0.0) -> None:
-    """Minimise the score matching loss on all of ``x`` by L-BFGS."""
+    """Minimize the score matching loss on all of ``x`` by L-BFGS."""
     optimizer = torch.optim.LBFGS(
         energy.parameters(), max_iter=500, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe"
     )

@@ -35,13 +35,13 @@ class Curve:
 
 
 def recovery(
-    picture: Annotated[Path, typer.Option(help="Where to draw; the figures go beside it, as .json.")] = Path(
+    image: Annotated[Path, typer.Option(help="Where to draw; the figures go beside it, as .json.")] = Path(
         "docs/images/recovery.png"
     ),
     largest: Annotated[int, typer.Option(min=2000, help="Samples n are doubled from 1,000 up to this.")] = 64_000,
 ) -> None:
     """Errors of parameters recovered from n samples; a slope of -1/2 in log n is expected."""
-    check_target(picture)
+    check_target(image)
     samples = [1000 * 2**k for k in range((largest // 1000).bit_length())]
     curves = [measure(problem, samples) for problem in track(PROBLEMS, "fitting", console=errors)]
 
@@ -50,9 +50,9 @@ def recovery(
         table.add_row(f"{n:,}", *(f"{curve.median[i]:.4f}" for curve in curves), end_section=n == samples[-1])
     table.add_row("slope", *(f"{curve.slope:.2f}" for curve in curves))
     console.print(table)
-    draw(curves, picture)
+    draw(curves, image)
     record = json.dumps([asdict(curve) for curve in curves], indent=1) + "\n"
-    write_atomically(picture.with_suffix(".json"), record.encode())
+    write_atomically(image.with_suffix(".json"), record.encode())
 
 
 def measure(problem: Problem, samples: list[int]) -> Curve:

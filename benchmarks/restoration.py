@@ -1,4 +1,4 @@
-"""Quality and time of restoration with a prior: noise of several levels removed, pictures enlarged, against others."""
+"""Quality and time of restoration with a prior: noise of several levels removed, images enlarged, against others."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from scorematching.restoration import BicubicDownsampling
 from scorematching.restoration.baselines import non_local_means, total_variation
 from scorematching.restoration.operators import bicubic_upscale
 
-#: A method restores a noisy picture at a level; those that need the clean one to choose a setting get it.
+#: A method restores a noisy image at a level; those that need the clean one to choose a setting get it.
 Method = Callable[[np.ndarray, float, np.ndarray], np.ndarray]
 
 
 @dataclass
 class Score:
-    """Means over pictures: PSNR in dB, SSIM; and the median of the seconds a picture."""
+    """Means over images: PSNR in dB, SSIM; and the median of the seconds an image."""
 
     psnr: float
     ssim: float
@@ -44,75 +44,73 @@ def restoration(
         typer.Option("--prior", help="A file or a shipped one; may be repeated.", show_default="all that are shipped"),
     ] = None,
     denoise: Annotated[
-        list[Path] | None, typer.Option(help="Folder of clean grey pictures, to take noise from; may be repeated.")
+        list[Path] | None, typer.Option(help="Folder of clean gray images, to take noise from; may be repeated.")
     ] = None,
-    colour: Annotated[Path | None, typer.Option(help="Folder of clean colour pictures, the same for them.")] = None,
-    enlarge: Annotated[Path | None, typer.Option(help="Folder of pictures to shrink, and to enlarge again.")] = None,
+    color: Annotated[Path | None, typer.Option(help="Folder of clean color images, the same for them.")] = None,
+    enlarge: Annotated[Path | None, typer.Option(help="Folder of images to shrink, and to enlarge again.")] = None,
     sigma: Annotated[list[float] | None, typer.Option(help="Noise levels, 0-255.", show_default="15, 25, 50")] = None,
     factor: Annotated[list[int] | None, typer.Option(help="Of enlarging.", show_default="2, 3, 4")] = None,
     eight: Annotated[
         bool, typer.Option("--eight-bit", help="Round and clip what is noisy, as 8-bit files do.")
     ] = False,
-    only: Annotated[int | None, typer.Option(min=1, help="No more pictures than these.")] = None,
+    only: Annotated[int | None, typer.Option(min=1, help="No more images than these.")] = None,
     others: Annotated[bool, typer.Option(help="Also BM3D, non-local means and total variation: minutes more.")] = True,
     seed: int = 0,
     output: OutputOption = FOLDER,
 ) -> None:
     """Mean PSNR and SSIM over folders: priors, BM3D, non-local means, total variation, bicubic interpolation.
 
-    Noise is white and Gaussian, neither clipped nor rounded unless asked for, one seed a picture; results are clipped
+    Noise is white and Gaussian, neither clipped nor rounded unless asked for, one seed an image; results are clipped
     to the range. Shrinking is bicubic with antialiasing, rounded to 8 bit; luminance alone is scored, without a border
-    of as many pixels as the factor. Non-local means and total variation have the setting that suits each clean picture
-    best. The sets of a folder DATA are taken for what they are usually: BSD68 and Set12 for grey pictures, Set5 for
-    colour and enlarging.
+    of as many pixels as the factor. Non-local means and total variation have the setting that suits each clean image
+    best. The sets of a folder DATA are taken for what they are usually: BSD68 and Set12 for gray images, Set5 for
+    color and enlarging.
     """
     console.print(machine(), soft_wrap=True, highlight=False)
     if data is not None:
-        denoise, colour, enlarge = [data / "BSD68", data / "Set12"], data / "Set5", data / "Set5"
-    if not (denoise or colour or enlarge):
-        raise typer.BadParameter(
-            "expected DATA, a folder with BSD68, Set12 and Set5, or --denoise, --colour, --enlarge"
-        )
+        denoise, color, enlarge = [data / "BSD68", data / "Set12"], data / "Set5", data / "Set5"
+    if not (denoise or color or enlarge):
+        raise typer.BadParameter("expected DATA, a folder with BSD68, Set12 and Set5, or --denoise, --color, --enlarge")
     named = [Path(name) for name in SHIPPED] if prior is None else prior
     priors = {path.stem: sm.load_prior(path) for path in named}
-    grey = {name: one for name, one in priors.items() if one.info.colours == 1}
-    if len(priors) < len(named) or (not grey and (denoise or enlarge)):
-        raise typer.BadParameter("expected files of different names, one of grey pictures for --denoise and --enlarge")
+    gray = {name: one for name, one in priors.items() if one.info.colors == 1}
+    if len(priors) < len(named) or (not gray and (denoise or enlarge)):
+        raise typer.BadParameter("expected files of different names, one of gray images for --denoise and --enlarge")
     records: list[Record] = []
-    sets = [(folder, False) for folder in denoise or ()] + ([] if colour is None else [(colour, True)])
-    for folder, coloured in sets:
-        read = _colours if coloured else _luminance
-        pictures = [read(path) for path in find_images([folder])[:only]]
+    sets = [(folder, False) for folder in denoise or ()] + ([] if color is None else [(color, True)])
+    for folder, colored in sets:
+        read = _colors if colored else _luminance
+        images = [read(path) for path in find_images([folder])[:only]]
         for level in sigma or (15.0, 25.0, 50.0):
             methods: dict[str, Method] = {"noisy": _as_it_is}
-            for name, one in (priors if coloured else grey).items():
-                methods |= _by_prior(name, one, coloured)
+            for name, one in (priors if colored else gray).items():
+                methods |= _by_prior(name, one, colored)
             if others:
-                methods |= _others(coloured)
-            kind = f"{', colour' if coloured else ''}{', 8 bit' if eight else ''}"
-            found = _denoised(pictures, level / 255, methods, seed, eight)
+                methods |= _others(colored)
+            kind = f"{', color' if colored else ''}{', 8 bit' if eight else ''}"
+            found = _denoised(images, level / 255, methods, seed, eight)
             records.append(_table(f"{folder.name}{kind}, sigma {level:g}", found))
     if enlarge is not None:
-        pictures = [_luminance(path) for path in find_images([enlarge])[:only]]
+        images = [_luminance(path) for path in find_images([enlarge])[:only]]
         for times in factor or (2, 3, 4):
-            records.append(_table(f"{enlarge.name}, enlarged by {times}", _enlarged(pictures, times, grey)))
+            records.append(_table(f"{enlarge.name}, enlarged by {times}", _enlarged(images, times, gray)))
     write_figures(output, "restoration", {"restoration": records})
 
 
-def _by_prior(name: str, prior: sm.Prior, coloured: bool) -> dict[str, Method]:
-    """What a prior can do: plainly, thoroughly, and where it knows grey alone with each colour for itself."""
+def _by_prior(name: str, prior: sm.Prior, colored: bool) -> dict[str, Method]:
+    """What a prior can do: plainly, thoroughly, and where it knows gray alone with each color for itself."""
 
-    def work(noisy: np.ndarray, sigma: float, _: np.ndarray, thorough: bool = False) -> np.ndarray:
-        return sm.denoise(noisy, sigma, prior, thorough=thorough, peak=1.0)
+    def work(noisy: np.ndarray, sigma: float, _: np.ndarray, self_ensemble: bool = False) -> np.ndarray:
+        return sm.denoise(noisy, sigma, prior, self_ensemble=self_ensemble, data_range=1.0)
 
-    methods: dict[str, Method] = {name: work, f"{name}, thorough": partial(work, thorough=True)}
-    if coloured and prior.info.colours == 1:
+    methods: dict[str, Method] = {name: work, f"{name}, thorough": partial(work, self_ensemble=True)}
+    if colored and prior.info.colors == 1:
         methods[f"{name}, a channel"] = _by_channels(work)
     return methods
 
 
 def _by_channels(method: Method) -> Method:
-    """Each colour for itself."""
+    """Each color for itself."""
 
     def work(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
         return np.dstack([method(noisy[..., c], sigma, clean[..., c]) for c in range(noisy.shape[2])])
@@ -124,25 +122,25 @@ def _as_it_is(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
     return noisy
 
 
-def _others(coloured: bool) -> dict[str, Method]:
+def _others(colored: bool) -> dict[str, Method]:
     found: dict[str, Method] = {}
     try:
-        import bm3d  # noqa: PLC0415  # may be missing
+        import bm3d  # may be missing
     except ModuleNotFoundError:
         errors.print("BM3D is not installed: pip install 'scorematching[peers]'")
     else:
         one: Method = lambda noisy, sigma, _: bm3d.bm3d(noisy, sigma)  # noqa: E731
         found["BM3D, a channel"] = _by_channels(one)
-        found["BM3D, colours together"] = lambda noisy, sigma, _: bm3d.bm3d_rgb(noisy, sigma)
-        found = found if coloured else {"BM3D": one}
+        found["BM3D, colors together"] = lambda noisy, sigma, _: bm3d.bm3d_rgb(noisy, sigma)
+        found = found if colored else {"BM3D": one}
     return {**found, "non-local means, best": non_local_means, "total variation, best": total_variation}
 
 
 def _denoised(
-    pictures: Sequence[np.ndarray], sigma: float, methods: dict[str, Method], seed: int, eight: bool
+    images: Sequence[np.ndarray], sigma: float, methods: dict[str, Method], seed: int, eight: bool
 ) -> dict[str, Score]:
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
-    for i, clean in enumerate(track(pictures, f"sigma {255 * sigma:g}", console=errors)):
+    for i, clean in enumerate(track(images, f"sigma {255 * sigma:g}", console=errors)):
         noise = np.random.default_rng((seed, i)).normal(0, sigma, clean.shape)
         noisy = (clean + noise).astype(np.float32)
         if eight:
@@ -155,7 +153,7 @@ def _denoised(
     return {name: _score(row) for name, row in rows.items()}
 
 
-def _enlarged(pictures: Sequence[np.ndarray], factor: int, priors: dict[str, sm.Prior]) -> dict[str, Score]:
+def _enlarged(images: Sequence[np.ndarray], factor: int, priors: dict[str, sm.Prior]) -> dict[str, Score]:
     def enlarge(small: np.ndarray, prior: sm.Prior) -> np.ndarray:
         return sm.upscale(small, factor, prior) / np.float32(255)
 
@@ -164,9 +162,9 @@ def _enlarged(pictures: Sequence[np.ndarray], factor: int, priors: dict[str, sm.
         **{name: partial(enlarge, prior=prior) for name, prior in priors.items()},
     }
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
-    for picture in track(pictures, f"enlarging by {factor}", console=errors):
-        height, width = (n - n % factor for n in picture.shape)
-        clean = picture[:height, :width]
+    for image in track(images, f"enlarging by {factor}", console=errors):
+        height, width = (n - n % factor for n in image.shape)
+        clean = image[:height, :width]
         shrunk = BicubicDownsampling(factor, (height, width))(torch.from_numpy(clean)[None, None])
         small = np.rint(255 * shrunk[0, 0].numpy().clip(0, 1)).astype(np.uint8)
         inner = (slice(factor, -factor),) * 2
@@ -186,19 +184,19 @@ def _score(rows: Sequence[tuple[float, float, float]]) -> Score:
 
 
 def _table(title: str, scores: dict[str, Score]) -> Record:
-    lines = [f"| {title} | PSNR (dB) | SSIM | s a picture |", "|---|---|---|---|"]
+    lines = [f"| {title} | PSNR (dB) | SSIM | s an image |", "|---|---|---|---|"]
     lines += [f"| {name} | {s.psnr:.2f} | {s.ssim:.3f} | {s.seconds:.2f} |" for name, s in scores.items()]
     print("\n" + "\n".join(lines), flush=True)
     return {"title": title, "scores": {name: vars(score) for name, score in scores.items()}}
 
 
-def _colours(path: Path) -> np.ndarray:
-    """A colour picture, (H, W, 3), white at 1."""
+def _colors(path: Path) -> np.ndarray:
+    """A color image, (H, W, 3), white at 1."""
     return np.moveaxis(to_planes(sm.read_image(path)).data[:, 0].numpy(), 0, 2)
 
 
 def _luminance(path: Path) -> np.ndarray:
-    """A grey picture, or Y of YCbCr (ITU-R BT.601, 16 to 235) of a colour one, white at 1."""
+    """A gray image, or Y of YCbCr (ITU-R BT.601, 16 to 235) of a color one, white at 1."""
     planes = to_planes(sm.read_image(path)).data[:, 0].numpy()
     if len(planes) == 1:
         return planes[0]

@@ -55,7 +55,7 @@ def steps(
     Rows: the matrix products of the step alone; an ordinary forward and backward pass of the energy; this library,
     eager and compiled; sliced score matching by torchebm; exact score matching by torchebm and ebmkit, where that is
     feasible. The last two columns divide by the compiled step and by the matrix products. On the deep networks the
-    recursion approximates (deep measures exact methods). Other libraries have no regulariser: their rows are without.
+    recursion approximates (deep measures exact methods). Other libraries have no regularizer: their rows are without.
     """
     write_figures(output, "steps", {"steps": run_steps(quick, limit, memory)})
 

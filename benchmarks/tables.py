@@ -12,7 +12,7 @@ def contest_table(results: Sequence[dict[str, Any]], against: Sequence[str], meg
     Args:
         results: Records of a contest.
         against: Names of those contestants whose times the others' are divided by.
-        megapixels: Of the picture that a call restores; gives a column of megapixels a second.
+        megapixels: Of the image that a call restores; gives a column of megapixels a second.
     """
     medians = {result["name"]: result["median"] for result in results}
     header = ["contestant", "median", "spread", "runs", "first call", "memory"]

@@ -43,7 +43,7 @@ class Task:
         title: Of the table.
         contestants: Who takes part.
         against: Names of those by whose times the others' are divided.
-        megapixels: Of the picture, where there is one to restore.
+        megapixels: Of the image, where there is one to restore.
     """
 
     title: str

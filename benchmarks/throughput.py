@@ -1,4 +1,4 @@
-"""Pictures restored a second: Tweedie's formula and MAP with priors, against BM3D and non-local means."""
+"""Images restored a second: Tweedie's formula and MAP with priors, against BM3D and non-local means."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from benchmarks.tasks import (
 from scorematching.priors.info import PriorInfo
 
 OURS = "field prior, Tweedie, compiled"
-#: Sides of the pictures; MAP and the classics only up to the second and the third number.
+#: Sides of the images; MAP and the classics only up to the second and the third number.
 SIDES, LARGEST_MAP, LARGEST_BM3D = (256, 512, 1024, 4096), 1024, 512
 SMALL = (64,)
 
@@ -41,11 +41,11 @@ SMALL = (64,)
 def throughput(
     quick: QuickOption = False, output: OutputOption = FOLDER, limit: LimitOption = LIMIT, memory: MemoryOption = MEMORY
 ) -> None:
-    """Megapixels a second of denoising one square picture, noise of level 25.
+    """Megapixels a second of denoising one square image, noise of level 25.
 
     Rows: Tweedie's formula, which is one score, and MAP with a field of 48 experts of 7x7; Tweedie's formula with a
-    deep energy, that of ``natural-grey``: half the squared norm of a residual network of ten convolutions on the
-    picture folded to half its size, four channels; BM3D, and non-local means of scikit-image at its usual setting. The
+    deep energy, that of ``natural-gray``: half the squared norm of a residual network of ten convolutions on the
+    image folded to half its size, four channels; BM3D, and non-local means of scikit-image at its usual setting. The
     priors are not trained: the time does not depend on the weights, but for
     the number of iterations of MAP, 30 at most.
     """
@@ -54,7 +54,7 @@ def throughput(
 
 def run_throughput(quick: bool, limit: float = LIMIT, memory: float = MEMORY) -> list[Record]:
     """The tables, and their records."""
-    announce("Pictures restored")
+    announce("Images restored")
     return hold_tasks(list(_tasks(quick)), rules(quick, limit, memory))
 
 

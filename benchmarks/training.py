@@ -1,4 +1,4 @@
-"""Train a deep prior as those that are shipped were: on noisy pictures alone, each at a level of its own."""
+"""Train a deep prior as those that are shipped were: on noisy images alone, each at a level of its own."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from scorematching.images import find_images, to_planes
 
 
 def training(
-    pictures: Annotated[Path, typer.Argument(help="Folder of clean pictures; noise is added to them once.")],
+    images: Annotated[Path, typer.Argument(help="Folder of clean images; noise is added to them once.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the prior.")],
     own: Annotated[
-        tuple[float, float], typer.Option(help="Lowest and highest level of the pictures' noise, each its own; 0-255.")
+        tuple[float, float], typer.Option(help="Lowest and highest level of the images' noise, each its own; 0-255.")
     ] = (25.0, 25.0),
-    highest: Annotated[float | None, typer.Option(help="Level up to which noise is added to noisy crops.")] = None,
+    max_sigma: Annotated[float | None, typer.Option(help="Level up to which noise is added to noisy crops.")] = None,
     channels: int = 64,
     depth: int = 6,
     blind: bool = False,
-    colour: Annotated[bool, typer.Option(help="Learn colours together; by default grey is learned.")] = False,
+    color: Annotated[bool, typer.Option(help="Learn colors together; by default gray is learned.")] = False,
     steps: int = 6000,
     batch: int = 16,
     crop: int = 40,
@@ -35,10 +35,10 @@ def training(
 ) -> None:
     """Fit a deep prior; an interrupted training goes on where it was.
 
-    Noise is drawn once for each picture, and the clean ones are used for nothing but the true PSNR that is printed.
+    Noise is drawn once for each image, and the clean ones are used for nothing but the true PSNR that is printed.
     """
     console.print(machine(), soft_wrap=True, highlight=False)
-    clean = [_read(path, colour) for path in find_images([pictures])]
+    clean = [_read(path, color) for path in find_images([images])]
     random = np.random.default_rng(seed)
     levels = np.exp(random.uniform(np.log(own[0]), np.log(own[1]), len(clean))) / 255
     noisy = [(x + s * random.standard_normal(x.shape)).astype(np.float32) for x, s in zip(clean, levels, strict=True)]
@@ -53,28 +53,28 @@ def training(
             filters=channels,
             depth=depth,
             blind=blind,
-            colour=colour,
-            highest=None if highest is None else highest / 255,
+            color=color,
+            max_sigma=None if max_sigma is None else max_sigma / 255,
             steps=steps,
             batch=batch,
             crop=crop,
             rate=rate,
             seed=seed,
-            peak=1.0,
+            data_range=1.0,
             progress=progress,
             checkpoint=checkpoint,
         )
-    result.prior.info = result.prior.info.replace(data=f"{len(clean)} noisy pictures, {pictures.name}")
+    result.prior.info = result.prior.info.replace(data=f"{len(clean)} noisy images, {images.name}")
     sm.save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
     console.print(
         f"{time.monotonic() - start:.0f} s in this run; Stein's estimate {result.expected_psnr:.2f} dB, truth "
-        f"{result.psnr:.2f} dB on held-out pictures",
+        f"{result.psnr:.2f} dB on held-out images",
         highlight=False,
     )
 
 
-def _read(path: Path, colour: bool) -> np.ndarray:
-    """A picture, (H, W, 3), or the mean of its channels, (H, W), white at 1."""
+def _read(path: Path, color: bool) -> np.ndarray:
+    """An image, (H, W, 3), or the mean of its channels, (H, W), white at 1."""
     planes = to_planes(sm.read_image(path)).data[:, 0]
-    return (planes.permute(1, 2, 0) if colour else planes.mean(0)).numpy()
+    return (planes.permute(1, 2, 0) if color else planes.mean(0)).numpy()

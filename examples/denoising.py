@@ -1,12 +1,12 @@
-"""Denoising without a clean picture: score matching, then Tweedie's formula, against the classics.
+"""Denoising without a clean image: score matching, then Tweedie's formula, against the classics.
 
-A field of experts is fitted to noisy photographs alone: its energy models noisy pictures ``y = x + sigma n``, and
+A field of experts is fitted to noisy photographs alone: its energy models noisy images ``y = x + sigma n``, and
 
     x = y + sigma^2 grad log p(y)
 
-is then the mean of all clean pictures that ``y`` may come from. The score is minus sweep 2's delta at the input, (1).
+is then the mean of all clean images that ``y`` may come from. The score is minus sweep 2's delta at the input, (1).
 The same formula serves the deep prior that comes with the library. Total variation and non-local means have, at each
-level, the setting that suits each clean picture best; the priors see no clean picture at all.
+level, the setting that suits each clean image best; the priors see no clean image at all.
 
     python examples/denoising.py
 """
@@ -31,30 +31,30 @@ LEVELS = (15, 25, 50)  # standard deviations of the noise, white being 255
 FITTED = 25  # of the field of experts; at other levels sm.denoise rescales the contrast
 SHOWN, DETAIL = ("chelsea", 25), (slice(34, 154), slice(16, 136))
 
-#: A method restores a noisy picture at a level; the classics look at the clean one to choose their setting.
+#: A method restores a noisy image at a level; the classics look at the clean one to choose their setting.
 Method = Callable[[np.ndarray, float, np.ndarray], np.ndarray]
 
 
 def main(
-    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the picture.")] = Path("examples/results"),
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the image.")] = Path("examples/results"),
     steps: Annotated[int, typer.Option(min=1, help="Of the training.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise and the training.")] = 0,
-    quick: Annotated[bool, typer.Option(help="A taste: few steps, small pictures.")] = False,
+    quick: Annotated[bool, typer.Option(help="A taste: few steps, small images.")] = False,
 ) -> dict[int, dict[str, tuple[float, float]]]:
     """Remove noise of three levels from held-out photographs, by priors that were fitted to noisy ones."""
     noisy = [add_noise(x, FITTED, (seed, i)) for i, x in enumerate(training_photographs())]
     steps, crop = (40, 24) if quick else (steps, 48)
-    field = sm.fit(noisy, sigma=FITTED / 255, noisy=True, peak=1.0, steps=steps, crop=crop, seed=seed).prior
+    field = sm.fit(noisy, sigma=FITTED / 255, noisy=True, data_range=1.0, steps=steps, crop=crop, seed=seed).prior
 
     methods: dict[str, Method] = {
         "noisy": lambda y, sigma, x: y,
         "total variation": total_variation,
         "non-local means": non_local_means,
         "field of experts": tweedie_by(field),
-        "natural-grey": tweedie_by(sm.load_prior("natural-grey")),
+        "natural-gray": tweedie_by(sm.load_prior("natural-gray")),
     }
     side = 96 if quick else 256
-    clean = {name: centre(held_out_photograph(name), side) for name in HELD_OUT}
+    clean = {name: center(held_out_photograph(name), side) for name in HELD_OUT}
     tests = {
         sigma: {name: (x, add_noise(x, sigma, (seed, 100 + i))) for i, (name, x) in enumerate(clean.items())}
         for sigma in LEVELS
@@ -79,17 +79,17 @@ def add_noise(clean: np.ndarray, sigma: float, seed: tuple[int, int]) -> np.ndar
 
 def tweedie_by(prior: sm.Prior) -> Method:
     """Tweedie's formula with the score of a prior."""
-    return lambda y, sigma, x: sm.denoise(y, sigma, prior, peak=1.0)
+    return lambda y, sigma, x: sm.denoise(y, sigma, prior, data_range=1.0)
 
 
 def quality(method: Method, sigma: int, pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
-    """PSNR in dB and SSIM, means over pairs of a clean picture and a noisy one."""
+    """PSNR in dB and SSIM, means over pairs of a clean image and a noisy one."""
     restored = [(x, method(y, sigma / 255, x)) for x, y in pairs]
     psnr, ssim = np.mean([(sm.psnr(x, found), sm.images.ssim(x, found)) for x, found in restored], axis=0)
     return float(psnr), float(ssim)
 
 
-def centre(image: np.ndarray, side: int) -> np.ndarray:
+def center(image: np.ndarray, side: int) -> np.ndarray:
     """The square in the middle."""
     top, left = ((n - side) // 2 for n in image.shape)
     return image[top : top + side, left : left + side]
@@ -103,9 +103,9 @@ def table(found: dict[int, dict[str, tuple[float, float]]]) -> Table:
     return rows
 
 
-def draw(clean: np.ndarray, pictures: dict[str, np.ndarray], path: Path) -> None:
+def draw(clean: np.ndarray, images: dict[str, np.ndarray], path: Path) -> None:
     """A detail of each, with the PSNR of the whole."""
-    captions = {"clean": clean} | {f"{name}, {sm.psnr(clean, x):.2f} dB": x for name, x in pictures.items()}
+    captions = {"clean": clean} | {f"{name}, {sm.psnr(clean, x):.2f} dB": x for name, x in images.items()}
     figure = Figure(figsize=(10, 7), layout="constrained")
     for axes, (caption, x) in zip(figure.subplots(2, 3).flat, captions.items(), strict=True):
         axes.imshow(x[DETAIL], cmap="gray", vmin=clean.min(), vmax=clean.max(), interpolation="nearest")

@@ -4,7 +4,7 @@
 
 With one hidden layer the recursion of the paper, sections 1.3 and 3.1, gives the exact diagonal delta' of the Hessian.
 The filters W start as white noise. To each, when it is learned, a Gabor function is fitted, a plane wave under a
-Gaussian envelope: the share of the filter that it explains says how localised, oriented and band-pass the filter is.
+Gaussian envelope: the share of the filter that it explains says how localized, oriented and band-pass the filter is.
 
     python examples/gabor.py
 """
@@ -31,7 +31,7 @@ from sklearn.feature_extraction.image import extract_patches_2d
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.energies import PoT, Whitening
+from scorematching.energies import ProductOfStudentT, ZCAWhitening
 from scorematching.images.photographs import training_photographs
 
 COLORS = {"learned": "#2166ac", "without lambda": "#d6604d", "random": "0.6", "PCA": "#1b7837"}
@@ -42,21 +42,21 @@ class Gabor:
     """The Gabor function nearest to a filter.
 
     Attributes:
-        picture: It, shape (n, n).
-        share: How much of the filter it explains: 1 - |filter - picture|^2 / |filter|^2.
+        image: It, shape (n, n).
+        share: How much of the filter it explains: 1 - |filter - image|^2 / |filter|^2.
         frequency: Of its wave, cycles a pixel.
         envelope: Standard deviations of its envelope, across the stripes and along them, pixels.
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     share: float
     frequency: float
     envelope: tuple[float, float]
 
 
 def main(
-    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the picture.")] = Path("examples/results"),
-    lam: Annotated[float, typer.Option(min=0, help="The regulariser, of whitened patches.")] = 0.3,
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the image.")] = Path("examples/results"),
+    lam: Annotated[float, typer.Option(min=0, help="The regularizer, of whitened patches.")] = 0.3,
     steps: Annotated[int, typer.Option(min=1, help="Of Adam.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the patches and the start.")] = 0,
     quick: Annotated[bool, typer.Option(help="A taste: few steps, small patches.")] = False,
@@ -67,14 +67,14 @@ def main(
     each = [extract_patches_2d(x, (size, size), max_patches=80 * size**2, random_state=seed) for x in photographs]
     patches = torch.from_numpy(np.concatenate(each)).flatten(1).float()
 
-    whitening = Whitening(size)
+    whitening = ZCAWhitening(size)
     pixels = whitening.matrix.clone()  # of patches without their mean, whose orthonormal axes the whitened ones share
     whitening.fit(patches, floor=0.01)
     x = whitening(patches)
     filters = {
         "learned": learn(x, size**2, lam, steps, seed).filters.detach() @ pixels,
         "without lambda": learn(x, size**2, 0.0, steps, seed).filters.detach() @ pixels,
-        "random": PoT(size**2 - 1, size**2, seed).filters.detach() @ pixels,
+        "random": ProductOfStudentT(size**2 - 1, size**2, seed).filters.detach() @ pixels,
         "PCA": torch.from_numpy(PCA(size**2 - 1).fit(patches.numpy()).components_),
     }
     found = {name: [fit_gabor(w) for w in some.unflatten(1, (size, size)).numpy()] for name, some in filters.items()}
@@ -84,9 +84,9 @@ def main(
     return found
 
 
-def learn(x: Tensor, experts: int, lam: float, steps: int, seed: int) -> PoT:
+def learn(x: Tensor, experts: int, lam: float, steps: int, seed: int) -> ProductOfStudentT:
     """Adam on J, over batches of 512 patches; weights of experts stay positive, so that the density is bounded."""
-    energy = PoT(x.shape[1], experts, seed)
+    energy = ProductOfStudentT(x.shape[1], experts, seed)
     optimizer = torch.optim.Adam(energy.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
@@ -115,11 +115,11 @@ def fit_gabor(target: np.ndarray) -> Gabor:
         return (phases @ np.linalg.lstsq(phases, target.ravel())[0]).reshape(n, n)
 
     energy = target**2 / np.sum(target**2)
-    centre = np.sum(x * energy), np.sum(y * energy)
-    spread = math.sqrt(np.sum((np.square(x - centre[0]) + np.square(y - centre[1])) * energy) / 2)
+    center = np.sum(x * energy), np.sum(y * energy)
+    spread = math.sqrt(np.sum((np.square(x - center[0]) + np.square(y - center[1])) * energy) / 2)
     spectrum = np.abs(np.fft.fft2(target, (8 * n, 8 * n)))[:, : 4 * n]
     row, column = np.unravel_index(spectrum.argmax(), spectrum.shape)
-    start = np.array([*centre, column / (8 * n), np.fft.fftfreq(8 * n)[row], spread, spread])
+    start = np.array([*center, column / (8 * n), np.fft.fftfreq(8 * n)[row], spread, spread])
     least, most = np.array([-n / 2, -n / 2, -0.5, -0.5, 0.4, 0.4]), np.array([n / 2, n / 2, 0.5, 0.5, n, n])
     start = np.clip(start, least + 1e-3, most - 1e-3)
     found = least_squares(
@@ -148,7 +148,7 @@ def draw(filters: np.ndarray, found: dict[str, list[Gabor]], path: Path) -> None
     show(learned, filters[order] / contrast, f"{len(filters)} learned filters")
     show(
         nearest,
-        np.stack([found["learned"][k].picture for k in order]) / contrast,
+        np.stack([found["learned"][k].image for k in order]) / contrast,
         "the Gabor functions nearest to them",
     )
     for name, some in found.items():
@@ -162,9 +162,9 @@ def draw(filters: np.ndarray, found: dict[str, list[Gabor]], path: Path) -> None
     figure.savefig(path, dpi=100)
 
 
-def show(axes: Axes, pictures: np.ndarray, title: str) -> None:
-    """Small pictures in a square, grey at 0."""
-    axes.imshow(montage(pictures, fill=1.0, padding_width=1), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+def show(axes: Axes, images: np.ndarray, title: str) -> None:
+    """Small images in a square, gray at 0."""
+    axes.imshow(montage(images, fill=1.0, padding_width=1), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
     axes.set_title(title)
     axes.set_axis_off()
 

@@ -1,10 +1,10 @@
-"""Super-resolution: a photograph shrunk, and enlarged again by the most probable picture that shrinks to it.
+"""Super-resolution: a photograph shrunk, and enlarged again by the most probable image that shrinks to it.
 
 A field of experts is fitted to noisy photographs by score matching, J = K + L. Its energy E is the prior of
 
     F(x) = |A x - y|^2 / (2 sigma^2) + E(x)
 
-where A shrinks (bicubic, antialiased) and y is the small picture. ``sm.upscale`` lowers F by L-BFGS, starting from the
+where A shrinks (bicubic, antialiased) and y is the small image. ``sm.upscale`` lowers F by L-BFGS, starting from the
 bicubic interpolation; the gradient of E is sweep 2's delta at the input, equation (1). F is what the method knows, the
 PSNR is what one wants: the curves show whether the second follows the first.
 
@@ -39,7 +39,7 @@ DETAIL = (slice(60, 132), slice(84, 156))
 
 @dataclass(frozen=True)
 class Result:
-    """A photograph enlarged: the pictures, and at each iteration (0 is bicubic) the energy F and the PSNR in dB."""
+    """A photograph enlarged: the images, and at each iteration (0 is bicubic) the energy F and the PSNR in dB."""
 
     bicubic: np.ndarray
     ours: np.ndarray
@@ -50,16 +50,16 @@ class Result:
 
 
 def main(
-    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the picture.")] = Path("examples/results"),
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the image.")] = Path("examples/results"),
     steps: Annotated[int, typer.Option(min=1, help="Of the training.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise and the training.")] = 0,
-    quick: Annotated[bool, typer.Option(help="A taste: few steps, small pictures.")] = False,
+    quick: Annotated[bool, typer.Option(help="A taste: few steps, small images.")] = False,
 ) -> dict[int, Result]:
     """Shrink a held-out photograph by 2 and by 3, and enlarge it again, by bicubic interpolation and by MAP."""
     random = np.random.default_rng(seed)
     noisy = [x + NOISE_OF_TRAINING * random.standard_normal(x.shape) for x in training_photographs()]
     steps, crop = (40, 24) if quick else (steps, 48)
-    prior = sm.fit(noisy, sigma=NOISE_OF_TRAINING, noisy=True, peak=1.0, steps=steps, crop=crop, seed=seed).prior
+    prior = sm.fit(noisy, sigma=NOISE_OF_TRAINING, noisy=True, data_range=1.0, steps=steps, crop=crop, seed=seed).prior
 
     side = 96 if quick else 252  # a multiple of both factors
     clean = held_out_photograph("astronaut")[:side, 96 : 96 + side]
@@ -76,7 +76,7 @@ def enlarge(clean: np.ndarray, factor: int, prior: sm.Prior, iterations: Sequenc
     y = shrink(torch.from_numpy(clean)[None, None]).mul(255).round() / 255
     bicubic = shrink.start(y)[0, 0].numpy()
     small = y[0, 0].numpy()
-    pictures = [bicubic, *(sm.upscale(small, factor, prior, sigma=NOISE_OF_SMALL, steps=n) for n in iterations[1:])]
+    images = [bicubic, *(sm.upscale(small, factor, prior, sigma=NOISE_OF_SMALL, steps=n) for n in iterations[1:])]
 
     def total(x: np.ndarray) -> float:
         planes = torch.from_numpy(x)[None, None]
@@ -84,9 +84,9 @@ def enlarge(clean: np.ndarray, factor: int, prior: sm.Prior, iterations: Sequenc
         return float(rest.square().sum() / (2 * NOISE_OF_SMALL**2) + prior.energy_and_gradient(planes)[0])
 
     inner = (slice(factor, -factor),) * 2  # a border is left out, as is usual
-    psnr = [sm.psnr(clean[inner], x[inner]) for x in pictures]
-    ssim = sm.images.ssim(clean[inner], bicubic[inner]), sm.images.ssim(clean[inner], pictures[-1][inner])
-    return Result(bicubic, pictures[-1], list(iterations), [total(x) for x in pictures], psnr, ssim)
+    psnr = [sm.psnr(clean[inner], x[inner]) for x in images]
+    ssim = sm.images.ssim(clean[inner], bicubic[inner]), sm.images.ssim(clean[inner], images[-1][inner])
+    return Result(bicubic, images[-1], list(iterations), [total(x) for x in images], psnr, ssim)
 
 
 def table(found: dict[int, Result]) -> Table:
@@ -104,13 +104,13 @@ def draw(clean: np.ndarray, found: dict[int, Result], path: Path) -> None:
     figure = Figure(figsize=(11, 2.7 * len(found)), layout="constrained")
     panels = figure.subplots(len(found), 4, width_ratios=(1, 1, 1, 1.3), squeeze=False)
     for row, (factor, result) in zip(panels, found.items(), strict=True):
-        pictures = {
+        images = {
             f"bicubic, by {factor}: {result.psnr[0]:.2f} dB": result.bicubic,
             f"MAP, by {factor}: {result.psnr[-1]:.2f} dB": result.ours,
             "the photograph": clean,
         }
-        for axes, (caption, picture) in zip(row[:3], pictures.items(), strict=True):
-            axes.imshow(picture[DETAIL], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        for axes, (caption, image) in zip(row[:3], images.items(), strict=True):
+            axes.imshow(image[DETAIL], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set_title(caption, fontsize=10)
             axes.set_axis_off()
         draw_curves(row[3], result)

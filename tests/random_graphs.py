@@ -11,11 +11,11 @@ import scorematching as sm
 from scorematching.layers import (
     AvgPool2d,
     ConvTranspose2d,
-    Embed,
+    Gather,
     Identity,
     Layer,
     Scale,
-    Select,
+    Scatter,
     SiLU,
     Sin,
     Softplus,
@@ -35,11 +35,11 @@ CURVED: list[Callable[[], Layer]] = [
 ]
 
 
-def random_graph(seed: int, picture: bool = False) -> tuple[sm.Graph, torch.Tensor]:
+def random_graph(seed: int, image: bool = False) -> tuple[sm.Graph, torch.Tensor]:
     """An energy in float64 with random structure and weights, and two samples."""
     rng = random.Random(seed)
     torch.manual_seed(seed)
-    start: Shape = (rng.choice([1, 2]), rng.choice([5, 6]), 6) if picture else (rng.choice([2, 3, 4]),)
+    start: Shape = (rng.choice([1, 2]), rng.choice([5, 6]), 6) if image else (rng.choice([2, 3, 4]),)
     shapes: dict[str, Shape] = {"x": start}
     edges: list[tuple[str, Layer, str]] = []
     for i in range(rng.randint(2, 7)):
@@ -70,9 +70,9 @@ def _layer(rng: random.Random, shape: Shape) -> Layer:
     chosen = [rng.randrange(channels) for _ in range(rng.randint(1, channels))]
     places = rng.sample(range(channels + 2), channels)
     kinds += [
-        lambda: Select(sorted(set(chosen))),
-        lambda: Select(chosen),
-        lambda: Embed(places, channels + 2),
+        lambda: Gather(sorted(set(chosen))),
+        lambda: Gather(chosen),
+        lambda: Scatter(places, channels + 2),
     ]
     if len(shape) == 1:
         kinds += [lambda: sm.Linear(channels, rng.choice([1, 2, 3]))] * 5

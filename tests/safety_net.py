@@ -100,29 +100,29 @@ def restored() -> Numbers:
     found: Numbers = {}
     for name in SHIPPED:
         prior = sm.load_prior(name)
-        noisy = noisy_photograph(prior.info.colours > 1)
+        noisy = noisy_photograph(prior.info.colors > 1)
         known = torch.rand(noisy.shape[:2], generator=generator(9)) > 0.2
         blur = Blur(gaussian_kernel(1.0))
         found |= {
-            f"{name}: denoise": sm.denoise(noisy, 25, prior, peak=255),
-            f"{name}: denoise, gain": sm.denoise(noisy.clip(0), 10, prior, gain=2.0, peak=255),
-            f"{name}: upscale": sm.upscale(noisy[:36, :40], 2, prior, steps=2, peak=255),
-            f"{name}: inpaint": sm.restore(noisy, Mask(known), prior, steps=2, peak=255),
-            f"{name}: deblur": sm.restore(noisy, blur, prior, sigma=20, steps=2, peak=255, method="map"),
-            f"{name}: noise": np.float64(find_noise(noisy, prior, peak=255)),
+            f"{name}: denoise": sm.denoise(noisy, 25, prior, data_range=255),
+            f"{name}: denoise, gain": sm.denoise(noisy.clip(0), 10, prior, gain=2.0, data_range=255),
+            f"{name}: upscale": sm.upscale(noisy[:36, :40], 2, prior, steps=2, data_range=255),
+            f"{name}: inpaint": sm.restore(noisy, Mask(known), prior, steps=2, data_range=255),
+            f"{name}: deblur": sm.restore(noisy, blur, prior, sigma=20, steps=2, data_range=255, method="map"),
+            f"{name}: noise": np.float64(find_noise(noisy, prior, data_range=255)),
         }
-    prior = sm.load_prior("natural-grey-small")
-    found["of colors: denoise"] = sm.denoise(noisy_photograph(color=True), 25, prior, peak=255)
+    prior = sm.load_prior("natural-gray-small")
+    found["of colors: denoise"] = sm.denoise(noisy_photograph(color=True), 25, prior, data_range=255)
     bytes_ = np.rint(noisy_photograph().clip(0, 255)).astype(np.uint8)
     found["bytes: denoise"] = sm.denoise(bytes_, 25, prior)
-    found["bytes: all turns"] = sm.denoise(bytes_, 25, prior, thorough=True)
+    found["bytes: all turns"] = sm.denoise(bytes_, 25, prior, self_ensemble=True)
     return found
 
 
 def trainings() -> Numbers:
     """A few steps of each model."""
     gray, color = noisy_photograph(), noisy_photograph(color=True)
-    short: dict[str, Any] = {"steps": 4, "batch": 4, "crop": 24, "peak": 255.0}
+    short: dict[str, Any] = {"steps": 4, "batch": 4, "crop": 24, "data_range": 255.0}
     small = {"filters": 6, "size": 3}
     options: dict[str, dict[str, Any]] = {
         "field": {"sigma": 25, "noisy": True, **small},
@@ -135,13 +135,13 @@ def trainings() -> Numbers:
             "noisy": True,
             "octaves": 2,
             "expert": "spline",
-            "normed": True,
+            "normalize_filters": True,
             **small,
         },
         "patches": {"sigma": 25, "noisy": True, "model": "pot", "filters": 9, "size": 4},
         "deep": {"sigma": 25, "noisy": True, "model": "deep", "filters": 4, "depth": 2},
         "deep, blind": {"sigma": 25, "model": "deep", "blind": True, "filters": 4, "depth": 2},
-        "deep, several levels": {"sigma": 5, "highest": 50, "model": "deep", "filters": 4, "depth": 2},
+        "deep, several levels": {"sigma": 5, "max_sigma": 50, "model": "deep", "filters": 4, "depth": 2},
         "deep, regularized": {"sigma": 25, "noisy": True, "lam": 0.1, "model": "deep", "filters": 4, "depth": 2},
     }
     found: Numbers = {}
@@ -150,7 +150,7 @@ def trainings() -> Numbers:
     return found | _training(
         "deep, color",
         [color],
-        {**short, "sigma": 25, "noisy": True, "model": "deep", "colour": True, "filters": 4, "depth": 2},
+        {**short, "sigma": 25, "noisy": True, "model": "deep", "color": True, "filters": 4, "depth": 2},
     )
 
 

@@ -113,18 +113,18 @@ def test_the_products_can_be_computed(network: Dense | Field | Convolutional) ->
 def test_the_table_of_restoration(
     photograph: np.ndarray, prior: sm.Prior, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Grey, in colours, cut off to 8 bit, enlarged: each better than what it starts from."""
-    grey, coloured = tmp_path / "grey", tmp_path / "coloured"
-    for folder, image in ((grey, photograph), (coloured, np.stack([photograph, 255 - photograph, photograph], 2))):
+    """Gray, in colors, cut off to 8 bit, enlarged: each better than what it starts from."""
+    gray, colored = tmp_path / "gray", tmp_path / "colored"
+    for folder, image in ((gray, photograph), (colored, np.stack([photograph, 255 - photograph, photograph], 2))):
         folder.mkdir()
         sm.write_image(folder / "it.png", image)
     sm.save_prior(prior, tmp_path / "prior.safetensors")
-    options = {"denoise": [grey], "colour": coloured, "enlarge": grey, "sigma": [25.0], "factor": [2]}
+    options = {"denoise": [gray], "color": colored, "enlarge": gray, "sigma": [25.0], "factor": [2]}
     restoration(prior=[tmp_path / "prior.safetensors"], **options, eight=True, others=False, output=tmp_path)
     said = capsys.readouterr().out
-    assert "| grey, 8 bit, sigma 25 | PSNR (dB) | SSIM |" in said
+    assert "| gray, 8 bit, sigma 25 | PSNR (dB) | SSIM |" in said
     tables = json.loads((tmp_path / "restoration.json").read_text())["restoration"]
-    assert [table["title"] for table in tables][1:] == ["coloured, colour, 8 bit, sigma 25", "grey, enlarged by 2"]
+    assert [table["title"] for table in tables][1:] == ["colored, color, 8 bit, sigma 25", "gray, enlarged by 2"]
     for table in tables:
         before, after, *_ = table["scores"].values()
         assert after["psnr"] > before["psnr"] + 1
@@ -140,7 +140,7 @@ def test_the_usual_sets_of_a_folder(
     options = {"sigma": [25.0], "factor": [2], "others": False, "output": tmp_path}
     restoration(tmp_path, [tmp_path / "prior.safetensors"], **options)
     said = capsys.readouterr().out
-    for title in ("BSD68, sigma 25", "Set12, sigma 25", "Set5, colour, sigma 25", "Set5, enlarged by 2"):
+    for title in ("BSD68, sigma 25", "Set12, sigma 25", "Set5, color, sigma 25", "Set5, enlarged by 2"):
         assert f"| {title} | PSNR (dB) | SSIM |" in said
     with pytest.raises(typer.BadParameter, match="expected DATA"):
         restoration(prior=[tmp_path / "prior.safetensors"], **options)

@@ -11,8 +11,8 @@ from test_recovery import fit_fully
 from test_standard_errors import gaussian, gradient
 
 import scorematching as sm
-from scorematching.statistics import closed_form
 from scorematching.layers import PointwiseFunction, Square, StudentTMixture, Tanh
+from scorematching.statistics import closed_form
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.3])
@@ -40,7 +40,7 @@ def test_a_precision_matrix() -> None:
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.1])
-def test_no_optimiser_beats_it(lam: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_optimizer_beats_it(lam: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Independent sources of Student-t, in batches of three samples."""
     x = torch.distributions.StudentT(5.0).sample((300, 2)).double()
     energy = sm.Sequential(sm.Linear(2, 2), StudentTMixture(2, (0.5, 1.0, 4.0)), sm.Sum()).double()

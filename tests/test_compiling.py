@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.runtime import compiling
 from scorematching.checks.cases import NETWORKS, make_network
 from scorematching.curvature import ApproximationWarning
-from scorematching.energies import FieldsOfExperts
+from scorematching.energies import FieldOfExperts
 from scorematching.layers import Pointwise, SiLU, Softplus, StudentTMixture, Tanh
+from scorematching.runtime import compiling
 from scorematching.runtime.compiling import compiled
 
 
@@ -56,7 +56,7 @@ def test_a_compiled_step_is_the_step(curvature: str) -> None:
 
 def test_a_compiled_field_of_experts_is_one() -> None:
     torch.manual_seed(0)
-    energy, x = FieldsOfExperts(4, 5), torch.randn(2, 1, 20, 20)
+    energy, x = FieldOfExperts(4, 5), torch.randn(2, 1, 20, 20)
     plain = _everything(energy, x, 0.1)
     with compiled():
         torch.testing.assert_close(_everything(energy, x, 0.1), plain, rtol=1e-4, atol=1e-5)

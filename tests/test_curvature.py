@@ -11,7 +11,14 @@ from torch import Tensor, nn
 import scorematching as sm
 from scorematching.checks import CheckError, brute_force, check_layer
 from scorematching.checks.cases import NETWORKS, make_network
-from scorematching.curvature import Coloring, Curvature, Diagonal, Full, Hutchinson, Jacobian, exactness
+from scorematching.curvature import (
+    Coloring,
+    Curvature,
+    DiagonalRecursion,
+    ForwardJacobian,
+    FullHessian,
+    Hutchinson,
+)
 from scorematching.curvature.base import Derivatives
 from scorematching.curvature.full import HessianState, hessian_sweep2, hessian_sweep3, hessian_sweep4, partner
 from scorematching.layers import Layer, Softplus, Tanh
@@ -22,8 +29,8 @@ EXACT = {
     "full": "full",
     "jacobian": "jacobian",
     "coloring": "coloring",
-    "full, in chunks": Full(memory=1),
-    "jacobian, in chunks": Jacobian(memory=1),
+    "full, in chunks": FullHessian(memory=1),
+    "jacobian, in chunks": ForwardJacobian(memory=1),
     "coloring, in chunks": Coloring(memory=1),
 }
 DEEP = ["three hidden layers", "two convolutions", "residual", "shared layer", "parallel edges", "NICE"]
@@ -128,7 +135,7 @@ def test_a_planted_wrong_rule_of_columns_is_found(wrong: Callable[[], Layer]) ->
 def test_chunks_hold_no_more_than_their_budget() -> None:
     """The chunked loss is that of the whole, whichever budget; parameters replaced by functional_call are seen."""
     energy, x, _ = make_network("three hidden layers")
-    loss = sm.ScoreMatchingLoss(energy, 0.1, Jacobian(memory=3000))
+    loss = sm.ScoreMatchingLoss(energy, 0.1, ForwardJacobian(memory=3000))
     leaves = {n: p.detach().clone().mul(1.1).requires_grad_() for n, p in loss.named_parameters()}
     found = torch.autograd.grad(torch.func.functional_call(loss, leaves, x), list(leaves.values()))
     with torch.no_grad():
@@ -142,7 +149,7 @@ def test_chunks_hold_no_more_than_their_budget() -> None:
 def test_a_method_of_ones_own() -> None:
     class Twice(Curvature):
         def derivatives(self, energy: nn.Module, x: Tensor, penalty: str = "none") -> Derivatives:
-            d, d2, square = Full().derivatives(energy, x, penalty)
+            d, d2, square = FullHessian().derivatives(energy, x, penalty)
             return Derivatives(d, 2 * d2, square)
 
     energy, x, _ = make_network("NICE")
@@ -154,7 +161,7 @@ def _loss(**options: object) -> Callable[[sm.Graph, Tensor], Tensor]:
 
 
 BAD = {
-    "memory": (lambda e, x: Full(memory=-1), "memory must be a number above 0, got -1"),
+    "memory": (lambda e, x: FullHessian(memory=-1), "memory must be a number above 0, got -1"),
     "memory not given in bytes": (
         lambda e, x: Coloring(memory="1GB"),
         "memory must be a number above 0, got '1GB'",
@@ -167,8 +174,8 @@ BAD = {
         lambda e, x: sm.score(nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.Linear(3, 1)), x),
         "1 draws random numbers",
     ),
-    "shape": (lambda e, x: exactness(e, 4), r"shape must be that of one sample.*got 4"),
-    "batch": (lambda e, x: exactness(e, batch=0), "batch must be a whole number of 1 or more, got 0"),
+    "shape": (lambda e, x: sm.exactness_report(e, 4), r"shape must be that of one sample.*got 4"),
+    "batch": (lambda e, x: sm.exactness_report(e, batch=0), "batch must be a whole number of 1 or more, got 0"),
     "one probe": (_loss(curvature=Hutchinson(probes=1)), "lam > 0 needs probes of 2 or more, got 1"),
     "probes": (lambda e, x: Hutchinson(probes=0), "probes must be a whole number of 1 or more, got 0"),
     "distribution": (
@@ -179,15 +186,15 @@ BAD = {
     "no rows": (_loss(curvature="jacobian", penalty="hessian"), "give no whole Hessian.*'full'"),
     "no rows either": (_loss(curvature="propagation", penalty="hessian"), "no rows of the Hessian"),
     "no Hessian": (
-        _loss(curvature=Diagonal(), penalty="hessian"),
-        "no Hessian to penalise: take curvature='full'",
+        _loss(curvature=DiagonalRecursion(), penalty="hessian"),
+        "no Hessian to penalize: take curvature='full'",
     ),
     "field": (_loss(curvature=Coloring(field=(3, 3))), r"field must be 0 whole numbers.*got \(3, 3\)"),
     "sigma": (lambda e, x: sm.denoising_score_matching_loss(e, x, 0.0), "sigma must be a number above 0, got 0.0"),
     "energies": (lambda e, x: sm.score(nn.Linear(4, 2), x), r"one energy a sample, shape \(2,\), got \(2, 2\)"),
     "batch norm": (
         lambda e, x: sm.score(nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 1)), x),
-        r"0 normalises over the batch, .* call energy.eval\(\)",
+        r"0 normalizes over the batch, .* call energy.eval\(\)",
     ),
 }
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.curvature import Full
+from scorematching.curvature import FullHessian
 from scorematching.images.photographs import held_out_photograph
 from scorematching.priors.deep import DeepPrior
 from scorematching.priors.kinds import build_prior
@@ -34,7 +34,7 @@ def test_far_from_the_border_both_energies_have_one_gradient(deep: DeepPrior) ->
 
 
 def test_the_energy_with_borders_keeps_the_same_parameters(deep: DeepPrior) -> None:
-    """Whatever is done to the prior: another precision, a copy, a step of an optimiser."""
+    """Whatever is done to the prior: another precision, a copy, a step of an optimizer."""
     for prior in (deep, deep.double(), copy.deepcopy(deep)):
         own, other = dict(prior.energy.named_parameters()), dict(prior._bordered[0].named_parameters())
         assert all(other[name] is own[name] for name in own)
@@ -59,7 +59,7 @@ def test_the_loss_is_an_estimate_of_the_exact_one(deep: DeepPrior) -> None:
 def test_with_less_noise_the_loss_is_steins(deep: DeepPrior) -> None:
     """``1/2 |d|^2 - noise^2 tr H``: each crop by its own share."""
     x, noise = torch.randn(2, 1, 8, 8).mul(deep.info.unit), torch.tensor([0.3, 0.8])
-    found = Full().derivatives(deep._bordered[0], x / deep.info.unit)
+    found = FullHessian().derivatives(deep._bordered[0], x / deep.info.unit)
     truth = (0.5 * found.d.square() - noise.square()[:, None, None, None] * found.d2).sum() / 2 / 64
     generator, many = torch.Generator().manual_seed(0), x.repeat(50, 1, 1, 1)
     draws = torch.stack([deep.loss(many, generator, noise.repeat(50)).detach() for _ in range(20)])
@@ -68,32 +68,32 @@ def test_with_less_noise_the_loss_is_steins(deep: DeepPrior) -> None:
 
 
 def test_blind_training_is_for_crops_with_less_noise_than_told() -> None:
-    """Told three times the noise, a blind prior takes away less of the picture than one that trusts the level."""
+    """Told three times the noise, a blind prior takes away less of the image than one that trusts the level."""
     clean = held_out_photograph("camera")[100:228, 200:328].astype(np.float32)
     noisy = (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).astype(np.float32)
     error = {}
     for blind in (False, True):
         options = {**SIZES, "filters": 16, "depth": 4, "steps": 300, "batch": 8, "blind": blind}
         prior = sm.fit([noisy], sigma=0.1, noisy=True, **options).prior
-        error[blind] = np.square(sm.denoise(noisy, 0.3, prior, peak=1.0) - clean).mean()
+        error[blind] = np.square(sm.denoise(noisy, 0.3, prior, data_range=1.0) - clean).mean()
     assert error[True] < 0.9 * error[False]
     with pytest.raises(ValueError, match="blind is for deep priors"):
         sm.fit([noisy], sigma=0.1, noisy=True, blind=True)
 
 
-def test_a_deep_prior_learns_to_denoise_from_one_noisy_picture() -> None:
-    """It gains several dB, about as many as Stein's estimate and the clean picture say."""
+def test_a_deep_prior_learns_to_denoise_from_one_noisy_image() -> None:
+    """It gains several dB, about as many as Stein's estimate and the clean image say."""
     clean = held_out_photograph("camera")[60:316, 120:376].astype(np.float32)
     noisy = (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).astype(np.float32)
     result = sm.fit([noisy], sigma=0.1, noisy=True, steps=150, clean=[clean], **{**SIZES, "filters": 16, "depth": 4})
-    assert sm.psnr(clean, sm.denoise(noisy, 0.1, result.prior, peak=1.0)) > 24.5
+    assert sm.psnr(clean, sm.denoise(noisy, 0.1, result.prior, data_range=1.0)) > 24.5
     assert result.psnr is not None
     assert result.expected_psnr == pytest.approx(result.psnr, abs=0.7)
 
 
 def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     noisy = np.random.default_rng(0).normal(128, 25, (64, 64)).astype(np.float32)
-    options = {"sigma": 25, "noisy": True, "peak": 255, "steps": 12, **SIZES}
+    options = {"sigma": 25, "noisy": True, "data_range": 255, "steps": 12, **SIZES}
     whole = sm.fit([noisy], **options).prior
 
     class StoppedError(Exception):
@@ -113,7 +113,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path: Path) -> N
         assert torch.equal(one, other)
 
 
-def test_pictures_of_several_noise_levels_are_brought_to_one() -> None:
+def test_images_of_several_noise_levels_are_brought_to_one() -> None:
     clean = held_out_photograph("camera").astype(np.float32)
     levels = [0.04, 0.08]
     noisy = [clean[:160] + np.random.default_rng(i).normal(0, s, (160, clean.shape[1])) for i, s in enumerate(levels)]
@@ -121,5 +121,5 @@ def test_pictures_of_several_noise_levels_are_brought_to_one() -> None:
     assert (info.sigma, info.levels) == (pytest.approx(0.06), (0.04, 0.08))
     found = sm.fit(noisy, noisy=True, steps=1, **SIZES).prior.info.levels
     assert found == pytest.approx(tuple(levels), rel=0.15)
-    with pytest.raises(ValueError, match="one a picture: got 3 for 2 pictures"):
+    with pytest.raises(ValueError, match="one an image: got 3 for 2 images"):
         sm.fit(noisy, sigma=[0.1] * 3, noisy=True, **SIZES)

@@ -1,4 +1,4 @@
-"""``denoise``: where results and pages go, and what one bad picture among others does."""
+"""``denoise``: where results and pages go, and what one bad image among others does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def noisy(photograph: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def folder(noisy: np.ndarray, tmp_path: Path) -> Path:
-    """With one picture."""
+    """With one image."""
     (tmp_path / "noisy").mkdir()
     sm.write_image(tmp_path / "noisy" / "a.png", noisy)
     return tmp_path / "noisy"
@@ -35,7 +35,7 @@ def test_a_page_on_the_result(folder: Path, prior_file: Path, photograph: np.nda
 
 
 @pytest.mark.parametrize("given", ["noisy", "noisy/a.png"])
-def test_a_page_on_a_picture_that_goes_to_a_folder(given: str, folder: Path, prior_file: Path, tmp_path: Path) -> None:
+def test_a_page_on_a_image_that_goes_to_a_folder(given: str, folder: Path, prior_file: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "out", tmp_path / "it.html"
     assert run("denoise", tmp_path / given, "-o", out, "--prior", prior_file, "--report", page) == 0
     assert [path.name for path in out.iterdir()] == ["a.png"]
@@ -64,7 +64,7 @@ def test_a_reference_is_never_written_over(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), MemoryError()])
-def test_a_picture_too_large_for_the_memory_stops_no_other(
+def test_a_image_too_large_for_the_memory_stops_no_other(
     error: Exception,
     folder: Path,
     noisy: np.ndarray,
@@ -85,12 +85,12 @@ def test_a_picture_too_large_for_the_memory_stops_no_other(
     monkeypatch.setattr("scorematching.denoise", denoise)
     assert run("denoise", folder, "-o", tmp_path / "out", "--prior", prior_file) == 1
     said = capsys.readouterr()
-    assert "wrote 1 pictures" in said.out
+    assert "wrote 1 images" in said.out
     assert f"a.png: {error or 'MemoryError'}" in said.err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
 
 
-def test_a_picture_that_can_not_be_read_does_not_stop_the_learning_from_others(
+def test_a_image_that_can_not_be_read_does_not_stop_the_learning_from_others(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "b.png").write_bytes(b"rubbish")
@@ -98,12 +98,12 @@ def test_a_picture_that_can_not_be_read_does_not_stop_the_learning_from_others(
     arguments = ("denoise", folder, "-o", tmp_path / "out", "--sigma", 25, "--prior", "self", "--steps", 2)
     assert run(*arguments) == 1
     said = capsys.readouterr()
-    assert "wrote 1 pictures" in said.out
+    assert "wrote 1 images" in said.out
     assert "b.png can't be read" in said.err.replace("\n", " ")
     assert "c.tif: image has 400 values that are NaN" in said.err.replace("\n", " ")
 
 
-def test_a_picture_too_small_for_the_prior_is_named(
+def test_a_image_too_small_for_the_prior_is_named(
     folder: Path, noisy: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sm.write_image(folder / "a.png", noisy[:20])

@@ -1,4 +1,4 @@
-"""How a training goes down: which optimiser moves what, and how far."""
+"""How a training goes down: which optimizer moves what, and how far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The analysis of exactness against the truth: random graphs, large pictures, the report, the warning, the choice."""
+"""The analysis of exactness against the truth: random graphs, large images, the report, the warning, the choice."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from random_graphs import random_graph
 import scorematching as sm
 from scorematching.checks import brute_force
 from scorematching.checks.cases import NETWORKS, make_network
-from scorematching.curvature import ApproximationWarning, Coloring, Diagonal, Full, exactness, structure
+from scorematching.curvature import ApproximationWarning, Coloring, DiagonalRecursion, FullHessian
+from scorematching.curvature.analysis import structure
 from scorematching.curvature.analysis.exactness import path_meetings
 from scorematching.curvature.auto import method_named
-from scorematching.energies import PoT
+from scorematching.energies import ProductOfStudentT
 from scorematching.layers import (
     AvgPool2d,
     ConvTranspose2d,
-    Embed,
-    Factor,
     Flatten,
+    Gather,
     Identity,
-    Select,
+    Multiply,
+    Scatter,
     Sin,
     Softplus,
     Square,
@@ -37,42 +38,42 @@ def recursion_error(energy: sm.Graph, x: torch.Tensor) -> float:
     """Largest difference of the recursion from the true diagonal, relative to the largest entry."""
     with torch.enable_grad():
         diagonal = brute_force(energy, x)[1].diagonal(dim1=1, dim2=2).view_as(x)
-    found = Diagonal().derivatives(energy, x).d2
+    found = DiagonalRecursion().derivatives(energy, x).d2
     return float((found - diagonal).abs().max() / diagonal.abs().max().clamp_min(1e-300))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_verdict_on_the_cases_is_right(name: str) -> None:
     energy, x, exact = make_network(name)
-    report = exactness(energy, tuple(x.shape[1:]))
+    report = sm.exactness_report(energy, tuple(x.shape[1:]))
     assert report.exact == exact
     assert bool(report.where) != exact
 
 
-@pytest.mark.parametrize("picture", [False, True], ids=["vectors", "pictures"])
+@pytest.mark.parametrize("image", [False, True], ids=["vectors", "images"])
 @pytest.mark.parametrize("seed", range(100))
-def test_the_verdict_on_random_graphs_is_right(seed: int, picture: bool) -> None:
+def test_the_verdict_on_random_graphs_is_right(seed: int, image: bool) -> None:
     """Exact is never said where random weights show an error; and approximate only where they do.
 
     The latter but for selections, which may drop the very units that make the difference.
     """
-    energy, x = random_graph(seed, picture)
-    report = exactness(energy, tuple(x.shape[1:]))
+    energy, x = random_graph(seed, image)
+    report = sm.exactness_report(energy, tuple(x.shape[1:]))
     error = recursion_error(energy, x)
     if report.exact:
         assert error < 1e-9, str(report)
-    elif not any(isinstance(layer, Select) for layer in energy.layers):
+    elif not any(isinstance(layer, Gather) for layer in energy.layers):
         assert error > 1e-9, str(report)
 
 
-@pytest.mark.parametrize("picture", [False, True], ids=["vectors", "pictures"])
+@pytest.mark.parametrize("image", [False, True], ids=["vectors", "images"])
 @pytest.mark.parametrize("seed", range(20))
-def test_the_class_of_a_node_is_that_of_its_hessian(seed: int, picture: bool) -> None:
+def test_the_class_of_a_node_is_that_of_its_hessian(seed: int, image: bool) -> None:
     """At the data: zero, diagonal, or neither, as the true Hessian has it; and ``d2`` of other nodes by the blocks."""
-    energy, x = random_graph(seed, picture)
+    energy, x = random_graph(seed, image)
     h = brute_force(energy, x)[1].detach()
     beside = h - torch.diag_embed(h.diagonal(dim1=1, dim2=2))
-    kind = exactness(energy, tuple(x.shape[1:])).nodes[0].hessian
+    kind = sm.exactness_report(energy, tuple(x.shape[1:])).nodes[0].hessian
     assert kind in ("zero", "diagonal", "block", "full")
     if kind == "zero":
         assert h.abs().max() == 0
@@ -132,11 +133,11 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_a_large_picture_is_judged_by_a_small_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One period in the middle of a small picture tells what all entries of the large one would."""
+def test_a_large_image_is_judged_by_a_small_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One period in the middle of a small image tells what all entries of the large one would."""
     build, exact = LARGE[name]
     energy = sm.Sequential(*build())
-    assert exactness(energy, (1, 600, 700)).exact == exact
+    assert sm.exactness_report(energy, (1, 600, 700)).exact == exact
     x = torch.zeros(1, 1, 24, 36)
     assert bool(path_meetings(energy, x)) == (not exact)
     module = importlib.import_module("scorematching.curvature.exactness")
@@ -166,7 +167,7 @@ def test_an_inherited_claim_is_not_believed() -> None:
             ("r", sm.Sum(), "energy"),
         ]
     )
-    assert not exactness(energy, (1, 1, 61)).exact
+    assert not sm.exactness_report(energy, (1, 1, 61)).exact
     sm.check_gradients(energy, torch.randn(2, 1, 3, 6), curvature="coloring")
 
 
@@ -175,35 +176,35 @@ def test_a_layer_that_comes_again_is_seen() -> None:
     linear, identity = sm.Linear(4, 4), Identity()
     energy = sm.Sequential(linear, identity, identity, sm.StudentT(), sm.Sum())
     x = torch.randn(3, 4)
-    assert isinstance(method_named("auto", energy, x), Diagonal)
+    assert isinstance(method_named("auto", energy, x), DiagonalRecursion)
     energy.layers[1] = Tanh()
     energy.layers[2] = linear
-    assert not isinstance(method_named("auto", energy, x), Diagonal)
+    assert not isinstance(method_named("auto", energy, x), DiagonalRecursion)
 
 
 def test_values_of_their_own_at_each_position() -> None:
-    """Such a layer is not judged by a smaller picture, which it would not fit."""
-    energy = sm.Sequential(Factor(torch.rand(1, 40, 40)), sm.Conv2d(1, 2, 3), sm.StudentT(), sm.Sum())
-    assert exactness(energy, (1, 40, 40)).exact
-    assert exactness(sm.Sequential(Factor(2.0), *list(energy.layers)[1:]), (1, 400, 400)).exact
+    """Such a layer is not judged by a smaller image, which it would not fit."""
+    energy = sm.Sequential(Multiply(torch.rand(1, 40, 40)), sm.Conv2d(1, 2, 3), sm.StudentT(), sm.Sum())
+    assert sm.exactness_report(energy, (1, 40, 40)).exact
+    assert sm.exactness_report(sm.Sequential(Multiply(2.0), *list(energy.layers)[1:]), (1, 400, 400)).exact
 
 
 def test_a_zero_is_a_weight_like_another() -> None:
     gate = sm.Graph(
         [
             ("x", sm.Linear(4, 4), "a"),
-            ("a", Factor(0.0), "b"),
+            ("a", Multiply(0.0), "b"),
             ("x", Identity(), "b"),
             ("b", Square(), "c"),
             ("c", sm.Sum(), "energy"),
         ]
     )
-    assert not exactness(gate).exact
+    assert not sm.exactness_report(gate).exact
 
 
 @pytest.mark.parametrize("stride", [2, 3, 4, 5])
 def test_a_net_that_goes_down_and_up_again(stride: int) -> None:
-    """Sizes that match in the actual picture match in the small one that stands for it."""
+    """Sizes that match in the actual image match in the small one that stands for it."""
     energy = sm.Graph(
         [
             ("x", sm.Conv2d(1, 2, stride, stride), "a"),
@@ -214,12 +215,12 @@ def test_a_net_that_goes_down_and_up_again(stride: int) -> None:
             ("d", sm.Sum(), "energy"),
         ]
     )
-    assert not exactness(energy, (1, 120, 180)).exact
+    assert not sm.exactness_report(energy, (1, 120, 180)).exact
 
 
 def test_too_many_paths_are_not_called_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure, "LIMIT", 100)
-    report = exactness(sm.Sequential(Embed(range(20), 20), sm.Linear(20, 30), sm.StudentT(), sm.Sum()))
+    report = sm.exactness_report(sm.Sequential(Scatter(range(20), 20), sm.Linear(20, 30), sm.StudentT(), sm.Sum()))
     assert not report.exact
     assert "not known: 20 times 71 counts" in report.where[0]
     assert report.nodes[0].exact is None
@@ -229,7 +230,7 @@ def test_too_many_paths_are_not_called_exact(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_report_tells_structures_apart() -> None:
     """Weighted sums, pools, skips and couplings: classes, coupled nodes, and where it ends."""
     energy, _, _ = make_network("residual")
-    report = exactness(energy, batch=64)
+    report = sm.exactness_report(energy, batch=64)
     assert report.where == ("Linear on edge 2 (u -> r) mixes what depends on the same inputs",)
     assert [(node.name, node.hessian) for node in report.nodes if node.hessian in ("zero", "diagonal")] == [
         ("l", "zero"),
@@ -244,15 +245,15 @@ def test_the_report_tells_structures_apart() -> None:
     assert [cost.method for cost in report.costs] == ["diagonal", "full", "jacobian", "coloring"]
     assert all(cost.multiplications > 0 for cost in report.costs)
     parallel, _, _ = make_network("parallel edges")
-    assert exactness(parallel).where == ("paths from the same inputs meet at node 'u', where 2 edges end",)
+    assert sm.exactness_report(parallel).where == ("paths from the same inputs meet at node 'u', where 2 edges end",)
     disjoint, _, _ = make_network("disjoint halves")
-    assert ("a", "b") in exactness(disjoint).coupled
-    assert exactness(sm.Sequential(sm.Linear(3, 2), sm.Sum())).nodes[0].hessian == "zero"
+    assert ("a", "b") in sm.exactness_report(disjoint).coupled
+    assert sm.exactness_report(sm.Sequential(sm.Linear(3, 2), sm.Sum())).nodes[0].hessian == "zero"
 
 
 def test_costs_grow_with_the_batch() -> None:
     energy, _, _ = make_network("three hidden layers")
-    one, many = exactness(energy).costs, exactness(energy, batch=50).costs
+    one, many = sm.exactness_report(energy).costs, sm.exactness_report(energy, batch=50).costs
     assert [cost.multiplications * 50 for cost in one] == [cost.multiplications for cost in many]
     assert [cost.memory * 50 for cost in one] == [cost.memory for cost in many]
 
@@ -260,9 +261,9 @@ def test_costs_grow_with_the_batch() -> None:
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda: exactness(torch.nn.Linear(3, 1)), TypeError, "got Linear"),
+        (lambda: sm.exactness_report(torch.nn.Linear(3, 1)), TypeError, "got Linear"),
         (
-            lambda: exactness(PoT(4, 5), (3,)),
+            lambda: sm.exactness_report(ProductOfStudentT(4, 5), (3,)),
             ValueError,
             r"Linear on edge 0 .*expected shape \(N, 4\), got \(1, 3\)",
         ),
@@ -288,16 +289,16 @@ def test_diagonal_warns_once_where_it_approximates() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_auto_takes_the_recursion_just_where_it_is_exact(name: str) -> None:
     energy, x, exact = make_network(name)
-    assert isinstance(method_named("auto", energy, x), Diagonal) == exact
-    assert isinstance(method_named("auto", energy, x, "hessian"), Full | Coloring)
+    assert isinstance(method_named("auto", energy, x), DiagonalRecursion) == exact
+    assert isinstance(method_named("auto", energy, x, "hessian"), FullHessian | Coloring)
 
 
 def test_auto_follows_a_layer_that_is_replaced() -> None:
     energy = sm.Sequential(sm.Linear(4, 4), Identity(), sm.Linear(4, 4), sm.StudentT(), sm.Sum())
     x = torch.zeros(1, 4)
-    assert not isinstance(method_named("auto", energy, x), Diagonal)
+    assert not isinstance(method_named("auto", energy, x), DiagonalRecursion)
     energy.layers[2] = Identity()
-    assert isinstance(method_named("auto", energy, x), Diagonal)
+    assert isinstance(method_named("auto", energy, x), DiagonalRecursion)
 
 
 def test_auto_refuses_what_nobody_can_afford() -> None:

@@ -12,9 +12,9 @@ import typer
 from PIL import Image
 
 from examples.gabor import fit_gabor
-from examples.regulariser import chosen
+from examples.regularizer import chosen
 
-NAMES = ("regulariser", "gabor", "denoising", "super_resolution")
+NAMES = ("regularizer", "gabor", "denoising", "super_resolution")
 
 
 def command(name: str) -> Any:
@@ -24,11 +24,11 @@ def command(name: str) -> Any:
 
 
 def run(name: str, folder: Path, *options: str) -> Any:
-    """What the example found; its picture is drawn, and not blank."""
+    """What the example found; its image is drawn, and not blank."""
     found = command(name).main(["--quick", "--output", str(folder), *options], standalone_mode=False)
-    with Image.open(folder / f"{name}.png") as picture:
-        assert min(picture.size) > 300
-        assert np.asarray(picture.convert("L")).std() > 20
+    with Image.open(folder / f"{name}.png") as image:
+        assert min(image.size) > 300
+        assert np.asarray(image.convert("L")).std() > 20
     return found
 
 
@@ -40,7 +40,7 @@ def test_each_has_its_options(name: str, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_without_lambda_the_loss_runs_away_and_with_it_it_is_bounded(tmp_path: Path) -> None:
-    few, rounded = run("regulariser", tmp_path, "--samples", "100", "--bits", "4").values()
+    few, rounded = run("regularizer", tmp_path, "--samples", "100", "--bits", "4").values()
     for trainings, truth in ((few, "held out"), (rounded, "held out, the truth")):
         free = trainings[0.0]
         assert free["training"][-1] < -4000
@@ -53,7 +53,7 @@ def test_without_lambda_the_loss_runs_away_and_with_it_it_is_bounded(tmp_path: P
         best = chosen(trainings, judge)
         assert best > 0
         assert trainings[best][truth][-1] < 0 < trainings[0.0][truth][-1]
-    assert rounded[0.0]["held out, quantised"][-1] < -2000  # held-out grey levels do not tell
+    assert rounded[0.0]["held out, quantized"][-1] < -2000  # held-out gray levels do not tell
     assert rounded[0.0]["held out, with noise"][-1] > 1000  # with noise they do
 
 
@@ -73,14 +73,14 @@ def test_a_gabor_function_is_found() -> None:
     assert found.envelope == pytest.approx((1.5, 2.5), rel=1e-2)
 
 
-def test_priors_of_noisy_pictures_denoise(tmp_path: Path) -> None:
+def test_priors_of_noisy_images_denoise(tmp_path: Path) -> None:
     for scores in run("denoising", tmp_path).values():
         psnr = {name: score[0] for name, score in scores.items()}
         assert psnr["field of experts"] > psnr["noisy"] + 2
-        assert psnr["natural-grey"] == max(psnr.values())
+        assert psnr["natural-gray"] == max(psnr.values())
 
 
-def test_the_most_probable_large_picture_is_better_than_bicubic(tmp_path: Path) -> None:
+def test_the_most_probable_large_image_is_better_than_bicubic(tmp_path: Path) -> None:
     for result in run("super_resolution", tmp_path).values():
         assert all(np.diff(result.energy) <= 1e-3)
         assert result.psnr[-1] > result.psnr[0] + 0.2

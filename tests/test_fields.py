@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from scipy.interpolate import BSpline
 
 import scorematching as sm
-from scorematching.curvature import exactness
-from scorematching.energies import FieldsOfExperts
+from scorematching.energies import FieldOfExperts
 from scorematching.layers import Spline
 from scorematching.priors.kinds import build_prior
 
@@ -47,15 +46,15 @@ def test_beyond_its_knots_a_spline_is_straight(spline: Spline) -> None:
 
 @pytest.mark.parametrize("octaves", [1, 2, 3])
 def test_the_diagonal_rule_is_exact_at_any_number_of_octaves(octaves: int) -> None:
-    energy = FieldsOfExperts(4, 3, octaves=octaves, expert="spline").double()
+    energy = FieldOfExperts(4, 3, octaves=octaves, expert="spline").double()
     x = 3 * torch.randn(2, 1, 16, 20, dtype=torch.float64)
-    assert exactness(energy).exact
+    assert sm.exactness_report(energy).exact
     found = sm.hessian_diagonal(energy, x, curvature="diagonal")
     torch.testing.assert_close(found, sm.hessian_diagonal(energy, x, curvature="full"), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("octaves", [1, 2, 3])
-def test_filters_are_as_they_meet_the_picture(info: sm.priors.PriorInfo, octaves: int) -> None:
+def test_filters_are_as_they_meet_the_image(info: sm.priors.PriorInfo, octaves: int) -> None:
     """Each place of the coarsest octave has some of the finer ones, of which the first is compared."""
     prior = build_prior(info.replace(octaves=octaves)).double()
     x, values = torch.randn(1, 1, 24, 28, dtype=torch.float64), {}
@@ -70,14 +69,14 @@ def test_filters_are_as_they_meet_the_picture(info: sm.priors.PriorInfo, octaves
 def test_normed_filters_have_zero_mean_and_unit_norm() -> None:
     noisy = np.random.default_rng(0).normal(0.5, 0.1, (64, 64)).astype(np.float32)
     options = {"sigma": 0.1, "noisy": True, "steps": 3, "crop": 24, "size": 3, "filters": 5, "octaves": 2}
-    prior = sm.fit([noisy], **options, normed=True).prior
+    prior = sm.fit([noisy], **options, normalize_filters=True).prior
     torch.testing.assert_close(prior.filters.sum((1, 2)), torch.zeros(10), rtol=0, atol=1e-5)
     torch.testing.assert_close(prior.filters.square().sum((1, 2)), torch.ones(10), rtol=1e-5, atol=0)
     free = sm.fit([noisy], **options).prior
     assert free.filters.sum((1, 2)).abs().max() > 1e-4
 
 
-def test_splines_of_clean_pictures_rise_at_their_ends(info: sm.priors.PriorInfo) -> None:
+def test_splines_of_clean_images_rise_at_their_ends(info: sm.priors.PriorInfo) -> None:
     """So that the energy is bounded below; with noise they are free."""
     for sigma in (0.0, 0.1):
         prior = build_prior(info.replace(expert="spline", sigma=sigma))
@@ -90,19 +89,19 @@ def test_splines_of_clean_pictures_rise_at_their_ends(info: sm.priors.PriorInfo)
         assert torch.equal(weights, before) == (sigma > 0)
 
 
-def test_splines_of_clean_pictures_denoise_by_map(photograph: np.ndarray) -> None:
+def test_splines_of_clean_images_denoise_by_map(photograph: np.ndarray) -> None:
     prior = sm.fit([photograph], size=3, filters=8, steps=150, crop=24, expert="spline").prior
     noisy = (photograph / 255 + np.random.default_rng(0).normal(0, 0.05, photograph.shape)).astype(np.float32)
-    before, after = (sm.psnr(photograph / 255, x) for x in (noisy, sm.denoise(noisy, 0.05, prior, peak=1.0)))
+    before, after = (sm.psnr(photograph / 255, x) for x in (noisy, sm.denoise(noisy, 0.05, prior, data_range=1.0)))
     assert after > before + 3
 
 
-@pytest.mark.parametrize("options", [{"octaves": 2, "normed": True}, {"expert": "spline"}])
+@pytest.mark.parametrize("options", [{"octaves": 2, "normalize_filters": True}, {"expert": "spline"}])
 def test_it_learns_to_denoise(photograph: np.ndarray, options: dict[str, object]) -> None:
     clean = photograph.astype(np.float32) / 255
     noisy = (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).astype(np.float32)
     prior = sm.fit([noisy], sigma=0.1, noisy=True, size=3, filters=8, steps=200, crop=24, **options).prior
-    assert sm.psnr(clean, sm.denoise(noisy, 0.1, prior, peak=1.0)) > sm.psnr(clean, noisy) + 5
+    assert sm.psnr(clean, sm.denoise(noisy, 0.1, prior, data_range=1.0)) > sm.psnr(clean, noisy) + 5
 
 
 @pytest.mark.parametrize(
@@ -112,7 +111,7 @@ def test_it_learns_to_denoise(photograph: np.ndarray, options: dict[str, object]
         ({"octaves": 2, "model": "deep"}, "octaves is for foe priors, got octaves 2 for model 'deep'"),
         ({"depth": 4}, "depth is for deep priors"),
         ({"expert": "tanh"}, "'student-t' or 'spline', got 'tanh'"),
-        ({"normed": True, "model": "pot"}, "normed is for foe priors"),
+        ({"normalize_filters": True, "model": "pot"}, "normed is for foe priors"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(photograph: np.ndarray, options: dict[str, object], message: str) -> None:

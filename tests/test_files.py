@@ -1,4 +1,4 @@
-"""Pictures: files of every kind, arrays of every type, and what is refused."""
+"""Images: files of every kind, arrays of every type, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from scorematching.images.io.paths import check_output
 
 RANDOM = np.random.default_rng(0)
 PICTURES = {
-    "grey 8": RANDOM.integers(0, 256, (7, 9), dtype=np.uint8),
+    "gray 8": RANDOM.integers(0, 256, (7, 9), dtype=np.uint8),
     "rgb 8": RANDOM.integers(0, 256, (7, 9, 3), dtype=np.uint8),
     "rgba 8": RANDOM.integers(0, 256, (7, 9, 4), dtype=np.uint8),
-    "grey 16": RANDOM.integers(0, 65536, (7, 9), dtype=np.uint16),
+    "gray 16": RANDOM.integers(0, 65536, (7, 9), dtype=np.uint16),
     "rgb 16": RANDOM.integers(0, 65536, (7, 9, 3), dtype=np.uint16),
 }
-FLOATS = {"grey float32": RANDOM.random((7, 9), dtype=np.float32), "rgb float64": RANDOM.random((7, 9, 3))}
+FLOATS = {"gray float32": RANDOM.random((7, 9), dtype=np.float32), "rgb float64": RANDOM.random((7, 9, 3))}
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -40,34 +40,34 @@ def test_floats_come_back_from_tiff(name: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tiff"), FLOATS[name])
 
 
-@pytest.mark.parametrize("name", ["grey 8", "rgb 8", "rgba 8", "grey alpha 8", "grey 16"])
+@pytest.mark.parametrize("name", ["gray 8", "rgb 8", "rgba 8", "gray alpha 8", "gray 16"])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_another_reader_sees_the_same(name: str, suffix: str, tmp_path: Path) -> None:
-    picture = PICTURES["rgba 8"][..., :2] if name == "grey alpha 8" else PICTURES[name]
-    sm.write_image(tmp_path / f"a{suffix}", picture)
+    image = PICTURES["rgba 8"][..., :2] if name == "gray alpha 8" else PICTURES[name]
+    sm.write_image(tmp_path / f"a{suffix}", image)
     with Image.open(tmp_path / f"a{suffix}") as image:
-        np.testing.assert_array_equal(np.asarray(image), picture)
-    np.testing.assert_array_equal(sm.read_image(tmp_path / f"a{suffix}"), picture)
+        np.testing.assert_array_equal(np.asarray(image), image)
+    np.testing.assert_array_equal(sm.read_image(tmp_path / f"a{suffix}"), image)
 
 
 def test_big_endian_pixels_are_pixels() -> None:
-    picture = PICTURES["grey 16"].astype(">u2")
-    planes = to_planes(picture)
-    np.testing.assert_array_equal(from_planes(planes, planes.data), picture)
+    image = PICTURES["gray 16"].astype(">u2")
+    planes = to_planes(image)
+    np.testing.assert_array_equal(from_planes(planes, planes.data), image)
 
 
 def test_kinds_of_files_that_are_refused(tmp_path: Path) -> None:
-    colours = Image.fromarray(PICTURES["rgb 8"])
-    colours.quantize(8).save(tmp_path / "palette.tif")
-    colours.convert("CMYK").save(tmp_path / "cmyk.tif")
-    colours.convert("CMYK").save(tmp_path / "cmyk.jpg")
-    colours.save(tmp_path / "stack.tif", save_all=True, append_images=[colours, colours])
-    colours.resize((200, 200)).save(tmp_path / "cut.jpg", quality=95)
+    colors = Image.fromarray(PICTURES["rgb 8"])
+    colors.quantize(8).save(tmp_path / "palette.tif")
+    colors.convert("CMYK").save(tmp_path / "cmyk.tif")
+    colors.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    colors.save(tmp_path / "stack.tif", save_all=True, append_images=[colors, colors])
+    colors.resize((200, 200)).save(tmp_path / "cut.jpg", quality=95)
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:2000])
     for name, message in (
-        ("palette.tif", "its colours are palette"),
-        ("cmyk.tif", "its colours are separated"),
-        ("cmyk.jpg", "its colours are CMYK"),
+        ("palette.tif", "its colors are palette"),
+        ("cmyk.tif", "its colors are separated"),
+        ("cmyk.jpg", "its colors are CMYK"),
         ("stack.tif", "it has 3 pages"),
         ("cut.jpg", "truncated"),
     ):
@@ -79,13 +79,13 @@ def test_kinds_of_files_that_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
 @pytest.mark.parametrize("planar", ["contig", "separate"])
-def test_channels_that_are_neither_colours_nor_alpha_are_refused(channels: int, planar: str, tmp_path: Path) -> None:
+def test_channels_that_are_neither_colors_nor_alpha_are_refused(channels: int, planar: str, tmp_path: Path) -> None:
     """As of a microscope: the second of two would be taken for alpha, and left as it is."""
-    picture = PICTURES["rgba 8"][..., :channels]
+    image = PICTURES["rgba 8"][..., :channels]
     if planar == "separate":
-        picture = np.moveaxis(picture, 2, 0)
+        image = np.moveaxis(image, 2, 0)
     said = {"photometric": "minisblack", "planarconfig": planar, "extrasamples": [0] * (channels - 1)}
-    tifffile.imwrite(tmp_path / "a.tif", picture, **said)
+    tifffile.imwrite(tmp_path / "a.tif", image, **said)
     with pytest.raises(
         ValueError, match=f"a.tif can't .* {channels} channels that are neither .*: save each as a page"
     ):
@@ -93,25 +93,25 @@ def test_channels_that_are_neither_colours_nor_alpha_are_refused(channels: int, 
 
 
 @pytest.mark.parametrize("alpha", ["assocalpha", "unassalpha"])
-def test_alpha_beside_grey_is_alpha(alpha: str, tmp_path: Path) -> None:
-    picture = PICTURES["rgba 8"][..., :2]
+def test_alpha_beside_gray_is_alpha(alpha: str, tmp_path: Path) -> None:
+    image = PICTURES["rgba 8"][..., :2]
     said = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": [alpha]}
-    tifffile.imwrite(tmp_path / "a.tif", picture, **said)
-    np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif"), picture)
+    tifffile.imwrite(tmp_path / "a.tif", image, **said)
+    np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif"), image)
 
 
-def test_a_fourth_channel_beside_colours_is_read(tmp_path: Path) -> None:
+def test_a_fourth_channel_beside_colors_is_read(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", PICTURES["rgba 8"], photometric="rgb", extrasamples=[0])
     np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif"), PICTURES["rgba 8"])
 
 
 def test_white_may_be_zero_in_a_tiff(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", PICTURES["grey 8"], photometric="miniswhite")
-    np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif"), 255 - PICTURES["grey 8"])
+    tifffile.imwrite(tmp_path / "a.tif", PICTURES["gray 8"], photometric="miniswhite")
+    np.testing.assert_array_equal(sm.read_image(tmp_path / "a.tif"), 255 - PICTURES["gray 8"])
 
 
 def test_a_result_that_is_not_finite_is_refused() -> None:
-    planes = to_planes(PICTURES["grey 8"])
+    planes = to_planes(PICTURES["gray 8"])
     with pytest.raises(ValueError, match="63 pixels that are NaN or infinite"):
         from_planes(planes, planes.data * np.nan)
 
@@ -129,12 +129,12 @@ def test_a_jpeg_of_very_many_pixels_is_read(tmp_path: Path, monkeypatch: pytest.
     assert read_metadata(tmp_path / "a.jpg").exif is None
 
 
-@pytest.mark.parametrize("picture", [*PICTURES.values(), *FLOATS.values()], ids=[*PICTURES, *FLOATS])
-def test_planes_and_back(picture: np.ndarray) -> None:
-    planes = to_planes(picture)
+@pytest.mark.parametrize("image", [*PICTURES.values(), *FLOATS.values()], ids=[*PICTURES, *FLOATS])
+def test_planes_and_back(image: np.ndarray) -> None:
+    planes = to_planes(image)
     back = from_planes(planes, planes.data)
-    assert back.dtype == picture.dtype
-    np.testing.assert_allclose(back, picture, rtol=1e-6)
+    assert back.dtype == image.dtype
+    np.testing.assert_allclose(back, image, rtol=1e-6)
 
 
 def test_ranges_are_kept() -> None:
@@ -143,8 +143,8 @@ def test_ranges_are_kept() -> None:
     assert bright.dtype == np.uint8
     assert {bright[..., :3].min(), bright[..., :3].max()} == {0, 255}
     np.testing.assert_array_equal(bright[..., 3], PICTURES["rgba 8"][..., 3])
-    assert to_planes(np.full((4, 4), 4000.0)).peak == 4000
-    assert to_planes(np.full((4, 4), 1.3)).peak == 1
+    assert to_planes(np.full((4, 4), 4000.0)).data_range == 4000
+    assert to_planes(np.full((4, 4), 1.3)).data_range == 1
 
 
 @pytest.mark.parametrize(
@@ -158,24 +158,24 @@ def test_ranges_are_kept() -> None:
         (np.full((4, 4), np.nan), ValueError, "16 values that are NaN or infinite"),
     ],
 )
-def test_arrays_that_are_no_pictures(image: object, kind: type[Exception], message: str) -> None:
+def test_arrays_that_are_no_images(image: object, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         to_planes(image)  # type: ignore[arg-type]
 
 
 def test_a_peak_must_be_positive() -> None:
     with pytest.raises(ValueError, match="peak must be a positive number, got 0"):
-        to_planes(PICTURES["grey 8"], peak=0.0)
+        to_planes(PICTURES["gray 8"], data_range=0.0)
 
 
-def test_files_that_are_no_pictures(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"not a picture")
-    (tmp_path / "a.tif").write_bytes(b"not a picture")
+def test_files_that_are_no_images(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"not an image")
+    (tmp_path / "a.tif").write_bytes(b"not an image")
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "folder.png").mkdir()
     for name in ("a.png", "a.tif", "a.jpg"):
-        with pytest.raises(ValueError, match=f"{name} can't be read as a picture"):
+        with pytest.raises(ValueError, match=f"{name} can't be read as an image"):
             sm.read_image(tmp_path / name)
     with pytest.raises(ValueError, match=r"expected a file that ends in \.png"):
         sm.read_image(tmp_path / "a.txt")
@@ -189,9 +189,9 @@ def test_what_can_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a.png: .png files can't hold float64 pixels; write a .tif instead"):
         sm.write_image(tmp_path / "a.png", FLOATS["rgb float64"])
     with pytest.raises(ValueError, match=r"\.jpg files can't hold uint16"):
-        sm.write_image(tmp_path / "a.jpg", PICTURES["grey 16"])
+        sm.write_image(tmp_path / "a.jpg", PICTURES["gray 16"])
     with pytest.raises(FileNotFoundError, match="no such folder"):
-        sm.write_image(tmp_path / "none" / "a.png", PICTURES["grey 8"])
+        sm.write_image(tmp_path / "none" / "a.png", PICTURES["gray 8"])
     assert not list(tmp_path.iterdir())
 
 
@@ -206,7 +206,7 @@ def test_what_is_wrong_with_the_output_is_not_said_of_the_input(tmp_path: Path) 
         check_output(tmp_path / "b.png", source)
 
 
-def test_finding_pictures(tmp_path: Path) -> None:
+def test_finding_images(tmp_path: Path) -> None:
     for name in ("b.PNG", "a.tif", "c.txt"):
         (tmp_path / name).touch()
     assert [p.name for p in find_images([tmp_path])] == ["a.tif", "b.PNG"]
@@ -214,7 +214,7 @@ def test_finding_pictures(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
         find_images([tmp_path / "none"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="no picture"):
+    with pytest.raises(FileNotFoundError, match="no image"):
         find_images([tmp_path / "empty"])
 
 

@@ -12,7 +12,7 @@ import torch
 
 import scorematching as sm
 from scorematching.training.crops import CropStream
-from scorematching.training.data import Plane, open_pictures, with_noise
+from scorematching.training.data import Plane, open_images, with_noise
 
 QUICK = {"size": 3, "filters": 8, "crop": 16, "batch": 4}
 
@@ -33,13 +33,13 @@ def test_the_loss_falls_and_the_best_state_is_kept(noisy: np.ndarray, model: str
 
 
 def test_the_loss_predicts_the_error_of_the_denoiser(photograph: np.ndarray) -> None:
-    """SURE = sigma^4 2J + D sigma^2: known from noisy pictures alone, within 0.3 dB of the truth."""
+    """SURE = sigma^4 2J + D sigma^2: known from noisy images alone, within 0.3 dB of the truth."""
     clean = np.tile(photograph, (3, 3)) / np.float32(255)
     noise = np.random.default_rng(1).normal(0, 0.1, clean.shape)
     result = sm.fit([(clean + noise).astype(np.float32)], sigma=0.1, noisy=True, steps=150)
     held_out = clean[-clean.shape[0] // 10 :]
     fresh = (held_out + np.random.default_rng(2).normal(0, 0.1, held_out.shape)).astype(np.float32)
-    restored = sm.denoise(fresh, 0.1, result.prior, peak=1.0)
+    restored = sm.denoise(fresh, 0.1, result.prior, data_range=1.0)
     assert result.expected_psnr == pytest.approx(sm.psnr(held_out, restored), abs=0.3)
     assert sm.psnr(held_out, restored) > sm.psnr(held_out, fresh) + 4
 
@@ -93,20 +93,20 @@ def test_a_checkpoint_of_another_training_is_refused(
         sm.fit([noisy], sigma=25, noisy=True, steps=31, checkpoint=tmp_path / "t", **QUICK)
 
 
-def test_clean_pictures_with_lam_and_with_fresh_noise(photograph: np.ndarray) -> None:
+def test_clean_images_with_lam_and_with_fresh_noise(photograph: np.ndarray) -> None:
     clean = sm.fit([photograph], steps=20, **QUICK).prior.info
     assert (clean.sigma, clean.lam) == (0, 0.2)
     fresh = sm.fit([photograph], sigma=10, steps=20, **QUICK).prior.info
     assert (fresh.sigma, fresh.lam, fresh.unit) == (10 / 255, 0, 10 / 255)
 
 
-def test_folders_colours_and_sixteen_bits(photograph: np.ndarray, tmp_path: Path) -> None:
+def test_folders_colors_and_sixteen_bits(photograph: np.ndarray, tmp_path: Path) -> None:
     wide = photograph.astype(np.uint16) * 257
     for i in range(3):
         sm.write_image(tmp_path / f"{i}.tif", np.stack([wide] * 3, 2))
     info = sm.fit(tmp_path, sigma=25 * 257, noisy=True, steps=3, **QUICK).prior.info
     assert info.sigma == pytest.approx(25 / 255)
-    assert info.data == "3 noisy pictures: 0.tif, 1.tif, 2.tif"
+    assert info.data == "3 noisy images: 0.tif, 1.tif, 2.tif"
 
 
 def test_files_that_do_not_fit_into_memory_are_read_when_needed(
@@ -120,20 +120,20 @@ def test_files_that_do_not_fit_into_memory_are_read_when_needed(
     assert read.history == kept.history
 
 
-def test_small_pictures_are_left_out_and_named(photograph: np.ndarray) -> None:
+def test_small_images_are_left_out_and_named(photograph: np.ndarray) -> None:
     with pytest.warns(UserWarning, match="smaller than a crop of 16 pixels: array 2"):
         sm.fit([photograph, photograph, photograph[:9, :9]], sigma=25, steps=2, **QUICK)
 
 
 def test_white_may_be_said(photograph: np.ndarray) -> None:
     twelve = photograph.astype(np.uint16) * 16
-    info = sm.fit([twelve, twelve], sigma=400, peak=4080, steps=2, **QUICK).prior.info
+    info = sm.fit([twelve, twelve], sigma=400, data_range=4080, steps=2, **QUICK).prior.info
     assert info.sigma == pytest.approx(25 / 255)
 
 
 def test_crops_depend_on_seed_and_number_alone() -> None:
     random = np.random.default_rng(0)
-    planes = [*open_pictures(np.ones((30, 40)))[0], *open_pictures([random.random((50, 20, 3))])[0]]
+    planes = [*open_images(np.ones((30, 40)))[0], *open_images([random.random((50, 20, 3))])[0]]
     one, two, other = (CropStream(planes, 8, 6, sigma=0.1, seed=s) for s in (1, 1, 2))
     assert one[5].pixels.shape == (6, 1, 8, 8)
     assert torch.equal(one[5].pixels, two[5].pixels)
@@ -143,7 +143,7 @@ def test_crops_depend_on_seed_and_number_alone() -> None:
 
 def test_blind_crops_know_their_share_of_the_noise() -> None:
     """Every fourth one has less; the contrast is lowered with the noise."""
-    planes = open_pictures(np.ones((30, 40)))[0]
+    planes = open_images(np.ones((30, 40)))[0]
     plain, blind = (CropStream(planes, 8, 8, seed=1, blind=blind)[3] for blind in (False, True))
     assert torch.equal(plain.noise, torch.ones(8))
     assert int((blind.noise < 1).sum()) == 2
@@ -151,8 +151,8 @@ def test_blind_crops_know_their_share_of_the_noise() -> None:
 
 
 def test_blind_crops_noisier_than_the_highest_level_are_as_they_are() -> None:
-    planes = [replace(plane, sigma=s) for s in (0.05, 0.3) for plane in open_pictures(np.ones((30, 40)))[0]]
-    stream = CropStream(planes, 8, 32, blind=True, highest=0.2)
+    planes = [replace(plane, sigma=s) for s in (0.05, 0.3) for plane in open_images(np.ones((30, 40)))[0]]
+    stream = CropStream(planes, 8, 32, blind=True, max_sigma=0.2)
     shares = torch.cat([stream[number].noise for number in range(8)])
     assert float(shares.max()) == 1
     assert float(shares.min()) >= 0.05 / 0.2
@@ -172,44 +172,47 @@ def added_noise(planes: list[Plane], told: float, **options: Any) -> tuple[CropS
 
 
 def test_noise_that_is_added_brings_crops_to_one_level() -> None:
-    """Of flat noisy pictures, the whole noise is that told; what was added has the mean product that Stein wants."""
+    """Of flat noisy images, the whole noise is that told; what was added has the mean product that Stein wants."""
     random = np.random.default_rng(0)
     levels = [0.02, 0.05, 0.1]
     flat = [(0.5 + s * random.standard_normal((96, 96))).astype(np.float32) for s in levels]
-    pictures, told = with_noise(open_pictures(flat, 1.0), levels)
-    planes = [plane for picture in pictures for plane in picture]
-    stream, variance, product = added_noise(planes, told, highest=0.12)
+    images, told = with_noise(open_images(flat, 1.0), levels)
+    planes = [plane for image in images for plane in image]
+    stream, variance, product = added_noise(planes, told, max_sigma=0.12)
     assert stream.own == 16
     assert variance == pytest.approx(1, abs=0.02)
     assert product == pytest.approx(1, abs=0.05)
-    clean = open_pictures(np.full((30, 40), 0.5))[0]
-    stream, variance, product = added_noise(clean, 0.1, sigma=0.1, highest=0.4)
+    clean = open_images(np.full((30, 40), 0.5))[0]
+    stream, variance, product = added_noise(clean, 0.1, sigma=0.1, max_sigma=0.4)
     assert stream.own == 0
     assert variance == pytest.approx(1, abs=0.02)
     assert product == pytest.approx(1, abs=0.02)
     with pytest.raises(
-        ValueError, match=r"1\.41 times the noise of some picture or more: the least is 0\.02, got 0\.025"
+        ValueError, match=r"1\.41 times the noise of some image or more: the least is 0\.02, got 0\.025"
     ):
-        CropStream(planes, crop=8, batch=4, highest=0.025)
+        CropStream(planes, crop=8, batch=4, max_sigma=0.025)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"highest": 50.0}, "highest is for deep priors without lam, got model 'foe'"),
-        ({"model": "deep", "highest": 50.0}, "highest needs the lowest level"),
+        ({"max_sigma": 50.0}, "highest is for deep priors without lam, got model 'foe'"),
+        ({"model": "deep", "max_sigma": 50.0}, "highest needs the lowest level"),
         ({"model": "deep", "blind": True}, "blind needs the lowest level"),
-        ({"model": "deep", "sigma": 25.0, "highest": 20.0}, "highest must be sigma, 25, or more, got 20"),
-        ({"model": "deep", "noisy": True, "sigma": 25.0, "highest": -1.0}, "highest must be a number above 0, got -1"),
-        ({"model": "deep", "noisy": True, "gain": 2.0, "highest": 50.0}, "not for a gain"),
+        ({"model": "deep", "sigma": 25.0, "max_sigma": 20.0}, "highest must be sigma, 25, or more, got 20"),
+        (
+            {"model": "deep", "noisy": True, "sigma": 25.0, "max_sigma": -1.0},
+            "highest must be a number above 0, got -1",
+        ),
+        ({"model": "deep", "noisy": True, "gain": 2.0, "max_sigma": 50.0}, "not for a gain"),
         ({"model": "deep", "depth": 3}, "an even depth"),
         ({"model": "deep", "size": 1}, "an odd size of 3 or more, got .* size 1"),
-        ({"clean": []}, "clean is for pictures that are noisy already"),
+        ({"clean": []}, "clean is for images that are noisy already"),
         ({"sigma": -1.0}, "sigma must be a number of 0 or more, got -1"),
         ({"sigma": float("nan")}, "got nan"),
         ({"noisy": True, "sigma": 0.0}, "array 0: the noise level must be above 0, got 0"),
-        ({"sigma": [1.0, 2.0]}, "sigma must be one number, only noisy pictures have one each"),
-        ({"sigma": np.array([1.0, 2.0])}, "only noisy pictures have one each"),
+        ({"sigma": [1.0, 2.0]}, "sigma must be one number, only noisy images have one each"),
+        ({"sigma": np.array([1.0, 2.0])}, "only noisy images have one each"),
         ({"steps": 0}, "steps must be a whole number of 1 or more, got 0"),
         ({"crop": 0}, "crop must be a whole number"),
         ({"batch": 1.5}, "batch must be a whole number"),
@@ -234,7 +237,7 @@ def test_bad_options(photograph: np.ndarray, options: dict, message: str) -> Non
 
 def test_numbers_of_numpy_are_numbers(photograph: np.ndarray, tmp_path: Path) -> None:
     counts = {name: np.int64(n) for name, n in {"size": 3, "filters": 8, "steps": 2, "batch": 4, "crop": 16}.items()}
-    options = {"sigma": np.float32(25), "lam": np.float32(0), "rate": np.float32(0.01), "peak": np.float32(255)}
+    options = {"sigma": np.float32(25), "lam": np.float32(0), "rate": np.float32(0.01), "data_range": np.float32(255)}
     for noisy in (True, False):
         checkpoint = tmp_path / f"training{noisy}"
         with pytest.MonkeyPatch.context() as patch:
@@ -247,7 +250,7 @@ def test_numbers_of_numpy_are_numbers(photograph: np.ndarray, tmp_path: Path) ->
 
 
 def test_bad_data(photograph: np.ndarray) -> None:
-    with pytest.raises(FileNotFoundError, match="no picture was given"):
+    with pytest.raises(FileNotFoundError, match="no image was given"):
         sm.fit([])
     with pytest.raises(ValueError, match="differ in their white: 255 in array 0, 65535 in array 1"):
         sm.fit([photograph, photograph.astype(np.uint16)])

@@ -6,18 +6,18 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.energies import FieldsOfExperts, PoT
+from scorematching.energies import FieldOfExperts, ProductOfStudentT
 from scorematching.layers import (
+    Add,
     AvgPool2d,
-    Embed,
-    Factor,
     Flatten,
+    Gather,
     Identity,
     Layer,
+    Multiply,
     Reshape,
     Scale,
-    Select,
-    Shift,
+    Scatter,
     Spline,
     Square,
     StudentTMixture,
@@ -101,10 +101,10 @@ def test_state_dict_and_names() -> None:
         (Flatten(), (2,), r"expected shape \(N, ...\)"),
         (Reshape((2, 3)), (2, 4), r"samples of 6 entries, got shape \(2, 4\)"),
         (SumOver([2]), (2, 4), r"3 dimensions or more, got shape \(2, 4\)"),
-        (Factor(torch.ones(3)), (2, 4), r"a shape to which \(3,\) broadcasts, got \(2, 4\)"),
-        (Shift(torch.ones(2, 1)), (4,), r"a shape to which \(2, 1\) broadcasts, got \(4,\)"),
-        (Select([5]), (2, 4), r"\(N, 6 or more, ...\)"),
-        (Embed([0, 1], 4), (2, 4), r"expected shape \(N, 2, ...\)"),
+        (Multiply(torch.ones(3)), (2, 4), r"a shape to which \(3,\) broadcasts, got \(2, 4\)"),
+        (Add(torch.ones(2, 1)), (4,), r"a shape to which \(2, 1\) broadcasts, got \(4,\)"),
+        (Gather([5]), (2, 4), r"\(N, 6 or more, ...\)"),
+        (Scatter([0, 1], 4), (2, 4), r"expected shape \(N, 2, ...\)"),
         (sm.StudentT(channels=3), (2, 4), r"expected shape \(N, 3, ...\)"),
         (StudentTMixture(3), (2, 4), r"expected shape \(N, 3, ...\)"),
     ],
@@ -119,15 +119,15 @@ def test_each_layer_says_what_it_expects(layer: Layer, shape: tuple[int, ...], m
     [
         (lambda: sm.StudentT(0.0), "scale and channels must be positive"),
         (lambda: StudentTMixture(3, scales=()), "at least one"),
-        (lambda: Select([-1]), "0 or more"),
-        (lambda: Select([]), "at least one"),
+        (lambda: Gather([-1]), "0 or more"),
+        (lambda: Gather([]), "at least one"),
         (lambda: AvgPool2d(0), "1 or more"),
         (lambda: sm.Conv2d(1, 1, 3, padding="same"), "padding must be given in pixels"),
-        (lambda: Embed([4], 4), r"in 0 ... 3"),
-        (lambda: FieldsOfExperts(9, 3), "size 3 and 9 filters"),
-        (lambda: FieldsOfExperts(4, 3, (1.0,), expert="spline"), "not for splines"),
+        (lambda: Scatter([4], 4), r"in 0 ... 3"),
+        (lambda: FieldOfExperts(9, 3), "size 3 and 9 filters"),
+        (lambda: FieldOfExperts(4, 3, (1.0,), expert="spline"), "not for splines"),
         (lambda: Spline(2, reach=float("inf")), "a positive reach and 3 knots or more, got 2, inf and 33"),
-        (lambda: PoT(0, 3), "1 or more"),
+        (lambda: ProductOfStudentT(0, 3), "1 or more"),
     ],
 )
 def test_bad_sizes_are_refused(build: object, message: str) -> None:

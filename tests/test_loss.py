@@ -50,7 +50,7 @@ def test_reductions(energy: sm.Graph) -> None:
 
 
 def test_zero_weight_leaves_an_input_out() -> None:
-    """Inputs out of the loss count as given: for a factorising energy they do not matter at all."""
+    """Inputs out of the loss count as given: for a factorizing energy they do not matter at all."""
     energy = sm.Sequential(Scale(3), sm.StudentT(), sm.Sum())
     x = torch.randn(4, 3)
     moved = x.clone()
@@ -89,7 +89,7 @@ def test_no_graph_is_kept_without_gradients(energy: sm.Graph) -> None:
 
 
 def test_a_change_before_backward_does_not_touch_the_gradient(energy: sm.Graph) -> None:
-    """The gradient is worked out with the loss: it is that of the moment."""
+    """The gradient is computed with the loss: it is that of the moment."""
     x, mask = torch.randn(2, 4), torch.ones(4)
     sm.score_matching_loss(energy, x).backward()
     expected = [parameter.grad for parameter in energy.parameters()]

@@ -86,9 +86,9 @@ def test_pages_keep_their_own_descriptions(tmp_path: Path) -> None:
         assert [page.description for page in file.pages] == ["first", "second"]
 
 
-def test_premultiplied_colours_are_still_called_so(tmp_path: Path) -> None:
-    colours = RANDOM.integers(0, 256, (7, 9, 4), dtype=np.uint8)
-    tifffile.imwrite(tmp_path / "a.tif", colours, photometric="rgb", extrasamples=["assocalpha"])
+def test_premultiplied_colors_are_still_called_so(tmp_path: Path) -> None:
+    colors = RANDOM.integers(0, 256, (7, 9, 4), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", colors, photometric="rgb", extrasamples=["assocalpha"])
     copied(tmp_path / "a.tif", tmp_path / "b.tif")
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         assert file.pages.first.extrasamples == (tifffile.EXTRASAMPLE.ASSOCALPHA,)
@@ -96,7 +96,7 @@ def test_premultiplied_colours_are_still_called_so(tmp_path: Path) -> None:
 
 @pytest.fixture
 def png(tmp_path: Path) -> Path:
-    """A PNG of 16-bit colours with resolution, profile, gamma, date and texts."""
+    """A PNG of 16-bit colors with resolution, profile, gamma, date and texts."""
     info = PngImagePlugin.PngInfo()
     info.add(b"gAMA", (45455).to_bytes(4, "big"))
     info.add(b"tIME", bytes([7, 228, 1, 2, 3, 4, 5]))
@@ -107,16 +107,16 @@ def png(tmp_path: Path) -> Path:
     return tmp_path / "a.png"
 
 
-def test_png_of_deep_colours(png: Path) -> None:
+def test_png_of_deep_colors(png: Path) -> None:
     np.testing.assert_array_equal(sm.read_image(png), DEEP)
-    with Image.open(png) as picture:
-        picture.load()
-        info, texts = picture.info, picture.text
+    with Image.open(png) as image:
+        image.load()
+        info, texts = image.info, image.text
     assert info["dpi"] == pytest.approx((300, 150), abs=0.02)
     assert (info["icc_profile"], info["gamma"]) == (PROFILE, 0.45455)
     assert texts == {"Title": "a title", "Comment": "größer"}
-    with Image.open(png) as picture:
-        picture.verify()  # every checksum
+    with Image.open(png) as image:
+        image.verify()  # every checksum
     assert b"tIME" in png.read_bytes()
 
 
@@ -133,8 +133,8 @@ def test_the_shape_of_a_pixel_is_no_resolution(tmp_path: Path) -> None:
     info.add(b"pHYs", ratio)
     (tmp_path / "a.png").write_bytes(data[:33] + PngImagePlugin.o32(9) + b"pHYs" + ratio + _checksum(ratio) + data[33:])
     copied(tmp_path / "a.png", tmp_path / "b.png", factor=2)
-    with Image.open(tmp_path / "b.png") as picture:
-        assert picture.info["aspect"] == (3, 2)
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.info["aspect"] == (3, 2)
 
 
 def _checksum(content: bytes) -> bytes:
@@ -159,8 +159,8 @@ def test_a_jpeg_is_turned_upright_once(jpeg: Path, tmp_path: Path) -> None:
     assert sm.read_image(jpeg).shape == (24, 16, 3)
     copied(jpeg, tmp_path / "b.jpg", factor=2)
     assert sm.read_image(tmp_path / "b.jpg").shape == (48, 32, 3)
-    with Image.open(tmp_path / "b.jpg") as picture:
-        exif, info = picture.getexif(), picture.info
+    with Image.open(tmp_path / "b.jpg") as image:
+        exif, info = image.getexif(), image.info
         details, place = exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
     assert (exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Make]) == (1, "Maker")
     assert details == {ExifTags.Base.ExifImageWidth: 32, ExifTags.Base.ExifImageHeight: 48}
@@ -197,5 +197,5 @@ def test_damaged_exif_is_left_out(tmp_path: Path) -> None:
 def test_damaged_metadata_is_named(png: Path) -> None:
     data = png.read_bytes()
     png.write_bytes(data[: data.index(b"IDAT") + 40])
-    with pytest.raises(ValueError, match=r"a\.png can't be read as a picture"):
+    with pytest.raises(ValueError, match=r"a\.png can't be read as an image"):
         read_metadata(png)

@@ -8,7 +8,7 @@ import torch
 import scorematching as sm
 from scorematching.checks import CheckError
 from scorematching.checks.cases import NETWORKS, make_network
-from scorematching.curvature import Diagonal
+from scorematching.curvature import DiagonalRecursion
 from scorematching.curvature.objective import sm_partials, sm_value
 from scorematching.layers import Square
 from scorematching.layers.base import Sides
@@ -48,7 +48,7 @@ def test_first_and_second_derivatives_of_the_energy(name: str) -> None:
     slope = torch.func.grad(lambda z: energy(z).sum())(x)
     torch.testing.assert_close(-sm.score(energy, x), slope, rtol=1e-10, atol=1e-12)
     diagonal = true_diagonal(energy, x)
-    found = Diagonal().derivatives(energy, x).d2
+    found = DiagonalRecursion().derivatives(energy, x).d2
     error = ((found - diagonal).norm() / diagonal.norm()).item()
     assert error < 1e-10 if exact else error > 1e-3
 
@@ -87,7 +87,7 @@ def test_k_and_l_apart_add_up_to_j(name: str) -> None:
         sweep2(energy, state)
         a, a2, _ = sm_partials(state.d["x"], state.d2["x"], lam)
         of_k, of_l, of_j = gradients(a, None), gradients(None, a2), gradients(a, a2)
-    sm.score_matching_loss(energy, x, lam, Diagonal(), reduction="sum").backward()
+    sm.score_matching_loss(energy, x, lam, DiagonalRecursion(), reduction="sum").backward()
     for key, parameter in energy.named_parameters():
         parts = [part[key] for part in (of_k, of_l) if key in part]
         merged = of_j.get(key, torch.zeros_like(parameter))
@@ -96,7 +96,7 @@ def test_k_and_l_apart_add_up_to_j(name: str) -> None:
 
 
 def test_the_erratum_matters() -> None:
-    """Copying (7) as printed, a' = -1, trains the unregularised model: the check must see it."""
+    """Copying (7) as printed, a' = -1, trains the unregularized model: the check must see it."""
     energy, x, _ = make_network("PoE, Student-t")
     with torch.no_grad():
         state = sweep1(energy, x)

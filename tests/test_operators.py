@@ -96,7 +96,7 @@ def test_the_objective_of_map_is_watched(photograph: np.ndarray, prior: sm.Prior
     states: list[Convergence] = []
     blur = Blur(gaussian_kernel(1.0))
     soft = blur(torch.from_numpy(photograph[None, None] / np.float32(255)))[0, 0].numpy()
-    sm.restore(soft, blur, prior, peak=1.0, sigma=5 / 255, steps=8, monitor=states.append)
+    sm.restore(soft, blur, prior, data_range=1.0, sigma=5 / 255, steps=8, monitor=states.append)
     steps = [state.step for state in states]
     assert steps == sorted(steps)
     assert steps[-1] == states[-1].steps == 8
@@ -131,7 +131,7 @@ def test_restoration_is_better_than_the_first_guess(
     operator = Mask(torch.rand(photograph.shape) > 0.2) if task == "holes" else Blur(gaussian_kernel(1.0))
     y = operator(clean) + torch.randn_like(clean) / 255
     guess = operator.start(y)[0, 0].numpy()
-    found = sm.restore(y[0, 0].numpy(), operator, prior, peak=1.0)
+    found = sm.restore(y[0, 0].numpy(), operator, prior, data_range=1.0)
     gain = sm.psnr(photograph / 255, found) - sm.psnr(photograph / 255, guess)
     assert gain > 1.5
 
@@ -152,8 +152,8 @@ def test_annealing_with_the_shipped_prior(task: str, least: float) -> None:
     found = sm.restore(
         y[0, 0].numpy(),
         operator,
-        sm.load_prior("natural-grey"),
-        peak=1.0,
+        sm.load_prior("natural-gray"),
+        data_range=1.0,
         progress=lambda done, _: told.append(done),
         monitor=states.append,
     )
@@ -175,14 +175,14 @@ def test_the_compromise_of_annealing_is_the_minimum() -> None:
 
 
 def test_annealing_never_gives_what_is_less_probable(info: sm.priors.PriorInfo, photograph: np.ndarray) -> None:
-    """A wild prior spoils the picture: the first guess is kept."""
+    """A wild prior spoils the image: the first guess is kept."""
     prior = build_prior(info.replace(model="deep", depth=4, sigma=0.1, levels=(0.02, 0.2)))
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.mul_(3)
     image = photograph[:40, :40].astype(np.float32) / 255
     operator = Blur(gaussian_kernel(0.6))
-    found = sm.restore(image, operator, prior, peak=1.0, sigma=0.2)
+    found = sm.restore(image, operator, prior, data_range=1.0, sigma=0.2)
     start, result = (
         posterior_energy(torch.from_numpy(x)[None, None], torch.from_numpy(image)[None, None], operator, 0.2, prior)[0]
         for x in (image, found)
@@ -190,18 +190,18 @@ def test_annealing_never_gives_what_is_less_probable(info: sm.priors.PriorInfo, 
     assert result <= start
 
 
-def test_a_result_that_does_not_explain_the_picture_comes_with_a_warning(photograph: np.ndarray) -> None:
-    """As where a sharp picture is said to be blurred; and not where what was said is so."""
-    natural, blur = sm.load_prior("natural-grey"), Blur(gaussian_kernel(1.5))
+def test_a_result_that_does_not_explain_the_image_comes_with_a_warning(photograph: np.ndarray) -> None:
+    """As where a sharp image is said to be blurred; and not where what was said is so."""
+    natural, blur = sm.load_prior("natural-gray"), Blur(gaussian_kernel(1.5))
     soft = blur(torch.from_numpy(photograph[None, None].astype(np.float32)))[0, 0].numpy()
     sm.restore(np.rint(soft).astype(np.uint8), blur, natural)
     with pytest.warns(UserWarning, match=r"times what noise of sigma 1 leaves is left; was it observed like this"):
         sm.restore(photograph, blur, natural)
 
 
-def test_grey_that_is_stored_as_colour_stays_grey(photograph: np.ndarray) -> None:
+def test_gray_that_is_stored_as_color_stays_gray(photograph: np.ndarray) -> None:
     image = photograph[:32, :40]
-    natural = sm.load_prior("natural-grey")
+    natural = sm.load_prior("natural-gray")
     thrice = sm.upscale(np.stack([image] * 3, 2), 2, natural, steps=2)
     np.testing.assert_array_equal(thrice, np.stack([sm.upscale(image, 2, natural, steps=2)] * 3, 2))
     with pytest.raises(ValueError, match="steps must be 1 or more, a whole number, got 0"):
@@ -231,8 +231,8 @@ def test_bad_operators_are_refused(build: Callable[[], object], message: str) ->
 
 
 def test_an_operator_of_another_size_is_refused(photograph: np.ndarray, prior: sm.Prior) -> None:
-    with pytest.raises(ValueError, match=r"the mask is \(5, 5\), the picture is \(96, 120\)"):
+    with pytest.raises(ValueError, match=r"the mask is \(5, 5\), the image is \(96, 120\)"):
         sm.restore(photograph, Mask(torch.ones(5, 5)), prior)
     half = FunctionOperator(lambda x: x[:, :, ::2], lambda y: _doubled(y) / 2, guess=lambda y: y)
-    with pytest.raises(ValueError, match="the picture is"):
+    with pytest.raises(ValueError, match="the image is"):
         sm.restore(photograph, half, prior)

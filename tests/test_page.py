@@ -1,4 +1,4 @@
-"""The page on a denoised picture: whole, self-contained, with figures that are right."""
+"""The page on a denoised image: whole, self-contained, with figures that are right."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ def noisy(photograph: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(photograph + noise, 0, 255)).astype(np.uint8)
 
 
-def test_the_page_holds_the_pictures_and_the_figures(
+def test_the_page_holds_the_images_and_the_figures(
     noisy: np.ndarray, photograph: np.ndarray, prior: sm.Prior, tmp_path: Path
 ) -> None:
     after = sm.denoise(noisy, 20, prior)
     write_page(tmp_path / "it.html", noisy, after, 20, title="<it>", found=True, reference=photograph)
     page = (tmp_path / "it.html").read_text()
     assert "&lt;it&gt;" in page
-    assert "sigma 20 of 255, estimated from the picture" in page
+    assert "sigma 20 of 255, estimated from the image" in page
     assert f"{sm.psnr(photograph, after):.2f} dB, SSIM {ssim(photograph, after):.3f}" in page
     assert "http" not in page
-    pictures = pictures_of(tmp_path / "it.html")
-    np.testing.assert_array_equal(pictures[0], after)
-    np.testing.assert_array_equal(pictures[1], noisy)
-    assert abs(pictures[2].mean() - 127.5) < 5
+    images = images_of(tmp_path / "it.html")
+    np.testing.assert_array_equal(images[0], after)
+    np.testing.assert_array_equal(images[1], noisy)
+    assert abs(images[2].mean() - 127.5) < 5
 
 
-def pictures_of(page: Path) -> list[np.ndarray]:
+def images_of(page: Path) -> list[np.ndarray]:
     found = re.findall(r"base64,([A-Za-z0-9+/=]+)", page.read_text())
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in found]
 
 
-def test_a_large_picture_is_shown_shrunk_and_its_middle_as_it_is(noisy: np.ndarray, tmp_path: Path) -> None:
+def test_a_large_image_is_shown_shrunk_and_its_middle_as_it_is(noisy: np.ndarray, tmp_path: Path) -> None:
     before = np.tile(np.stack([noisy, noisy, 255 - noisy], 2), (30, 2, 1))
     write_page(tmp_path / "it.html", before, before // 2, 20, title="it")
-    after, first, taken, *middle = pictures_of(tmp_path / "it.html")
+    after, first, taken, *middle = images_of(tmp_path / "it.html")
     assert after.shape == first.shape == taken.shape == (2048, 171, 3)
     assert (tmp_path / "it.html").read_text().count("at 71% of the size, which weakens noise") == 2
     np.testing.assert_array_equal(middle[0], before[1184:1696] // 2)
@@ -54,23 +54,21 @@ def test_a_large_picture_is_shown_shrunk_and_its_middle_as_it_is(noisy: np.ndarr
     assert middle[2].shape == (512, 240, 3)
 
 
-def test_a_small_picture_is_shown_once(noisy: np.ndarray, tmp_path: Path) -> None:
+def test_a_small_image_is_shown_once(noisy: np.ndarray, tmp_path: Path) -> None:
     write_page(tmp_path / "it.html", noisy, noisy, 20, title="it")
-    assert len(pictures_of(tmp_path / "it.html")) == 3
+    assert len(images_of(tmp_path / "it.html")) == 3
     assert "of the size" not in (tmp_path / "it.html").read_text()
 
 
-def test_figures_are_of_colours_each_by_its_own_white(
-    noisy: np.ndarray, photograph: np.ndarray, tmp_path: Path
-) -> None:
-    """An 8-bit reference of a 16-bit picture, one of them with alpha."""
+def test_figures_are_of_colors_each_by_its_own_white(noisy: np.ndarray, photograph: np.ndarray, tmp_path: Path) -> None:
+    """An 8-bit reference of a 16-bit image, one of them with alpha."""
     before = np.stack([noisy * np.uint16(257), np.arange(noisy.size, dtype=np.uint16).reshape(noisy.shape)], 2)
     write_page(tmp_path / "it.html", before, before, 20 * 257, title="it", reference=photograph)
     said = f"{sm.psnr(photograph, noisy):.2f} dB, SSIM {ssim(photograph, noisy):.3f}"
     assert (tmp_path / "it.html").read_text().count(said) == 2
 
 
-def test_of_pictures_too_small_for_the_ssim_the_psnr_is_said(
+def test_of_images_too_small_for_the_ssim_the_psnr_is_said(
     noisy: np.ndarray, photograph: np.ndarray, tmp_path: Path
 ) -> None:
     before, clean = noisy[:10], photograph[:10]
@@ -80,13 +78,13 @@ def test_of_pictures_too_small_for_the_ssim_the_psnr_is_said(
     assert "SSIM" not in page
 
 
-def test_a_reference_of_other_colours_is_refused(noisy: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"the reference is \(96, 120, 3\), the picture is \(96, 120\): expected the"):
+def test_a_reference_of_other_colors_is_refused(noisy: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"the reference is \(96, 120, 3\), the image is \(96, 120\): expected the"):
         write_page(tmp_path / "it.html", noisy, noisy, 20, title="it", reference=np.stack([noisy] * 3, 2))
     assert not (tmp_path / "it.html").exists()
 
 
-def test_neighbours_of_noise_are_not_correlated_and_those_of_structure_are(photograph: np.ndarray) -> None:
+def test_neighbors_of_noise_are_not_correlated_and_those_of_structure_are(photograph: np.ndarray) -> None:
     noise = np.random.default_rng(0).normal(size=(1, 200, 200))
     assert abs(_correlation(noise)) < 0.02
     assert _correlation(photograph[None] / 255) > 0.8

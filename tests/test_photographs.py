@@ -32,7 +32,7 @@ def test_a_small_photograph_is_taken_as_it_is() -> None:
 
 def test_photographs_among_resources(tmp_path: Path) -> None:
     """Large ones only, whatever stands between them."""
-    file = b"RIFF, but no picture"
+    file = b"RIFF, but no image"
     for side in (600, 500):
         buffer = io.BytesIO()
         Image.fromarray(RANDOM.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(buffer, "WEBP")
@@ -48,13 +48,13 @@ def test_a_package_that_cannot_be_fetched_is_named(tmp_path: Path, monkeypatch: 
         photographs._unpack(photographs.PACKAGES[0], "mirror/", tmp_path)
 
 
-@pytest.mark.parametrize("colour", [False, True])
-def test_a_training_on_a_folder(tmp_path: Path, colour: bool) -> None:
+@pytest.mark.parametrize("color", [False, True])
+def test_a_training_on_a_folder(tmp_path: Path, color: bool) -> None:
     for number in range(3):
         sm.write_image(tmp_path / f"{number}.png", RANDOM.integers(0, 256, (40, 40, 3), dtype=np.uint8))
     options = {"own": (5.0, 25.0), "channels": 4, "depth": 2, "steps": 2, "batch": 2, "crop": 24}
-    training(tmp_path, tmp_path / "p.safetensors", colour=colour, blind=True, highest=55.0, **options)
+    training(tmp_path, tmp_path / "p.safetensors", color=color, blind=True, max_sigma=55.0, **options)
     info = sm.load_prior(tmp_path / "p.safetensors").info
-    assert info.colours == (3 if colour else 1)
-    assert info.data == f"3 noisy pictures, {tmp_path.name}"
+    assert info.colors == (3 if color else 1)
+    assert info.data == f"3 noisy images, {tmp_path.name}"
     assert info.levels[1] == pytest.approx(55 / 255)

@@ -1,4 +1,4 @@
-"""Pictures of priors: what is drawn is what the prior holds."""
+"""Images of priors: what is drawn is what the prior holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scorematching.plotting.portrait import draw_prior
 from scorematching.priors.kinds import build_prior
 
 KINDS = {"foe": {}, "foe, splines": {"octaves": 2, "expert": "spline"}, "pot": {}, "deep": {"depth": 2}}
-KINDS["deep, colours"] = {"depth": 2, "colours": 3}
+KINDS["deep, colors"] = {"depth": 2, "colors": 3}
 
 
 @pytest.fixture(params=KINDS)
@@ -34,21 +34,21 @@ def drawn(kind: sm.Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
         save_figure(figure, path)
 
     monkeypatch.setattr("scorematching.portrait.save_figure", keep)
-    draw_prior(kind, tmp_path / "it.png", _picture(kind), torch.rand(2, kind.info.colours, 20, 20))
+    draw_prior(kind, tmp_path / "it.png", _image(kind), torch.rand(2, kind.info.colors, 20, 20))
     assert sm.read_image(tmp_path / "it.png").ndim == 3
     return {axes.get_title().partition(":")[0]: axes for axes in figures[0].axes}
 
 
-def _picture(kind: sm.Prior) -> np.ndarray:
-    shape = (30, 40, 3) if kind.info.colours == 3 else (30, 40)
+def _image(kind: sm.Prior) -> np.ndarray:
+    shape = (30, 40, 3) if kind.info.colors == 3 else (30, 40)
     return np.random.default_rng(0).random(shape, dtype=np.float32)
 
 
-def test_the_map_is_that_of_the_picture(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
-    planes = torch.from_numpy(np.atleast_3d(_picture(kind))).permute(2, 0, 1)[None]
+def test_the_map_is_that_of_the_image(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
+    planes = torch.from_numpy(np.atleast_3d(_image(kind))).permute(2, 0, 1)[None]
     expected = kind.energy_map(planes)[0, 0].numpy()
     np.testing.assert_array_equal(drawn["its energy"].images[0].get_array(), expected)
-    np.testing.assert_array_equal(drawn["a picture"].images[0].get_array(), _picture(kind))
+    np.testing.assert_array_equal(drawn["an image"].images[0].get_array(), _image(kind))
 
 
 def test_experts_stand_beside_their_derivatives(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
@@ -64,8 +64,8 @@ def test_experts_stand_beside_their_derivatives(kind: sm.Prior, drawn: dict[str,
     np.testing.assert_allclose(slopes[:, 1:-1, 1], differences[:, 1:-1], rtol=0, atol=2e-3)
 
 
-def test_samples_of_noisy_pictures_stand_beside_the_same_denoised(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
+def test_samples_of_noisy_images_stand_beside_the_same_denoised(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
     sheet = drawn["samples, and the same denoised"].images[0].get_array()
-    assert sheet.shape == (2 * 22 + 2, 2 * 22 + 2, *_picture(kind).shape[2:])
+    assert sheet.shape == (2 * 22 + 2, 2 * 22 + 2, *_image(kind).shape[2:])
     inner = [np.asarray(sheet[top : top + 20, left : left + 20]) for top in (2, 24) for left in (2, 24)]
     assert all(np.isfinite(one).all() and one.min() == 0 and one.max() == 1 for one in inner)

@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import save_file
 
 import scorematching as sm
-from scorematching.energies import Whitening
+from scorematching.energies import ZCAWhitening
 from scorematching.priors.deep import DeepPrior
 from scorematching.priors.kinds import build_prior
 from scorematching.priors.store import write_tensors
 
 KINDS = {"foe": {}, "foe, two octaves": {"octaves": 2}, "pot": {}, "deep": {"depth": 2}}
-KINDS["deep, colours"] = {"depth": 2, "colours": 3}
+KINDS["deep, colors"] = {"depth": 2, "colors": 3}
 
 
 @pytest.fixture(params=KINDS)
@@ -25,7 +25,7 @@ def double(request: pytest.FixtureRequest, info: sm.priors.PriorInfo) -> sm.Prio
 
 
 def test_the_gradient_is_that_of_the_energy(double: sm.Prior) -> None:
-    planes = torch.rand(2, double.info.colours, 11, 14, dtype=torch.float64, requires_grad=True)
+    planes = torch.rand(2, double.info.colors, 11, 14, dtype=torch.float64, requires_grad=True)
     energies, gradient = double.energy_and_gradient(planes)
     padded = double._padded(planes) / double.info.unit
     value = double._energy(padded)
@@ -33,15 +33,15 @@ def test_the_gradient_is_that_of_the_energy(double: sm.Prior) -> None:
     torch.testing.assert_close(gradient, torch.autograd.grad(value.sum(), planes)[0], rtol=1e-9, atol=1e-9)
 
 
-def test_the_score_is_that_of_the_padded_picture(double: sm.Prior) -> None:
-    planes, m = torch.rand(2, double.info.colours, 12, 13, dtype=torch.float64), double.margin
+def test_the_score_is_that_of_the_padded_image(double: sm.Prior) -> None:
+    planes, m = torch.rand(2, double.info.colors, 12, 13, dtype=torch.float64), double.margin
     padded = double._padded(planes).requires_grad_()
     (slope,) = torch.autograd.grad(double._energy(padded / double.info.unit).sum(), padded)
     torch.testing.assert_close(double.score(planes), -slope[..., m : m + 12, m : m + 13], rtol=1e-9, atol=1e-9)
 
 
 def test_tiles_have_no_seams(double: sm.Prior) -> None:
-    planes = torch.rand(1, double.info.colours, 50, 41, dtype=torch.float64)
+    planes = torch.rand(1, double.info.colors, 50, 41, dtype=torch.float64)
     whole = double.score(planes)
     double.tile = 16
     torch.testing.assert_close(double.score(planes), whole, rtol=1e-12, atol=1e-10)
@@ -52,9 +52,9 @@ def test_tiles_have_no_seams(double: sm.Prior) -> None:
 
 
 def test_the_energy_map_adds_up_to_the_energy(double: sm.Prior) -> None:
-    """But for the places beyond the border: none of them has any energy where the picture is flat all around."""
-    planes = torch.full((2, double.info.colours, 41, 50), 0.5, dtype=torch.float64)
-    planes[:, :, 18:24, 20:26] += torch.rand(2, double.info.colours, 6, 6, dtype=torch.float64)
+    """But for the places beyond the border: none of them has any energy where the image is flat all around."""
+    planes = torch.full((2, double.info.colors, 41, 50), 0.5, dtype=torch.float64)
+    planes[:, :, 18:24, 20:26] += torch.rand(2, double.info.colors, 6, 6, dtype=torch.float64)
     if isinstance(double, DeepPrior):
         double.constrain()
     energies, _ = double.energy_and_gradient(planes)
@@ -63,11 +63,11 @@ def test_the_energy_map_adds_up_to_the_energy(double: sm.Prior) -> None:
     torch.testing.assert_close(here.sum((1, 2, 3)), energies, rtol=1e-9, atol=1e-9)
 
 
-def test_the_energy_map_is_centred(double: sm.Prior) -> None:
+def test_the_energy_map_is_centerd(double: sm.Prior) -> None:
     """One pixel that differs gives energy to the places around it: as far to the left as to the right."""
     if isinstance(double, DeepPrior):
         double.constrain()
-    planes = torch.full((1, double.info.colours, 30, 32), 0.5, dtype=torch.float64)
+    planes = torch.full((1, double.info.colors, 30, 32), 0.5, dtype=torch.float64)
     planes[..., 15, 12] = 1
     rows, columns = (double.energy_map(planes)[0, 0] > 1e-9).nonzero().T
     block = (15 - 15 % double.block, 12 - 12 % double.block)
@@ -76,14 +76,14 @@ def test_the_energy_map_is_centred(double: sm.Prior) -> None:
         assert int(found.max()) == first + double.block - 1 + double.margin // 2
 
 
-def test_too_small_a_picture_is_refused(prior: sm.Prior) -> None:
+def test_too_small_a_image_is_refused(prior: sm.Prior) -> None:
     with pytest.raises(ValueError, match="9 x 2 pixels are too few: this prior takes 3 or more"):
         prior.score(torch.zeros(1, 1, 2, 9))
 
 
 def test_whitening_whitens() -> None:
     patches = torch.randn(5000, 16).cumsum(1)
-    whitening = Whitening(4)
+    whitening = ZCAWhitening(4)
     whitening.fit(patches)
     white = whitening(patches)
     torch.testing.assert_close(white.T @ white / len(white), torch.eye(15), rtol=0, atol=1e-3)
@@ -99,7 +99,7 @@ def test_a_file_comes_back(double: sm.Prior, tmp_path: Path) -> None:
     sm.save_prior(prior, tmp_path / "p.safetensors")
     back = sm.load_prior(tmp_path / "p.safetensors")
     assert back.info == prior.info
-    planes = torch.rand(1, double.info.colours, 13, 12)
+    planes = torch.rand(1, double.info.colors, 13, 12)
     assert torch.equal(back.score(planes), prior.score(planes))
     assert [p.name for p in tmp_path.iterdir()] == ["p.safetensors"]
 

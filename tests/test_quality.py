@@ -1,4 +1,4 @@
-"""What a training says of its result, against the denoiser on the very pictures that were held out."""
+"""What a training says of its result, against the denoiser on the very images that were held out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
-from scorematching.training.data import open_pictures, with_noise
+from scorematching.training.data import open_images, with_noise
 from scorematching.training.quality import HeldOut
 
 SIZES = {"size": 3, "filters": 8, "crop": 24, "batch": 4}
@@ -30,24 +30,24 @@ def decibels(clean: np.ndarray, result: np.ndarray) -> float:
 
 
 def test_levels_that_differ_are_taken_back(clean: np.ndarray) -> None:
-    """The crops of the held-out picture have 2.5 times its contrast: its error is told at its own."""
+    """The crops of the held-out image have 2.5 times its contrast: its error is told at its own."""
     levels = [0.05, 0.2]
     noisy = [with_level(clean, level, seed) for seed, level in enumerate(levels)]
-    result = sm.fit(noisy, sigma=levels, noisy=True, peak=1, clean=[clean, clean], steps=60, **SIZES)
-    denoised = sm.denoise(noisy[0], levels[0], result.prior, peak=1)
+    result = sm.fit(noisy, sigma=levels, noisy=True, data_range=1, clean=[clean, clean], steps=60, **SIZES)
+    denoised = sm.denoise(noisy[0], levels[0], result.prior, data_range=1)
     assert result.psnr == pytest.approx(decibels(clean, denoised), abs=0.01)
     assert result.expected_psnr == pytest.approx(result.psnr, abs=0.5)
 
 
-def test_held_out_pictures_too_small_for_the_prior_are_left_out(clean: np.ndarray) -> None:
+def test_held_out_images_too_small_for_the_prior_are_left_out(clean: np.ndarray) -> None:
     """The training is not lost at its end; what is large enough tells."""
     noisy = [with_level(clean, 0.1, seed) for seed in range(20)]
     noisy[5] = noisy[5][:4, :4]
     with pytest.warns(UserWarning, match="left out, smaller than a crop of 24 pixels: array 5"):
-        result = sm.fit(noisy, sigma=0.1, noisy=True, peak=1, steps=2, **SIZES | {"size": 5})
+        result = sm.fit(noisy, sigma=0.1, noisy=True, data_range=1, steps=2, **SIZES | {"size": 5})
     assert result.expected_psnr is not None
 
 
 def test_nothing_large_enough_tells_nothing(clean: np.ndarray, prior: sm.Prior) -> None:
-    pictures, _ = with_noise(open_pictures([clean[:2, :9]], 1.0), 0.1)
-    assert HeldOut(pictures[0], 0.0, None, seed=0).quality(prior) == (None, None)
+    images, _ = with_noise(open_images([clean[:2, :9]], 1.0), 0.1)
+    assert HeldOut(images[0], 0.0, None, seed=0).quality(prior) == (None, None)

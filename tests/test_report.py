@@ -7,7 +7,6 @@ import torch
 
 import scorematching as sm
 from scorematching.checks.cases import NETWORKS, make_network
-from scorematching.curvature import exactness
 from scorematching.curvature.full import HessianState, hessian_sweep2
 from scorematching.sweeps import sweep1, sweep2
 
@@ -20,7 +19,7 @@ def test_the_error_of_each_node_is_that_of_its_block(name: str) -> None:
         state = HessianState(**vars(sweep1(energy, x)))
         sweep2(energy, state)
         hessian_sweep2(energy, state)
-    unsure = {node.name for node in exactness(energy, tuple(x.shape[1:])).nodes if not node.exact}
+    unsure = {node.name for node in sm.exactness_report(energy, tuple(x.shape[1:])).nodes if not node.exact}
     assert set(report.errors) == unsure | {"x"}
     for node, (error, _) in report.errors.items():
         block = state.h[node, node]

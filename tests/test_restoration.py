@@ -10,7 +10,8 @@ from skimage import data
 import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
 from scorematching.priors.kinds import build_prior
-from scorematching.restoration import BicubicDownsampling, tweedie
+from scorematching.priors.tweedie import tweedie
+from scorematching.restoration import BicubicDownsampling
 from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.color import opponent
 from scorematching.restoration.map_estimate import maximum_a_posteriori
@@ -64,7 +65,7 @@ def test_blacks_that_an_8_bit_file_has_clipped(prior: sm.Prior) -> None:
     clean = held_out_photograph("camera")[150:250, 100:300]
     dark = np.clip(1.5 * clean.astype(float) - 60, 0, 255)
     noise = np.random.default_rng(0).normal(0, 25, dark.shape)
-    whole = sm.denoise((dark + noise).astype(np.float32), 25, prior, peak=255)
+    whole = sm.denoise((dark + noise).astype(np.float32), 25, prior, data_range=255)
     cut = noisy(dark, 25)
     restored = sm.denoise(cut, 25, prior)
     assert np.array_equal(restored, sm.denoise(cut, 25, prior))
@@ -74,48 +75,48 @@ def test_blacks_that_an_8_bit_file_has_clipped(prior: sm.Prior) -> None:
     assert best - found < 0.4 * (best - naive)
 
 
-def test_colours_are_taken_apart_without_colouring_the_noise() -> None:
+def test_colors_are_taken_apart_without_coloring_the_noise() -> None:
     noise = torch.randn(3, 1, 200, 300, generator=torch.Generator().manual_seed(0))
     found = opponent(noise)[:, 0].flatten(1)
     torch.testing.assert_close(found @ found.T / found.shape[1], torch.eye(3), rtol=0, atol=0.02)
-    grey = torch.rand(1, 1, 4, 5).expand(3, -1, -1, -1)
-    torch.testing.assert_close(opponent(grey)[1:], torch.zeros(2, 1, 4, 5), rtol=0, atol=1e-6)
+    gray = torch.rand(1, 1, 4, 5).expand(3, -1, -1, -1)
+    torch.testing.assert_close(opponent(gray)[1:], torch.zeros(2, 1, 4, 5), rtol=0, atol=1e-6)
     torch.testing.assert_close(opponent(opponent(noise), back=True), noise)
 
 
-def test_colours_together_are_better_than_each_for_itself(prior: sm.Prior) -> None:
+def test_colors_together_are_better_than_each_for_itself(prior: sm.Prior) -> None:
     clean = data.astronaut()[60:160, 160:260] / np.float32(255)
     observed = (clean + np.random.default_rng(0).normal(0, 25 / 255, clean.shape)).astype(np.float32)
-    together = sm.psnr(clean, sm.denoise(observed, 25 / 255, prior, peak=1.0))
-    each = np.stack([sm.denoise(observed[..., c], 25 / 255, prior, peak=1.0) for c in range(3)], 2)
+    together = sm.psnr(clean, sm.denoise(observed, 25 / 255, prior, data_range=1.0))
+    each = np.stack([sm.denoise(observed[..., c], 25 / 255, prior, data_range=1.0) for c in range(3)], 2)
     assert together > sm.psnr(clean, each) + 0.25
 
 
-def test_colour_and_alpha(photograph: np.ndarray, prior: sm.Prior) -> None:
+def test_color_and_alpha(photograph: np.ndarray, prior: sm.Prior) -> None:
     image = noisy(photograph, 25)
-    grey = sm.denoise(image, 25, prior)
+    gray = sm.denoise(image, 25, prior)
     alpha = np.arange(image.size, dtype=np.uint8).reshape(image.shape)
-    colour = sm.denoise(np.stack([image, image, image, alpha], 2), 25, prior)
+    color = sm.denoise(np.stack([image, image, image, alpha], 2), 25, prior)
     for channel in range(3):
-        np.testing.assert_array_equal(colour[..., channel], grey)
-    np.testing.assert_array_equal(colour[..., 3], alpha)
+        np.testing.assert_array_equal(color[..., channel], gray)
+    np.testing.assert_array_equal(color[..., 3], alpha)
 
 
 @pytest.mark.parametrize("sigma", [8.0, 25.0, 50.0])
 def test_denoising_helps_at_any_level(photograph: np.ndarray, prior: sm.Prior, sigma: float) -> None:
     image = photograph + np.random.default_rng(0).normal(0, sigma, photograph.shape)
-    restored = sm.denoise(image, sigma, prior, peak=255)
+    restored = sm.denoise(image, sigma, prior, data_range=255)
     assert sm.psnr(photograph, restored, 255) > sm.psnr(photograph, image, 255) + 2
 
 
 def test_another_level_is_reached_by_contrast(photograph: np.ndarray, prior: sm.Prior) -> None:
-    """A picture of half the contrast and half the noise is denoised to the same, at half the contrast."""
+    """An image of half the contrast and half the noise is denoised to the same, at half the contrast."""
     image = photograph / 255
     whole, half = sm.denoise(image, 25 / 255, prior), sm.denoise(image / 2, 12.5 / 255, prior)
     np.testing.assert_allclose(half, whole / 2, rtol=1e-4, atol=1e-6)
 
 
-def test_a_prior_of_clean_pictures_goes_by_map(photograph: np.ndarray, info: sm.priors.PriorInfo) -> None:
+def test_a_prior_of_clean_images_goes_by_map(photograph: np.ndarray, info: sm.priors.PriorInfo) -> None:
     prior = build_prior(info.replace(sigma=0.0))
     image = noisy(photograph, 25)
     np.testing.assert_array_equal(sm.denoise(image, 25, prior), sm.denoise(image, 25, prior, method="map"))
@@ -125,7 +126,7 @@ def test_a_prior_of_clean_pictures_goes_by_map(photograph: np.ndarray, info: sm.
         sm.denoise(image, 25, prior, method="magic")
 
 
-def test_a_fitted_prior_of_clean_pictures_denoises(photograph: np.ndarray) -> None:
+def test_a_fitted_prior_of_clean_images_denoises(photograph: np.ndarray) -> None:
     prior = sm.fit([np.tile(photograph, (2, 2))], steps=60, size=3, filters=8, crop=24).prior
     assert prior.energy.weights.min() >= 0
     image = noisy(photograph, 15)
@@ -203,11 +204,11 @@ def test_bad_factors(photograph: np.ndarray, prior: sm.Prior) -> None:
 
 @pytest.mark.parametrize("method", ["tweedie", "map"])
 def test_a_thorough_denoising_is_the_mean_over_turns_and_mirrorings(prior: sm.Prior, method: str) -> None:
-    """So that it turns with the picture, as a single one does not."""
+    """So that it turns with the image, as a single one does not."""
     prior.energy.convolutions[0].weight.data += 0.1 * torch.randn(prior.energy.convolutions[0].weight.shape)
     noisy = np.random.default_rng(0).random((24, 32, 3)).astype(np.float32)
     told: list[tuple[int, int]] = []
-    found = sm.denoise(noisy, 0.1, prior, peak=1.0, method=method, thorough=True)
+    found = sm.denoise(noisy, 0.1, prior, data_range=1.0, method=method, self_ensemble=True)
     turns = [(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]
 
     def turned(image: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
@@ -216,10 +217,12 @@ def test_a_thorough_denoising_is_the_mean_over_turns_and_mirrorings(prior: sm.Pr
     def back(image: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
         return np.rot90(image, -quarters)[:, :: -1 if mirrored else 1]
 
-    singles = [back(sm.denoise(turned(noisy, *turn), 0.1, prior, peak=1.0, method=method), *turn) for turn in turns]
+    singles = [
+        back(sm.denoise(turned(noisy, *turn), 0.1, prior, data_range=1.0, method=method), *turn) for turn in turns
+    ]
     np.testing.assert_allclose(found, np.mean(singles, axis=0), rtol=1e-4, atol=1e-5)
     assert np.abs(singles[0] - singles[1]).max() > 1e-3
     prior.tile = 16
-    sm.denoise(noisy, 0.1, prior, peak=1.0, thorough=True, progress=lambda *step: told.append(step))
+    sm.denoise(noisy, 0.1, prior, data_range=1.0, self_ensemble=True, progress=lambda *step: told.append(step))
     assert told[-1][0] == told[-1][1] == 8 * 3 * 4
     assert told == sorted(told)

@@ -26,9 +26,9 @@ def test_it_is_small_and_described(name: str) -> None:
 def test_it_is_ahead_of_non_local_means(name: str) -> None:
     """Of a photograph that it has not seen, at the setting of non-local means that suits the clean one best."""
     level, prior, clean = 25 / 255, sm.load_prior(name), held_out_photograph("camera")[60:188, 150:278]
-    if prior.info.colours > 1:
+    if prior.info.colors > 1:
         clean = np.dstack([clean] * 3)
     noisy = (clean + np.random.default_rng(0).normal(0, level, clean.shape)).astype(np.float32)
-    ours = sm.denoise(noisy, level, prior, peak=1.0)
+    ours = sm.denoise(noisy, level, prior, data_range=1.0)
     theirs = non_local_means(noisy, level, clean)
     assert sm.psnr(clean, ours) > sm.psnr(clean, theirs) + 0.3

@@ -1,4 +1,4 @@
-"""Files of several pages, results in the place of their pictures, large pictures: in Python and on the command line."""
+"""Files of several pages, results in the place of their images, large images: in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from scorematching.images import (
     write_pages,
 )
 from scorematching.images.io.tiff import TiffPages
-from scorematching.noise import Anscombe
+from scorematching.noise import PoissonGaussianNoise
 from scorematching.noise.poisson_gaussian import Stabilizer
-from scorematching.training.data import open_pictures
+from scorematching.training.data import open_images
 
 RANDOM = np.random.default_rng(0)
 PAGES = [RANDOM.integers(0, 256, (24, 28), dtype=np.uint8) for _ in range(3)]
@@ -50,18 +50,18 @@ def test_pages_come_back(kind: type, shape: tuple[int, ...], tmp_path: Path) -> 
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), pages)
 
 
-def test_a_picture_is_a_stack_of_one(tmp_path: Path) -> None:
+def test_a_image_is_a_stack_of_one(tmp_path: Path) -> None:
     write_pages(tmp_path / "a.png", iter(PAGES[:1]))
     (page,) = read_pages(tmp_path / "a.png")
     np.testing.assert_array_equal(page, PAGES[0])
-    with pytest.raises(ValueError, match=r"b\.png: \.png files hold one picture, not 3 pages; write a \.tif instead"):
+    with pytest.raises(ValueError, match=r"b\.png: \.png files hold one image, not 3 pages; write a \.tif instead"):
         write_pages(tmp_path / "b.png", PAGES)
     with pytest.raises(ValueError, match="there is no page to write"):
         write_pages(tmp_path / "b.tif", [])
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_pictures_that_are_stored_behind_one_page(tmp_path: Path) -> None:
+def test_images_that_are_stored_behind_one_page(tmp_path: Path) -> None:
     """As ImageJ writes large stacks."""
     tifffile.imwrite(tmp_path / "a.tif", np.stack(PAGES), photometric="minisblack", truncate=True)
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
@@ -95,7 +95,7 @@ def test_stacks_that_are_refused(stack: Path, tmp_path: Path) -> None:
     (tmp_path / "damaged.tif").write_bytes(data)
     pages = read_pages(tmp_path / "damaged.tif")
     np.testing.assert_array_equal(next(pages), PAGES[0])
-    with pytest.raises(ValueError, match=r"damaged\.tif can't be read as a picture: page 2: "):
+    with pytest.raises(ValueError, match=r"damaged\.tif can't be read as an image: page 2: "):
         next(pages)
     with pytest.raises(ValueError, match=r"page 2 is \(12, 28\) uint8, page 1 is \(24, 28\) uint8"):
         write_pages(tmp_path / "new.tif", [PAGES[0], PAGES[1][:12]])
@@ -121,19 +121,19 @@ def test_more_than_4_gb_is_a_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert is_bigtiff(tmp_path / "copy.tif")
 
 
-def test_pages_are_pictures_to_learn_from(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_are_images_to_learn_from(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for memory in (2**30, 0):  # from memory, and from the file
         monkeypatch.setattr("scorematching.training.data.MEMORY", memory)
-        pictures = open_pictures(stack)
-        assert [planes[0].name for planes in pictures] == ["stack.tif page 1", "stack.tif page 2", "stack.tif page 3"]
-        for planes, page in zip(pictures, PAGES, strict=True):
+        images = open_images(stack)
+        assert [planes[0].name for planes in images] == ["stack.tif page 1", "stack.tif page 2", "stack.tif page 3"]
+        for planes, page in zip(images, PAGES, strict=True):
             np.testing.assert_allclose(planes[0].pixels()[0].numpy() * 255, page, atol=1e-4)
     assert sm.fit(stack, sigma=9, noisy=True, size=3, filters=4, steps=2, crop=8).prior.info.data.startswith("3 noisy")
 
 
 def test_pages_of_floating_point_have_one_white(tmp_path: Path) -> None:
     write_pages(tmp_path / "a.tif", [np.full((20, 20), white, np.float32) for white in (100, 4000)])
-    assert [planes[0].peak for planes in open_pictures(tmp_path / "a.tif")] == [4000, 4000]
+    assert [planes[0].data_range for planes in open_images(tmp_path / "a.tif")] == [4000, 4000]
 
 
 def test_white_of_integers_takes_one_page(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,9 +150,9 @@ def test_every_page_is_denoised(stack: Path, prior: sm.Prior, prior_file: Path, 
     for page, found in zip(PAGES, read_pages(out), strict=True):
         np.testing.assert_array_equal(found, sm.denoise(page, 25, prior))
     assert run("denoise", stack, "-o", tmp_path / "out.png", "--sigma", 25, "--prior", prior_file) == 1
-    assert "hold one picture, not 3 pages" in capsys.readouterr().err.replace("\n", " ")
+    assert "hold one image, not 3 pages" in capsys.readouterr().err.replace("\n", " ")
     assert run("denoise", stack, "-o", out, "--prior", prior_file, "--report", tmp_path / "r.html") == 1
-    assert "for one picture; got" in capsys.readouterr().err
+    assert "for one image; got" in capsys.readouterr().err
     write_pages(stack, [PAGES[0], np.zeros_like(PAGES[1]), PAGES[2]])
     before = out.read_bytes()
     assert run("denoise", stack, "-o", out, "--prior", prior_file) == 1
@@ -169,10 +169,10 @@ def test_the_summary_of_a_folder_counts_pages(stack: Path, prior_file: Path, tmp
     said = capsys.readouterr().out
     assert "28 x 24, 3 pages" in said
     assert said.count("pages") == 1
-    assert "wrote 2 pictures" in said
+    assert "wrote 2 images" in said
 
 
-@pytest.mark.filterwarnings("ignore:the result does not explain the picture")  # pages of noise are no pictures
+@pytest.mark.filterwarnings("ignore:the result does not explain the image")  # pages of noise are no images
 def test_stacks_are_enlarged_and_restored(stack: Path, prior_file: Path, tmp_path: Path) -> None:
     resolution = {"resolution": (300, 300), "resolutionunit": 2}
     tifffile.imwrite(stack, np.stack(PAGES[:2]), photometric="minisblack", **resolution)
@@ -186,7 +186,7 @@ def test_stacks_are_enlarged_and_restored(stack: Path, prior_file: Path, tmp_pat
     assert [read_metadata(out).dpi for out in outs] == [(600, 600), (300, 300), (300, 300)]
 
 
-def test_a_result_takes_the_place_of_its_picture_where_told_to(
+def test_a_result_takes_the_place_of_its_image_where_told_to(
     stack: Path, prior_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = stack.read_bytes()
@@ -207,7 +207,7 @@ def test_a_result_takes_the_place_of_its_picture_where_told_to(
     assert {p.name for p in tmp_path.iterdir()} == {"stack.tif", "prior.safetensors"}
 
 
-def test_a_picture_stays_where_its_result_fails(
+def test_a_image_stays_where_its_result_fails(
     stack: Path, prior_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, calls = stack.read_bytes(), []
@@ -234,7 +234,7 @@ def test_what_else_goes_in_is_never_overwritten(stack: Path, prior_file: Path, t
     assert mask.read_bytes() == before
 
 
-def test_the_report_is_on_the_picture_that_was_there_before(prior_file: Path, tmp_path: Path) -> None:
+def test_the_report_is_on_the_image_that_was_there_before(prior_file: Path, tmp_path: Path) -> None:
     sm.write_image(tmp_path / "a.png", PAGES[0])
     sm.write_image(tmp_path / "b.png", PAGES[0])
     for name, options in (("a", ("--overwrite",)), ("b", ())):
@@ -250,39 +250,39 @@ def test_exif_orientation_and_profile_pass_through_a_command(prior_file: Path, t
     exif[0x0112] = 8
     Image.fromarray(PAGES[0]).save(tmp_path / "a.jpg", exif=exif, icc_profile=b"profile")
     assert run("denoise", tmp_path / "a.jpg", "-o", tmp_path / "b.jpg", "--sigma", 25, "--prior", prior_file) == 0
-    with Image.open(tmp_path / "b.jpg") as picture:
-        assert picture.size == (24, 28)
-        assert picture.getexif()[0x0112] == 1
-        assert picture.info["icc_profile"] == b"profile"
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert image.size == (24, 28)
+        assert image.getexif()[0x0112] == 1
+        assert image.info["icc_profile"] == b"profile"
 
 
-def test_denoising_takes_few_copies_of_a_large_picture(prior: sm.Prior) -> None:
-    """NumPy's share: the picture, in and out, and its planes; blocks of the rest."""
+def test_denoising_takes_few_copies_of_a_large_image(prior: sm.Prior) -> None:
+    """NumPy's share: the image, in and out, and its planes; blocks of the rest."""
     image = RANDOM.integers(0, 65536, (2048, 2048), dtype=np.uint16)
     tracemalloc.start()
     planes = to_planes(image)
     back = from_planes(planes, planes.data)
-    peak = tracemalloc.get_traced_memory()[1]
+    data_range = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     np.testing.assert_array_equal(back, image)
-    assert peak < 1.5 * (planes.data.numpy().nbytes + back.nbytes)
+    assert data_range < 1.5 * (planes.data.numpy().nbytes + back.nbytes)
 
 
-def test_low_light_takes_blocks_of_a_large_picture() -> None:
-    planes, stabilizer = torch.full((1, 1, 1024, 1024), 0.5), Stabilizer(Anscombe(2.0), 255)
+def test_low_light_takes_blocks_of_a_large_image() -> None:
+    planes, stabilizer = torch.full((1, 1, 1024, 1024), 0.5), Stabilizer(PoissonGaussianNoise(2.0), 255)
     tracemalloc.start()
     back = stabilizer.inverse(stabilizer.mean(planes[..., :1, :1]).expand_as(stabilizer.forward(planes)))
-    peak = tracemalloc.get_traced_memory()[1]
+    data_range = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     np.testing.assert_allclose(back, 0.5, atol=1e-5)
-    assert peak < planes.numpy().nbytes
+    assert data_range < planes.numpy().nbytes
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 150, 20), (1, 1, 2, 3)])
-def test_blocks_of_a_picture_in_low_light_are_those_of_the_whole(
+def test_blocks_of_a_image_in_low_light_are_those_of_the_whole(
     shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planes, stabilizer = torch.rand(shape) ** 3, Stabilizer(Anscombe(20.0, 5.0), 255)
+    planes, stabilizer = torch.rand(shape) ** 3, Stabilizer(PoissonGaussianNoise(20.0, 5.0), 255)
     blocks = stabilizer.forward(planes)
     monkeypatch.setattr("scorematching.images.anscombe._ROWS", 1000)
     assert torch.equal(stabilizer.forward(planes), blocks)
@@ -301,6 +301,6 @@ def test_tiles_tell_how_far_they_are(prior: sm.Prior) -> None:
     prior.tile = 64
     told.clear()
     sm.denoise(np.where(RANDOM.random((70, 70, 3)) < 0.1, 0, 99).astype(np.uint8), 25, prior, progress=step)
-    assert told == [(n, 24) for n in (1, 2, 3, 4, 6, 8, 10, 12, 13, 14, 15, 16, 18, 20, 22, 24)]  # colours, twice
+    assert told == [(n, 24) for n in (1, 2, 3, 4, 6, 8, 10, 12, 13, 14, 15, 16, 18, 20, 22, 24)]  # colors, twice
     prior.tile = 1024
     np.testing.assert_allclose(sm.denoise(image, 25, prior).astype(int), whole, atol=1)

@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.losses import blocks as step
 from scorematching.checks import check_layer
 from scorematching.checks.cases import LAYERS, NETWORKS, make_layer, make_network
-from scorematching.curvature import Diagonal, diagonal
-from scorematching.energies import FieldsOfExperts, PoT
+from scorematching.curvature import DiagonalRecursion, diagonal
+from scorematching.energies import FieldOfExperts, ProductOfStudentT
 from scorematching.layers import Power, correlation
 from scorematching.layers.base import Sides
 from scorematching.layers.correlation import block_side, correlate
+from scorematching.losses import blocks as step
 from scorematching.sweeps import sweep1, sweep2, sweep3
 
 pytestmark = pytest.mark.filterwarnings("ignore::scorematching.ApproximationWarning")
@@ -35,7 +35,7 @@ def test_blocks_of_samples_add_up(lam: float, weighted: str, monkeypatch: pytest
     x = torch.randn(7, 4, dtype=torch.float64)
     weight = {"no weight": None, "of a sample": torch.rand(4).double(), "of the batch": torch.rand(7, 4).double()}
     whole = _loss_and_gradients(energy, x, lam, weight[weighted])
-    monkeypatch.setattr(diagonal.Diagonal, "samples", lambda self, energy, x: 3)
+    monkeypatch.setattr(diagonal.DiagonalRecursion, "samples", lambda self, energy, x: 3)
     sizes: list[int] = []
     plain = step._Block.__call__
     monkeypatch.setattr(step._Block, "__call__", lambda *a: (sizes.append(len(a[2])), plain(*a))[1])
@@ -44,10 +44,10 @@ def test_blocks_of_samples_add_up(lam: float, weighted: str, monkeypatch: pytest
 
 
 def test_a_block_holds_what_the_cache_does() -> None:
-    energy = PoT(144, 256)
+    energy = ProductOfStudentT(144, 256)
     numbers = 144 + 256 + 256 + 1
-    assert Diagonal().samples(energy, torch.zeros(1, 144)) == diagonal.BLOCK // (8 * 4 * numbers)
-    assert Diagonal().samples(FieldsOfExperts(48, 7), torch.zeros(1, 1, 4096, 4096)) == 1
+    assert DiagonalRecursion().samples(energy, torch.zeros(1, 144)) == diagonal.BLOCK // (8 * 4 * numbers)
+    assert DiagonalRecursion().samples(FieldOfExperts(48, 7), torch.zeros(1, 1, 4096, 4096)) == 1
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -68,7 +68,7 @@ def test_the_summed_loss_is_the_sum_of_the_losses(name: str, lam: float, masked:
 
 
 def test_constants_have_a_batch_of_one() -> None:
-    """What is the same for all samples is worked out once: with lam at 0, ``a2`` before the first expert."""
+    """What is the same for all samples is computed once: with lam at 0, ``a2`` before the first expert."""
     energy, x, _ = make_network("PoE, Student-t")
     state = sweep1(energy, x)
     sweep2(energy, state)

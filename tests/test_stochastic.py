@@ -50,7 +50,7 @@ def test_random_methods_are_unbiased(name: str, method: str, lam: float) -> None
 
 
 def test_the_square_of_one_estimate_would_be_biased() -> None:
-    """E (v_i (Hv)_i)^2 is H_ii^2 and the squares beside it: what a single probe would penalise."""
+    """E (v_i (Hv)_i)^2 is H_ii^2 and the squares beside it: what a single probe would penalize."""
     energy, x, _ = make_network("three hidden layers")
     many = x[:1].expand(4000, -1)
     each = Hutchinson(1, generator=torch.Generator().manual_seed(0)).derivatives(energy, many).d2.detach()

@@ -10,15 +10,14 @@ import pytest
 
 import scorematching as sm
 from scorematching.priors.kinds import build_prior
-from scorematching.training.crops import CropStream
-from scorematching.training.crops import Crops
-from scorematching.training.data import open_pictures
+from scorematching.training.crops import Crops, CropStream
+from scorematching.training.data import open_images
 from scorematching.training.trainer import Trainer
 
 OPTIONS: dict[str, Any] = {"sigma": 0.1, "noisy": True, "steps": 20, "size": 3, "filters": 8, "crop": 16, "batch": 4}
 
 
-def interrupted(pictures: list[np.ndarray], checkpoint: Path, **options: Any) -> None:
+def interrupted(images: list[np.ndarray], checkpoint: Path, **options: Any) -> None:
     """A training that leaves a checkpoint."""
 
     def stop(state: sm.training.Progress) -> None:
@@ -27,28 +26,28 @@ def interrupted(pictures: list[np.ndarray], checkpoint: Path, **options: Any) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
         with pytest.raises(KeyboardInterrupt):
-            sm.fit(pictures, checkpoint=checkpoint, progress=stop, **OPTIONS | options)
+            sm.fit(images, checkpoint=checkpoint, progress=stop, **OPTIONS | options)
 
 
-def pictures_of(seed: int) -> list[np.ndarray]:
+def images_of(seed: int) -> list[np.ndarray]:
     random = np.random.default_rng(seed)
     return [random.normal(0.5, 0.1, (60, 64)).clip(0, 1).astype(np.float32) for _ in range(2)]
 
 
 def test_a_checkpoint_of_another_white_is_refused(tmp_path: Path) -> None:
     """The noise, as a share of white, is the same."""
-    interrupted(pictures_of(0), tmp_path / "t", peak=1.0)
+    interrupted(images_of(0), tmp_path / "t", data_range=1.0)
     with pytest.raises(ValueError, match="not the checkpoint of this training"):
-        sm.fit(pictures_of(0), checkpoint=tmp_path / "t", **OPTIONS | {"peak": 2.0, "sigma": 0.2})
+        sm.fit(images_of(0), checkpoint=tmp_path / "t", **OPTIONS | {"data_range": 2.0, "sigma": 0.2})
 
 
-def test_a_checkpoint_of_other_held_out_pictures_is_refused(tmp_path: Path) -> None:
-    """The first picture is held out, and has nothing but its pixels to be known by."""
-    pictures, others = pictures_of(0), pictures_of(1)
-    interrupted(pictures, tmp_path / "t")
+def test_a_checkpoint_of_other_held_out_images_is_refused(tmp_path: Path) -> None:
+    """The first image is held out, and has nothing but its pixels to be known by."""
+    images, others = images_of(0), images_of(1)
+    interrupted(images, tmp_path / "t")
     with pytest.raises(ValueError, match="not the checkpoint of this training"):
-        sm.fit([others[0], pictures[1]], checkpoint=tmp_path / "t", **OPTIONS)
-    assert sm.fit(pictures, checkpoint=tmp_path / "t", **OPTIONS).history
+        sm.fit([others[0], images[1]], checkpoint=tmp_path / "t", **OPTIONS)
+    assert sm.fit(images, checkpoint=tmp_path / "t", **OPTIONS).history
 
 
 def test_crops_are_drawn_where_something_is_estimated_from_them(info: sm.priors.PriorInfo) -> None:
@@ -61,7 +60,7 @@ def test_crops_are_drawn_where_something_is_estimated_from_them(info: sm.priors.
 
     drawn = {}
     for model in ("foe", "pot"):
-        stream = Counted(open_pictures(pictures_of(0))[0], 16, 4, sigma=0.1)
+        stream = Counted(open_images(images_of(0))[0], 16, 4, sigma=0.1)
         Trainer(build_prior(info.replace(model=model, steps=5)), stream, stream[0], rate=0.01)
         drawn[model] = stream.drawn - 1
     assert drawn == {"foe": 0, "pot": 32}

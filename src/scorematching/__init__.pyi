@@ -18,6 +18,7 @@ from . import (
 from ._version import __version__
 from .checks.curvature_error import curvature_report
 from .checks.gradients import check_gradients
+from .curvature.analysis.exactness import exactness_report
 from .curvature.derivatives import hessian_diagonal, score
 from .graph import Graph, Sequential
 from .images.io.files import read_image, write_image
@@ -60,7 +61,7 @@ __all__ = [
     "denoise",
     "denoising_score_matching_loss",
     "energies",
-    "exactness",
+    "exactness_report",
     "find_noise",
     "fit",
     "fit_closed_form",

@@ -11,24 +11,24 @@ import scorematching as sm
 from scorematching.energies import NICE
 from scorematching.layers import (
     GELU,
+    Add,
     AvgPool2d,
     Charbonnier,
     ConvTranspose2d,
     Crop,
-    Embed,
     Exp,
-    Factor,
     Flatten,
+    Gather,
     Identity,
     Layer,
     LogCosh,
+    Multiply,
     PixelUnshuffle,
     PointwiseFunction,
     Power,
     Reshape,
     Scale,
-    Select,
-    Shift,
+    Scatter,
     Sigmoid,
     SiLU,
     Sin,
@@ -49,11 +49,11 @@ LAYERS: dict[str, tuple[Callable[[], Layer], Shape]] = {
     "Linear": (lambda: sm.Linear(4, 6), (4,)),
     "Linear without bias": (lambda: sm.Linear(4, 6, bias=False), (4,)),
     "Scale": (lambda: Scale(3), (3, 2)),
-    "Factor": (lambda: Factor(-0.5), (3, 2)),
-    "Factor, tensor": (lambda: Factor(torch.randn(3, 1)), (3, 2)),
-    "Factor, learned": (lambda: Factor(torch.nn.Parameter(torch.randn(3)), shape=(3, 1)), (3, 2)),
-    "Shift": (lambda: Shift(1.5), (3, 2)),
-    "Shift, learned": (lambda: Shift(torch.nn.Parameter(torch.randn(1, 2))), (3, 2)),
+    "Factor": (lambda: Multiply(-0.5), (3, 2)),
+    "Factor, tensor": (lambda: Multiply(torch.randn(3, 1)), (3, 2)),
+    "Factor, learned": (lambda: Multiply(torch.nn.Parameter(torch.randn(3)), shape=(3, 1)), (3, 2)),
+    "Shift": (lambda: Add(1.5), (3, 2)),
+    "Shift, learned": (lambda: Add(torch.nn.Parameter(torch.randn(1, 2))), (3, 2)),
     "Conv2d": (lambda: sm.Conv2d(2, 3, 3), (2, 5, 6)),
     "Conv2d strided, padded": (lambda: sm.Conv2d(2, 4, (3, 2), stride=2, padding=1), (2, 6, 5)),
     "Conv2d grouped, no bias": (lambda: sm.Conv2d(4, 6, 3, groups=2, bias=False), (4, 4, 5)),
@@ -78,8 +78,8 @@ LAYERS: dict[str, tuple[Callable[[], Layer], Shape]] = {
     "Identity": (Identity, (4,)),
     "Crop": (lambda: Crop(1), (2, 4, 5)),
     "PixelUnshuffle": (lambda: PixelUnshuffle(2), (2, 4, 6)),
-    "Select": (lambda: Select([3, 0, 3]), (4, 2)),
-    "Embed": (lambda: Embed([2, 0], 4), (2, 3)),
+    "Select": (lambda: Gather([3, 0, 3]), (4, 2)),
+    "Embed": (lambda: Scatter([2, 0], 4), (2, 3)),
     "Tanh": (Tanh, (5,)),
     "Sigmoid": (Sigmoid, (5,)),
     "Softplus": (lambda: Softplus(beta=2.0), (5,)),
@@ -188,13 +188,13 @@ def halves() -> sm.Graph:
     """Two hidden layers that see different halves of the data, side by side."""
     return sm.Graph(
         [
-            ("x", Select([0, 2]), "a"),
-            ("x", Select([3, 1]), "b"),
+            ("x", Gather([0, 2]), "a"),
+            ("x", Gather([3, 1]), "b"),
             ("a", sm.Linear(2, 3), "h"),
             ("b", sm.Linear(2, 3), "h"),
             ("h", Tanh(), "u"),
             ("u", sm.WeightedSum(3), "energy"),
-            ("b", Embed([0, 1], 3), "c"),
+            ("b", Scatter([0, 1], 3), "c"),
             ("c", sm.StudentT(), "q"),
             ("q", sm.Sum(), "energy"),
         ]
@@ -300,17 +300,17 @@ def make_layer(name: str, seed: int = 0) -> tuple[Layer, torch.Tensor]:
     """A layer in float64 with random weights, and an input that it takes."""
     torch.manual_seed(seed + sum(map(ord, name)))
     build, shape = LAYERS[name]
-    return _randomised(build()), torch.randn(3, *shape, dtype=torch.float64)
+    return _randomized(build()), torch.randn(3, *shape, dtype=torch.float64)
 
 
 def make_network(name: str, seed: int = 0) -> tuple[sm.Graph, torch.Tensor, bool]:
     """A network in float64 with random weights, data, and whether its diagonal is exact."""
     torch.manual_seed(seed + sum(map(ord, name)))
     build, shape, exact = NETWORKS[name]
-    return _randomised(build()), torch.randn(3, *shape, dtype=torch.float64), exact
+    return _randomized(build()), torch.randn(3, *shape, dtype=torch.float64), exact
 
 
-def _randomised(module: Module) -> Module:
+def _randomized(module: Module) -> Module:
     module = module.double()
     with torch.no_grad():
         for parameter in module.parameters():

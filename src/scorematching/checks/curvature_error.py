@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature.analysis.exactness import exactness
+from scorematching.curvature.analysis.exactness import exactness_report
 from scorematching.curvature.analysis.structure import coupling_distance
 from scorematching.curvature.auto import ApproximationWarning
 from scorematching.curvature.coloring import Coloring
@@ -58,7 +58,7 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
     Args:
         energy: The model, as trained.
         x: Data, shape (N, ...).
-        lam: The regulariser of the loss.
+        lam: The regularizer of the loss.
 
     Raises:
         TypeError: ``energy`` is not a graph, or ``x`` is not of floating point.
@@ -73,7 +73,7 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
     """
     check_data(energy, x, finite=True)
     check_graph(energy, "curvature_report")
-    structure = exactness(energy, tuple(x.shape[1:]))
+    structure = exactness_report(energy, tuple(x.shape[1:]))
     unsure = [node.name for node in structure.nodes if not node.exact]
     with torch.no_grad(), full_precision(x):
         state = sweep1(energy, x)

@@ -38,7 +38,7 @@ def check_layer(layer: Layer, x: Tensor, tolerance: float = 1e-10, seed: int = 0
 
     Args:
         layer: The layer; a copy in float64 is checked.
-        x: An input, shape (N, ...). Its first sample is used where a whole Hessian is worked out: keep it small.
+        x: An input, shape (N, ...). Its first sample is used where a whole Hessian is computed: keep it small.
         tolerance: The largest relative error that passes.
         seed: Of the random quantities.
 
@@ -86,11 +86,11 @@ def check_gradients(
     Args:
         energy: The network; a copy in float64 is checked.
         x: Data, shape (N, ...).
-        lam: The regulariser.
+        lam: The regularizer.
         weight: Weights of the inputs in the loss.
         tolerance: The largest relative error that passes.
         curvature: The method, as in :func:`score_matching_loss`.
-        penalty: What the regulariser squares, likewise.
+        penalty: What the regularizer squares, likewise.
 
     Returns:
         The relative error of ``"score"``, of ``"loss"``, of each parameter by its name, and of ``"x"``.

@@ -15,7 +15,7 @@ from scorematching.cli import check, demo, denoise, fit, inverse, show, upscale
 from scorematching.cli.common import errors, keep_freed_memory
 
 _HELP = (
-    "Fit image priors by regularised score matching, and restore pictures with them. "
+    "Fit image priors by regularized score matching, and restore images with them. "
     "New here? [bold]scorematching demo[/bold] shows it all in under three minutes."
 )
 app = typer.Typer(

@@ -34,18 +34,18 @@ WhiteOption = Annotated[
         show_default="255, 65535 or 1, by the type; the largest value of floating point above 2",
     ),
 ]
-PictureArgument = Annotated[
-    Path, typer.Argument(help="The picture, or stack: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
+ImageArgument = Annotated[
+    Path, typer.Argument(help="The image, or stack: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
 ]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")]
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Let the result take the place of the picture that it is made from.")
+    bool, typer.Option("--overwrite", help="Let the result take the place of the image that it is made from.")
 ]
 GainOption = Annotated[
     float | None,
     typer.Option(
         "--gain",
-        help="For low light, where noise grows with brightness: how much one photon adds to a pixel, in the picture's "
+        help="For low light, where noise grows with brightness: how much one photon adds to a pixel, in the image's "
         "own units, as a camera's data sheet says (for electrons a count, take the inverse), or the slope of variance "
         "against mean in shots of evenly lit paper. --sigma is then the read noise alone, 0 by default.",
         show_default="noise of one level everywhere",
@@ -58,7 +58,7 @@ OffsetOption = Annotated[
     ),
 ]
 SIGMA_HELP = (
-    "Standard deviation of the noise, in the picture's own units: on the 0-255 scale for 8-bit input, 0-65535 for "
+    "Standard deviation of the noise, in the image's own units: on the 0-255 scale for 8-bit input, 0-65535 for "
     "16-bit, the pixel values' own for floating point."
 )
 

@@ -61,9 +61,9 @@ def demo(
     _enlarge(result.prior, output, where)
     if result.expected_psnr is not None:
         console.print(
-            f"PSNR of denoising by Stein's estimate, from noisy held-out pictures alone: {result.expected_psnr:.2f} dB"
+            f"PSNR of denoising by Stein's estimate, from noisy held-out images alone: {result.expected_psnr:.2f} dB"
         )
-    console.print(f"wrote prior.safetensors and the pictures to {output}/", highlight=False)
+    console.print(f"wrote prior.safetensors and the images to {output}/", highlight=False)
 
 
 def _with_noise(image: np.ndarray, seed: int, number: int) -> np.ndarray:
@@ -74,43 +74,43 @@ def _with_noise(image: np.ndarray, seed: int, number: int) -> np.ndarray:
 def _denoise(prior: sm.Prior, output: Path, seed: int, device: torch.device) -> None:
     clean = held_out_photograph("chelsea")
     noisy = _with_noise(clean, seed, len(TRAINING))
-    pictures = {
+    images = {
         "clean": clean,
         "noisy": noisy,
         "total variation": total_variation(noisy, SIGMA, clean),
         "non-local means": non_local_means(noisy, SIGMA, clean),
-        "scorematching": sm.denoise(noisy, SIGMA, prior, peak=1.0, device=device),
+        "scorematching": sm.denoise(noisy, SIGMA, prior, data_range=1.0, device=device),
     }
-    _tell("noise of level 25 removed", pictures, output / "denoised.png", border=0)
+    _tell("noise of level 25 removed", images, output / "denoised.png", border=0)
     for name in ("clean", "noisy", "scorematching"):
-        sm.write_image(output / f"denoised-{name}.png", _as_bytes(pictures[name]))
+        sm.write_image(output / f"denoised-{name}.png", _as_bytes(images[name]))
 
 
 def _enlarge(prior: sm.Prior, output: Path, device: torch.device) -> None:
     clean = held_out_photograph("astronaut")[:256, 96:352]
     shrink = sm.restoration.BicubicDownsampling(2, (256, 256))
-    small = _as_bytes(shrink(to_planes(clean, peak=1.0).data)[0, 0].numpy())
+    small = _as_bytes(shrink(to_planes(clean, data_range=1.0).data)[0, 0].numpy())
     bicubic = bicubic_upscale(to_planes(small).data, 2)[0, 0].numpy()
     with step_bar("enlarging") as step:
         ours = sm.upscale(small, 2, prior, device=device, progress=step) / 255
-    pictures = {"clean": clean, "bicubic": bicubic, "scorematching": ours}
-    _tell("enlarged by 2", pictures, output / "enlarged.png", border=2)
+    images = {"clean": clean, "bicubic": bicubic, "scorematching": ours}
+    _tell("enlarged by 2", images, output / "enlarged.png", border=2)
     sm.write_image(output / "enlarged-small.png", small)
     sm.write_image(output / "enlarged-scorematching.png", _as_bytes(ours))
 
 
-def _tell(title: str, pictures: dict[str, np.ndarray], target: Path, border: int) -> None:
-    """Print PSNR and SSIM of all pictures against the clean one, and draw them side by side."""
+def _tell(title: str, images: dict[str, np.ndarray], target: Path, border: int) -> None:
+    """Print PSNR and SSIM of all images against the clean one, and draw them side by side."""
     inner = (slice(border, -border or None),) * 2
-    clean = pictures["clean"][inner]
+    clean = images["clean"][inner]
     table = Table(title, "PSNR (dB)", "SSIM")
     captions = {"clean": "clean"}
-    for name in list(pictures)[1:]:
-        quality = sm.psnr(clean, pictures[name][inner]), sm.images.ssim(clean, pictures[name][inner])
+    for name in list(images)[1:]:
+        quality = sm.psnr(clean, images[name][inner]), sm.images.ssim(clean, images[name][inner])
         table.add_row(name, f"{quality[0]:.2f}", f"{quality[1]:.3f}")
         captions[name] = f"{name}: {quality[0]:.2f} dB"
     console.print(table)
-    report.draw_side_by_side({captions[name]: picture for name, picture in pictures.items()}, target)
+    report.draw_side_by_side({captions[name]: image for name, image in images.items()}, target)
 
 
 def _as_bytes(image: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""``scorematching denoise``: pictures, noise removed."""
+"""``scorematching denoise``: images, noise removed."""
 
 from __future__ import annotations
 
@@ -35,53 +35,53 @@ from scorematching.plotting.html_report import check_reference, write_page
 from scorematching.restoration.convergence import Monitor
 from scorematching.runtime.progress import Step
 
-#: Of one level, given in a picture's own units; or a camera's, that grows with brightness.
-_Noise = float | sm.noise.Anscombe
+#: Of one level, given in an image's own units; or a camera's, that grows with brightness.
+_Noise = float | sm.noise.PoissonGaussianNoise
 
 
 def denoise(
-    pictures: Annotated[
+    images: Annotated[
         list[Path], typer.Argument(help="PNG, JPEG or TIFF, 8 or 16 bit or floating point; or folders of them.")
     ],
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="FILE|FOLDER", help="Where to write: a file for one picture, else a folder."
+            "--output", "-o", metavar="FILE|FOLDER", help="Where to write: a file for one image, else a folder."
         ),
     ],
     sigma: Annotated[
-        float | None, typer.Option("--sigma", help=SIGMA_HELP, show_default="estimated from each picture")
+        float | None, typer.Option("--sigma", help=SIGMA_HELP, show_default="estimated from each image")
     ] = None,
     gain: GainOption = None,
     offset: OffsetOption = 0.0,
     prior: PriorOption = NATURAL,
     steps: LearningOption = None,
-    thorough: Annotated[
+    self_ensemble: Annotated[
         bool,
-        typer.Option("--thorough", help="Take the mean over all turns and mirrorings: a little better, 8 x the time."),
+        typer.Option(
+            "--self-ensemble", help="Take the mean over all turns and mirrorings: a little better, 8 x the time."
+        ),
     ] = False,
     white: WhiteOption = None,
     report: Annotated[
         Path | None,
-        typer.Option(
-            "--report", metavar="HTML", help="A page on the result, of one picture: before, after, difference."
-        ),
+        typer.Option("--report", metavar="HTML", help="A page on the result, of one image: before, after, difference."),
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option("--reference", metavar="FILE", help="The clean picture, for figures on that page.")
+        Path | None, typer.Option("--reference", metavar="FILE", help="The clean image, for figures on that page.")
     ] = None,
     overwrite: OverwriteOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Denoise pictures; the results have their types and ranges.
+    """Denoise images; the results have their types and ranges.
 
-    Of a TIFF with several pages each is denoised as a picture of its own. What else the files say is kept: resolution,
-    colour profiles, texts, the axes of ImageJ and OME.
+    Of a TIFF with several pages each is denoised as an image of its own. What else the files say is kept: resolution,
+    color profiles, texts, the axes of ImageJ and OME.
 
-    The shipped priors, one of colours and one of grey pictures, know photographs. Pictures of another kind, or with
+    The shipped priors, one of colors and one of gray images, know photographs. Images of another kind, or with
     noise that is not white, may fare better with [bold]--prior self[/bold], learned in half a minute or so from all the
-    noisy pictures together, which must have one white (not some of 8 and some of 16 bit); or learn once, with
+    noisy images together, which must have one white (not some of 8 and some of 16 bit); or learn once, with
     [bold]fit --noisy[/bold], and pass the file. In low light noise grows with brightness: say by [bold]--gain[/bold]
     how.
 
@@ -94,8 +94,8 @@ def denoise(
     if noise is None and sigma is not None:
         check_sigma(sigma)
         noise = sigma
-    sources = find_images(pictures)
-    single = sources == pictures and len(sources) == 1 and bool(output.suffix) and not output.is_dir()
+    sources = find_images(images)
+    single = sources == images and len(sources) == 1 and bool(output.suffix) and not output.is_dir()
     targets = [output] if single else _in_folder(output, sources)
     others = [] if reference is None else [reference]
     for source, target in zip(sources, targets, strict=True):
@@ -110,17 +110,19 @@ def denoise(
         noisy=True,
         gain=gain,
         offset=offset,
-        peak=white,
+        data_range=white,
         steps=steps,
         seed=seed,
         device=where,
     )
 
     def work(source: Path, target: Path) -> tuple[list[_Noise], tuple[int, ...]]:
-        taken, written = _denoise(source, target, noise, prior_for, thorough, white, seed, where)
+        taken, written = _denoise(source, target, noise, prior_for, self_ensemble, white, seed, where)
         if report is not None and before is not None:
             title, after = f"{source.name}, denoised", sm.read_image(target)
-            write_page(report, before, after, taken[0], title=title, found=noise is None, peak=white, reference=truth)
+            write_page(
+                report, before, after, taken[0], title=title, found=noise is None, data_range=white, reference=truth
+            )
         return taken, written
 
     if single:
@@ -134,7 +136,7 @@ def denoise(
 def _check_report(
     report: Path | None, reference: Path | None, sources: list[Path]
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """The noisy picture, and the clean one if there is one, for the report; raise where it can't be written."""
+    """The noisy image, and the clean one if there is one, for the report; raise where it can't be written."""
     if report is None:
         if reference is not None:
             raise ValueError("--reference is for the page of --report")
@@ -142,7 +144,7 @@ def _check_report(
     check_target(report)
     if len(sources) > 1 or count_pages(sources[0]) > 1 or report.suffix.lower() not in (".html", ".htm"):
         count = sum(count_pages(source) for source in sources)
-        raise ValueError(f"--report takes a file that ends in .html, for one picture; got {report}, {count} pictures")
+        raise ValueError(f"--report takes a file that ends in .html, for one image; got {report}, {count} images")
     before, truth = sm.read_image(sources[0]), None if reference is None else sm.read_image(reference)
     if truth is not None:
         check_reference(truth, before)
@@ -150,15 +152,15 @@ def _check_report(
 
 
 def _in_folder(folder: Path, sources: list[Path]) -> list[Path]:
-    """A file for each picture in a folder that is there, or can be made."""
+    """A file for each image in a folder that is there, or can be made."""
     if not folder.is_dir() and (folder.exists() or folder.suffix.lower() in IMAGE_SUFFIXES):
-        raise NotADirectoryError(f"{folder} is a file's name: {len(sources)} pictures from a folder go to a folder")
+        raise NotADirectoryError(f"{folder} is a file's name: {len(sources)} images from a folder go to a folder")
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"no such folder: {folder.parent}")
     targets = [folder / source.name for source in sources]
     if len(set(targets)) < len(targets):
         name = next(target.name for target in targets if targets.count(target) > 1)
-        raise ValueError(f"two pictures are called {name}: denoise their folders one after the other")
+        raise ValueError(f"two images are called {name}: denoise their folders one after the other")
     return targets
 
 
@@ -169,7 +171,7 @@ def _denoise_all(
     overwrite: bool,
 ) -> None:
     """One file after the other; what can't be read is named at the end, and stops no other."""
-    table, failures = Table("picture", "pixels", "noise"), []
+    table, failures = Table("image", "pixels", "noise"), []
     for source, target in zip(sources, targets, strict=True):
         try:
             check_output(target, source, overwrite=overwrite)
@@ -179,7 +181,7 @@ def _denoise_all(
         else:
             table.add_row(source.name, describe_pages(*written), _said(taken))
     console.print(table)
-    console.print(f"wrote {table.row_count} pictures to {targets[0].parent}/", highlight=False)
+    console.print(f"wrote {table.row_count} images to {targets[0].parent}/", highlight=False)
     if failures:
         for failure in failures:
             errors.print(f"error: {failure}", markup=False, highlight=False, soft_wrap=True)
@@ -191,29 +193,31 @@ def _denoise(
     target: Path,
     noise: _Noise | None,
     prior_for: PriorFor,
-    thorough: bool,
+    self_ensemble: bool,
     white: float | None,
     seed: int,
     where: torch.device,
 ) -> tuple[list[_Noise], tuple[int, ...]]:
     """Read, denoise, write; the noise that was taken for each page, and how many were written, of what shape."""
-    peak = find_white_of_file(source, white)
+    data_range = find_white_of_file(source, white)
     taken: list[_Noise] = []
     priors: list[sm.Prior] = []
     for image in sm.images.read_pages(source):
         priors.append(prior_for(image))
-        found = noise or sm.restoration.find_noise(image, priors[-1], peak=peak, seed=seed, device=where)
+        found = noise or sm.restoration.find_noise(image, priors[-1], data_range=data_range, seed=seed, device=where)
         taken.append(found)
     if not all(taken):
         page = f" page {1 + taken.index(0)}" if len(taken) > 1 else ""
         raise ValueError(f"no noise was found in {source.name}{page}: give --sigma")
     for model in dict.fromkeys(priors):
-        _tell_where_approximate(model, [one for one, own in zip(taken, priors, strict=True) if own is model], peak)
+        _tell_where_approximate(
+            model, [one for one, own in zip(taken, priors, strict=True) if own is model], data_range
+        )
 
     def denoised(page: np.ndarray, number: int, progress: Step, _: Monitor) -> np.ndarray:
         one = taken[number]
         sigma, gain, offset = (
-            (one.sigma, one.gain, one.offset) if isinstance(one, sm.noise.Anscombe) else (one, None, 0.0)
+            (one.sigma, one.gain, one.offset) if isinstance(one, sm.noise.PoissonGaussianNoise) else (one, None, 0.0)
         )
         return sm.denoise(
             page,
@@ -221,8 +225,8 @@ def _denoise(
             priors[number],
             gain=gain,
             offset=offset,
-            thorough=thorough,
-            peak=peak,
+            self_ensemble=self_ensemble,
+            data_range=data_range,
             seed=seed,
             device=where,
             progress=progress,
@@ -233,17 +237,24 @@ def _denoise(
 
 def _said(taken: list[_Noise]) -> str:
     """Of one noise, or of levels from the lowest to the highest."""
-    if isinstance(taken[0], sm.noise.Anscombe):
+    if isinstance(taken[0], sm.noise.PoissonGaussianNoise):
         return str(taken[0])
-    levels = [level for level in taken if not isinstance(level, sm.noise.Anscombe)]
+    levels = [level for level in taken if not isinstance(level, sm.noise.PoissonGaussianNoise)]
     low, high = f"{min(levels):.3g}", f"{max(levels):.3g}"
     return low if low == high else f"{low} to {high}"
 
 
-def _tell_where_approximate(model: sm.Prior, taken: list[_Noise], peak: float) -> None:
-    levels = [peak * Stabilizer(one, peak).level if isinstance(one, sm.noise.Anscombe) else one for one in taken]
-    where = f" of the stabilised picture (white: {peak:g})" if isinstance(taken[0], sm.noise.Anscombe) else ""
-    low, high = (level * peak for level in model.info.levels)
+def _tell_where_approximate(model: sm.Prior, taken: list[_Noise], data_range: float) -> None:
+    levels = [
+        data_range * Stabilizer(one, data_range).level if isinstance(one, sm.noise.PoissonGaussianNoise) else one
+        for one in taken
+    ]
+    where = (
+        f" of the stabilized image (white: {data_range:g})"
+        if isinstance(taken[0], sm.noise.PoissonGaussianNoise)
+        else ""
+    )
+    low, high = (level * data_range for level in model.info.levels)
     beyond = [level for level in levels if not 0.95 * low < level < 1.05 * high]
     if low and beyond:
         console.print(

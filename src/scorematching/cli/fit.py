@@ -1,4 +1,4 @@
-"""``scorematching fit``: a prior from pictures."""
+"""``scorematching fit``: a prior from images."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def _defaults(name: str) -> str:
 
 
 def fit(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures (PNG, JPEG, TIFF) or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(help="Images (PNG, JPEG, TIFF) or folders of them.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the prior: a .safetensors file.")
     ],
-    noisy: Annotated[bool, typer.Option("--noisy", help="The pictures carry noise already.")] = False,
+    noisy: Annotated[bool, typer.Option("--noisy", help="The images carry noise already.")] = False,
     sigma: Annotated[
         float | None,
         typer.Option(
             "--sigma",
-            help=SIGMA_HELP + " Without --noisy, such noise is added to the pictures.",
-            show_default="estimated from each picture with --noisy, 0 without",
+            help=SIGMA_HELP + " Without --noisy, such noise is added to the images.",
+            show_default="estimated from each image with --noisy, 0 without",
         ),
     ] = None,
     gain: GainOption = None,
@@ -57,7 +57,7 @@ def fit(
         Path | None,
         typer.Option(
             "--clean",
-            help="With --noisy, the same pictures without noise, by file name: to measure the result, not to learn.",
+            help="With --noisy, the same images without noise, by file name: to measure the result, not to learn.",
         ),
     ] = None,
     model: Annotated[
@@ -88,7 +88,7 @@ def fit(
             "--octaves",
             min=1,
             max=4,
-            help="Foe: at how many scales it sees the picture.",
+            help="Foe: at how many scales it sees the image.",
             show_default=_defaults("octaves"),
         ),
     ] = None,
@@ -96,24 +96,26 @@ def fit(
         str | None,
         typer.Option("--expert", help="Foe: student-t (mixtures) or spline.", show_default=_defaults("expert")),
     ] = None,
-    normed: Annotated[
+    normalize_filters: Annotated[
         bool | None,
-        typer.Option("--normed/--free", help="Foe: filters of zero mean and unit norm.", show_default="free"),
+        typer.Option(
+            "--normalize-filters/--free-filters", help="Foe: filters of zero mean and unit norm.", show_default="free"
+        ),
     ] = None,
     blind: Annotated[
         bool,
         typer.Option("--blind", help="Deep: let the prior expect less noise than it is told, as in clipped blacks."),
     ] = False,
-    colour: Annotated[
-        bool, typer.Option("--colour", help="Deep: learn red, green and blue together; for colour pictures only.")
+    color: Annotated[
+        bool, typer.Option("--color", help="Deep: learn red, green and blue together; for color images only.")
     ] = False,
-    highest: Annotated[
+    max_sigma: Annotated[
         float | None,
-        typer.Option("--highest", help="Deep: add noise to the pictures, up to this level, and serve all levels."),
+        typer.Option("--max-sigma", help="Deep: add noise to the images, up to this level, and serve all levels."),
     ] = None,
     lam: Annotated[
         float | None,
-        typer.Option("--lam", help="The regulariser.", show_default="0 with noise, 0.2 without"),
+        typer.Option("--lam", help="The regularizer.", show_default="0 with noise, 0.2 without"),
     ] = None,
     steps: Annotated[
         int, typer.Option("--steps", min=1, help="Steps of training; 1500 take a minute or so (deep: 6).")
@@ -136,9 +138,9 @@ def fit(
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Fit a prior to pictures, noisy or clean, and save it as one file.
+    """Fit a prior to images, noisy or clean, and save it as one file.
 
-    With noisy pictures ([bold]--noisy[/bold]) no clean one is ever needed: the prior denoises pictures of their noise
+    With noisy images ([bold]--noisy[/bold]) no clean one is ever needed: the prior denoises images of their noise
     level, or levels, by Tweedie's formula.
 
     A training that is interrupted leaves FILE.training behind; the same command then goes on from there.
@@ -169,16 +171,16 @@ def fit(
                 depth=depth,
                 octaves=octaves,
                 expert=cast(ExpertName | None, expert),
-                normed=normed,
+                normalize_filters=normalize_filters,
                 blind=blind,
-                colour=colour,
-                highest=highest,
+                color=color,
+                max_sigma=max_sigma,
                 lam=lam,
                 steps=steps,
                 crop=crop,
                 rate=rate,
                 seed=seed,
-                peak=white,
+                data_range=white,
                 clean=clean,
                 device=where,
                 progress=progress,
@@ -196,11 +198,11 @@ def fit(
     if noisy and sigma is None and gain is None:
         console.print(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale", highlight=False)
     if result.expected_psnr is not None:
-        held_out = "noisy pictures held out" if gain is None else "noisy pictures held out, stabilised"
+        held_out = "noisy images held out" if gain is None else "noisy images held out, stabilized"
         console.print(
             f"one denoising step with it should give {result.expected_psnr:.2f} dB (Stein's estimate, from "
             f"{held_out}; too high where the noise was clipped to the range of the file)",
             highlight=False,
         )
     if result.psnr is not None:
-        console.print(f"and gives {result.psnr:.2f} dB, by the clean pictures", highlight=False)
+        console.print(f"and gives {result.psnr:.2f} dB, by the clean images", highlight=False)

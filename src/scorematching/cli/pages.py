@@ -1,4 +1,4 @@
-"""What the commands share that make pictures of pictures: a file in, a file out, one page after the other."""
+"""What the commands share that make images of images: a file in, a file out, one page after the other."""
 
 from __future__ import annotations
 

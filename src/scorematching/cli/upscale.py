@@ -1,4 +1,4 @@
-"""``scorematching upscale``: one picture, or all pages of a stack, enlarged."""
+"""``scorematching upscale``: one image, or all pages of a stack, enlarged."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import scorematching as sm
 from scorematching.cli.choice import NATURAL, LearningOption, PriorOption, choose_prior
 from scorematching.cli.common import (
     DeviceOption,
+    ImageArgument,
     OutputOption,
     OverwriteOption,
-    PictureArgument,
     SeedOption,
     WhiteOption,
     check_device,
@@ -28,13 +28,13 @@ from scorematching.runtime.progress import Step
 
 
 def upscale(
-    picture: PictureArgument,
+    image: ImageArgument,
     output: OutputOption,
     factor: Annotated[int, typer.Option("--factor", min=2, max=16, help="How many times larger.")] = 2,
     sigma: Annotated[
         float | None,
         typer.Option(
-            "--sigma", help="Noise in the picture, in its own units (0-255 for 8 bit).", show_default="1/255 of white"
+            "--sigma", help="Noise in the image, in its own units (0-255 for 8 bit).", show_default="1/255 of white"
         ),
     ] = None,
     prior: PriorOption = NATURAL,
@@ -44,19 +44,26 @@ def upscale(
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Enlarge a picture: find a probable large one that shrinks to it; the result has its type and range.
+    """Enlarge an image: find a probable large one that shrinks to it; the result has its type and range.
 
-    Of a TIFF with several pages each is enlarged. What else the file says is kept: resolution, colour profile, texts.
+    Of a TIFF with several pages each is enlarged. What else the file says is kept: resolution, color profile, texts.
 
     Example: [bold]scorematching upscale small.png -o large.png --factor 3[/bold]
     """
     where = check_device(device)
-    check_output(output, picture, overwrite=overwrite)
-    peak = find_white_of_file(picture, white)
+    check_output(output, image, overwrite=overwrite)
+    data_range = find_white_of_file(image, white)
     if sigma is not None:
         check_sigma(sigma)
     prior_for = choose_prior(
-        prior, [picture], sigma=peak * 25 / 255, noisy=False, peak=peak, steps=steps, seed=seed, device=where
+        prior,
+        [image],
+        sigma=data_range * 25 / 255,
+        noisy=False,
+        data_range=data_range,
+        steps=steps,
+        seed=seed,
+        device=where,
     )
 
     def enlarge(page: np.ndarray, _: int, progress: Step, monitor: Monitor) -> np.ndarray:
@@ -65,12 +72,12 @@ def upscale(
             factor,
             prior_for(page),
             sigma=sigma,
-            peak=peak,
+            data_range=data_range,
             seed=seed,
             device=where,
             progress=progress,
             monitor=monitor,
         )
 
-    written = restore_file(picture, output, enlarge, "enlarging", factor)
+    written = restore_file(image, output, enlarge, "enlarging", factor)
     console.print(f"wrote {output}: {describe_pages(*written)}", highlight=False)

@@ -1,14 +1,14 @@
 """Curvature: the ways to compute the diagonal of the Hessian, which of them are exact for a network, and their cost."""
 
-from scorematching.curvature.analysis.exactness import Exactness, exactness
+from scorematching.curvature.analysis.exactness import ExactnessReport, exactness_report
 from scorematching.curvature.auto import ApproximationWarning, Choice, method_named
 from scorematching.curvature.base import Curvature, Derivatives
 from scorematching.curvature.coloring import Coloring, measured_field
-from scorematching.curvature.diagonal import Diagonal
-from scorematching.curvature.full import Full
+from scorematching.curvature.diagonal import DiagonalRecursion
+from scorematching.curvature.full import FullHessian
 from scorematching.curvature.gradient import differentiable_gradient
 from scorematching.curvature.hutchinson import Hutchinson
-from scorematching.curvature.jacobian import Jacobian
+from scorematching.curvature.jacobian import ForwardJacobian
 from scorematching.curvature.objective import Penalty
 from scorematching.curvature.propagation import CurvaturePropagation
 from scorematching.curvature.stein import Stein
@@ -20,15 +20,15 @@ __all__ = [
     "Curvature",
     "CurvaturePropagation",
     "Derivatives",
-    "Diagonal",
-    "Exactness",
-    "Full",
+    "DiagonalRecursion",
+    "ExactnessReport",
+    "ForwardJacobian",
+    "FullHessian",
     "Hutchinson",
-    "Jacobian",
     "Penalty",
     "Stein",
     "differentiable_gradient",
-    "exactness",
+    "exactness_report",
     "measured_field",
     "method_named",
 ]

@@ -13,10 +13,10 @@ from scorematching.curvature.analysis.costs import Cost, method_costs
 from scorematching.curvature.analysis.exactness import path_meetings
 from scorematching.curvature.base import Curvature
 from scorematching.curvature.coloring import Coloring
-from scorematching.curvature.diagonal import Diagonal
-from scorematching.curvature.full import Full
+from scorematching.curvature.diagonal import DiagonalRecursion
+from scorematching.curvature.full import FullHessian
 from scorematching.curvature.hutchinson import Hutchinson
-from scorematching.curvature.jacobian import Jacobian
+from scorematching.curvature.jacobian import ForwardJacobian
 from scorematching.curvature.objective import Penalty
 from scorematching.curvature.propagation import CurvaturePropagation
 from scorematching.graph import Graph, check_graph
@@ -28,9 +28,9 @@ Name = Literal["auto", "diagonal", "full", "jacobian", "coloring", "hutchinson",
 Choice = Name | Curvature
 
 METHODS: dict[str, type[Curvature]] = {
-    "diagonal": Diagonal,
-    "full": Full,
-    "jacobian": Jacobian,
+    "diagonal": DiagonalRecursion,
+    "full": FullHessian,
+    "jacobian": ForwardJacobian,
     "coloring": Coloring,
     "hutchinson": Hutchinson,
     "propagation": CurvaturePropagation,
@@ -62,7 +62,7 @@ def method_named(choice: Choice, energy: nn.Module, x: Tensor, penalty: Penalty 
     if not isinstance(choice, Curvature):
         check_choice("curvature", choice, ("auto", *METHODS))
         choice = METHODS[choice]()
-    if isinstance(choice, Diagonal):
+    if isinstance(choice, DiagonalRecursion):
         warn_where_approximate(check_graph(energy, "curvature='diagonal'"), x)
     return choice
 
@@ -75,11 +75,11 @@ def cheapest_exact(energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> C
     """
     if not isinstance(energy, Graph):
         return _colored(energy, x, penalty)
-    exact: dict[str, Curvature] = {"full": Full(), "coloring": Coloring()}
+    exact: dict[str, Curvature] = {"full": FullHessian(), "coloring": Coloring()}
     if penalty != "hessian":
         if not path_meetings(energy, x):
-            return Diagonal()
-        exact["jacobian"] = Jacobian()
+            return DiagonalRecursion()
+        exact["jacobian"] = ForwardJacobian()
     costs = {cost.method: cost for cost in method_costs(energy, x, len(x), penalty)}
     fitting = [name for name in exact if name == "coloring" or costs[name].memory <= BYTES * len(x)]
     best = min(fitting, key=lambda name: costs[name].seconds)
@@ -89,7 +89,7 @@ def cheapest_exact(energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> C
 
 
 def _colored(energy: nn.Module, x: Tensor, penalty: Penalty) -> Curvature:
-    """Colouring, for a module whose layers can't be seen."""
+    """Coloring, for a module whose layers can't be seen."""
     field = tuple(x.shape[2:]) if penalty == "hessian" else Coloring().distance(energy, x)
     products = x.shape[1] * math.prod(field)
     if products > PRODUCTS:

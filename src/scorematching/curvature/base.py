@@ -21,7 +21,7 @@ class Derivatives(NamedTuple):
     Attributes:
         d: The gradient.
         d2: The diagonal of the Hessian, or an estimate of it.
-        square: What the regulariser sums: for the penalty of the diagonal an estimate of its square, ``None`` where
+        square: What the regularizer sums: for the penalty of the diagonal an estimate of its square, ``None`` where
             that is ``d2 * d2``; for the penalty of the Hessian the sums of the squares of its rows.
     """
 

@@ -1,8 +1,8 @@
-"""Colouring: the exact diagonal from Hessian-vector products, one for each class of inputs that are not coupled.
+"""Coloring: the exact diagonal from Hessian-vector products, one for each class of inputs that are not coupled.
 
 Two inputs that no non-linear unit sees together share no entry of the Hessian ``H``. With ``v`` the indicator of a
 class in which no two inputs are coupled, ``v∘(H v)`` is the diagonal for the whole class (Curtis, Powell & Reid,
-1974). For convolutions the number of classes depends on the receptive field and not on the size of the picture; with
+1974). For convolutions the number of classes depends on the receptive field and not on the size of the image; with
 every input in a class of its own this is the brute force of D products.
 """
 
@@ -123,7 +123,7 @@ def _of_classes(field: tuple[int, ...], classes: list[Class], penalty: Penalty) 
 
 @torch.no_grad()
 def _check_measured(energy: nn.Module, x: Tensor, field: tuple[int, ...]) -> None:
-    """Raise ``ValueError`` where neighbours in a class turn out to be coupled, at the first sample and one class.
+    """Raise ``ValueError`` where neighbors in a class turn out to be coupled, at the first sample and one class.
 
     With the signs of a checkerboard on the class, ``v∘(H v)`` is the same diagonal, unless they are.
     """

@@ -21,7 +21,7 @@ BLOCK = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Diagonal(Curvature):
+class DiagonalRecursion(Curvature):
     """Extended double backpropagation, Algorithm 1 of the supplement: the price of a few passes, whatever D is.
 
     Exact where each non-linear unit is reached from each input by one path at most (products and fields of experts,
@@ -31,7 +31,7 @@ class Diagonal(Curvature):
     Example:
         >>> import torch, scorematching as sm
         >>> energy = sm.Sequential(sm.Linear(3, 5), sm.layers.LogCosh(), sm.Sum())
-        >>> Diagonal().derivatives(energy, torch.zeros(2, 3)).d2.shape
+        >>> DiagonalRecursion().derivatives(energy, torch.zeros(2, 3)).d2.shape
         torch.Size([2, 3])
     """
 
@@ -68,7 +68,7 @@ class Diagonal(Curvature):
 def _checked(energy: nn.Module, penalty: Penalty) -> Graph:
     """The energy, if it is a graph and the penalty is to be had."""
     if penalty == "hessian":
-        raise ValueError("the diagonal recursion has no Hessian to penalise: take curvature='full'")
+        raise ValueError("the diagonal recursion has no Hessian to penalize: take curvature='full'")
     return check_graph(energy, "curvature='diagonal'")
 
 

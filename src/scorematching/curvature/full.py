@@ -33,7 +33,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Full(Curvature):
+class FullHessian(Curvature):
     """The whole Hessian of every node, by (2). Needs a :class:`scorematching.Graph`.
 
     Args:
@@ -45,7 +45,7 @@ class Full(Curvature):
     Example:
         >>> import torch, scorematching as sm
         >>> energy = sm.Sequential(sm.Linear(3, 5), sm.layers.Tanh(), sm.Linear(5, 5), sm.layers.LogCosh(), sm.Sum())
-        >>> Full().derivatives(energy, torch.zeros(2, 3)).d2.shape
+        >>> FullHessian().derivatives(energy, torch.zeros(2, 3)).d2.shape
         torch.Size([2, 3])
     """
 

@@ -23,7 +23,7 @@ class Hutchinson(Curvature):
     """Hutchinson's estimate ``v∘(H v)`` of the diagonal, for any module that returns energies.
 
     It is the variance-reduced form of sliced score matching (Song et al., 2019): K is exact and the curvature is
-    estimated. The squares of the regulariser come from products of independent probes, so that all of the loss is
+    estimated. The squares of the regularizer come from products of independent probes, so that all of the loss is
     unbiased; those of the whole Hessian from ``(H v)^2``.
 
     Args:

@@ -25,7 +25,7 @@ from scorematching.runtime.functional import Gradients
 
 
 @dataclass(frozen=True)
-class Jacobian(Curvature):
+class ForwardJacobian(Curvature):
     """The diagonal of the Hessian by forward Jacobians. Needs a :class:`scorematching.Graph`.
 
     Args:
@@ -37,7 +37,7 @@ class Jacobian(Curvature):
     Example:
         >>> import torch, scorematching as sm
         >>> energy = sm.Sequential(sm.Linear(3, 5), sm.layers.Tanh(), sm.Linear(5, 5), sm.layers.LogCosh(), sm.Sum())
-        >>> Jacobian().derivatives(energy, torch.zeros(2, 3)).d2.shape
+        >>> ForwardJacobian().derivatives(energy, torch.zeros(2, 3)).d2.shape
         torch.Size([2, 3])
     """
 
@@ -73,7 +73,7 @@ class Jacobian(Curvature):
 def _checked(energy: nn.Module, penalty: Penalty) -> Graph:
     """The energy, if it is a graph and the penalty is to be had."""
     if penalty == "hessian":
-        raise ValueError("forward Jacobians give no whole Hessian to penalise: take curvature='full'")
+        raise ValueError("forward Jacobians give no whole Hessian to penalize: take curvature='full'")
     return check_graph(energy, "curvature='jacobian'")
 
 

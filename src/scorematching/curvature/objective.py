@@ -1,4 +1,4 @@
-"""The regularised score matching loss of one sample, its value and its partial derivatives side by side.
+"""The regularized score matching loss of one sample, its value and its partial derivatives side by side.
 
 With ``delta = dE/dx`` and ``delta'`` the diagonal of the Hessian of ``E``::
 
@@ -13,12 +13,12 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-#: Which squared second derivatives the regulariser sums: none, those of the diagonal, or all of the Hessian.
+#: Which squared second derivatives the regularizer sums: none, those of the diagonal, or all of the Hessian.
 Penalty = Literal["none", "diagonal", "hessian"]
 
 
 class Objective(NamedTuple):
-    """Which loss: the regulariser, what it squares, and the weights of the inputs, of a batch or of each sample."""
+    """Which loss: the regularizer, what it squares, and the weights of the inputs, of a batch or of each sample."""
 
     lam: float
     penalty: Penalty
@@ -28,7 +28,7 @@ class Objective(NamedTuple):
 def sm_value(d: Tensor, d2: Tensor, lam: float, weight: Tensor | None = None, square: Tensor | None = None) -> Tensor:
     """The loss of each sample, shape (N,), from ``d`` and ``d2`` at the input, shape (N, ...).
 
-    ``square`` stands for the squares in the regulariser, where they are not those of ``d2``.
+    ``square`` stands for the squares in the regularizer, where they are not those of ``d2``.
     """
     terms = 0.5 * d * d - d2
     if lam:

@@ -36,7 +36,7 @@ class CurvaturePropagation(Curvature):
 
     Example:
         >>> import torch, scorematching as sm
-        >>> energy = sm.Sequential(sm.Linear(3, 8), sm.layers.Softplus(), sm.Linear(8, 4), sm.layers.LogCosh(), sm.Sum())
+        >>> energy = sm.Sequential(sm.Linear(3, 8), sm.layers.Softplus(), sm.Linear(8, 4), sm.StudentT(), sm.Sum())
         >>> CurvaturePropagation().derivatives(energy, torch.zeros(2, 3)).d2.shape
         torch.Size([2, 3])
     """
@@ -51,7 +51,7 @@ class CurvaturePropagation(Curvature):
         """As :class:`Curvature` has it; the penalty of the diagonal needs two probes, that of the Hessian is not."""
         graph = check_graph(energy, "curvature='propagation'")
         if penalty == "hessian":
-            raise ValueError("curvature propagation gives no rows of the Hessian to penalise: take 'hutchinson'")
+            raise ValueError("curvature propagation gives no rows of the Hessian to penalize: take 'hutchinson'")
         state = sweep1(graph, x)
         sweep2(graph, state, curvature=False)
         probes = probes_for(self.probes, penalty)

@@ -22,7 +22,7 @@ class Stein(Curvature):
 
     Its mean over the noise is that of the diagonal of the Hessian (Stein's lemma). With it the loss of score matching
     is that of denoising score matching (Vincent, 2011) up to a constant, with ``y``, which may be noisy itself, in the
-    place of clean data. No second derivative is worked out: of all methods the cheapest, and the less noise there is
+    place of clean data. No second derivative is computed: of all methods the cheapest, and the less noise there is
     in ``y`` beside ``n``, the smaller its variance.
 
     Args:
@@ -34,7 +34,8 @@ class Stein(Curvature):
     Example:
         >>> import scorematching as sm
         >>> y, n = torch.randn(1000, 3), torch.randn(1000, 3)
-        >>> loss = sm.score_matching_loss(sm.energies.PoT(3, 4), y + 0.5 * n, curvature=sm.curvature.Stein(n / 0.5))
+        >>> energy = sm.energies.ProductOfStudentT(3, 4)
+        >>> loss = sm.score_matching_loss(energy, y + 0.5 * n, curvature=sm.curvature.Stein(n / 0.5))
     """
 
     recordable: ClassVar[bool] = True
@@ -45,7 +46,7 @@ class Stein(Curvature):
         if self.noise.shape != x.shape:
             raise ValueError(f"expected noise of the data's shape {tuple(x.shape)}, got {tuple(self.noise.shape)}")
         if penalty != "none":
-            raise ValueError("Stein's estimate has no squares for a regulariser: leave lam at 0")
+            raise ValueError("Stein's estimate has no squares for a regularizer: leave lam at 0")
         return self.noise
 
     def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:

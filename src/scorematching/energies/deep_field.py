@@ -1,4 +1,4 @@
-"""Deep convolutional energies of pictures."""
+"""Deep convolutional energies of images."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _FIRST, _SECOND, _LAST = 0.3, 0.3, 0.1
 
 
 class DeepField(Graph):
-    """Deep convolutional energy ``E(x) = 1/2 |N(x)|^2`` of pictures of any size, grey or of several colours.
+    """Deep convolutional energy ``E(x) = 1/2 |N(x)|^2`` of images of any size, gray or of several colors.
 
     ``N`` sees blocks of 2 x 2 pixels as channels. Behind the first convolution there are residual blocks of two
     convolutions each, with SiLU before every one; the last one has as many channels as a block has values. The
-    convolutions have no border, so that energies of tiles add up to that of the picture.
+    convolutions have no border, so that energies of tiles add up to that of the image.
 
     Args:
         channels: Of the hidden layers.
         depth: Convolutions on the longest way, an even number of 2 or more.
         size: Side of a filter in blocks, an odd number of 3 or more.
         seed: Of the random start.
-        colours: Of a pixel: 1 for grey pictures, 3 for red, green and blue.
+        colors: Of a pixel: 1 for gray images, 3 for red, green and blue.
 
     Raises:
         ValueError: A size is out of its range.
@@ -42,13 +42,13 @@ class DeepField(Graph):
     #: Side of a block in pixels.
     BLOCK = 2
 
-    def __init__(self, channels: int = 64, depth: int = 6, size: int = 3, seed: int = 0, colours: int = 1) -> None:
-        if min(channels, colours) < 1 or depth < 2 or depth % 2 or size < 3 or size % 2 == 0:
+    def __init__(self, channels: int = 64, depth: int = 6, size: int = 3, seed: int = 0, colors: int = 1) -> None:
+        if min(channels, colors) < 1 or depth < 2 or depth % 2 or size < 3 or size % 2 == 0:
             raise ValueError(
-                "expected channels, colours, an even depth of 2 or more and an odd size of 3 or more, got "
-                f"channels {channels}, colours {colours}, depth {depth} and size {size}"
+                "expected channels, colors, an even depth of 2 or more and an odd size of 3 or more, got "
+                f"channels {channels}, colors {colors}, depth {depth} and size {size}"
             )
-        inside, count = colours * self.BLOCK**2, depth // 2 - 1
+        inside, count = colors * self.BLOCK**2, depth // 2 - 1
         edges: list[tuple[str, Layer, str]] = [
             ("x", PixelUnshuffle(self.BLOCK), "pixels"),
             ("pixels", Conv2d(inside, channels, size), "h0"),
@@ -89,7 +89,7 @@ class DeepField(Graph):
         return [layer for layer in self.layers if isinstance(layer, Conv2d)]
 
     def with_border(self) -> Graph:
-        """The same energy, with the very same parameters, of pictures with zeros around each layer's input."""
+        """The same energy, with the very same parameters, of images with zeros around each layer's input."""
         layers = [copy.copy(cast(Layer, layer)) for layer in self.layers]  # they share their parameters
         for layer in layers:
             if isinstance(layer, Conv2d):

@@ -1,4 +1,4 @@
-"""Fields of experts: energies of pictures of any size, at one scale or several."""
+"""Fields of experts: energies of images of any size, at one scale or several."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from scorematching.runtime.arguments import check_choice
 ExpertName = Literal["student-t", "spline"]
 
 
-class FieldsOfExperts(Graph):
+class FieldOfExperts(Graph):
     """Field of experts: ``E(x) = 1/n^2 sum_p sum_k f_k((w_k * x)_p)``, over all places ``p``. Roth & Black 2005.
 
     The K filters of n x n start from the DCT basis without its constant, lowest frequencies first, and are free to
     move. Each expert ``f_k`` is learned.
 
-    With several octaves the energies of fields are added that see the picture as it is, and in means over squares of
+    With several octaves the energies of fields are added that see the image as it is, and in means over squares of
     2, 4 ... pixels, each with K filters and experts of its own. An octave's places are those around which the
     coarsest filters fit, so that energies of tiles add up.
 
@@ -38,7 +38,7 @@ class FieldsOfExperts(Graph):
         ValueError: A size is out of its range, or there is no such expert.
 
     Example:
-        >>> FieldsOfExperts(filters=8, size=3, octaves=2, expert="spline")(torch.zeros(2, 1, 20, 30)).shape
+        >>> FieldOfExperts(filters=8, size=3, octaves=2, expert="spline")(torch.zeros(2, 1, 20, 30)).shape
         torch.Size([2])
     """
 
@@ -104,8 +104,8 @@ class FieldsOfExperts(Graph):
         return torch.cat([layer(part) for layer, part in zip(self.expert_layers, parts, strict=True)], 1)
 
     @torch.no_grad()
-    def normalise(self) -> None:
-        """Give the filters zero mean and unit norm, as they meet the picture."""
+    def normalize(self) -> None:
+        """Give the filters zero mean and unit norm, as they meet the image."""
         for octave, convolution in enumerate(self.convolutions):
             weight = convolution.weight
             weight -= weight.mean((2, 3), keepdim=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from scorematching.graph import Graph
-from scorematching.layers import Embed, Layer, Linear, LogCosh, Scale, Select, Softplus, Sum
+from scorematching.layers import Gather, Layer, Linear, LogCosh, Scale, Scatter, Softplus, Sum
 
 
 class NICE(Graph):
@@ -44,7 +44,7 @@ class NICE(Graph):
             before, after = ("x" if i == 0 else f"y{i}"), f"y{i + 1}"
             kept, moved = halves[i % 2], halves[1 - i % 2]
             widths = [len(kept), *[hidden] * depth, len(moved)]
-            edges += [(before, Select(kept), f"a{i}"), (before, Select(moved), f"b{i}")]
+            edges += [(before, Gather(kept), f"a{i}"), (before, Gather(moved), f"b{i}")]
             node = f"a{i}"
             for j, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
                 target = f"b{i}" if j == depth else f"m{i}.{j}"
@@ -52,6 +52,6 @@ class NICE(Graph):
                 if j < depth:
                     node = f"h{i}.{j}"
                     edges.append((target, Softplus(), node))
-            edges += [(f"a{i}", Embed(kept, dim), after), (f"b{i}", Embed(moved, dim), after)]
+            edges += [(f"a{i}", Scatter(kept, dim), after), (f"b{i}", Scatter(moved, dim), after)]
         edges += [(f"y{couplings}", Scale(dim), "z"), ("z", LogCosh(2.0), "e"), ("e", Sum(2.0), "energy")]
         super().__init__(edges)

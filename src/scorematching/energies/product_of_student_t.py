@@ -11,7 +11,7 @@ from scorematching.graph import Sequential
 from scorematching.layers import Linear, StudentT, WeightedSum
 
 
-class PoT(Sequential):
+class ProductOfStudentT(Sequential):
     """Product of Student-t experts: ``E(x) = sum_k w_k log(1 + (W x)_k^2 / 2)``. Welling, Hinton & Osindero 2002.
 
     Args:
@@ -23,7 +23,7 @@ class PoT(Sequential):
         ValueError: A size is not positive.
 
     Example:
-        >>> PoT(dim=63, experts=128)(torch.zeros(2, 63)).shape
+        >>> ProductOfStudentT(dim=63, experts=128)(torch.zeros(2, 63)).shape
         torch.Size([2])
     """
 

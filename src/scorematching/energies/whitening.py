@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from scorematching.energies.bases import dct_filters
 
 
-class Whitening(nn.Module):
+class ZCAWhitening(nn.Module):
     """Mean removal and ZCA whitening of square patches: a linear map, kept with the model that is fitted behind it.
 
     Without its mean a patch of n^2 pixels has n^2 - 1 dimensions; in an orthonormal basis of those (the DCT without
@@ -23,7 +23,7 @@ class Whitening(nn.Module):
         matrix: The map from a patch, (n^2,), to the whitened one, (n^2 - 1,). It starts as mean removal alone.
 
     Example:
-        >>> whitening = Whitening(3)
+        >>> whitening = ZCAWhitening(3)
         >>> whitening.fit(torch.randn(1000, 9).cumsum(1))
         >>> whitening(torch.ones(1, 9)).abs().max() < 1e-4
         tensor(True)

@@ -1,4 +1,4 @@
-"""Pictures of any type and number of channels, as a batch of planes, and back with the same type and range."""
+"""Images of any type and number of channels, as a batch of planes, and back with the same type and range."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-#: Rows of a picture that are worked on at a time, lest all of it be held in double precision.
+#: Rows of an image that are worked on at a time, lest all of it be held in double precision.
 _ROWS = 64
 
 
 @dataclass(frozen=True)
 class Planes:
-    """A picture as planes, and what it takes to turn planes into such a picture again.
+    """An image as planes, and what it takes to turn planes into such an image again.
 
     Attributes:
         data: Shape (C, 1, H, W), float32, black 0 and white 1.
-        peak: The picture's value of white, which is 1 in ``data``.
-        dtype: The picture's type.
-        channels: Whether the picture has a dimension of channels (the last one).
-        alpha: The picture's alpha channel, (H, W), left as it is; or ``None``.
+        data_range: The image's value of white, which is 1 in ``data``.
+        dtype: The image's type.
+        channels: Whether the image has a dimension of channels (the last one).
+        alpha: The image's alpha channel, (H, W), left as it is; or ``None``.
     """
 
     data: Tensor
-    peak: float
+    data_range: float
     dtype: np.dtype
     channels: bool
     alpha: np.ndarray | None
 
 
-def to_planes(image: np.ndarray, peak: float | None = None) -> Planes:
-    """Split a picture into planes, with white at 1.
+def to_planes(image: np.ndarray, data_range: float | None = None) -> Planes:
+    """Split an image into planes, with white at 1.
 
     Args:
-        image: Shape (H, W), or (H, W, C) with C = 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha); uint8, uint16
+        image: Shape (H, W), or (H, W, C) with C = 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha); uint8, uint16
             or floating point.
-        peak: The value of white. By default 255 for uint8, 65535 for uint16; for floating point 1, or the largest
+        data_range: The value of white. By default 255 for uint8, 65535 for uint16; for floating point 1, or the largest
             value where that is larger than 2 (a little above 1 is taken for noise).
 
     Raises:
@@ -50,17 +50,17 @@ def to_planes(image: np.ndarray, peak: float | None = None) -> Planes:
         >>> planes.data.shape, planes.data.max().item()
         (torch.Size([3, 1, 4, 6]), 1.0)
     """
-    peak = find_white(image, peak)
+    data_range = find_white(image, data_range)
     channels = image.ndim == 3
     stack = image if channels else image[..., None]
     alpha = stack[..., -1].copy() if stack.shape[2] in (2, 4) else None
-    colours = np.moveaxis(stack[..., :-1] if alpha is not None else stack, 2, 0)[:, None]
-    data = np.divide(colours, np.float32(peak), dtype=np.float32, order="C", casting="same_kind")
-    return Planes(torch.from_numpy(data), peak, image.dtype, channels, alpha)
+    colors = np.moveaxis(stack[..., :-1] if alpha is not None else stack, 2, 0)[:, None]
+    data = np.divide(colors, np.float32(data_range), dtype=np.float32, order="C", casting="same_kind")
+    return Planes(torch.from_numpy(data), data_range, image.dtype, channels, alpha)
 
 
-def find_white(image: np.ndarray, peak: float | None = None) -> float:
-    """The value of white of a picture, which is ``peak`` if given; see :func:`to_planes` for that and for the errors.
+def find_white(image: np.ndarray, data_range: float | None = None) -> float:
+    """Return the value of white of an image: ``data_range`` if given. :func:`to_planes` names the errors.
 
     Example:
         >>> find_white(np.zeros((4, 6), np.uint16)), find_white(np.full((4, 6), 4000.0))
@@ -74,18 +74,18 @@ def find_white(image: np.ndarray, peak: float | None = None) -> float:
         raise ValueError(f"image must have shape (H, W) or (H, W, 1 to 4), got {image.shape}")
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise ValueError(f"image has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
-    if peak is None and image.dtype.kind == "u":
-        peak = float(np.iinfo(image.dtype).max)
-    elif peak is None:
+    if data_range is None and image.dtype.kind == "u":
+        data_range = float(np.iinfo(image.dtype).max)
+    elif data_range is None:
         largest = float(image.max())
-        peak = largest if largest > 2 else 1.0
-    if not (peak > 0 and np.isfinite(peak)):
-        raise ValueError(f"peak must be a positive number, got {peak}")
-    return peak
+        data_range = largest if largest > 2 else 1.0
+    if not (data_range > 0 and np.isfinite(data_range)):
+        raise ValueError(f"peak must be a positive number, got {data_range}")
+    return data_range
 
 
 def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
-    """A picture like the one that ``planes`` came from, with other ``data``: same type, range and channels.
+    """An image like the one that ``planes`` came from, with other ``data``: same type, range and channels.
 
     Integers are rounded and clipped to their type's range. An alpha channel comes back where the size is unchanged;
     otherwise it is enlarged or shrunk to the new size by its nearest entries.
@@ -104,13 +104,13 @@ def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
     lost = sum(int((~torch.isfinite(data[:, 0, rows])).sum()) for rows in blocks)
     if lost:
         raise ValueError(f"the result has {lost} pixels that are NaN or infinite")
-    colours = len(data)
-    image = np.empty((height, width, colours + (planes.alpha is not None)), planes.dtype)
+    colors = len(data)
+    image = np.empty((height, width, colors + (planes.alpha is not None)), planes.dtype)
     for rows in blocks:
-        block = np.moveaxis(data[:, 0, rows].detach().cpu().double().numpy(), 0, 2) * planes.peak
+        block = np.moveaxis(data[:, 0, rows].detach().cpu().double().numpy(), 0, 2) * planes.data_range
         if planes.dtype.kind == "u":
             block = np.clip(np.rint(block), 0, np.iinfo(planes.dtype).max)
-        image[rows, :, :colours] = block
+        image[rows, :, :colors] = block
     if planes.alpha is not None:
         down = np.arange(height) * planes.alpha.shape[0] // height
         across = np.arange(width) * planes.alpha.shape[1] // width

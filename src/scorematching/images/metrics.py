@@ -1,18 +1,18 @@
-"""Quality of a restored picture against the clean one, by scikit-image."""
+"""Quality of a restored image against the clean one, by scikit-image."""
 
 from __future__ import annotations
 
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-#: Pixels to a side of the windows of :func:`ssim`; smaller pictures have none.
+#: Pixels to a side of the windows of :func:`ssim`; smaller images have none.
 SSIM_WINDOW = 11
 
 
-def psnr(clean: np.ndarray, restored: np.ndarray, peak: float | None = None) -> float:
-    """Peak signal-to-noise ratio in dB, the restored picture clipped to 0 ... ``peak`` first.
+def psnr(clean: np.ndarray, restored: np.ndarray, data_range: float | None = None) -> float:
+    """Peak signal-to-noise ratio in dB, the restored image clipped to 0 ... ``data_range`` first.
 
-    White, ``peak``, is by default the largest value of the clean picture's type, and 1 for floating point.
+    White, ``data_range``, is by default the largest value of the clean image's type, and 1 for floating point.
 
     Raises:
         ValueError: The shapes differ.
@@ -21,12 +21,12 @@ def psnr(clean: np.ndarray, restored: np.ndarray, peak: float | None = None) -> 
         >>> round(psnr(np.zeros((8, 8)), np.full((8, 8), 0.1)), 6)
         20.0
     """
-    clean, restored, peak = _comparable(clean, restored, peak)
-    return float(peak_signal_noise_ratio(clean, restored, data_range=peak))
+    clean, restored, data_range = _comparable(clean, restored, data_range)
+    return float(peak_signal_noise_ratio(clean, restored, data_range=data_range))
 
 
-def ssim(clean: np.ndarray, restored: np.ndarray, peak: float | None = None) -> float:
-    """Structural similarity (Wang et al. 2004: Gaussian windows), 1 for equal pictures, clipped as in :func:`psnr`.
+def ssim(clean: np.ndarray, restored: np.ndarray, data_range: float | None = None) -> float:
+    """Structural similarity (Wang et al. 2004: Gaussian windows), 1 for equal images, clipped as in :func:`psnr`.
 
     Raises:
         ValueError: The shapes differ, or a side is under ``SSIM_WINDOW`` pixels.
@@ -35,11 +35,11 @@ def ssim(clean: np.ndarray, restored: np.ndarray, peak: float | None = None) -> 
         >>> round(ssim(np.eye(16), np.eye(16)), 6)
         1.0
     """
-    clean, restored, peak = _comparable(clean, restored, peak)
+    clean, restored, data_range = _comparable(clean, restored, data_range)
     value = structural_similarity(
         clean,
         restored,
-        data_range=peak,
+        data_range=data_range,
         gaussian_weights=True,
         sigma=1.5,
         use_sample_covariance=False,
@@ -48,9 +48,11 @@ def ssim(clean: np.ndarray, restored: np.ndarray, peak: float | None = None) -> 
     return float(value)
 
 
-def _comparable(clean: np.ndarray, restored: np.ndarray, peak: float | None) -> tuple[np.ndarray, np.ndarray, float]:
+def _comparable(
+    clean: np.ndarray, restored: np.ndarray, data_range: float | None
+) -> tuple[np.ndarray, np.ndarray, float]:
     if clean.shape != restored.shape:
-        raise ValueError(f"the pictures differ in shape: {clean.shape} and {restored.shape}")
-    if peak is None:
-        peak = float(np.iinfo(clean.dtype).max) if clean.dtype.kind == "u" else 1.0
-    return clean.astype(np.float64), np.clip(restored.astype(np.float64), 0, peak), peak
+        raise ValueError(f"the images differ in shape: {clean.shape} and {restored.shape}")
+    if data_range is None:
+        data_range = float(np.iinfo(clean.dtype).max) if clean.dtype.kind == "u" else 1.0
+    return clean.astype(np.float64), np.clip(restored.astype(np.float64), 0, data_range), data_range

@@ -4,7 +4,7 @@ from scorematching.layers.base import Layer
 from scorematching.layers.conv import Conv2d, ConvTranspose2d
 from scorematching.layers.experts import Charbonnier, LogCosh, ScaledExpert, StudentT, StudentTMixture
 from scorematching.layers.families import Affine, Pointwise
-from scorematching.layers.linear import Factor, Linear, Scale, Shift
+from scorematching.layers.linear import Add, Linear, Multiply, Scale
 from scorematching.layers.pointwise import (
     GELU,
     Exp,
@@ -18,25 +18,26 @@ from scorematching.layers.pointwise import (
     Tanh,
 )
 from scorematching.layers.spline import Spline
-from scorematching.layers.structural import Crop, Embed, Flatten, Identity, PixelUnshuffle, Reshape, Select
+from scorematching.layers.structural import Crop, Flatten, Gather, Identity, PixelUnshuffle, Reshape, Scatter
 from scorematching.layers.sums import AvgPool2d, Sum, SumOver, SumPool2d, WeightedSum
 
 __all__ = [
     "GELU",
+    "Add",
     "Affine",
     "AvgPool2d",
     "Charbonnier",
     "Conv2d",
     "ConvTranspose2d",
     "Crop",
-    "Embed",
     "Exp",
-    "Factor",
     "Flatten",
+    "Gather",
     "Identity",
     "Layer",
     "Linear",
     "LogCosh",
+    "Multiply",
     "PixelUnshuffle",
     "Pointwise",
     "PointwiseFunction",
@@ -44,8 +45,7 @@ __all__ = [
     "Reshape",
     "Scale",
     "ScaledExpert",
-    "Select",
-    "Shift",
+    "Scatter",
     "SiLU",
     "Sigmoid",
     "Sin",

@@ -97,8 +97,7 @@ def channel_sum(values: Tensor) -> Tensor:
 class Layer(nn.Module, ABC):
     """A function on an edge, with its rules for the four sweeps.
 
-    Subclass :class:`scorematching.layers.Affine` or :class:`scorematching.layers.Pointwise`, which hold the rules; this class only
-    names them.
+    Subclass :class:`Affine` or :class:`Pointwise`, which hold the rules; this class only names them.
     """
 
     #: Whether second derivatives vanish everywhere: the value of a node from which only such layers lead to the

@@ -1,4 +1,4 @@
-"""Convolutions: linear layers whose coefficients are shared over the picture."""
+"""Convolutions: linear layers whose coefficients are shared over the image."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Convolution(Affine):
         return F.conv2d(x, w, None, self.stride, self.padding, self.dilation, self.groups)
 
     def spread(self, y: Tensor, w: Tensor, size: tuple[int, ...]) -> Tensor:
-        """Adjoint of :meth:`convolve` from ``y`` to a picture of height and width ``size``."""
+        """Adjoint of :meth:`convolve` from ``y`` to an image of height and width ``size``."""
         around = tuple(k - 1 - p for k, p in zip(self.kernel, self.padding, strict=True))
         if self.plain and min(around) >= 0 and not is_direct(w.shape[1], self.kernel):
             return correlate(y, w.flip(2, 3).transpose(0, 1), around)
@@ -86,7 +86,7 @@ class Conv2d(_Convolution):
         padding: Zeros added at each border.
         groups: Blocks of channels that do not mix.
         bias: Whether to add a learned number a filter.
-        dilation: Distance of the entries that neighbouring coefficients of a filter meet.
+        dilation: Distance of the entries that neighboring coefficients of a filter meet.
 
     Example:
         >>> Conv2d(1, 8, 5)(torch.zeros(2, 1, 12, 12)).shape
@@ -138,7 +138,7 @@ class ConvTranspose2d(_Convolution):
         inputs: Channels of ``x``.
         outputs: Channels of ``y``.
         kernel: Side of a filter, or (height, width).
-        stride: Distance at which neighbouring entries of ``x`` spread their filters.
+        stride: Distance at which neighboring entries of ``x`` spread their filters.
         padding: Rows and columns cut off at each border.
         output_padding: Rows and columns added at the bottom and right, to tell the sizes apart that a strided
             convolution maps to the same.

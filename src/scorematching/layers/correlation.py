@@ -1,7 +1,7 @@
-"""Correlation of pictures with filters, by the fastest formulation for its size.
+"""Correlation of images with filters, by the fastest formulation for its size.
 
-The convolution kernels of a CPU work out as many output channels at once as a vector register holds. Where there are
-fewer, as in the adjoint of the filters of a grey picture, most of each register is idle. There the pixels of a square
+The convolution kernels of a CPU compute as many output channels at once as a vector register holds. Where there are
+fewer, as in the adjoint of the filters of a gray image, most of each register is idle. There the pixels of a square
 block become channels: the filters are laid out once for each place in the block, and a strided correlation with these
 wider filters gives whole blocks. Large filters go by Fourier transforms. The values are those of the plain
 correlation, up to rounding.
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Output channels that a CPU's kernels work out at once.
+#: Output channels that a CPU's kernels compute at once.
 LANES = 16
 #: Sides of filters from which on Fourier transforms take less time.
 LARGE = 23
@@ -28,7 +28,7 @@ def correlate(x: Tensor, w: Tensor, padding: Sequence[int]) -> Tensor:
     """Plain correlation: (N, C, H, W) with filters (K, C, h, w) to (N, K, H', W'), with zeros at the borders.
 
     Args:
-        x: Pictures.
+        x: Images.
         w: Filters.
         padding: Zeros at each border, (height, width).
 

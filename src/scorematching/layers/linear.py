@@ -108,7 +108,7 @@ class Scale(Affine):
         return str(len(self.weight))
 
 
-class Factor(Affine):
+class Multiply(Affine):
     """``y = w∘x``, with a number or with a tensor that has the shape of a sample or broadcasts to it.
 
     Args:
@@ -116,7 +116,7 @@ class Factor(Affine):
         shape: What a tensor is viewed as before it is broadcast; its own shape if not given.
 
     Example:
-        >>> Factor(-0.5)(torch.ones(1, 3)).tolist()
+        >>> Multiply(-0.5)(torch.ones(1, 3)).tolist()
         [[-0.5, -0.5, -0.5]]
     """
 
@@ -154,7 +154,7 @@ class Factor(Affine):
         return f"shape={self.shape}" if isinstance(self.weight, Tensor) else f"{self.weight:g}"
 
 
-class Shift(Affine):
+class Add(Affine):
     """``y = x + b``, with a number or with a tensor that has the shape of a sample or broadcasts to it.
 
     Args:
@@ -162,7 +162,7 @@ class Shift(Affine):
         shape: What a tensor is viewed as before it is broadcast; its own shape if not given.
 
     Example:
-        >>> Shift(2.0)(torch.ones(1, 3)).tolist()
+        >>> Add(2.0)(torch.ones(1, 3)).tolist()
         [[3.0, 3.0, 3.0]]
     """
 

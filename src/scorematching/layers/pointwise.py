@@ -173,7 +173,7 @@ class Power(Pointwise):
 
 
 class PointwiseFunction(Pointwise):
-    """Any differentiable function of one number, given as a callable; derivatives not given are worked out.
+    """Any differentiable function of one number, given as a callable; derivatives not given are computed.
 
     What is not given comes from automatic differentiation in forward mode. That is slower than a written rule, by
     about the number of operations in the function, and a warning says so once.
@@ -189,7 +189,8 @@ class PointwiseFunction(Pointwise):
 
     Example:
         >>> import scorematching as sm
-        >>> energy = sm.Sequential(sm.layers.PointwiseFunction(torch.cosh, torch.sinh, torch.cosh, torch.sinh), sm.Sum())
+        >>> cosh = sm.layers.PointwiseFunction(torch.cosh, torch.sinh, torch.cosh, torch.sinh)
+        >>> energy = sm.Sequential(cosh, sm.Sum())
         >>> sm.score(energy, torch.zeros(1, 2)).abs().sum().item()
         0.0
     """

@@ -76,7 +76,7 @@ class Reshape(Flatten):
         return str(self.shape)
 
 
-class Select(Affine):
+class Gather(Affine):
     """The entries ``indices`` of dimension 1: shape (N, C, ...) to (N, len(indices), ...). A slice, as a linear map.
 
     Args:
@@ -113,10 +113,10 @@ class Select(Affine):
         return y.new_zeros(shape).index_add(1, self.indices, y)
 
 
-class Embed(Affine):
+class Scatter(Affine):
     """Entries of dimension 1 put at places ``indices`` of a larger one: (N, len(indices), ...) to (N, size, ...).
 
-    The adjoint of :class:`Select`. A concatenation is a sum of embeddings.
+    The adjoint of :class:`Gather`. A concatenation is a sum of embeddings.
 
     Args:
         indices: Place of each entry.
@@ -154,7 +154,7 @@ class Embed(Affine):
 
 
 class Crop(Affine):
-    """The inside of pictures, without ``border`` rows and columns at each side: (N, C, H, W) to (N, C, H', W').
+    """The inside of images, without ``border`` rows and columns at each side: (N, C, H, W) to (N, C, H', W').
 
     Beside convolutions without borders it makes the skip connection.
 

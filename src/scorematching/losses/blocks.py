@@ -23,7 +23,7 @@ from scorematching.sweeps import add_term
 
 
 def summed_loss(method: Curvature, energy: Graph, x: Tensor, objective: Objective) -> Tensor:
-    """The loss, summed over a batch, whose gradient is worked out at once where one may be asked for.
+    """The loss, summed over a batch, whose gradient is computed at once where one may be asked for.
 
     Args:
         method: How the curvature is computed.

@@ -25,7 +25,7 @@ def score_matching_loss(
     check_finite: bool = True,
     penalty: Literal["diagonal", "hessian"] = "diagonal",
 ) -> Tensor:
-    """The regularised score matching loss of Kingma & LeCun (2010), ready for ``backward()``.
+    """The regularized score matching loss of Kingma & LeCun (2010), ready for ``backward()``.
 
     The gradient by the parameters, and by ``x`` if it asks for one, is that of the value, by hand-written sweeps
     where there are some. The loss can be scaled, added to other losses, accumulated and clipped as any other.
@@ -35,8 +35,8 @@ def score_matching_loss(
             methods that do without the layers, any module that returns energies, shape (N,) or (N, 1). A module around
             a graph hides its layers: wrap :class:`ScoreMatchingLoss` instead.
         x: Data, shape (N, ...), float32 or float64.
-        lam: The regulariser, 0 or more: the weight of the squared curvature. It stands in for a small smoothing of
-            the data, which finite and quantised data need. Unit: that of ``x`` squared.
+        lam: The regularizer, 0 or more: the weight of the squared curvature. It stands in for a small smoothing of
+            the data, which finite and quantized data need. Unit: that of ``x`` squared.
         curvature: How the diagonal of the Hessian is computed: ``"auto"`` is the cheapest method that is exact for
             this energy. Others by name or, with settings, as objects: ``"diagonal"`` (the recursion of the paper; it
             warns where it approximates), ``"full"``, ``"jacobian"``, ``"coloring"`` (exact), ``"hutchinson"``,
@@ -45,7 +45,7 @@ def score_matching_loss(
             (borders, missing data): the model is then fitted to the rest, given those.
         reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"`` for the losses, shape (N,).
         check_finite: Whether to look for NaN and infinity in ``x`` first.
-        penalty: What the regulariser squares: the ``"diagonal"``, as the paper has it, or the whole ``"hessian"``.
+        penalty: What the regularizer squares: the ``"diagonal"``, as the paper has it, or the whole ``"hessian"``.
 
     Returns:
         The loss: a scalar, or shape (N,) for ``reduction="none"``.
@@ -85,11 +85,11 @@ class ScoreMatchingLoss(nn.Module):
 
     Args:
         energy: The model.
-        lam: The regulariser.
+        lam: The regularizer.
         curvature: How the diagonal of the Hessian is computed.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
         check_finite: Whether to look for NaN and infinity in the data.
-        penalty: What the regulariser squares.
+        penalty: What the regularizer squares.
 
     Example:
         >>> import scorematching as sm

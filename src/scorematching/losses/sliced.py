@@ -30,7 +30,7 @@ def sliced_score_matching_loss(
     Args:
         energy: The model.
         x: Data, shape (N, ...).
-        lam: The regulariser, as in :func:`score_matching_loss`; unbiased by products of independent directions.
+        lam: The regularizer, as in :func:`score_matching_loss`; unbiased by products of independent directions.
         probes: Directions a sample; by default 1, or 2 for ``lam`` above 0.
         distribution: ``"rademacher"`` or ``"gaussian"``.
         generator: What the directions are drawn with; torch's own if not given.

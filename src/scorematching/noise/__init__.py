@@ -1,5 +1,5 @@
 """Noise models."""
 
-from scorematching.noise.poisson_gaussian import Anscombe, Stabilizer, camera_noise
+from scorematching.noise.poisson_gaussian import PoissonGaussianNoise, Stabilizer, camera_noise
 
-__all__ = ["Anscombe", "Stabilizer", "camera_noise"]
+__all__ = ["PoissonGaussianNoise", "Stabilizer", "camera_noise"]

@@ -1,4 +1,4 @@
-"""Noise of photons made Gaussian: the generalised Anscombe transform and its exact unbiased inverse."""
+"""Noise of photons made Gaussian: the generalized Anscombe transform and its exact unbiased inverse."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PHOTONS, _RATES = 400, 2000
 _REACH, _NODES = 9.0, 64
 #: Side in pixels of the surroundings whose mean tells how bright a pixel is.
 _AROUND = 7
-#: Rows of a picture that are worked on at a time, lest all of it be held in double precision.
+#: Rows of an image that are worked on at a time, lest all of it be held in double precision.
 _ROWS = 64
 
 
 @dataclass(frozen=True)
-class Anscombe:
-    """The generalised Anscombe transform: a camera's noise, which grows with brightness, gets variance 1 everywhere.
+class PoissonGaussianNoise:
+    """The generalized Anscombe transform: a camera's noise, which grows with brightness, gets variance 1 everywhere.
 
     The noise is that of photons that are counted, and of reading the count: a pixel ``x`` is seen as
     ``y = offset + gain * Poisson((x - offset) / gain) + sigma * n``, whose mean is ``x``. The transform is
@@ -37,7 +37,7 @@ class Anscombe:
     photon or more keeps it at 0.97 to 1.1 everywhere (:meth:`deviation`).
 
     Args:
-        gain: What a photon adds to a pixel, in the picture's own units.
+        gain: What a photon adds to a pixel, in the image's own units.
         sigma: Standard deviation of the read noise, in these units.
         offset: The pixel value of no light at all.
 
@@ -45,7 +45,7 @@ class Anscombe:
         ValueError: ``gain`` is not positive, ``sigma`` is negative, or one of the three is not finite.
 
     Example:
-        >>> f = Anscombe(gain=4.0, sigma=2.0, offset=100.0)
+        >>> f = PoissonGaussianNoise(gain=4.0, sigma=2.0, offset=100.0)
         >>> y = 100 + 4.0 * np.random.default_rng(0).poisson(9, 100_000)
         >>> y += np.random.default_rng(1).normal(0, 2, y.shape)
         >>> bool(abs(f(y).std() - 1) < 0.01)
@@ -125,13 +125,13 @@ class Anscombe:
 
         The integral is one over ``w = sqrt(v)``, in which all is smooth where ``f`` has its edge.
         """
-        s, centre = self._read, counts + 0.375 + self._read**2
+        s, center = self._read, counts + 0.375 + self._read**2
         if not s:
-            return 2 * np.sqrt(centre), 4 * centre
+            return 2 * np.sqrt(center), 4 * center
         nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-        low, high = (np.sqrt(np.maximum(centre + side * _REACH * s, 0))[:, None] for side in (-1, 1))
+        low, high = (np.sqrt(np.maximum(center + side * _REACH * s, 0))[:, None] for side in (-1, 1))
         w = low + (high - low) * (nodes + 1) / 2
-        density = np.exp(-0.5 * ((w**2 - centre[:, None]) / s) ** 2) / (s * math.sqrt(2 * math.pi))
+        density = np.exp(-0.5 * ((w**2 - center[:, None]) / s) ** 2) / (s * math.sqrt(2 * math.pi))
         mass = density * 2 * w * weights * (high - low) / 2
         return np.sum(2 * w * mass, axis=1), np.sum(4 * w**2 * mass, axis=1)
 
@@ -141,27 +141,27 @@ class Stabilizer:
     """Planes with a camera's noise made planes with Gaussian noise of level ``level``, black 0 and white 1; and back.
 
     Attributes:
-        noise: In the picture's own units.
-        peak: The picture's value of white.
+        noise: In the image's own units.
+        data_range: The image's value of white.
 
     Raises:
         ValueError: White lies not above ``noise.offset``.
     """
 
-    noise: Anscombe
-    peak: float
+    noise: PoissonGaussianNoise
+    data_range: float
 
     def __post_init__(self) -> None:
-        if not self.noise.offset < self.peak:
-            raise ValueError(f"offset must lie below white, {self.peak:g}, got {self.noise.offset:g}")
+        if not self.noise.offset < self.data_range:
+            raise ValueError(f"offset must lie below white, {self.data_range:g}, got {self.noise.offset:g}")
 
     @cached_property
     def level(self) -> float:
-        """Standard deviation of the noise of stabilised planes."""
-        return 1 / (float(self.noise(self.peak)) - self._black)
+        """Standard deviation of the noise of stabilized planes."""
+        return 1 / (float(self.noise(self.data_range)) - self._black)
 
     def forward(self, planes: Tensor) -> Tensor:
-        """Noisy planes, (..., H, W), white 1, stabilised.
+        """Noisy planes, (..., H, W), white 1, stabilized.
 
         Where there are so few photons that the transform leaves less noise than ``level``, what is missing is added: a
         prior that is told more noise than there is may take what is left for structure. The draw depends on the pixels
@@ -176,21 +176,21 @@ class Stabilizer:
             checksum = zlib.crc32(plane[top : top + _ROWS].double().numpy().tobytes(), checksum)
         random = np.random.default_rng(checksum)
         for plane, out, top in blocks:
-            values = self.noise(plane[top : top + _ROWS].double().numpy() * self.peak)
-            missing = np.sqrt(np.maximum(1 - self.noise.deviation(_around(plane, top) * self.peak) ** 2, 0))
+            values = self.noise(plane[top : top + _ROWS].double().numpy() * self.data_range)
+            missing = np.sqrt(np.maximum(1 - self.noise.deviation(_around(plane, top) * self.data_range) ** 2, 0))
             out[top : top + _ROWS] = self._scaled(values + missing * random.standard_normal(values.shape))
         return result.view_as(planes)
 
     def mean(self, planes: Tensor) -> Tensor:
-        """What noisy planes are, stabilised, in the mean, for the clean ones."""
-        return self._scaled(self.noise.mean(planes.double().numpy() * self.peak)).to(planes)
+        """What noisy planes are, stabilized, in the mean, for the clean ones."""
+        return self._scaled(self.noise.mean(planes.double().numpy() * self.data_range)).to(planes)
 
     def inverse(self, planes: Tensor) -> Tensor:
         """The clean planes for estimates of :meth:`mean`."""
         result = torch.empty(planes.shape, dtype=torch.float64)
         for rows, out in zip(planes.detach().cpu().split(_ROWS, -2), result.split(_ROWS, -2), strict=True):
             means = self._black + rows.double().numpy() / self.level
-            out.copy_(torch.from_numpy(self.noise.inverse(means) / self.peak))
+            out.copy_(torch.from_numpy(self.noise.inverse(means) / self.data_range))
         return result
 
     @cached_property
@@ -210,7 +210,7 @@ def _around(plane: Tensor, top: int) -> np.ndarray:
     return means[top - first : top - first + _ROWS].numpy()
 
 
-def camera_noise(sigma: float, gain: float | None, offset: float) -> Anscombe | None:
+def camera_noise(sigma: float, gain: float | None, offset: float) -> PoissonGaussianNoise | None:
     """What a user says about noise that grows with brightness; ``None`` where it does not, there being no gain.
 
     Raises:
@@ -220,4 +220,4 @@ def camera_noise(sigma: float, gain: float | None, offset: float) -> Anscombe | 
         if offset:
             raise ValueError(f"offset is for noise that grows with brightness: give the gain too, got offset {offset}")
         return None
-    return Anscombe(gain, sigma, offset)
+    return PoissonGaussianNoise(gain, sigma, offset)

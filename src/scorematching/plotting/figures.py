@@ -1,4 +1,4 @@
-"""Pictures of trainings and results, by matplotlib."""
+"""Images of trainings and results, by matplotlib."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INK, _BLUE, _ORANGE = "0.25", "#2166ac", "#d6604d"
 
 
 def check_target(path: str | Path) -> None:
-    """Raise, before any work is done, where a picture could not be written to a path.
+    """Raise, before any work is done, where an image could not be written to a path.
 
     Raises:
         FileNotFoundError: The folder does not exist.
@@ -29,23 +29,23 @@ def check_target(path: str | Path) -> None:
     atomic.check_target(path)
 
 
-def draw_side_by_side(pictures: Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Grey pictures of one shape in a row, white at 1, each above an enlarged part of its middle.
+def draw_side_by_side(images: Mapping[str, np.ndarray], path: str | Path) -> None:
+    """Gray images of one shape in a row, white at 1, each above an enlarged part of its middle.
 
     Args:
-        pictures: By caption.
+        images: By caption.
         path: A ``.png``.
     """
     check_target(path)
-    height, width = next(iter(pictures.values())).shape
+    height, width = next(iter(images.values())).shape
     side = min(height, width) // 3
     top, left = (height - side) // 2, (width - side) // 2
-    columns = len(pictures)
+    columns = len(images)
     figure = Figure(figsize=(3.4 * columns, 3.4 * (height / width + 1) + 0.4), layout="constrained")
     axes = figure.subplots(2, columns, squeeze=False, height_ratios=(height / width, 1))
-    for i, (caption, picture) in enumerate(pictures.items()):
-        show_picture(axes[0, i], picture, caption)
-        show_picture(axes[1, i], picture[top : top + side, left : left + side], "")
+    for i, (caption, image) in enumerate(images.items()):
+        show_image(axes[0, i], image, caption)
+        show_image(axes[1, i], image[top : top + side, left : left + side], "")
     save_figure(figure, path)
 
 
@@ -68,9 +68,9 @@ def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) 
     save_figure(figure, path)
 
 
-def show_picture(axes: Axes, picture: np.ndarray, caption: str) -> None:
-    """A picture, grey or (H, W, 3), white at 1, under its caption."""
-    axes.imshow(np.clip(picture, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+def show_image(axes: Axes, image: np.ndarray, caption: str) -> None:
+    """An image, gray or (H, W, 3), white at 1, under its caption."""
+    axes.imshow(np.clip(image, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     set_caption(axes, caption)
     axes.set_axis_off()
 

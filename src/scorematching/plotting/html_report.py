@@ -1,4 +1,4 @@
-"""One self-contained HTML page on a picture that was denoised: before and after, what was taken away, figures."""
+"""One self-contained HTML page on an image that was denoised: before and after, what was taken away, figures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from PIL import Image
 from scorematching.images import psnr, ssim, to_planes
 from scorematching.images.io.atomic import write_atomically
 from scorematching.images.metrics import SSIM_WINDOW
-from scorematching.noise.poisson_gaussian import Anscombe
+from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 
-#: Pixels; larger pictures are shown shrunk, so that the page stays of a size that browsers bear.
+#: Pixels; larger images are shown shrunk, so that the page stays of a size that browsers bear.
 _LARGEST = 2048
-#: Pixels; of pictures over twice that size the middle is shown too, pixel by pixel, as shrinking takes noise away.
+#: Pixels; of images over twice that size the middle is shown too, pixel by pixel, as shrinking takes noise away.
 _MIDDLE = 512
-#: Standard deviations of the noise from black to white in the picture of what was taken away.
+#: Standard deviations of the noise from black to white in the image of what was taken away.
 _SPAN = 6.0
 
 
@@ -28,44 +28,44 @@ def write_page(
     path: str | Path,
     before: np.ndarray,
     after: np.ndarray,
-    noise: float | Anscombe,
+    noise: float | PoissonGaussianNoise,
     *,
     title: str,
     found: bool = False,
-    peak: float | None = None,
+    data_range: float | None = None,
     reference: np.ndarray | None = None,
 ) -> None:
     """Write the page.
 
     Args:
         path: Where to.
-        before: The noisy picture, as :func:`scorematching.images.to_planes` takes it.
+        before: The noisy image, as :func:`scorematching.images.to_planes` takes it.
         after: The denoised one, of the same shape.
-        noise: Its standard deviation, in the pictures' own units; or what it is where it grows with brightness.
+        noise: Its standard deviation, in the images' own units; or what it is where it grows with brightness.
         title: Of the page.
         found: Whether ``noise`` is an estimate.
-        peak: The pictures' value of white.
-        reference: The clean picture, where there is one; of another type than ``before`` it has a white of its own.
+        data_range: The images' value of white.
+        reference: The clean image, where there is one; of another type than ``before`` it has a white of its own.
 
     Raises:
         FileNotFoundError: The folder does not exist.
         ValueError: The shapes differ, but for alpha channels, which don't count.
     """
-    peak = to_planes(before, peak).peak
-    planes = {name: _planes(image, peak) for name, image in (("before", before), ("after", after))}
-    if isinstance(noise, Anscombe):
-        said, taken = str(noise), noise(peak * planes["before"]) - noise.mean(peak * planes["after"])
+    data_range = to_planes(before, data_range).data_range
+    planes = {name: _planes(image, data_range) for name, image in (("before", before), ("after", after))}
+    if isinstance(noise, PoissonGaussianNoise):
+        said, taken = str(noise), noise(data_range * planes["before"]) - noise.mean(data_range * planes["after"])
     else:
-        said, taken = f"sigma {noise:.4g}", (planes["before"] - planes["after"]) / (noise / peak)
+        said, taken = f"sigma {noise:.4g}", (planes["before"] - planes["after"]) / (noise / data_range)
     rows = {
-        "picture": f"{before.shape[1]} x {before.shape[0]} pixels, {before.dtype}",
-        "noise": f"{said} of {peak:g}, {'estimated from the picture' if found else 'as given'}",
+        "image": f"{before.shape[1]} x {before.shape[0]} pixels, {before.dtype}",
+        "noise": f"{said} of {data_range:g}, {'estimated from the image' if found else 'as given'}",
         "taken away": f"standard deviation {taken.std():.2f} of the noise's, mean {taken.mean():+.3f}",
-        "neighbours in it": f"correlation {_correlation(taken):+.3f}; 0 for noise, more where structure was lost",
+        "neighbors in it": f"correlation {_correlation(taken):+.3f}; 0 for noise, more where structure was lost",
     }
     if reference is not None:
         check_reference(reference, before)
-        clean = _planes(reference, peak if reference.dtype == before.dtype else None)
+        clean = _planes(reference, data_range if reference.dtype == before.dtype else None)
         rows |= {name: _quality(clean, planes[name]) for name in planes}
     shown = {**planes, "taken": 0.5 + taken / _SPAN}
     scale = min(1.0, _LARGEST / max(before.shape[:2]))
@@ -83,49 +83,49 @@ def write_page(
     write_atomically(path, filled.encode())
 
 
-def check_reference(reference: np.ndarray, picture: np.ndarray) -> None:
-    """Raise ``ValueError`` where a clean picture has not the size and colours of a picture; alpha does not count."""
-    if _colours(reference) != _colours(picture):
+def check_reference(reference: np.ndarray, image: np.ndarray) -> None:
+    """Raise ``ValueError`` where a clean image has not the size and colors of an image; alpha does not count."""
+    if _colors(reference) != _colors(image):
         raise ValueError(
-            f"the reference is {reference.shape}, the picture is {picture.shape}: expected the same but for alpha"
+            f"the reference is {reference.shape}, the image is {image.shape}: expected the same but for alpha"
         )
 
 
-def _colours(image: np.ndarray) -> tuple[int, int, int]:
+def _colors(image: np.ndarray) -> tuple[int, int, int]:
     return *image.shape[:2], len(to_planes(image[:1, :1]).data)
 
 
 def _quality(clean: np.ndarray, planes: np.ndarray) -> str:
-    """In words; of pictures that are too small for it without the SSIM."""
+    """In words; of images that are too small for it without the SSIM."""
     first, second = np.moveaxis(clean, 0, 2), np.moveaxis(planes, 0, 2)
     similar = f", SSIM {ssim(first, second):.3f}" if min(planes.shape[1:]) >= SSIM_WINDOW else ""
     return f"{psnr(first, second):.2f} dB{similar}"
 
 
 def _view(shown: dict[str, np.ndarray], which: str, kind: str = "") -> str:
-    """The pictures of the page, or parts of them."""
+    """The images of the page, or parts of them."""
     return _VIEW.substitute({name: _encoded(planes) for name, planes in shown.items()}, which=which, kind=kind)
 
 
-def _planes(image: np.ndarray, peak: float | None) -> np.ndarray:
+def _planes(image: np.ndarray, data_range: float | None) -> np.ndarray:
     """Shape (C, H, W), white at 1, without alpha."""
-    return to_planes(image, peak).data[:, 0].numpy()
+    return to_planes(image, data_range).data[:, 0].numpy()
 
 
 def _correlation(taken: np.ndarray) -> float:
-    """Of entries that are neighbours in a row or a column, the mean of both."""
+    """Of entries that are neighbors in a row or a column, the mean of both."""
     flat = taken - taken.mean()
     pairs = [(flat[..., 1:], flat[..., :-1]), (flat[..., 1:, :], flat[..., :-1, :])]
     return float(np.mean([(a * b).mean() for a, b in pairs]) / max(float((flat * flat).mean()), 1e-12))
 
 
 def _encoded(planes: np.ndarray) -> str:
-    """A picture as the address of its own data: PNG, 8 bit."""
+    """An image as the address of its own data: PNG, 8 bit."""
     eight = np.rint(255 * np.clip(np.moveaxis(planes, 0, 2), 0, 1)).astype(np.uint8)
-    picture = Image.fromarray(eight[..., 0] if eight.shape[2] == 1 else eight)
-    picture.thumbnail((_LARGEST, _LARGEST))
+    image = Image.fromarray(eight[..., 0] if eight.shape[2] == 1 else eight)
+    image.thumbnail((_LARGEST, _LARGEST))
     buffer = io.BytesIO()
-    picture.save(buffer, "png")
+    image.save(buffer, "png")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -167,6 +167,6 @@ _VIEW = Template("""
 <input type="range" min="0" max="100" value="50" step="0.1" aria-label="where the line is"
  oninput="this.previousElementSibling.style.setProperty('--at', this.value + '%')">
 </div>
-<h2>What was taken away$which: it should look like noise, and show nothing of the picture</h2>
+<h2>What was taken away$which: it should look like noise, and show nothing of the image</h2>
 <img class="taken" src="$taken" alt="the difference">
 </div>""")

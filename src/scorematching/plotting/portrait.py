@@ -1,4 +1,4 @@
-"""A prior as a picture: what it is made of, what it says of a photograph, and samples of it."""
+"""A prior as an image: what it is made of, what it says of a photograph, and samples of it."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from scorematching.energies.field_of_experts import FieldsOfExperts
-from scorematching.energies.product_of_student_t import PoT
+from scorematching.energies.field_of_experts import FieldOfExperts
+from scorematching.energies.product_of_student_t import ProductOfStudentT
 from scorematching.images import to_planes
 from scorematching.images.photographs import held_out_photograph
-from scorematching.plotting.figures import check_target, save_figure, set_caption, show_picture
+from scorematching.plotting.figures import check_target, save_figure, set_caption, show_image
 from scorematching.priors.base import Prior, place
 from scorematching.priors.tweedie import tweedie
 
 #: Responses for which experts are drawn, up to this and down to minus this.
 _REACH = 12.0
-_WITH_EXPERTS = (FieldsOfExperts, PoT)
+_WITH_EXPERTS = (FieldOfExperts, ProductOfStudentT)
 
 
 def photograph_for(prior: Prior, seed: int) -> np.ndarray:
-    """A held-out photograph, with noise where the prior is one of noisy pictures: (H, W) or (H, W, 3), white at 1."""
-    colour = prior.info.colours > 1
-    clean = held_out_photograph("chelsea" if colour else "camera", colour)
+    """A held-out photograph, with noise where the prior is one of noisy images: (H, W) or (H, W, 3), white at 1."""
+    color = prior.info.colors > 1
+    clean = held_out_photograph("chelsea" if color else "camera", color)
     noise = np.random.default_rng(seed).normal(0, prior.level if prior.info.sigma else 0, clean.shape)
     return (clean + noise).astype(np.float32)
 
 
-def draw_prior(prior: Prior, path: str | Path, picture: np.ndarray, samples: Tensor | None = None) -> None:
+def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tensor | None = None) -> None:
     """Filters and their frequencies; experts and their derivatives, where there are some; an energy map; samples.
 
     Args:
         prior: A prior.
         path: A ``.png``.
-        picture: Whose energy is mapped: (H, W), or (H, W, 3) for a prior of colours, white at 1.
+        image: Whose energy is mapped: (H, W), or (H, W, 3) for a prior of colors, white at 1.
         samples: Of the prior, (N, C, h, w).
 
     Raises:
-        ValueError: The path does not end in ``.png``, or the picture is too small for the prior, or has other colours.
+        ValueError: The path does not end in ``.png``, or the image is too small for the prior, or has other colors.
     """
     check_target(path)
-    if (picture.ndim == 3) != (prior.info.colours > 1):
-        raise ValueError(f"the picture is {picture.shape}, and the prior is one of {prior.info.colours} colour(s)")
+    if (image.ndim == 3) != (prior.info.colors > 1):
+        raise ValueError(f"the image is {image.shape}, and the prior is one of {prior.info.colors} color(s)")
     squares: list[Callable[[Axes, Prior], None]] = [_draw_filters, _draw_spectrum]
     if isinstance(prior.energy, _WITH_EXPERTS):
         squares += [_draw_experts, _draw_slopes]
     if samples is not None:
         squares.append(partial(_draw_samples, samples=samples))
     first, rest = squares[:4], squares[4:]
-    wide = picture.shape[1] / picture.shape[0]
+    wide = image.shape[1] / image.shape[0]
     width = 4.2 * len(first)
     heights = width / len(first), width / (2 * wide + len(rest))
     figure = Figure(figsize=(width, sum(heights) + 0.6), layout="constrained")
@@ -64,8 +64,8 @@ def draw_prior(prior: Prior, path: str | Path, picture: np.ndarray, samples: Ten
     for axes, draw in zip(upper.subplots(1, len(first), squeeze=False)[0], first, strict=True):
         draw(axes, prior)
     left, right, *others = lower.subplots(1, 2 + len(rest), width_ratios=(wide, wide, *[1] * len(rest)))
-    show_picture(left, picture, "a picture")
-    _draw_energy(right, prior, picture)
+    show_image(left, image, "an image")
+    _draw_energy(right, prior, image)
     for axes, draw in zip(others, rest, strict=True):
         draw(axes, prior)
     save_figure(figure, path)
@@ -105,7 +105,7 @@ def _draw_slopes(axes: Axes, prior: Prior) -> None:
 
 
 def _draw_curves(axes: Axes, prior: Prior, u: Tensor, curves: Tensor) -> LineCollection:
-    """A curve an expert, coloured by the frequencies that its filter sees."""
+    """A curve an expert, colored by the frequencies that its filter sees."""
     points = torch.stack([u.expand_as(curves), curves], 2).numpy()
     drawn = LineCollection(list(points), array=_mean_frequency(prior), cmap="viridis", linewidths=0.9)
     axes.add_collection(drawn)
@@ -129,8 +129,8 @@ def _experts(prior: Prior) -> tuple[Tensor, Tensor, Tensor]:
     return u.cpu(), energies.detach().T.cpu(), slopes.T.cpu()
 
 
-def _draw_energy(axes: Axes, prior: Prior, picture: np.ndarray) -> None:
-    planes = place(to_planes(picture, peak=1.0).data, prior, None)
+def _draw_energy(axes: Axes, prior: Prior, image: np.ndarray) -> None:
+    planes = place(to_planes(image, data_range=1.0).data, prior, None)
     energy = prior.energy_map(prior.seen(planes))[0, 0].cpu().numpy()
     low, high = np.percentile(energy, (0.5, 99.5))
     drawn = axes.imshow(energy, cmap="magma", vmin=low, vmax=high, interpolation="nearest")
@@ -140,33 +140,31 @@ def _draw_energy(axes: Axes, prior: Prior, picture: np.ndarray) -> None:
 
 
 def _draw_samples(axes: Axes, prior: Prior, samples: Tensor) -> None:
-    pictures, caption = samples, "samples"
+    images, caption = samples, "samples"
     if prior.info.sigma:
-        pictures = torch.stack([samples, tweedie(samples, prior.level, prior)], 1).flatten(0, 1)
+        images = torch.stack([samples, tweedie(samples, prior.level, prior)], 1).flatten(0, 1)
         caption = "samples, and the same denoised"
-    low, high = torch.quantile(pictures.flatten(1), torch.tensor([0.005, 0.995]).to(pictures), dim=1)[
-        ..., None, None, None
-    ]
-    scaled = ((pictures - low) / (high - low).clamp_min(1e-12)).permute(0, 2, 3, 1).squeeze(3)
-    show_picture(axes, _sheet(list(scaled.cpu().numpy()), gap=2), caption)
+    low, high = torch.quantile(images.flatten(1), torch.tensor([0.005, 0.995]).to(images), dim=1)[..., None, None, None]
+    scaled = ((images - low) / (high - low).clamp_min(1e-12)).permute(0, 2, 3, 1).squeeze(3)
+    show_image(axes, _sheet(list(scaled.cpu().numpy()), gap=2), caption)
 
 
-def _sheet(pictures: Sequence[np.ndarray], gap: int) -> np.ndarray:
-    """Pictures of one shape, (h, w) or (h, w, 3), as a square, with empty pixels between them."""
-    columns = int(np.ceil(np.sqrt(len(pictures))))
-    height, width = (n + gap for n in pictures[0].shape[:2])
-    colours = pictures[0].shape[2:]
-    sheet = np.full((-(-len(pictures) // columns) * height + gap, columns * width + gap, *colours), 1.0)
-    if not colours:
+def _sheet(images: Sequence[np.ndarray], gap: int) -> np.ndarray:
+    """Images of one shape, (h, w) or (h, w, 3), as a square, with empty pixels between them."""
+    columns = int(np.ceil(np.sqrt(len(images))))
+    height, width = (n + gap for n in images[0].shape[:2])
+    colors = images[0].shape[2:]
+    sheet = np.full((-(-len(images) // columns) * height + gap, columns * width + gap, *colors), 1.0)
+    if not colors:
         sheet[:] = np.nan  # nothing is drawn there
-    for i, one in enumerate(pictures):
+    for i, one in enumerate(images):
         top, left = i // columns * height + gap, i % columns * width + gap
         sheet[top : top + one.shape[0], left : left + one.shape[1]] = one
     return sheet
 
 
 def _power(prior: Prior) -> Tensor:
-    """The power of each filter at each frequency, of all its colours: (K, 64, 64), frequency 0 first."""
+    """The power of each filter at each frequency, of all its colors: (K, 64, 64), frequency 0 first."""
     filters = prior.filters.detach().cpu()
     return torch.fft.fft2(filters, s=(64, 64)).abs().square().reshape(len(filters), -1, 64, 64).sum(1)
 

@@ -1,4 +1,4 @@
-"""Image priors: an energy, the scale and place at which it looks at a picture, tiles."""
+"""Image priors: an energy, the scale and place at which it looks at an image, tiles."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from scorematching.runtime.progress import Step
 
 
 class Prior(nn.Module, ABC):
-    """An energy of pictures, ``p(x) ∝ exp(-E(x))``. Pictures are (N, C, H, W), black 0, white 1.
+    """An energy of images, ``p(x) ∝ exp(-E(x))``. Images are (N, C, H, W), black 0, white 1.
 
-    Grey ones have one channel; of colour pictures a grey prior takes the channels for pictures of their own, and one of
-    colours sees them together (:meth:`seen`).
+    Gray ones have one channel; of color images a gray prior takes the channels for images of their own, and one of
+    colors sees them together (:meth:`seen`).
 
     Attributes:
         info: What it is and where it came from.
@@ -29,9 +29,9 @@ class Prior(nn.Module, ABC):
 
     #: In units of ``info.unit``.
     energy: Graph
-    #: Pictures are worked on in blocks of this side; those that are not made of whole blocks get some mirrored pixels.
+    #: Images are worked on in blocks of this side; those that are not made of whole blocks get some mirrored pixels.
     block = 1
-    #: Tiles of this side are worked on one at a time: memory does not grow with the picture, and a tile fits the cache.
+    #: Tiles of this side are worked on one at a time: memory does not grow with the image, and a tile fits the cache.
     tile = 128
 
     def __init__(self, info: PriorInfo, margin: int) -> None:
@@ -41,11 +41,11 @@ class Prior(nn.Module, ABC):
     @property
     @abstractmethod
     def filters(self) -> Tensor:
-        """The filters as they meet the picture, (K, n, n), or (K, 3, n, n) of colours."""
+        """The filters as they meet the image, (K, n, n), or (K, 3, n, n) of colors."""
 
     @abstractmethod
     def loss(self, crops: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The score matching loss on crops of pictures with ``info.lam``, a pixel, in units of ``info.unit``.
+        """The score matching loss on crops of images with ``info.lam``, a pixel, in units of ``info.unit``.
 
         Args:
             crops: Shape (N, C, H, W).
@@ -76,17 +76,17 @@ class Prior(nn.Module, ABC):
 
     @property
     def level(self) -> float:
-        """Noise level of the pictures whose energy is meant, white being 1; of clean pictures the unit.
+        """Noise level of the images whose energy is meant, white being 1; of clean images the unit.
 
-        Of a prior that knows several it is the lowest, the one nearest to clean pictures.
+        Of a prior that knows several it is the lowest, the one nearest to clean images.
         """
         return self.info.levels[0] or self.info.unit
 
     def score(self, planes: Tensor, contrast: float = 1.0, progress: Step | None = None) -> Tensor:
-        """``grad log p`` of each picture given its mirrored surroundings: (N, C, H, W), in tiles and without seams.
+        """``grad log p`` of each image given its mirrored surroundings: (N, C, H, W), in tiles and without seams.
 
         Args:
-            planes: Shape (N, C, H, W), with ``info.colours`` C.
+            planes: Shape (N, C, H, W), with ``info.colors`` C.
             contrast: What they are multiplied by first.
             progress: Called with the tiles done and their number.
 
@@ -133,7 +133,7 @@ class Prior(nn.Module, ABC):
     def energy_map(self, planes: Tensor) -> Tensor:
         """Where the energy is: what the place around each pixel adds to it, (N, 1, H, W); in tiles.
 
-        Of a field of experts the sum over the experts whose filters are centred there, of one of several octaves shared
+        Of a field of experts the sum over the experts whose filters are centerd there, of one of several octaves shared
         among the pixels of the coarsest; of a product on patches the
         energy of the patch around the pixel; of a deep prior that of the pixel's block, shared among its pixels. All
         places together, with those just beyond the border, make the energy of :meth:`energy_and_gradient`.
@@ -152,26 +152,26 @@ class Prior(nn.Module, ABC):
         return found[..., half : half + height, half : half + width]
 
     def seen(self, planes: Tensor) -> Tensor:
-        """The planes of one picture, (C, 1, H, W), as the prior sees them: one by one, or three together, (1, 3, H, W).
+        """The planes of one image, (C, 1, H, W), as the prior sees them: one by one, or three together, (1, 3, H, W).
 
         The same leads back.
 
         Raises:
-            ValueError: It is a prior of colours, and the picture has others or none.
+            ValueError: It is a prior of colors, and the image has others or none.
         """
-        if self.info.colours == 1:
+        if self.info.colors == 1:
             return planes
-        if planes.shape[:2] not in ((self.info.colours, 1), (1, self.info.colours)):
-            what = "is grey" if len(planes) == 1 else f"has shape {tuple(planes.shape)}"
+        if planes.shape[:2] not in ((self.info.colors, 1), (1, self.info.colors)):
+            what = "is gray" if len(planes) == 1 else f"has shape {tuple(planes.shape)}"
             raise ValueError(
-                f"this prior is one of pictures in red, green and blue, and the picture {what}: take one of grey "
-                "pictures, such as natural-grey"
+                f"this prior is one of images in red, green and blue, and the image {what}: take one of gray "
+                "images, such as natural-gray"
             )
         return planes.transpose(0, 1)
 
     @property
     def least(self) -> int:
-        """Pixels that a picture must have in height and width."""
+        """Pixels that an image must have in height and width."""
         return self.margin + self.block
 
     @property
@@ -189,12 +189,12 @@ class Prior(nn.Module, ABC):
 
     def _beyond(self, planes: Tensor) -> tuple[int, int]:
         """Mirrored pixels below and to the right; above and to the left there are ``margin``."""
-        colours = self.info.colours
-        if planes.ndim != 4 or planes.shape[1] != colours:
-            raise ValueError(f"expected planes of shape (N, {colours}, H, W), got {tuple(planes.shape)}")
+        colors = self.info.colors
+        if planes.ndim != 4 or planes.shape[1] != colors:
+            raise ValueError(f"expected planes of shape (N, {colors}, H, W), got {tuple(planes.shape)}")
         height, width = planes.shape[2:]
         if min(height, width) < self.least:
-            fewer = "; a field of experts, as one learned from the picture itself, takes fewer"
+            fewer = "; a field of experts, as one learned from the image itself, takes fewer"
             raise ValueError(
                 f"{width} x {height} pixels are too few: this prior takes {self.least} or more in width and height"
                 f"{fewer if self.info.model == 'deep' else ''}"
@@ -209,7 +209,7 @@ class Prior(nn.Module, ABC):
 
 
 def mirrored(size: int, before: int, behind: int, device: torch.device) -> Tensor:
-    """Which row is where, of a picture with mirrored surroundings."""
+    """Which row is where, of an image with mirrored surroundings."""
     places = torch.arange(-before, size + behind, device=device).abs()
     return size - 1 - (size - 1 - places).abs()
 
@@ -236,8 +236,8 @@ def summands(energy: Graph, planes: Tensor) -> Tensor:
 def keep_bounded(info: PriorInfo, weights: Tensor) -> None:
     """Project the weights of experts onto those allowed.
 
-    A prior of clean pictures is for MAP at any noise level, which needs an energy that is bounded below: no expert of
-    it may have a negative weight. With noisy pictures Tweedie's formula needs no such thing, and free weights denoise
+    A prior of clean images is for MAP at any noise level, which needs an energy that is bounded below: no expert of
+    it may have a negative weight. With noisy images Tweedie's formula needs no such thing, and free weights denoise
     better.
     """
     if not info.sigma:

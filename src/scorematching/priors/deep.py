@@ -31,7 +31,7 @@ class _SteinsProbes(Hutchinson):
 class DeepPrior(Prior):
     """``E(x) = 1/2 |N(x)|^2`` with a convolutional network ``N``; the curvature of its loss is a random estimate.
 
-    Crops are trained on with zeros around them, which wastes no pixel. Pictures are worked on with mirrored
+    Crops are trained on with zeros around them, which wastes no pixel. Images are worked on with mirrored
     surroundings, which the network sees nothing beyond.
     """
 
@@ -40,16 +40,16 @@ class DeepPrior(Prior):
     tile = 512
 
     def __init__(self, info: PriorInfo) -> None:
-        energy = DeepField(info.filters, info.depth, info.size, seed=info.seed, colours=info.colours)
+        energy = DeepField(info.filters, info.depth, info.size, seed=info.seed, colors=info.colors)
         super().__init__(info, energy.margin)
         self.energy = energy
         self._bordered = (energy.with_border(),)  # in a tuple, lest its parameters be counted twice
 
     @property
     def filters(self) -> Tensor:
-        """The filters of the first layer, (K, n, n), or (K, 3, n, n) of colours."""
+        """The filters of the first layer, (K, n, n), or (K, 3, n, n) of colors."""
         filters = F.pixel_shuffle(self.energy.convolutions[0].weight, self.block)
-        return filters if self.info.colours > 1 else filters[:, 0]
+        return filters if self.info.colors > 1 else filters[:, 0]
 
     @property
     def matrices(self) -> list[nn.Parameter]:
@@ -72,7 +72,7 @@ class DeepPrior(Prior):
         """The loss of all pixels, by one random probe a crop, two with ``lam``, or by noise that was added to it.
 
         Args:
-            crops: Shape (N, C, H, W), with ``info.colours`` C.
+            crops: Shape (N, C, H, W), with ``info.colors`` C.
             generator: What the probes are drawn with.
             noise: What noise each crop carries, as a share of ``info.sigma``, (N,); all of it if not given. For a
                 share the loss is Stein's estimate of the denoiser's error, as it is for all, up to constants.
@@ -94,7 +94,7 @@ class DeepPrior(Prior):
 
     @property
     def least_crop(self) -> int:
-        """A picture that can be denoised can be learned from."""
+        """An image that can be denoised can be learned from."""
         return self.least
 
     def _summed(self, x: Tensor, curvature: Curvature) -> Tensor:

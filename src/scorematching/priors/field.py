@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.curvature.derivatives import score
-from scorematching.energies.field_of_experts import FieldsOfExperts
+from scorematching.energies.field_of_experts import FieldOfExperts
 from scorematching.layers import Spline
 from scorematching.losses.score_matching import score_matching_loss
 from scorematching.priors.base import Prior, keep_bounded, keep_rising, summands
@@ -15,14 +15,14 @@ from scorematching.priors.info import PriorInfo
 
 
 class FieldPrior(Prior):
-    """A field of experts over the whole picture."""
+    """A field of experts over the whole image."""
 
-    energy: FieldsOfExperts
+    energy: FieldOfExperts
 
     def __init__(self, info: PriorInfo) -> None:
         super().__init__(info, margin=(info.size - 1) * 2 ** (info.octaves - 1))
         self.block = 2 ** (info.octaves - 1)
-        self.energy = FieldsOfExperts(info.filters, info.size, octaves=info.octaves, expert=info.expert)
+        self.energy = FieldOfExperts(info.filters, info.size, octaves=info.octaves, expert=info.expert)
 
     @property
     def filters(self) -> Tensor:
@@ -30,14 +30,14 @@ class FieldPrior(Prior):
         found, side = [], self.info.size * self.block
         for octave, convolution in enumerate(self.energy.convolutions):
             met = F.interpolate(convolution.weight / 4**octave, scale_factor=2**octave)[:, 0]
-            before = (self.info.size - 1) * (self.block - 2**octave) // 2  # as the field crops the picture
+            before = (self.info.size - 1) * (self.block - 2**octave) // 2  # as the field crops the image
             found.append(F.pad(met, [before, side - before - met.shape[1]] * 2))
         return torch.cat(found)
 
     def constrain(self) -> None:
-        """Filters of zero mean and unit norm, if wanted; an energy bounded below, of clean pictures."""
-        if self.info.normed:
-            self.energy.normalise()
+        """Filters of zero mean and unit norm, if wanted; an energy bounded below, of clean images."""
+        if self.info.normalize_filters:
+            self.energy.normalize()
         for layer in self.energy.expert_layers:
             (keep_rising if isinstance(layer, Spline) else keep_bounded)(self.info, layer.weight)
 

@@ -23,18 +23,18 @@ class PriorInfo:
         filters: Number of experts, of each octave; of a deep prior the channels of a layer.
         unit: The intensity that the energy sees as 1: the noise level where there is one.
         sigma: Standard deviation of the noise in the training data; 0 for clean data.
-        lam: The regulariser of the loss, in units of ``unit`` squared.
+        lam: The regularizer of the loss, in units of ``unit`` squared.
         seed: Of the training.
         steps: Of the training.
         data: What it was trained on, in words.
         version: Of this library.
         depth: Convolutions of a deep prior, one behind the other.
-        blind: Whether it was also trained on pictures with less noise than it is told.
-        octaves: At how many scales a field of experts sees the picture.
+        blind: Whether it was also trained on images with less noise than it is told.
+        octaves: At how many scales a field of experts sees the image.
         expert: What its experts are: ``"student-t"`` or ``"spline"``.
-        normed: Whether its filters have zero mean and unit norm.
+        normalize_filters: Whether its filters have zero mean and unit norm.
         levels: The lowest and the highest noise level that it was trained for; ``sigma`` twice if not given.
-        colours: Of a pixel: 1 for grey pictures; 3, red, green and blue, which deep priors can see together.
+        colors: Of a pixel: 1 for gray images; 3, red, green and blue, which deep priors can see together.
     """
 
     model: ModelName
@@ -51,9 +51,9 @@ class PriorInfo:
     blind: bool = False
     octaves: int = 1
     expert: ExpertName = "student-t"
-    normed: bool = False
+    normalize_filters: bool = False
     levels: tuple[float, float] = (0.0, 0.0)
-    colours: int = 1
+    colors: int = 1
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, get_args(ModelName))
@@ -63,7 +63,7 @@ class PriorInfo:
         for name in ("unit", "sigma", "lam"):
             object.__setattr__(self, name, check_positive(name, getattr(self, name), zero=name != "unit"))
         self._check_levels()
-        for name in ("blind", "normed"):
+        for name in ("blind", "normalize_filters"):
             check_flag(name, getattr(self, name))
         for name in ("data", "version"):
             if not isinstance(getattr(self, name), str):
@@ -73,11 +73,11 @@ class PriorInfo:
         if self.octaves < 1:
             raise ValueError(f"octaves must be 1 or more, got {self.octaves}")
         check_choice("expert", self.expert, get_args(ExpertName))
-        told = (self.octaves, self.expert, self.normed)
+        told = (self.octaves, self.expert, self.normalize_filters)
         if self.model != "foe" and told != (1, "student-t", False):
             raise ValueError(f"octaves, expert and normed are for 'foe', got {told} for {self.model!r}")
-        if type(self.colours) is not int or self.colours not in ((1, 3) if self.model == "deep" else (1,)):
-            raise ValueError(f"colours must be 1, or 3 of a deep prior, got {self.colours!r} for {self.model!r}")
+        if type(self.colors) is not int or self.colors not in ((1, 3) if self.model == "deep" else (1,)):
+            raise ValueError(f"colors must be 1, or 3 of a deep prior, got {self.colors!r} for {self.model!r}")
 
     def _check_levels(self) -> None:
         given = (self.sigma, self.sigma) if tuple(self.levels) == (0.0, 0.0) else self.levels

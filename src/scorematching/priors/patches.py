@@ -9,26 +9,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.curvature.derivatives import score
-from scorematching.energies.product_of_student_t import PoT
-from scorematching.energies.whitening import Whitening
+from scorematching.energies.product_of_student_t import ProductOfStudentT
+from scorematching.energies.whitening import ZCAWhitening
 from scorematching.losses.score_matching import score_matching_loss
 from scorematching.priors.base import Prior, keep_bounded
 from scorematching.priors.info import PriorInfo
 
 
 class PatchPrior(Prior):
-    """A product of Student-t on whitened patches; a picture's energy is the mean over the grids of patches.
+    """A product of Student-t on whitened patches; an image's energy is the mean over the grids of patches.
 
     Every pixel is in ``size^2`` patches, and the energies of all patches are added with a factor of 1 / size^2: a
     denoised pixel is then the mean over the denoised patches that it is in.
     """
 
-    energy: PoT
+    energy: ProductOfStudentT
 
     def __init__(self, info: PriorInfo) -> None:
         super().__init__(info, margin=info.size - 1)
-        self.whitening = Whitening(info.size)
-        self.energy = PoT(info.size**2 - 1, info.filters, info.seed)
+        self.whitening = ZCAWhitening(info.size)
+        self.energy = ProductOfStudentT(info.size**2 - 1, info.filters, info.seed)
 
     @property
     def filters(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Stein's unbiased estimate of a denoiser's error, from the noisy picture alone."""
+"""Stein's unbiased estimate of a denoiser's error, from the noisy image alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from scorematching.priors.base import Prior
 from scorematching.priors.tweedie import tweedie
 
-#: Of the noise: the distance of the two pictures whose difference gives the divergence.
+#: Of the noise: the distance of the two images whose difference gives the divergence.
 _STEP = 0.1
 
 
@@ -22,14 +22,14 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
     Args:
         y: Shape (N, C, H, W), white at 1.
         sigma: Standard deviation of the noise, white being 1.
-        prior: One of noisy pictures.
+        prior: One of noisy images.
         generator: What the probe is drawn with; torch's own if not given.
 
     Returns:
         The estimate, white being 1; by chance it may be negative where hardly an error is left.
 
     Raises:
-        ValueError: The prior is one of clean pictures, or the shape does not fit.
+        ValueError: The prior is one of clean images, or the shape does not fit.
     """
     residual, divergence = residual_and_divergence(y, sigma, prior, generator)
     return residual - sigma**2 + 2 * sigma**2 * divergence

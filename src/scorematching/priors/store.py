@@ -19,7 +19,7 @@ from scorematching.priors.info import PriorInfo
 from scorematching.priors.kinds import build_prior
 
 #: The priors that come with this library.
-SHIPPED = ("natural-colour", "natural-grey", "natural-grey-small", "berkeley-grey")
+SHIPPED = ("natural-color", "natural-gray", "natural-gray-small", "berkeley-gray")
 #: The one metadata entry of our files. (One, because safetensors does not keep the order of several, and the same
 #: training is to give the same bytes.)
 _KEY = "scorematching"
@@ -51,7 +51,7 @@ def load_prior(path: str | Path) -> Prior:
         ValueError: It is no prior of this library, or damaged.
 
     Example:
-        >>> load_prior("natural-grey").info.model
+        >>> load_prior("natural-gray").info.model
         'deep'
     """
     if str(path) in SHIPPED:
@@ -67,7 +67,8 @@ def _read_prior(path: str | Path) -> Prior:
     if entries.pop("kind", None) != _KIND:
         raise ValueError(f"{path} is not a prior that this version of scorematching can read")
     try:
-        prior = build_prior(PriorInfo(**entries))
+        old = {"colours": "colors", "normed": "normalize_filters"}
+        prior = build_prior(PriorInfo(**{old.get(name, name): value for name, value in entries.items()}))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} describes no prior: {error}") from None
     expected = prior.state_dict()

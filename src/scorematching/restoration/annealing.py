@@ -42,11 +42,11 @@ def annealed(
         x = argmin |A x - y|^2 / (2 sigma^2) + |x - z|^2 / (2 s^2)    conjugate gradients
 
     It does not end in the nearest of the many maxima that the posterior has; and the noise keeps to what the prior
-    knows, noisy pictures. A result less probable than ``start``, both with noise of the prior's lowest level, would be
+    knows, noisy images. A result less probable than ``start``, both with noise of the prior's lowest level, would be
     dropped for that.
 
     Args:
-        observed: ``y``, the planes of one picture, (C, 1, H', W'), white at 1.
+        observed: ``y``, the planes of one image, (C, 1, H', W'), white at 1.
         operator: ``A``, with its adjoint.
         sigma: Standard deviation of the noise in ``y``, white being 1.
         prior: One of many noise levels, see :func:`knows_levels`.

@@ -15,7 +15,7 @@ def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | N
     """Noisy planes as they may have been before values below black and above white were cut off.
 
     Where ``y`` is at an end of its range, the Gaussian ``N(x, sigma^2)`` beyond that end is drawn from: the noise that
-    was there, given what the clean picture is held to be. A prior of noisy pictures knows no places without noise.
+    was there, given what the clean image is held to be. A prior of noisy images knows no places without noise.
 
     Args:
         y: Shape (N, 1, H, W), black 0 and white 1. An end counts where no value lies beyond it, and a thousandth of all

@@ -1,4 +1,4 @@
-"""Colour pictures: by priors of colours, or of grey pictures by luminance and colour differences."""
+"""Color images: by priors of colors, or of gray images by luminance and color differences."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from scorematching.priors.base import Prior
 from scorematching.priors.tweedie import tweedie
 from scorematching.runtime.progress import Step, share
 
-#: Of an orthonormal basis of colours the first is grey: white has the value sqrt(3) there.
+#: Of an orthonormal basis of colors the first is gray: white has the value sqrt(3) there.
 _WHITE = math.sqrt(3)
 _BASIS = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
 
 
 def opponent(planes: Tensor, back: bool = False) -> Tensor:
-    """Red, green and blue as luminance and two colour differences, or back: an orthonormal map of (3, 1, H, W).
+    """Red, green and blue as luminance and two color differences, or back: an orthonormal map of (3, 1, H, W).
 
     White noise keeps its level. Luminance is the sum over the root of 3, so that it has more contrast to the noise than
     any channel; the differences have hardly a detail.
@@ -35,27 +35,27 @@ def opponent(planes: Tensor, back: bool = False) -> Tensor:
 
 
 def distinct(planes: Tensor) -> Tensor:
-    """One plane of a picture whose planes are all equal, as of grey that is stored as colour; else all of them."""
+    """One plane of an image whose planes are all equal, as of gray that is stored as color; else all of them."""
     return planes[:1] if bool((planes == planes[:1]).all()) else planes
 
 
-def is_coloured(image: np.ndarray) -> bool:
-    """Whether a picture has red, green and blue, and they are not the same.
+def is_colored(image: np.ndarray) -> bool:
+    """Whether an image has red, green and blue, and they are not the same.
 
     Example:
-        >>> is_coloured(np.zeros((4, 5, 3))), is_coloured(np.eye(3)[None])
+        >>> is_colored(np.zeros((4, 5, 3))), is_colored(np.eye(3)[None])
         (False, True)
     """
     return len(distinct(to_planes(image).data)) > 1
 
 
 def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Step | None = None) -> Tensor:
-    """Tweedie's formula for the planes of one picture, (C, 1, H, W), colours together.
+    """Tweedie's formula for the planes of one image, (C, 1, H, W), colors together.
 
-    A prior of grey pictures sees luminance and colour differences, whose noise is as white and of the same level: the
-    differences are pictures of little contrast.
+    A prior of gray images sees luminance and color differences, whose noise is as white and of the same level: the
+    differences are images of little contrast.
     """
-    if prior.info.colours > 1 or len(y) != 3:
+    if prior.info.colors > 1 or len(y) != 3:
         return prior.seen(tweedie(prior.seen(y), sigma, prior, progress))
     mixed = opponent(y)
     luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, share(progress, 0, 1, parts=3))

@@ -1,4 +1,4 @@
-"""How far an iterative restoration has come: does it explain the picture, and does it still change?"""
+"""How far an iterative restoration has come: does it explain the image, and does it still change?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Convergence:
     Attributes:
         step: Steps done.
         steps: Their number, or the largest that it may be.
-        misfit: What of the picture is not explained, as a multiple of what noise leaves: 1 or less in the end.
+        misfit: What of the image is not explained, as a multiple of what noise leaves: 1 or less in the end.
         change: Of the result by the last step, root mean square, white being 1: falls as it settles.
     """
 
@@ -59,7 +59,7 @@ class Watch:
     def misfit(self, x: Tensor) -> float:
         """By what the adjoint sees of the rest, ``|A^T (y - A x)|``, against what it sees of noise.
 
-        What is no picture may explain anything: ``x`` counts within the range of white, and of what was observed.
+        What is no image may explain anything: ``x`` counts within the range of white, and of what was observed.
         """
         y = self.observed
         x = x.clamp(min(0.0, float(y.min())), max(1.0, float(y.max())))

@@ -1,4 +1,4 @@
-"""Denoising: Tweedie's formula with a prior of noisy pictures, MAP with one of clean pictures."""
+"""Denoising: Tweedie's formula with a prior of noisy images, MAP with one of clean images."""
 
 from __future__ import annotations
 
@@ -30,57 +30,57 @@ def denoise(
     gain: float | None = None,
     offset: float = 0.0,
     method: Method = "auto",
-    thorough: bool = False,
-    peak: float | None = None,
+    self_ensemble: bool = False,
+    data_range: float | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
     progress: Step | None = None,
 ) -> np.ndarray:
-    """Remove white Gaussian noise from a picture, or the noise of photons.
+    """Remove white Gaussian noise from an image, or the noise of photons.
 
-    With a prior of noisy pictures: Tweedie's formula, ``x = y + sigma^2 grad log p(y)``, the mean of all clean
-    pictures that ``y`` may come from. It holds at the prior's own noise level. For another level the contrast of
+    With a prior of noisy images: Tweedie's formula, ``x = y + sigma^2 grad log p(y)``, the mean of all clean
+    images that ``y`` may come from. It holds at the prior's own noise level. For another level the contrast of
     ``y`` is rescaled so that its noise is of the prior's level, and scaled back: an approximation, good as far as
-    pictures look alike at another contrast. With a prior of clean pictures: the most probable clean picture (MAP).
+    images look alike at another contrast. With a prior of clean images: the most probable clean image (MAP).
 
-    Priors of colours see red, green and blue together. For others colours are taken apart into luminance and colour
+    Priors of colors see red, green and blue together. For others colors are taken apart into luminance and color
     differences, whose noise is as white and of the same level.
 
     Where the range of the file has cut the noise off, in blacks and whites, Tweedie's formula is used twice: pixels at
     an end of the range get noise beyond it back (:func:`scorematching.restoration.unclipped`), given the first result.
     They stay within the range.
 
-    With ``gain`` the noise is that of a camera in low light, which grows with brightness: that of counting photons, and
-    of reading the count. A transform (:class:`scorematching.noise.Anscombe`) makes it Gaussian and of one level, in
-    the dark by adding what noise is missing, the same each time. What the prior makes of the picture then goes back by
-    its unbiased inverse.
+    With ``gain`` the noise is that of a camera in low light, which grows with brightness: the noise of counting photons
+    and of reading the count. A transform makes it Gaussian and of one level
+    (:class:`scorematching.noise.PoissonGaussianNoise`); in the dark, missing noise is added, the same each time. The
+    result is transformed back by the exact unbiased inverse.
 
-    A picture is as probable turned or mirrored, and a trained prior is not quite of that opinion: ``thorough`` takes
-    the mean of what it makes of all eight of them, for eight times the work.
+    A trained prior is not exactly equivariant to turns and mirrorings: ``self_ensemble`` averages the results of all
+    eight orientations, for eight times the work.
 
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is left as it is.
-        sigma: Standard deviation of the noise, in the picture's own units (0-255 for 8 bit); with ``gain`` that of the
+        sigma: Standard deviation of the noise, in the image's own units (0-255 for 8 bit); with ``gain`` that of the
             read noise alone, which may be 0.
-        prior: What pictures look like.
-        gain: What a photon adds to a pixel, in the picture's own units; by default noise does not grow with brightness.
+        prior: What images look like.
+        gain: What a photon adds to a pixel, in the image's own units; by default noise does not grow with brightness.
         offset: With ``gain``, the pixel value of no light at all.
         method: ``"tweedie"``, ``"map"``, or ``"auto"`` for what suits the prior.
-        thorough: Whether to denoise all turns and mirrorings of the picture, and to take the mean.
-        peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
+        self_ensemble: Whether to denoise all turns and mirrorings of the image, and to take the mean.
+        data_range: The image's value of white, as in :func:`scorematching.images.to_planes`.
         seed: Of what is drawn for pixels that were cut off.
         device: Where to compute; by default where the prior is. The prior is moved there.
         progress: Called with the steps done and their (largest) number.
 
     Returns:
-        The denoised picture, with the shape, type and range of ``image``.
+        The denoised image, with the shape, type and range of ``image``.
 
     Raises:
-        TypeError: The picture is not an array of a known type.
+        TypeError: The image is not an array of a known type.
         ValueError: Its shape is unknown or too small, a value is not finite, ``sigma`` is not positive (without
             ``gain``) or negative (with it), ``gain`` is not positive, ``offset`` comes without it or lies not below
-            white, the picture is grey and the prior one of colours, or Tweedie's formula is asked for with a prior of
-            clean pictures.
+            white, the image is gray and the prior one of colors, or Tweedie's formula is asked for with a prior of
+            clean images.
 
     Example:
         >>> import scorematching as sm
@@ -89,18 +89,18 @@ def denoise(
         >>> sm.denoise(np.zeros((20, 30, 3), np.uint8), sigma=25.5, prior=prior).shape
         (20, 30, 3)
         >>> counts = np.random.default_rng(0).poisson(7.0, (20, 30)).astype(np.float32)
-        >>> bool(sm.denoise(counts, sigma=0, prior=prior, gain=1, peak=20).std() < counts.std() / 2)
+        >>> bool(sm.denoise(counts, sigma=0, prior=prior, gain=1, data_range=20).std() < counts.std() / 2)
         True
     """
     noise = camera_noise(sigma, gain, offset)
     if noise is None:
         check_positive("sigma", sigma)
     check_choice("method", method, get_args(Method))
-    planes = to_planes(image, peak)
+    planes = to_planes(image, data_range)
 
     def clean(y: Tensor, level: float) -> Tensor:
         y = place(y, prior, device)
-        return _over_turns(y, level, once, progress) if thorough else once(y, level, progress)
+        return _over_turns(y, level, once, progress) if self_ensemble else once(y, level, progress)
 
     def once(y: Tensor, level: float, progress: Step | None) -> Tensor:
         if method == "map" or (method == "auto" and not prior.info.sigma):
@@ -110,9 +110,9 @@ def denoise(
 
     y = distinct(planes.data)
     if noise is None:
-        x = clean(y, sigma / planes.peak)
+        x = clean(y, sigma / planes.data_range)
     else:
-        stabilizer = Stabilizer(noise, planes.peak)
+        stabilizer = Stabilizer(noise, planes.data_range)
         x = stabilizer.inverse(clean(stabilizer.forward(y), stabilizer.level))
     return from_planes(planes, x.expand_as(planes.data))
 

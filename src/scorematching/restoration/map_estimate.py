@@ -26,10 +26,10 @@ def maximum_a_posteriori(
     steps: int = ITERATIONS,
     monitor: Monitor | None = None,
 ) -> Tensor:
-    """The most probable picture near ``start`` behind an observation with Gaussian noise; never less so than ``start``.
+    """The most probable image near ``start`` behind an observation with Gaussian noise; never less so than ``start``.
 
     Args:
-        observed: ``y``, planes of one picture, (C, 1, H', W'), white at 1.
+        observed: ``y``, planes of one image, (C, 1, H', W'), white at 1.
         operator: ``A``, with its adjoint.
         sigma: Standard deviation of the noise in ``y``, white being 1.
         prior: ``E``.

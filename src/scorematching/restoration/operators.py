@@ -45,7 +45,7 @@ class Identity:
 
 
 class Mask:
-    """``A x`` is ``x`` where it is known and 0 elsewhere: a picture with holes.
+    """``A x`` is ``x`` where it is known and 0 elsewhere: an image with holes.
 
     Args:
         known: Shape (H, W): True, or 1, where a pixel is known.
@@ -67,7 +67,7 @@ class Mask:
     def __call__(self, x: Tensor) -> Tensor:
         """What is known of ``x``."""
         if x.shape[2:] != self.known.shape:
-            raise ValueError(f"the mask is {tuple(self.known.shape)}, the picture is {tuple(x.shape[2:])}")
+            raise ValueError(f"the mask is {tuple(self.known.shape)}, the image is {tuple(x.shape[2:])}")
         return x * self.known.to(x)
 
     def adjoint(self, y: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ def _box_mean(planes: Tensor, side: int) -> Tensor:
 
 
 class Blur:
-    """Convolution with a kernel, the picture being mirrored at its borders.
+    """Convolution with a kernel, the image being mirrored at its borders.
 
     Args:
         kernel: Shape (h, w), both odd; such as :func:`gaussian_kernel`.
@@ -115,11 +115,11 @@ class Blur:
         self.kernel = kernel
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The blurred picture."""
+        """The blurred image."""
         height, width = (n // 2 for n in self.kernel.shape)
         if x.shape[2] <= height or x.shape[3] <= width:
             raise ValueError(
-                f"a picture of {x.shape[2]} x {x.shape[3]} is too small for a kernel {tuple(self.kernel.shape)}"
+                f"an image of {x.shape[2]} x {x.shape[3]} is too small for a kernel {tuple(self.kernel.shape)}"
             )
         padded = F.pad(x, [width, width, height, height], mode="reflect")
         return correlate(padded, self.kernel.flip(0, 1)[None, None].to(x), (0, 0))
@@ -227,7 +227,7 @@ class BicubicDownsampling:
 
     Args:
         factor: How many times smaller, 2 or more.
-        size: Height and width of the large picture, multiples of the factor.
+        size: Height and width of the large image, multiples of the factor.
 
     Raises:
         ValueError: The factor is below 2, or does not divide the size.
@@ -243,7 +243,7 @@ class BicubicDownsampling:
         self.factor, self.size = factor, size
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The small picture."""
+        """The small image."""
         small = [n // self.factor for n in self.size]
         return F.interpolate(x, small, mode="bicubic", antialias=True, align_corners=False)
 

@@ -1,4 +1,4 @@
-"""Super-resolution: a large picture that is probable and shrinks to the given one."""
+"""Super-resolution: a large image that is probable and shrinks to the given one."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ def upscale(
     method: RestorationMethod = "auto",
     steps: int | None = None,
     seed: int = 0,
-    peak: float | None = None,
+    data_range: float | None = None,
     device: str | torch.device | None = None,
     progress: Step | None = None,
     monitor: Monitor | None = None,
 ) -> np.ndarray:
-    """Enlarge a picture: :func:`restore` with bicubic down-sampling, from the bicubic interpolation on.
+    """Enlarge an image: :func:`restore` with bicubic down-sampling, from the bicubic interpolation on.
 
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is enlarged without MAP.
         factor: How many times larger, 2 or more.
-        prior: What pictures look like.
-        sigma: Standard deviation of the noise in the picture, in its own units; 1/255 of white if not given.
+        prior: What images look like.
+        sigma: Standard deviation of the noise in the image, in its own units; 1/255 of white if not given.
         method: As in :func:`restore`.
         steps: As in :func:`restore`.
         seed: As in :func:`restore`.
-        peak: The picture's value of white, as in :func:`scorematching.images.to_planes`.
+        data_range: The image's value of white, as in :func:`scorematching.images.to_planes`.
         device: Where to compute; by default where the prior is. The prior is moved there.
         progress: As in :func:`restore`.
         monitor: As in :func:`restore`.
 
     Returns:
-        The large picture, (factor H, factor W) or (factor H, factor W, C), with the type and range of ``image``.
+        The large image, (factor H, factor W) or (factor H, factor W, C), with the type and range of ``image``.
 
     Raises:
-        TypeError: The picture is not an array of a known type.
+        TypeError: The image is not an array of a known type.
         ValueError: Its shape is unknown or too small, a value is not finite, or an option is out of its range.
 
     Example:
@@ -58,7 +58,7 @@ def upscale(
     """
     if factor != int(factor) or factor < 2:
         raise ValueError(f"factor must be a whole number of 2 or more, got {factor}")
-    to_planes(image, peak)  # raises where it is no picture
+    to_planes(image, data_range)  # raises where it is no image
     operator = BicubicDownsampling(int(factor), (int(factor) * image.shape[0], int(factor) * image.shape[1]))
     return restore(
         image,
@@ -68,7 +68,7 @@ def upscale(
         method=method,
         steps=steps,
         seed=seed,
-        peak=peak,
+        data_range=data_range,
         device=device,
         progress=progress,
         monitor=monitor,

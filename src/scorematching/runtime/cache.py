@@ -16,7 +16,7 @@ _KNOWN: WeakKeyDictionary[nn.Module, dict[Any, Any]] = WeakKeyDictionary()
 
 
 def remembered(module: nn.Module, key: tuple[object, ...], compute: Callable[[], T]) -> T:
-    """A result that depends on the parts of a module and not on their values, worked out once for its present parts.
+    """A result that depends on the parts of a module and not on their values, computed once for its present parts.
 
     A weak reference to a part that is gone equals no other, so that no new part is taken for an old one.
     """

@@ -53,7 +53,7 @@ class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_gr
 
     Example:
         >>> import scorematching as sm
-        >>> energy = sm.energies.PoT(16, 32)
+        >>> energy = sm.energies.ProductOfStudentT(16, 32)
         >>> with compiled(backend="eager"):
         ...     loss = sm.score_matching_loss(energy, torch.randn(8, 16))
         >>> loss.backward()
@@ -167,7 +167,7 @@ class _Program:
             from torch._inductor import compile as inductor
 
             plain: list[Any] = [tensor.detach() for tensor in inputs]
-            # The transposed copies of its layout optimisation cost more than they save.
+            # The transposed copies of its layout optimization cost more than they save.
             self._call = inductor(self._call, plain, options={"layout_optimization": False})
             self._call(*plain)
 

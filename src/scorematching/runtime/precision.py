@@ -78,7 +78,7 @@ def knows_bfloat16() -> bool:
 
 
 def in_bfloat16() -> bool:
-    """Whether products are worked out in bfloat16 just now."""
+    """Whether products are computed in bfloat16 just now."""
     return _wanted.get()
 
 

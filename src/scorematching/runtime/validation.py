@@ -30,7 +30,7 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
                     f"{parameter.device}: convert one"
                 )
         if isinstance(module, _BatchNorm) and module.training:
-            raise ValueError(f"{path} normalises over the batch, so samples are not independent: call energy.eval()")
+            raise ValueError(f"{path} normalizes over the batch, so samples are not independent: call energy.eval()")
         if isinstance(module, _DropoutNd) and module.training and module.p > 0:
             raise ValueError(f"{path} draws random numbers, so the energy is no function: call energy.eval()")
     # One sum is cheap, and tells unless it overflows.

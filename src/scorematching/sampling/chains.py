@@ -54,14 +54,14 @@ def langevin(
     to the rounding of the energies (MALA, Roberts & Tweedie 1996). Some 0.6 of the moves should be made: take a
     smaller ``eps`` for more of them.
 
-    Of a :class:`scorematching.Prior` pictures are sampled, by ``energy_and_gradient``, each with the mean that it has:
-    brightness bears little energy or none. An energy of noisy pictures need not be bounded below; so start near such
-    pictures, with noise of ``prior.level``, take so many steps and no more, and look at what comes.
+    Of a :class:`scorematching.Prior` images are sampled, by ``energy_and_gradient``, each with the mean that it has:
+    brightness bears little energy or none. An energy of noisy images need not be bounded below; so start near such
+    images, with noise of ``prior.level``, take so many steps and no more, and look at what comes.
 
     Args:
         target: An energy or a prior: any module counts as one. What else can be called is a score, of data to their
             own shape.
-        start: Where the chains begin, shape (N, ...); of a prior pictures, (N, C, H, W), white at 1.
+        start: Where the chains begin, shape (N, ...); of a prior images, (N, C, H, W), white at 1.
         steps: How many, 0 or more.
         step_size: ``eps``, the variance of the noise in one step, in units of ``x`` squared.
         metropolis: Whether to correct the moves, which takes an energy.

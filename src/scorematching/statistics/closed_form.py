@@ -2,7 +2,7 @@
 
 For ``E(x) = E_0(x) + sum_k theta_k phi_k(x)`` the derivatives by the data are linear in ``theta`` too. With ``t = (1,
 theta)``, and ``D_k``, ``C_k`` the gradient and the diagonal of the Hessian of ``phi_k`` (``k = 0`` for ``E_0``), the
-regularised loss of a sample is a quadratic, with sums over the inputs, which ``w`` weights::
+regularized loss of a sample is a quadratic, with sums over the inputs, which ``w`` weights::
 
     J_n = 1/2 t^T G_n t - s_n·t        G_n = <D, w D> + 2 lam <C, w C>        s_n = <C, w>
 
@@ -98,7 +98,7 @@ def fit_closed_form(
     Args:
         energy: The model.
         x: Data, shape (N, ...), float32 or float64.
-        lam: The regulariser, as in :func:`score_matching_loss`.
+        lam: The regularizer, as in :func:`score_matching_loss`.
         parameters: Names, as ``energy.named_parameters()`` has them. By default the weight that is to be learned of
             the last layer that has one: not its bias, which the loss does not see.
         curvature: As in :func:`score_matching_loss`, but for the methods that draw at random.
@@ -191,7 +191,7 @@ class _Terms:
         if not bool((errors <= LINEAR * sizes).all()):
             raise ValueError(
                 f"the energy is not linear in {', '.join(self.names)}: name parameters that it is linear in, such as "
-                "the weights of the last layer, or minimise score_matching_loss with an optimiser"
+                "the weights of the last layer, or minimize score_matching_loss with an optimizer"
             )
 
 

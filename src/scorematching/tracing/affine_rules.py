@@ -9,16 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scorematching.layers import (
+    Add,
     AvgPool2d,
     Conv2d,
     ConvTranspose2d,
-    Embed,
-    Factor,
     Linear,
+    Multiply,
     PixelUnshuffle,
     Reshape,
     Scale,
-    Shift,
+    Scatter,
     Sum,
     SumOver,
 )
@@ -97,12 +97,12 @@ def _batch_norm(b: Builder, input: Value, norm: nn.modules.batchnorm._BatchNorm)
     if norm.training or norm.running_mean is None or norm.running_var is None:
         raise refuse("batch_norm")
     shape = (-1, *[1] * (input.example.ndim - 2))
-    centred = b.apply(input, Shift(-norm.running_mean.view(shape)), "centred")
+    centerd = b.apply(input, Add(-norm.running_mean.view(shape)), "centerd")
     normal = (norm.running_var + norm.eps).rsqrt().view(shape)
     if not norm.affine:
-        return b.apply(centred, Factor(normal))
+        return b.apply(centerd, Multiply(normal))
     return b.apply(
-        b.apply(centred, Factor(normal), "normal"), b.layer(Scale, (norm.num_features,), norm.weight, norm.bias)
+        b.apply(centerd, Multiply(normal), "normal"), b.layer(Scale, (norm.num_features,), norm.weight, norm.bias)
     )
 
 
@@ -214,10 +214,10 @@ def _cat(b: Builder, tensors: Any, dim: int = 0) -> Value:
     sizes = [value.shape[dim] for value in tensors]
     if dim == 1:
         parts = torch.arange(shape[0]).split(sizes)
-        return b.sum([(v, Embed(part.tolist(), shape[0])) for v, part in zip(tensors, parts, strict=True)])
+        return b.sum([(v, Scatter(part.tolist(), shape[0])) for v, part in zip(tensors, parts, strict=True)])
     parts = torch.arange(shape.numel()).view(shape).split(sizes, dim - 1)
     flat = [b.apply(value, Reshape((value.example[0].numel(),)), "flat") for value in tensors]
-    embedded = [(v, Embed(part.flatten().tolist(), shape.numel())) for v, part in zip(flat, parts, strict=True)]
+    embedded = [(v, Scatter(part.flatten().tolist(), shape.numel())) for v, part in zip(flat, parts, strict=True)]
     return b.apply(b.sum(embedded, "joined"), Reshape(shape))
 
 

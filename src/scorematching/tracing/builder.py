@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scorematching.layers import Affine, Embed, Factor, Flatten, Layer, Reshape, Scale, Select, Shift
+from scorematching.layers import Add, Affine, Flatten, Gather, Layer, Multiply, Reshape, Scale, Scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +79,19 @@ class Builder:
     def shift(self, value: Value, constant: object, part: str = "") -> Value:
         """``value + constant``."""
         if isinstance(constant, int | float):
-            return self.apply(value, Shift(constant), part)
+            return self.apply(value, Add(constant), part)
         value, values, shape = self._broadcast(value, constant)
-        return self.apply(value, self.shared(lambda: Shift(values, shape), "shift", values, *shape), part)
+        return self.apply(value, self.shared(lambda: Add(values, shape), "shift", values, *shape), part)
 
     def scale(self, value: Value, constant: object, part: str = "") -> Value:
         """``value * constant``."""
         if isinstance(constant, int | float):
-            return self.apply(value, Factor(constant), part)
+            return self.apply(value, Multiply(constant), part)
         value, weight, shape = self._broadcast(value, constant)
         along_channels = weight.ndim == 1 and value.example.ndim - len(shape) + shape.index(len(weight)) == 1
         if along_channels and isinstance(weight, nn.Parameter):
             return self.apply(value, self.layer(Scale, (len(weight),), weight), part)
-        return self.apply(value, self.shared(lambda: Factor(weight, shape), "factor", weight, *shape), part)
+        return self.apply(value, self.shared(lambda: Multiply(weight, shape), "factor", weight, *shape), part)
 
     def together(self, first: Value, second: Value) -> tuple[Value, Value]:
         """Two values, broadcast to one shape."""
@@ -187,7 +187,7 @@ class Builder:
             inner = old[1:].numel()
             rows = places.view(new[0], -1)[:, :1] // inner
             if torch.equal(places.view(new[0], -1), rows * inner + torch.arange(inner, device=places.device)):
-                return self.apply(value, Select(rows.flatten().tolist()), part)
+                return self.apply(value, Gather(rows.flatten().tolist()), part)
         return self._by_entries(value, places, part)
 
     def _by_entries(self, value: Value, places: Tensor, part: str) -> Value:
@@ -196,9 +196,9 @@ class Builder:
         filled = (flat >= 0).nonzero().flatten()
         layers: dict[str, Layer] = {"flat": Reshape((size,))}
         if not torch.equal(flat[filled], torch.arange(size, device=device)):
-            layers["picked"] = Select(flat[filled].tolist())
+            layers["picked"] = Gather(flat[filled].tolist())
         if len(filled) < len(flat):
-            layers["placed"] = Embed(filled.tolist(), len(flat))
+            layers["placed"] = Scatter(filled.tolist(), len(flat))
         if places.ndim > 1:
             layers["shaped"] = Reshape(places.shape)
         last = list(layers)[-1]

@@ -12,9 +12,9 @@ from torch import Tensor
 from scorematching.layers import (
     GELU,
     Exp,
-    Factor,
     Identity,
     Layer,
+    Multiply,
     PointwiseFunction,
     Power,
     Sigmoid,
@@ -99,7 +99,7 @@ def _add(b: Builder, input: Any, other: Any, *, alpha: float = 1) -> Value:
         if input.node == other.node:
             return b.scale(input, 1 + alpha)
         one, two = b.together(input, other)
-        return b.sum([(one, Identity()), (two, Identity() if alpha == 1 else Factor(alpha))])
+        return b.sum([(one, Identity()), (two, Identity() if alpha == 1 else Multiply(alpha))])
     if isinstance(other, Value):
         return b.shift(other if alpha == 1 else b.scale(other, alpha, "scaled"), input)
     if isinstance(other, Tensor) and other.requires_grad and alpha != 1:

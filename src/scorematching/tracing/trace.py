@@ -28,7 +28,7 @@ _SIDES = (8, 16, 28, 32, 64, 96, 128, 224, 256)
 def from_torch(module: nn.Module, x: Tensor | None = None) -> Graph:
     """The graph of an existing module that maps a batch to energies, with the very same parameters.
 
-    An optimiser over the module's parameters trains the graph, and the other way round. The module is taken in its
+    An optimizer over the module's parameters trains the graph, and the other way round. The module is taken in its
     present mode, and its operations as they run for an example: sizes that ``forward`` reads are those of the example,
     and where it moves entries about, the graph takes samples of that size only. Before it is returned, the graph is
     compared with the module on the example.

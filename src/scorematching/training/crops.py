@@ -1,4 +1,4 @@
-"""Random crops of pictures, with their own noise or more, that depend on seed and step alone."""
+"""Random crops of images, with their own noise or more, that depend on seed and step alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scorematching.training.data import Plane
 
 #: Every so manieth crop of a blind training has less noise than is told.
 _BLIND = 4
-#: Of the crops of noisy pictures, where noise may be added: what keeps its own alone.
+#: Of the crops of noisy images, where noise may be added: what keeps its own alone.
 _OWN_SHARE = 0.25
 #: Where noise is added to a noisy crop, so many times its own there is in all, at least: with less added, Stein's
 #: estimate is noisier than a probe's.
@@ -53,15 +53,15 @@ class CropStream:
         sigma: Standard deviation of fresh noise that is added to each crop of clean planes, white being 1.
         seed: Of the draws.
         blind: Lower the contrast of every fourth crop by a random factor, noise and all.
-        highest: If given, noise is added to three of four noisy crops and all clean ones up to a random level,
+        max_sigma: If given, noise is added to three of four noisy crops and all clean ones up to a random level,
             uniform in its logarithm, of this at most.
 
     Raises:
         ValueError: A plane is smaller than a crop, or none has so little noise that some may be added.
 
     Example:
-        >>> from scorematching.training.data import open_pictures
-        >>> stream = CropStream(open_pictures([np.eye(20, 30)])[0], crop=8, batch=4, seed=1)
+        >>> from scorematching.training.data import open_images
+        >>> stream = CropStream(open_images([np.eye(20, 30)])[0], crop=8, batch=4, seed=1)
         >>> stream[7].pixels.shape, torch.equal(stream[7].pixels, stream[7].pixels)
         (torch.Size([4, 1, 8, 8]), True)
     """
@@ -74,7 +74,7 @@ class CropStream:
         sigma: float = 0.0,
         seed: int = 0,
         blind: bool = False,
-        highest: float | None = None,
+        max_sigma: float | None = None,
     ) -> None:
         for plane in planes:
             if min(plane.shape) < crop:
@@ -83,16 +83,16 @@ class CropStream:
                     "leave it out, or train on smaller crops or filters"
                 )
         self.planes, self.crop, self.batch, self.sigma, self.seed = list(planes), crop, batch, sigma, seed
-        self.blind, self.highest = blind, highest
+        self.blind, self.max_sigma = blind, max_sigma
         #: How many crops of a batch, the first ones, have no noise but their own.
-        self.own = 0 if sigma else math.ceil(_OWN_SHARE * batch) if highest else batch
+        self.own = 0 if sigma else math.ceil(_OWN_SHARE * batch) if max_sigma else batch
         self._pool = _with_chances(self.planes)
-        quiet = [plane for plane in planes if not highest or _LEAST * plane.sigma <= highest]
+        quiet = [plane for plane in planes if not max_sigma or _LEAST * plane.sigma <= max_sigma]
         if not quiet:
-            least = min(plane.sigma * plane.peak for plane in planes)
+            least = min(plane.sigma * plane.data_range for plane in planes)
             raise ValueError(
-                f"highest must be {_LEAST:.3g} times the noise of some picture or more: the least is {least:.4g}, got "
-                f"{(highest or 0) * planes[0].peak:g}"
+                f"highest must be {_LEAST:.3g} times the noise of some image or more: the least is {least:.4g}, got "
+                f"{(max_sigma or 0) * planes[0].data_range:g}"
             )
         self._quiet = _with_chances(quiet)
 
@@ -110,7 +110,7 @@ class CropStream:
                 added.append(more)
             share = 1.0
             if self.blind and k % _BLIND == 0:
-                share = random.uniform(min(level / self.highest, 1.0) if self.highest else 0.0, 1.0)
+                share = random.uniform(min(level / self.max_sigma, 1.0) if self.max_sigma else 0.0, 1.0)
             pixels.append(crop)
             noise.append(share)
         shares = torch.tensor(noise, dtype=torch.float32)
@@ -127,7 +127,7 @@ class CropStream:
     def _level(self, plane: Plane, random: np.random.Generator) -> float:
         """How much noise the crop of a plane is to have."""
         least = _LEAST * plane.sigma or self.sigma
-        return math.exp(random.uniform(math.log(least), math.log(max(least, self.highest or least))))
+        return math.exp(random.uniform(math.log(least), math.log(max(least, self.max_sigma or least))))
 
     def _noisier(self, crop: Tensor, plane: Plane, level: float, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         """The crop with noise added up to a level, its contrast such that it has what the energy is told.

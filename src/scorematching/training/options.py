@@ -9,7 +9,7 @@ from scorematching.runtime.arguments import check_choice, check_flag, check_posi
 
 #: What each model can be told about its shape, and what is so by default.
 SHAPES: dict[str, dict[str, Any]] = {
-    "foe": {"size": 5, "filters": 24, "octaves": 1, "expert": "student-t", "normed": False},
+    "foe": {"size": 5, "filters": 24, "octaves": 1, "expert": "student-t", "normalize_filters": False},
     "pot": {"size": 8, "filters": 128},
     "deep": {"size": 3, "filters": 64, "depth": 6},
 }
@@ -17,25 +17,25 @@ SHAPES: dict[str, dict[str, Any]] = {
 RATES = {"foe": 1e-2, "pot": 1e-2, "deep": 3e-3}
 
 
-def check_pictures(noisy: bool, gain: float | None, offset: float, clean: bool) -> None:
-    """Raise ``ValueError`` where something is said of noisy pictures, and they are clean."""
+def check_images(noisy: bool, gain: float | None, offset: float, clean: bool) -> None:
+    """Raise ``ValueError`` where something is said of noisy images, and they are clean."""
     check_flag("noisy", noisy)
     if not noisy and (gain is not None or offset):
-        raise ValueError(f"gain and offset are for pictures that are noisy already (noisy), got {gain} and {offset}")
+        raise ValueError(f"gain and offset are for images that are noisy already (noisy), got {gain} and {offset}")
     if not noisy and clean:
-        raise ValueError("clean is for pictures that are noisy already (noisy), got clean pictures for clean ones")
+        raise ValueError("clean is for images that are noisy already (noisy), got clean images for clean ones")
 
 
-def check_deep(model: str, lam: float | None, blind: bool, colour: bool, highest: float | None) -> None:
+def check_deep(model: str, lam: float | None, blind: bool, color: bool, max_sigma: float | None) -> None:
     """Raise ``ValueError`` where something is said of deep priors, and the model is none or ``lam`` forbids it."""
     check_flag("blind", blind)
-    check_flag("colour", colour)
-    for name, wanted in (("blind", blind), ("highest", highest is not None)):
+    check_flag("color", color)
+    for name, wanted in (("blind", blind), ("max_sigma", max_sigma is not None)):
         if wanted and (model != "deep" or lam):
             got = f"model {model!r}" if model != "deep" else f"lam {lam:g}"
             raise ValueError(f"{name} is for deep priors without lam, got {got}")
-    if colour and model != "deep":
-        raise ValueError(f"colour is for deep priors, got model {model!r}: it learns from each channel")
+    if color and model != "deep":
+        raise ValueError(f"color is for deep priors, got model {model!r}: it learns from each channel")
 
 
 def shape_of(model: str, **given: object) -> dict[str, Any]:
@@ -53,34 +53,34 @@ def shape_of(model: str, **given: object) -> dict[str, Any]:
     return {**SHAPES[model], **told}
 
 
-def fresh_level(sigma: float | Sequence[float] | None, peak: float) -> float:
-    """The level of the noise that is added to clean pictures, white being 1.
+def fresh_level(sigma: float | Sequence[float] | None, data_range: float) -> float:
+    """The level of the noise that is added to clean images, white being 1.
 
     Raises:
         ValueError: It is no number of 0 or more.
     """
     if isinstance(sigma, Iterable):
-        raise ValueError(f"sigma must be one number, only noisy pictures have one each, got {sigma}")
-    return check_positive("sigma", 0.0 if sigma is None else sigma, zero=True) / peak
+        raise ValueError(f"sigma must be one number, only noisy images have one each, got {sigma}")
+    return check_positive("sigma", 0.0 if sigma is None else sigma, zero=True) / data_range
 
 
 def highest_level(
-    highest: float | None, peak: float, level: float, noisy: bool, blind: bool, gain: float | None
+    max_sigma: float | None, data_range: float, level: float, noisy: bool, blind: bool, gain: float | None
 ) -> float | None:
     """The level up to which noise is added, white being 1.
 
     Raises:
-        ValueError: It is no number above 0, or below that of the noise that is added to clean pictures; or the
-            pictures have no noise, or none of one level.
+        ValueError: It is no number above 0, or below that of the noise that is added to clean images; or the
+            images have no noise, or none of one level.
     """
-    for name, wanted in (("blind", blind), ("highest", highest is not None)):
+    for name, wanted in (("blind", blind), ("max_sigma", max_sigma is not None)):
         if wanted and not level:
-            raise ValueError(f"{name} needs the lowest level that clean pictures are to have: say it (sigma)")
-    if highest is None:
+            raise ValueError(f"{name} needs the lowest level that clean images are to have: say it (sigma)")
+    if max_sigma is None:
         return None
     if gain is not None:
         raise ValueError("highest is for noise that is the same everywhere, not for a gain")
-    up_to = check_positive("highest", highest) / peak
+    up_to = check_positive("max_sigma", max_sigma) / data_range
     if not noisy and up_to < level:
-        raise ValueError(f"highest must be sigma, {level * peak:g}, or more, got {highest:g}")
+        raise ValueError(f"highest must be sigma, {level * data_range:g}, or more, got {max_sigma:g}")
     return up_to

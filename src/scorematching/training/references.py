@@ -1,4 +1,4 @@
-"""Clean pictures that belong to noisy ones: which to which, and in whose units."""
+"""Clean images that belong to noisy ones: which to which, and in whose units."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from pathlib import Path
 
 from scorematching.training.data import Plane
 
-Pictures = Sequence[list[Plane]]
+ImagePlanes = Sequence[list[Plane]]
 
 
-def belonging(clean: Pictures, noisy: Pictures) -> list[list[Plane]]:
-    """The clean pictures in the order of the noisy ones, with their white, transform and contrast.
+def belonging(clean: ImagePlanes, noisy: ImagePlanes) -> list[list[Plane]]:
+    """The clean images in the order of the noisy ones, with their white, transform and contrast.
 
     Files are matched by their names, or by those without endings where the endings differ; arrays by their order, as
-    is one file to one. A floating-point picture has the white of the noisy one, unless that one has whole numbers and
+    is one file to one. A floating-point image has the white of the noisy one, unless that one has whole numbers and
     it is within 0 ... 1.
 
     Raises:
-        ValueError: They are not the same pictures, by name, number or shape.
+        ValueError: They are not the same images, by name, number or shape.
     """
     clean = _in_order(clean, noisy)
-    shapes, expected = ([[plane.shape for plane in planes] for planes in pictures] for pictures in (clean, noisy))
+    shapes, expected = ([[plane.shape for plane in planes] for planes in images] for images in (clean, noisy))
     if shapes != expected:
-        raise ValueError(f"clean must be the same pictures: {len(clean)} of {len(noisy)}, or of other shapes")
+        raise ValueError(f"clean must be the same images: {len(clean)} of {len(noisy)}, or of other shapes")
     return [[_like(*pair) for pair in zip(*both, strict=True)] for both in zip(clean, noisy, strict=True)]
 
 
-def _in_order(clean: Pictures, noisy: Pictures) -> Pictures:
-    files, wanted = ([planes[0].file for planes in pictures] for pictures in (clean, noisy))
+def _in_order(clean: ImagePlanes, noisy: ImagePlanes) -> ImagePlanes:
+    files, wanted = ([planes[0].file for planes in images] for images in (clean, noisy))
     if None in (*files, *wanted) or (len({*files}) == 1 and len({*wanted}) == 1):
         return clean
     for part in ("name", "stem"):
-        names, order = (_names(pictures, part) for pictures in (clean, noisy))
+        names, order = (_names(images, part) for images in (clean, noisy))
         if sorted(names) == sorted(order):
             ranks = sorted(range(len(order)), key=order.__getitem__)
             sources = sorted(range(len(names)), key=names.__getitem__)
@@ -44,16 +44,16 @@ def _in_order(clean: Pictures, noisy: Pictures) -> Pictures:
         for one, other in ((names, order), (order, names))
     )
     raise ValueError(
-        f"clean must be the same pictures, by their names: it has {alone}, and lacks {missing}; rename or leave out"
+        f"clean must be the same images, by their names: it has {alone}, and lacks {missing}; rename or leave out"
     )
 
 
-def _names(pictures: Pictures, part: str) -> list[tuple[str, int]]:
-    """The name of each picture's file, or its stem, and the page."""
-    return [(getattr(Path(planes[0].file or ""), part), planes[0].page) for planes in pictures]
+def _names(images: ImagePlanes, part: str) -> list[tuple[str, int]]:
+    """The name of each image's file, or its stem, and the page."""
+    return [(getattr(Path(planes[0].file or ""), part), planes[0].page) for planes in images]
 
 
 def _like(plane: Plane, noisy: Plane) -> Plane:
-    same_units = plane.floating and (noisy.floating or plane.peak != 1)
-    peak = noisy.peak if same_units else plane.peak
-    return replace(plane, peak=peak, stabilizer=noisy.stabilizer, contrast=noisy.contrast)
+    same_units = plane.floating and (noisy.floating or plane.data_range != 1)
+    data_range = noisy.data_range if same_units else plane.data_range
+    return replace(plane, data_range=data_range, stabilizer=noisy.stabilizer, contrast=noisy.contrast)

@@ -53,12 +53,12 @@ class FitResult:
         prior: The state with the best held-out loss.
         history: Triples (step, loss, held-out loss), the losses a pixel and in units of ``prior.info.unit``.
         best: The best held-out loss.
-        expected_psnr: Of one Tweedie step on held-out noisy pictures, before clipping, in dB with white at 1: Stein's
-            estimate, which needs no clean picture. It is unbiased for Gaussian noise, and too high where the noise was
-            clipped to the range of the file. With a gain it is that of the stabilised pictures. ``None`` for clean
+        expected_psnr: Of one Tweedie step on held-out noisy images, before clipping, in dB with white at 1: Stein's
+            estimate, which needs no clean image. It is unbiased for Gaussian noise, and too high where the noise was
+            clipped to the range of the file. With a gain it is that of the stabilized images. ``None`` for clean
             training data, and where no noise is left.
-        psnr: The true one, where clean pictures were given to compare with.
-        found: The lowest and the highest noise level of the pictures themselves, white being 1; 0 where they are clean.
+        psnr: The true one, where clean images were given to compare with.
+        found: The lowest and the highest noise level of the images themselves, white being 1; 0 where they are clean.
     """
 
     prior: Prior
@@ -185,7 +185,7 @@ class Trainer:
             "batch": stream.batch,
             "crop": stream.crop,
             "fresh": stream.sigma,
-            "highest": stream.highest,
+            "max_sigma": stream.max_sigma,
             "threads": torch.get_num_threads(),
             "backend": backend(),
             "bfloat16": in_bfloat16(),
@@ -193,7 +193,7 @@ class Trainer:
             "held out": [zlib.crc32(tensor.numpy().tobytes()) for tensor in self.held_out],
         }
         planes = [
-            [plane.name, *plane.shape, plane.peak, plane.checksum, plane.contrast, repr(plane.stabilizer)]
+            [plane.name, *plane.shape, plane.data_range, plane.checksum, plane.contrast, repr(plane.stabilizer)]
             for plane in stream.planes
         ]
         info = self.prior.info

@@ -91,7 +91,7 @@ def method_costs(graph: Graph, x: Tensor, batch: int, penalty: Penalty = "none")
 
 
 def full_bytes(graph: Graph, x: Tensor) -> int:
-    """Bytes a sample that the sweeps of :class:`Full` hold: the blocks of ``H`` and of ``G``, and those at work."""
+    """Bytes per sample that the sweeps of the full Hessian hold: the blocks of ``H`` and ``G``, and temporaries."""
     sizes = {node: shape.numel() for node, shape in node_shapes(graph, x).items()}
     return 3 * x.element_size() * sum(sizes[u] * sizes[v] for u, v in {*hessian_blocks(graph), (graph.input,) * 2})
 

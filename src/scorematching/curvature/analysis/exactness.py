@@ -40,7 +40,7 @@ class NodeReport:
 
 
 @dataclass(frozen=True)
-class Exactness:
+class ExactnessReport:
     """What the structure of an energy says about its curvature. ``print`` it.
 
     Attributes:
@@ -82,7 +82,7 @@ class Exactness:
         return "\n".join(lines)
 
 
-def exactness(energy: Graph, shape: tuple[int, ...] | None = None, batch: int = 1) -> Exactness:
+def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch: int = 1) -> ExactnessReport:
     """Whether the diagonal recursion is exact for an energy, by its structure alone, whatever its weights.
 
     It never says exact where it is not, for samples of the shape it tells: the paths from the entries of each node to
@@ -99,8 +99,8 @@ def exactness(energy: Graph, shape: tuple[int, ...] | None = None, batch: int = 
 
     Example:
         >>> import scorematching as sm
-        >>> deep = sm.Sequential(sm.Linear(3, 5), sm.layers.Tanh(), sm.Linear(5, 4), sm.layers.Softplus(), sm.WeightedSum(4))
-        >>> report = exactness(deep)
+        >>> deep = sm.Sequential(sm.Linear(3, 5), sm.layers.Tanh(), sm.Linear(5, 4), sm.StudentT(), sm.WeightedSum(4))
+        >>> report = exactness_report(deep)
         >>> report.exact, report.where
         (False, ('Linear on edge 2 (g2 -> g3) mixes what depends on the same inputs',))
     """
@@ -113,7 +113,7 @@ def exactness(energy: Graph, shape: tuple[int, ...] | None = None, batch: int = 
     x = _sample(energy, infer_shape(energy) if shape is None else tuple(shape))
     shapes = node_shapes(energy, x)
     where = path_meetings(energy, x)
-    return Exactness(
+    return ExactnessReport(
         exact=not where,
         where=tuple(where),
         nodes=tuple(_node_report(energy, shapes, node, x) for node in energy.nodes),

@@ -164,8 +164,8 @@ LIMIT = 2**28
 def indicators(graph: Graph, shapes: dict[str, torch.Size], start: str, like: Tensor) -> Iterator[Tensor]:
     """Indicators of entries of ``start`` that stand for all of them, in chunks of shape (K, ...).
 
-    Where the layers are the same at every position of a large picture, the entries of one period in the middle of a
-    smaller picture stand for all: at a border there are no paths that there are not in the middle.
+    Where the layers are the same at every position of a large image, the entries of one period in the middle of a
+    smaller image stand for all: at a border there are no paths that there are not in the middle.
 
     Args:
         graph: The energy.
@@ -198,7 +198,7 @@ def indicators(graph: Graph, shapes: dict[str, torch.Size], start: str, like: Te
 
 
 def _middle(spans: list[Span], actual: int) -> tuple[int, list[int]]:
-    """The size of a picture, and one period of positions in it, far enough from its borders for every path.
+    """The size of an image, and one period of positions in it, far enough from its borders for every path.
 
     The size is that of the actual one but for whole periods, so that what was equal in size stays so.
     """

@@ -1,4 +1,4 @@
-"""Picture files, 8 and 16 bit and floating point, of one picture or of many: PNG, JPEG and TIFF, one module each."""
+"""Image files, 8 and 16 bit and floating point, of one image or of many: PNG, JPEG and TIFF, one module each."""
 
 from __future__ import annotations
 
@@ -25,41 +25,41 @@ _TIFF = (".tif", ".tiff")
 
 
 def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
-    """Read a picture as it is stored: (H, W) or (H, W, C), uint8, uint16 or floating point.
+    """Read an image as it is stored: (H, W) or (H, W, C), uint8, uint16 or floating point.
 
     A JPEG is turned upright as its EXIF entry says.
 
     Args:
         path: The file.
-        page: Which one of a stack, from 0 on; for a file of one picture 0, or nothing.
+        page: Which one of a stack, from 0 on; for a file of one image 0, or nothing.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is a folder, of another kind than PNG, JPEG and TIFF, damaged, of several pages and none is asked
-            for, without the one that is, or neither grey nor RGB.
+            for, without the one that is, or neither gray nor RGB.
     """
-    with _opened(path) as pictures:
-        if page is None and len(pictures) > 1:
-            raise ValueError(f"it has {len(pictures)} pages, expected one: read_pages reads them all, page=0 the first")
-        if not 0 <= (page or 0) < len(pictures):
-            raise ValueError(f"it has {len(pictures)} pages, from 0 on: there is no page {page}")
-        return _checked(pictures[page or 0])
+    with _opened(path) as images:
+        if page is None and len(images) > 1:
+            raise ValueError(f"it has {len(images)} pages, expected one: read_pages reads them all, page=0 the first")
+        if not 0 <= (page or 0) < len(images):
+            raise ValueError(f"it has {len(images)} pages, from 0 on: there is no page {page}")
+        return _checked(images[page or 0])
 
 
 def read_pages(path: str | Path) -> Iterator[np.ndarray]:
-    """The pictures of a file, one after the other: the pages of a TIFF, or the one picture of another file.
+    """The images of a file, one after the other: the pages of a TIFF, or the one image of another file.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: As :func:`read_image`; or the pages differ in shape or type, which is said before the first.
     """
-    with _opened(path) as pictures:
-        for page in range(len(pictures)):
-            yield _checked(pictures[page])
+    with _opened(path) as images:
+        for page in range(len(images)):
+            yield _checked(images[page])
 
 
 def count_pages(path: str | Path) -> int:
-    """How many pictures :func:`read_pages` finds in a file; only a TIFF may have more than one.
+    """How many images :func:`read_pages` finds in a file; only a TIFF may have more than one.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -67,31 +67,31 @@ def count_pages(path: str | Path) -> int:
     """
     if _check_source(path).suffix.lower() not in _TIFF:
         return 1
-    with _opened(path) as pictures:
-        return len(pictures)
+    with _opened(path) as images:
+        return len(images)
 
 
-def find_white_of_file(path: str | Path, peak: float | None = None) -> float:
-    """One value of white for all the pictures of a file: ``peak``, or the largest of what :func:`find_white` finds.
+def find_white_of_file(path: str | Path, data_range: float | None = None) -> float:
+    """One value of white for all the images of a file: ``data_range``, or the largest of what :func:`find_white` finds.
 
-    Of integers only the first picture is read, as their type says it.
+    Of integers only the first image is read, as their type says it.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: As :func:`read_pages`, or a value is not finite.
     """
     white = 0.0
-    for picture in read_pages(path):
-        white = max(white, find_white(picture, peak))
-        if picture.dtype.kind == "u":
+    for image in read_pages(path):
+        white = max(white, find_white(image, data_range))
+        if image.dtype.kind == "u":
             break
     return white
 
 
 def read_metadata(path: str | Path) -> Metadata:
-    """What a picture file says besides its pixels; to be passed on to :func:`write_image` or :func:`write_pages`.
+    """What an image file says besides its pixels; to be passed on to :func:`write_image` or :func:`write_pages`.
 
-    Of a JPEG that :func:`read_image` turns upright it is what belongs to the upright picture. An EXIF block that is
+    Of a JPEG that :func:`read_image` turns upright it is what belongs to the upright image. An EXIF block that is
     damaged is left out, and a warning says so.
 
     Raises:
@@ -103,14 +103,14 @@ def read_metadata(path: str | Path) -> Metadata:
         metadata: Metadata = _KINDS[path.suffix.lower()].read_metadata(path)
     try:
         metadata.exif_for(1, 1)
-    except Exception:  # whatever Pillow meets in it; pictures in the wild have all sorts
+    except Exception:  # whatever Pillow meets in it; images in the wild have all sorts
         warnings.warn(f"{path.name}: its EXIF block is damaged, and left out", stacklevel=2)
         return replace(metadata, exif=None)
     return metadata
 
 
 def write_image(path: str | Path, image: np.ndarray, metadata: Metadata | None = None) -> None:
-    """Write a picture without loss (or as JPEG at quality 95); the file appears whole or not at all.
+    """Write an image without loss (or as JPEG at quality 95); the file appears whole or not at all.
 
     Args:
         path: Where to; its ending says what kind of file.
@@ -121,26 +121,26 @@ def write_image(path: str | Path, image: np.ndarray, metadata: Metadata | None =
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: An ending other than PNG, JPEG and TIFF, or a picture that such a file can't hold.
+        ValueError: An ending other than PNG, JPEG and TIFF, or an image that such a file can't hold.
     """
     write_pages(path, [image], metadata)
 
 
 def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadata | None = None) -> None:
-    """Write pictures of one shape and type as the pages of a TIFF; the file appears whole or not at all.
+    """Write images of one shape and type as the pages of a TIFF; the file appears whole or not at all.
 
     Pages are asked for one at a time, and not kept. Over 4 GB the file is a BigTIFF, if their number is known before:
     ``pages`` has a length, or ``metadata`` is that of such a stack.
 
     Args:
-        path: Where to. Files other than TIFF hold one picture.
+        path: Where to. Files other than TIFF hold one image.
         pages: Each as :func:`write_image` takes it.
         metadata: Of :func:`read_metadata`.
 
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: An ending other than PNG, JPEG and TIFF, pictures that such a file can't hold or of different shapes
+        ValueError: An ending other than PNG, JPEG and TIFF, images that such a file can't hold or of different shapes
             or types, none, or too many.
 
     Example:
@@ -164,7 +164,7 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
 
 
 def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
-    """Raise, before any work is done, where such a picture, or such pages, could not be written to a path.
+    """Raise, before any work is done, where such an image, or such pages, could not be written to a path.
 
     Raises:
         FileNotFoundError: The folder does not exist.
@@ -179,11 +179,11 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
     if suffix in (".jpg", ".jpeg") and image.ndim == 3 and image.shape[2] in (2, 4):
         raise ValueError(f"{path.name}: {suffix} files can't hold an alpha channel; write a .png instead")
     if suffix not in _TIFF and pages != 1:
-        raise ValueError(f"{path.name}: {suffix} files hold one picture, not {pages} pages; write a .tif instead")
+        raise ValueError(f"{path.name}: {suffix} files hold one image, not {pages} pages; write a .tif instead")
 
 
 def check_suffix(path: Path) -> str:
-    """The ending of a picture file, in small letters; raise ``ValueError`` for that of another kind."""
+    """The ending of an image file, in small letters; raise ``ValueError`` for that of another kind."""
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise ValueError(f"{path}: expected a file that ends in {', '.join(IMAGE_SUFFIXES)}")
     return path.suffix.lower()
@@ -195,7 +195,7 @@ def _check_source(path: str | Path) -> Path:
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
     if path.is_dir():
-        raise ValueError(f"{path} is a folder, expected a picture")
+        raise ValueError(f"{path} is a folder, expected an image")
     return path
 
 
@@ -205,12 +205,12 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError, OSError, SyntaxError, struct.error, tifffile.TiffFileError) as error:
-        raise ValueError(f"{path} can't be read as a picture: {error}") from None
+        raise ValueError(f"{path} can't be read as an image: {error}") from None
 
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[list[np.ndarray] | tiff.TiffPages]:
-    """The pictures of a file; those of a TIFF are read when they are asked for."""
+    """The images of a file; those of a TIFF are read when they are asked for."""
     path = _check_source(path)
     with _named(path):
         if path.suffix.lower() in _TIFF:
@@ -222,7 +222,7 @@ def _opened(path: str | Path) -> Iterator[list[np.ndarray] | tiff.TiffPages]:
 
 def _checked(image: np.ndarray) -> np.ndarray:
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] > 4):
-        raise ValueError(f"expected a grey or colour picture, got an array of shape {image.shape}")
+        raise ValueError(f"expected a gray or color image, got an array of shape {image.shape}")
     return image
 
 

@@ -14,17 +14,17 @@ from scorematching.images.io.metadata import Metadata
 
 
 def read(path: Path) -> np.ndarray:
-    """The picture, turned upright as its EXIF entry says."""
-    with JpegImageFile(path) as picture:  # Image.open would refuse one of very many pixels
-        if picture.mode not in ("L", "RGB"):
-            raise ValueError(f"its colours are {picture.mode}, expected grey or RGB")
-        return np.asarray(ImageOps.exif_transpose(picture))
+    """The image, turned upright as its EXIF entry says."""
+    with JpegImageFile(path) as image:  # Image.open would refuse one of very many pixels
+        if image.mode not in ("L", "RGB"):
+            raise ValueError(f"its colors are {image.mode}, expected gray or RGB")
+        return np.asarray(ImageOps.exif_transpose(image))
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Resolution, colour profile, EXIF, comment and XMP, as if the picture had been stored upright."""
-    with JpegImageFile(path) as picture:
-        info, exif = dict(picture.info), picture.getexif()
+    """Resolution, color profile, EXIF, comment and XMP, as if the image had been stored upright."""
+    with JpegImageFile(path) as image:
+        info, exif = dict(image.info), image.getexif()
     block, xmp, dpi = info.get("exif"), info.get("xmp"), info.get("dpi")
     turned = exif.get(ExifTags.Base.Orientation, 1)
     if turned != 1:

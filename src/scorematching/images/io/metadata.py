@@ -1,4 +1,4 @@
-"""What picture files say besides their pixels: resolution, colour profile, EXIF, texts, tags."""
+"""What image files say besides their pixels: resolution, color profile, EXIF, texts, tags."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _INCHES = {"inch": 1.0, "centimeter": 2.54}
 
 @dataclass(frozen=True)
 class TiffTags:
-    """What the pages of a TIFF say besides their pixels, resolution and colour profile.
+    """What the pages of a TIFF say besides their pixels, resolution and color profile.
 
     Attributes:
-        pages: The tags of each picture.
+        pages: The tags of each image.
         byteorder: That of the file, and of the packed values.
         imagej: Whether it is a file of ImageJ, which stores a stack in one piece.
-        alpha: Whether colours were multiplied by alpha (``"assocalpha"``), or not.
+        alpha: Whether colors were multiplied by alpha (``"assocalpha"``), or not.
     """
 
     pages: tuple[tuple[ExtraTag, ...], ...] = ()
@@ -36,14 +36,14 @@ class TiffTags:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a picture file says besides its pixels. A file of another kind gets of it what that kind has a place for.
+    """What an image file says besides its pixels. A file of another kind gets of it what that kind has a place for.
 
     Attributes:
         resolution: Pixels per ``unit``, across and down.
         unit: Of length; ``"none"`` where the resolution is a ratio, or a program's own.
-        icc: The colour profile.
+        icc: The color profile.
         exif: Of a JPEG or PNG.
-        chunks: Of a PNG: names and contents of those on colours, and of texts.
+        chunks: Of a PNG: names and contents of those on colors, and of texts.
         jpeg: Of a JPEG: ``comment`` and ``xmp``.
         tiff: Of a TIFF: its other tags.
 
@@ -69,7 +69,7 @@ class Metadata:
         return across, down
 
     def enlarged(self, factor: int) -> Metadata:
-        """That of pictures with so many times more pixels to a side, of the same size in centimetres."""
+        """That of images with so many times more pixels to a side, of the same size in centimetres."""
         if factor == 1:
             return self
         resolution = self.resolution
@@ -81,7 +81,7 @@ class Metadata:
         return replace(self, resolution=resolution, tiff=replace(self.tiff, pages=pages))
 
     def exif_for(self, width: int, height: int) -> bytes | None:
-        """The EXIF block for a picture of so many pixels: their number and the resolution brought up to date in it."""
+        """The EXIF block for an image of so many pixels: their number and the resolution brought up to date in it."""
         if self.exif is None:
             return None
         exif = Image.Exif()

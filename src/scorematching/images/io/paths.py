@@ -9,10 +9,10 @@ from scorematching.images.io.files import IMAGE_SUFFIXES, check_suffix, check_wr
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
-    """The picture files among paths: files as given, folders searched (not below them), sorted.
+    """The image files among paths: files as given, folders searched (not below them), sorted.
 
     Raises:
-        FileNotFoundError: A path does not exist, or no picture was found.
+        FileNotFoundError: A path does not exist, or no image was found.
         ValueError: A file is of another kind than PNG, JPEG and TIFF.
     """
     found: list[Path] = []
@@ -27,7 +27,7 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
             raise FileNotFoundError(f"no such file or folder: {path}")
     if not found:
         kinds = ", ".join(IMAGE_SUFFIXES)
-        raise FileNotFoundError(f"no picture ({kinds}) in {', '.join(map(str, given)) or 'nothing'}")
+        raise FileNotFoundError(f"no image ({kinds}) in {', '.join(map(str, given)) or 'nothing'}")
     return found
 
 
@@ -36,14 +36,14 @@ def check_output(path: str | Path, source: str | Path, *others: str | Path, over
 
     Args:
         path: Where to.
-        source: Its pictures are made into others of the same type.
+        source: Its images are made into others of the same type.
         others: What else goes in.
         overwrite: Whether the result may take the place of ``source``; never that of the others.
 
     Raises:
         FileNotFoundError: The folder, or the source, does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: The file would overwrite what it is made from, or can't hold such pictures.
+        ValueError: The file would overwrite what it is made from, or can't hold such images.
     """
     check_apart(path, source, *others, overwrite=overwrite)
     count = count_pages(source)

@@ -1,4 +1,4 @@
-"""PNG: pixels by imagecodecs, which knows 16-bit colour, and what else there is by Pillow."""
+"""PNG: pixels by imagecodecs, which knows 16-bit color, and what else there is by Pillow."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from PIL import Image, PngImagePlugin
 
 from scorematching.images.io.metadata import Metadata
 
-#: What colours mean, when the picture was changed, texts.
+#: What colors mean, when the image was changed, texts.
 _KEPT = frozenset((b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"tEXt", b"zTXt", b"iTXt"))
-#: Resolution, colour profile and EXIF, which Pillow makes.
+#: Resolution, color profile and EXIF, which Pillow makes.
 _MADE = frozenset((b"pHYs", b"iCCP", b"eXIf"))
 #: Bytes: the signature, a checksum; the signature with the header behind it (length, name, 13 bytes, checksum).
 _SIGNATURE, _CHECKSUM = 8, 4
@@ -22,14 +22,14 @@ _HEAD = _SIGNATURE + 4 + 4 + 13 + _CHECKSUM
 
 
 def read(path: Path) -> np.ndarray:
-    """The picture."""
+    """The image."""
     return imagecodecs.png_decode(path.read_bytes())
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Resolution, colour profile, EXIF, and the chunks with colours and texts."""
-    with PngImagePlugin.PngImageFile(path) as picture:  # Image.open would refuse one of very many pixels
-        info = dict(picture.info)
+    """Resolution, color profile, EXIF, and the chunks with colors and texts."""
+    with PngImagePlugin.PngImageFile(path) as image:  # Image.open would refuse one of very many pixels
+        info = dict(image.info)
     kept = _KEPT | {b"pHYs"} if "aspect" in info else _KEPT  # of no unit: the shape of a pixel
     chunks = tuple(chunk for chunk in _chunks(path) if chunk[0] in kept)
     return Metadata(info.get("dpi"), icc=info.get("icc_profile"), exif=info.get("exif"), chunks=chunks)

@@ -1,4 +1,4 @@
-"""TIFF by tifffile: files of one picture or of many, and the tags that say more than how pixels are stored."""
+"""TIFF by tifffile: files of one image or of many, and the tags that say more than how pixels are stored."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _DESCRIPTION = 270
 _KEPT = IN_PIXELS | {269, _DESCRIPTION, 271, 272, 274, 285, 286, 287, 297, 305, 306}
 _KEPT |= {315, 316, 700, 33432, 33723, 34377, 42112, 42113, 51123}
 _UNITS: dict[int, Unit] = {2: "inch", 3: "centimeter"}
-#: What a channel beside grey is, as it is said where it is alpha.
+#: What a channel beside gray is, as it is said where it is alpha.
 _ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA,), (tifffile.EXTRASAMPLE.UNASSALPHA,)
 #: Bytes; what may be larger is written as BigTIFF, as tifffile does.
 _CLASSIC = 2**32 - 2**25
 
 
 class TiffPages:
-    """The pictures of an open TIFF, read when they are asked for: its pages, or what is stored behind a single one.
+    """The images of an open TIFF, read when they are asked for: its pages, or what is stored behind a single one.
 
     Raises:
-        ValueError: The file is cut off, the pages differ in shape or type, or a picture is neither grey nor RGB: of
-            other colours, or of channels that mean something else.
+        ValueError: The file is cut off, the pages differ in shape or type, or an image is neither gray nor RGB: of
+            other colors, or of channels that mean something else.
     """
 
     def __init__(self, file: tifffile.TiffFile) -> None:
@@ -41,12 +41,12 @@ class TiffPages:
         first = self.pages[0]
         for number, page in enumerate(self.pages, 1):
             _check_alike(number, (page.shape, page.dtype), (first.shape, first.dtype))
-            if _colours(page) not in ("minisblack", "miniswhite", "rgb"):
-                raise ValueError(f"its colours are {_colours(page)}, expected grey or RGB")
+            if _colors(page) not in ("minisblack", "miniswhite", "rgb"):
+                raise ValueError(f"its colors are {_colors(page)}, expected gray or RGB")
             beside = page.samplesperpixel - 1
-            if _colours(page) != "rgb" and beside and (beside > 1 or page.extrasamples[:1] not in _ALPHA):
+            if _colors(page) != "rgb" and beside and (beside > 1 or page.extrasamples[:1] not in _ALPHA):
                 raise ValueError(
-                    f"it has {beside + 1} channels that are neither colours nor alpha: save each as a page, or as a "
+                    f"it has {beside + 1} channels that are neither colors nor alpha: save each as a page, or as a "
                     "file of its own"
                 )
         self._stored = _stored_behind(file, first) if len(self.pages) == 1 else None
@@ -72,7 +72,7 @@ def _check_alike(number: int, found: tuple[object, object], first: tuple[object,
 
 
 def _stored_behind(file: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarray | None:
-    """Pictures that are stored in one piece behind a single page, as ImageJ does; ``None`` where there is but one."""
+    """Images that are stored in one piece behind a single page, as ImageJ does; ``None`` where there is but one."""
     if not (file.is_imagej or file.is_shaped or file.is_stk) or page.dtype is None:
         return None
     count = file.series[0].size // page.size
@@ -83,7 +83,7 @@ def _stored_behind(file: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarr
     )
 
 
-def _colours(page: tifffile.TiffPage) -> str:
+def _colors(page: tifffile.TiffPage) -> str:
     return tifffile.PHOTOMETRIC(page.photometric).name.lower()
 
 
@@ -92,7 +92,7 @@ def _upright(page: tifffile.TiffPage, image: np.ndarray) -> np.ndarray:
     if image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
         image = np.moveaxis(image, 0, 2)
     image = np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("="))
-    if _colours(page) == "miniswhite":
+    if _colors(page) == "miniswhite":
         if image.dtype.kind != "u":
             raise ValueError("it has zero for white in floating point")
         image = np.iinfo(image.dtype).max - image
@@ -100,13 +100,13 @@ def _upright(page: tifffile.TiffPage, image: np.ndarray) -> np.ndarray:
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Resolution, colour profile and those tags that say more than how pixels are stored."""
+    """Resolution, color profile and those tags that say more than how pixels are stored."""
     with tifffile.TiffFile(path) as file:
-        pictures = TiffPages(file)
-        first = pictures.pages[0]
-        pages = [tuple(_packed(file, tag) for tag in page.tags if tag.code in _KEPT) for page in pictures.pages]
+        images = TiffPages(file)
+        first = images.pages[0]
+        pages = [tuple(_packed(file, tag) for tag in page.tags if tag.code in _KEPT) for page in images.pages]
         tags = TiffTags(
-            pages=(*pages, *[()] * (len(pictures) - len(pages))),
+            pages=(*pages, *[()] * (len(images) - len(pages))),
             byteorder=file.byteorder,
             imagej=file.is_imagej,
             alpha="assocalpha" if tifffile.EXTRASAMPLE.ASSOCALPHA in first.extrasamples else "unassalpha",
@@ -122,7 +122,7 @@ def _packed(file: tifffile.TiffFile, tag: tifffile.TiffTag) -> ExtraTag:
 
 
 def write(path: Path, pages: Iterable[np.ndarray], count: int, metadata: Metadata) -> None:
-    """Write pictures of one shape and type, one after the other.
+    """Write images of one shape and type, one after the other.
 
     Args:
         path: Where to.
@@ -131,7 +131,7 @@ def write(path: Path, pages: Iterable[np.ndarray], count: int, metadata: Metadat
         metadata: Of the file; its tags are given to the pages in their order.
 
     Raises:
-        ValueError: The pictures differ in shape or type.
+        ValueError: The images differ in shape or type.
     """
     tags, rest = metadata.tiff, iter(pages)
     first = next(rest)

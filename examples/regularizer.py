@@ -1,18 +1,18 @@
-"""What lambda is for: without it the score matching loss runs away, on few samples and on quantised ones.
+"""What lambda is for: without it the score matching loss runs away, on few samples and on quantized ones.
 
     J = K + L,    K = sum_i delta_i^2 / 2,    L = sum_i -delta'_i + lambda delta'_i^2
 
 An expert whose filter w is orthogonal to some samples has its peak at them, of curvature w^2: longer filters bring
--delta' there down without end. Samples that lie in one plane make it so: D - 1 of any few, and of grey levels all
-patches in which two neighbours are equal. With lambda no term falls below -1 / (4 lambda), nor J below D times that;
+-delta' there down without end. Samples that lie in one plane make it so: D - 1 of any few, and of gray levels all
+patches in which two neighbors are equal. With lambda no term falls below -1 / (4 lambda), nor J below D times that;
 its derivative, where sweep 3 starts, is -1 + 2 lambda delta', and not the -1 that (7) prints.
 
 Which lambda? J without it, on held-out samples, is half the Fisher divergence from their density, up to a constant, and
-so is right where those samples have a density. Grey levels have none: held-out ones let the spikes pass as truth.
+so is right where those samples have a density. Gray levels have none: held-out ones let the spikes pass as truth.
 Gaussian noise of their rounding's variance, q^2 / 12, gives them one. Here the truth is known, as levels before
 rounding, and tells how good that choice is.
 
-    python examples/regulariser.py
+    python examples/regularizer.py
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ from sklearn.feature_extraction.image import extract_patches_2d
 from torch import Tensor
 
 import scorematching as sm
-from scorematching.energies import PoT, Whitening
+from scorematching.energies import ProductOfStudentT, ZCAWhitening
 from scorematching.images.photographs import training_photographs
 
 SIZE = 5  # pixels a side; without its mean a patch has D = 24 dimensions
 UNIT = 10 / 255  # of the pixel values, white being 1; lambda is in units of its square
 LAMBDAS = (0.0, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-SHOWN = {0.0: "#d6604d", 3e-3: "#2166ac", 1e-1: "0.55"}  # in the panels against steps, with their colours
+SHOWN = {0.0: "#d6604d", 3e-3: "#2166ac", 1e-1: "0.55"}  # in the panels against steps, with their colors
 
-HELD_OUT = ("#d6604d", "#e0a030", "#2166ac")  # colours: quantised, with noise, the truth
+HELD_OUT = ("#d6604d", "#e0a030", "#2166ac")  # colors: quantized, with noise, the truth
 
-#: A training: its steps, and at those the regularised loss on its samples and J, lambda = 0, on each held-out set.
+#: A training: its steps, and at those the regularized loss on its samples and J, lambda = 0, on each held-out set.
 Curves = dict[str, list[float]]
 
 
 def main(
-    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the picture.")] = Path("examples/results"),
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the image.")] = Path("examples/results"),
     samples: Annotated[int, typer.Option(min=30, help="How many are few.")] = 200,
-    bits: Annotated[int, typer.Option(min=1, max=8, help="Of the quantised pictures.")] = 6,
+    bits: Annotated[int, typer.Option(min=1, max=8, help="Of the quantized images.")] = 6,
     steps: Annotated[int, typer.Option(min=10, help="Of Adam.")] = 1500,
     seed: Annotated[int, typer.Option(min=0, help="Of the patches.")] = 0,
     quick: Annotated[bool, typer.Option(help="A taste: few steps, three lambdas.")] = False,
 ) -> dict[str, dict[float, Curves]]:
-    """Fit products of Student-t experts with several lambdas to few patches, and to many quantised ones."""
+    """Fit products of Student-t experts with several lambdas to few patches, and to many quantized ones."""
     steps, lambdas = (200, tuple(SHOWN)) if quick else (steps, LAMBDAS)
     photographs = [rescale(x, 0.5, anti_aliasing=True) for x in training_photographs()]  # levels in between
     left = cut([x[:, : x.shape[1] // 2] for x in photographs], 4000 if quick else 20000, seed)
@@ -67,7 +67,7 @@ def main(
 
     few = left[torch.randperm(len(left), generator=torch.Generator().manual_seed(seed))[:samples]]
     by_truth = {"held out": right}
-    by_all = {"held out, quantised": held_out, "held out, with noise": held_out + noise, "held out, the truth": right}
+    by_all = {"held out, quantized": held_out, "held out, with noise": held_out + noise, "held out, the truth": right}
     found = {
         f"{samples} samples": {lam: train(few, by_truth, lam, steps, seed) for lam in lambdas},
         f"{bits} bit": {lam: train(rounded, by_all, lam, steps, seed) for lam in lambdas},
@@ -77,7 +77,7 @@ def main(
         print(f"chosen by what is {judge}: lambda {chosen(trainings, judge):g}\n")
     print(f"q^2 / 24, the lambda that smooths a Gaussian as rounding does: {(q / UNIT) ** 2 / 24:.2g}")
     output.mkdir(parents=True, exist_ok=True)
-    draw(found, output / "regulariser.png")
+    draw(found, output / "regularizer.png")
     return found
 
 
@@ -91,10 +91,10 @@ def cut(photographs: list[np.ndarray], count: int, seed: int) -> Tensor:
 
 
 def train(patches: Tensor, held_out: Mapping[str, Tensor], lam: float, steps: int, seed: int) -> Curves:
-    """Adam on the regularised loss; weights of experts stay positive, so that the density is bounded."""
-    without_mean = Whitening(SIZE)  # not fitted to patches it takes their mean away, and no more
+    """Adam on the regularized loss; weights of experts stay positive, so that the density is bounded."""
+    without_mean = ZCAWhitening(SIZE)  # not fitted to patches it takes their mean away, and no more
     x, *others = (without_mean(some) / UNIT for some in (patches, *held_out.values()))
-    energy = PoT(dim=x.shape[1], experts=2 * x.shape[1], seed=seed)
+    energy = ProductOfStudentT(dim=x.shape[1], experts=2 * x.shape[1], seed=seed)
     optimizer = torch.optim.Adam(energy.parameters(), lr=0.02)
     generator = torch.Generator().manual_seed(seed)
     curves: Curves = {name: [] for name in ("steps", "training", *held_out)}
