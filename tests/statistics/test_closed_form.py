@@ -7,10 +7,10 @@ import math
 
 import pytest
 import torch
-from test_recovery import fit_fully
 from test_standard_errors import gaussian, gradient
 
 import scorematching as sm
+from benchmarks.problems import fit_fully
 from scorematching.layers import PointwiseFunction, Square, StudentTMixture, Tanh
 from scorematching.statistics import closed_form
 
