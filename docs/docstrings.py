@@ -1,0 +1,40 @@
+"""Docstrings as the site shows them: doctests as code, roles as links, ``#:`` comments as docstrings of attributes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import griffe
+
+_EXAMPLE = re.compile(r"^(\s*)Example:", re.MULTILINE)
+_ROLE = re.compile(r":(?:class|func|meth|mod|attr|data|exc):`~?([\w.]+)`")
+
+
+class Docstrings(griffe.Extension):
+    """Prepares each docstring for Markdown."""
+
+    def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
+        """Change the docstring of an object, or find one."""
+        if obj.docstring is None and isinstance(obj, griffe.Attribute):
+            obj.docstring = _comment_above(obj)
+        if obj.docstring is not None:
+            text = _EXAMPLE.sub(r"\1Examples:", obj.docstring.value)
+            obj.docstring.value = _ROLE.sub(_link, text)
+
+
+def _link(role: re.Match[str]) -> str:
+    """A link if the site documents the name, and otherwise the name alone."""
+    name = role[1]
+    return f'<autoref optional identifier="{name}"><code>{name.rpartition(".")[2]}</code></autoref>'
+
+
+def _comment_above(attribute: griffe.Attribute) -> griffe.Docstring | None:
+    """The ``#:`` comment in the lines above an attribute."""
+    if attribute.lineno is None or isinstance(attribute.filepath, list):
+        return None
+    lines = attribute.lines_collection[attribute.filepath][: attribute.lineno - 1]
+    found: list[str] = []
+    while lines and lines[-1].lstrip().startswith("#:"):
+        found.insert(0, lines.pop().lstrip()[2:].strip())
+    return griffe.Docstring(" ".join(found), parent=attribute) if found else None

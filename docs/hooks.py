@@ -1,0 +1,55 @@
+"""What the site is built with besides its plug-ins: formulas as MathML, and the table of the top-level names."""
+
+from __future__ import annotations
+
+import html
+import importlib
+import inspect
+import re
+from types import ModuleType
+from typing import Any
+
+from latex2mathml.converter import convert
+
+import scorematching as sm
+
+_FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+_TABLE = "<!-- table of the top-level names -->"
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the table of the top-level names where the page asks for it."""
+    return markdown.replace(_TABLE, _names()) if _TABLE in markdown else markdown
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Turn formulas into MathML, which browsers draw without a script."""
+    return _FORMULA.sub(_formula, content)
+
+
+def _formula(found: re.Match[str]) -> str:
+    display = "block" if found[2] == "[" else "inline"
+    formula = convert(html.unescape(found[3]), display=display)
+    return f'<{found[1]} class="formula">{formula}</{found[1]}>'
+
+
+def _names() -> str:
+    """Rows of name and first sentence, in the order of the alphabet; first functions and classes, then packages."""
+    rows: dict[bool, list[str]] = {False: [], True: []}
+    for name in sorted(sm.__all__, key=str.lower):
+        value = getattr(sm, name)
+        package = isinstance(value, ModuleType)
+        if name.startswith("__"):
+            continue
+        link = f"[`sm.{name}`]({name}.md)" if package else f"[`sm.{name}`][scorematching.{name}]"
+        rows[package].append(f"| {link} | {_summary(value)} |")
+    head = ["| name | purpose |", "|---|---|"]
+    packages = ["", "## The packages", "", "| package | contents |", "|---|---|", *rows[True]]
+    return "\n".join([*head, *rows[False], *packages])
+
+
+def _summary(value: object) -> str:
+    """The first paragraph of a docstring, up to its first sentence."""
+    paragraph = " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
+    paragraph = re.sub(r":\w+:`~?([\w.]+)`", r"`\1`", paragraph.replace("``", "`"))
+    return re.split(r"(?<=\.)\s", paragraph)[0].replace("|", "\\|")
