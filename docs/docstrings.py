@@ -17,7 +17,7 @@ class Docstrings(griffe.Extension):
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
         """Change the docstring of an object, or find one."""
         if obj.docstring is None and isinstance(obj, griffe.Attribute):
-            obj.docstring = _comment_above(obj)
+            obj.docstring = _comment_above(obj) or (griffe.Docstring("A constant.", parent=obj) if obj.name.isupper() else None)
         if obj.docstring is not None:
             text = _EXAMPLE.sub(r"\1Examples:", obj.docstring.value)
             obj.docstring.value = _ROLE.sub(_link, text)
