@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +19,7 @@ from scorematching.images import (
     read_pages,
     to_planes,
 )
-from scorematching.images.wavelet_noise import estimate_noise
-from scorematching.noise.poisson_gaussian import Stabilizer, camera_noise
+from scorematching.noise import NoiseModel, Stabilizer
 
 ImageSource = np.ndarray | str | Path
 
@@ -41,9 +39,9 @@ class Plane:
         first: The row of the image that is row 0 here.
         data_range: The image's value of white.
         checksum: Of the image's pixels.
-        sigma: Standard deviation of the noise that it carries, white being 1 (and stabilized, where it is); 0 where it
-            is clean.
-        stabilizer: What makes its noise Gaussian where it grows with brightness.
+        sigma: Noise level of its stabilized pixels, white being 1; 0 for clean images.
+        noise: Its noise, in the image's own units; ``None`` for clean images.
+        stabilizer: Map to white noise of one level; ``None`` for clean images.
         contrast: What its values are multiplied by in crops, so that the noise of all planes is the same there.
         page: Which image of the file.
         file: The file that it is from, if it is from one.
@@ -58,6 +56,7 @@ class Plane:
     data_range: float
     checksum: int
     sigma: float = 0.0
+    noise: NoiseModel | None = None
     stabilizer: Stabilizer | None = None
     contrast: float = 1.0
     page: int = 0
@@ -85,6 +84,10 @@ class Plane:
 
     def _image(self) -> np.ndarray:
         return self.source if isinstance(self.source, np.ndarray) else read_image(self.source, self.page)
+
+
+#: The planes of each image.
+ImagePlanes = Sequence[list[Plane]]
 
 
 def open_images(
@@ -159,55 +162,6 @@ def _planes_of(
         floating=image.dtype.kind == "f",
     )
     return [replace(first, channels=group) for group in groups]
-
-
-def with_noise(
-    images: Sequence[list[Plane]],
-    sigma: float | Sequence[float] | None,
-    gain: float | None = None,
-    offset: float = 0.0,
-) -> tuple[list[list[Plane]], float]:
-    """Noisy images that know their noise, and the level that their crops are brought to, white being 1.
-
-    Args:
-        images: One list of planes an image.
-        sigma: Standard deviation of the noise in the images' own units: one for all, one an image, or ``None`` to
-            estimate each image's by :func:`scorematching.images.estimate_noise`; with ``gain`` that of the read
-            noise, ``None`` being 0.
-        gain: What a photon adds to a pixel, in the images' own units, where noise grows with brightness.
-        offset: With ``gain``, the pixel value of no light at all.
-
-    Returns:
-        The images, and the mean of their levels.
-
-    Raises:
-        ValueError: There are more or fewer levels than images, or one is not positive; or what
-            :class:`scorematching.noise.PoissonGaussianNoise` raises.
-    """
-    sigmas = list(sigma) if isinstance(sigma, Iterable) else [sigma] * len(images)
-    if len(sigmas) != len(images):
-        raise ValueError(f"sigma must be one number, or one an image: got {len(sigmas)} for {len(images)} images")
-    known = [_with_own_noise(planes, s, gain, offset) for planes, s in zip(images, sigmas, strict=True)]
-    levels = [planes[0].sigma for planes in known]
-    mean = levels[0] if len(set(levels)) == 1 else math.fsum(levels) / len(levels)
-    return [[replace(plane, contrast=mean / plane.sigma) for plane in planes] for planes in known], mean
-
-
-def _with_own_noise(planes: list[Plane], sigma: float | None, gain: float | None, offset: float) -> list[Plane]:
-    """The planes of one image, with their noise."""
-    data_range, noise = planes[0].data_range, camera_noise(sigma or 0.0, gain, offset)
-    if noise is not None:
-        stabilizer = Stabilizer(noise, data_range)
-        return [replace(plane, sigma=stabilizer.level, stabilizer=stabilizer) for plane in planes]
-    if sigma is None:
-        channels = [channel.numpy() for plane in planes for channel in plane.pixels()]
-        level = float(np.mean([estimate_noise(channel, 1.0) for channel in channels]))
-    else:
-        level = float(sigma) / data_range
-    if not 0 < level < math.inf:
-        how = "was found to be" if sigma is None else "must be above 0, got"
-        raise ValueError(f"{planes[0].name}: the noise level {how} {level * data_range:g}")
-    return [replace(plane, sigma=level) for plane in planes]
 
 
 def split(images: Sequence[list[Plane]], rows: int, share: float = 0.1) -> tuple[list[Plane], list[Plane]]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scorematching.priors.base import Prior, place
-from scorematching.priors.risk import stein_error
+from scorematching.priors.base import Prior, move
+from scorematching.priors.stein_risk import stein_error
 from scorematching.priors.tweedie import tweedie
 from scorematching.training.data import Plane
 
@@ -39,12 +39,12 @@ class HeldOut:
 
         White is 1 whatever the contrast of a plane. Planes that are too small for the prior are left out.
         """
-        sigma, generator = prior.info.sigma, torch.Generator().manual_seed(self.seed)
+        sigma, generator = prior.unit, torch.Generator().manual_seed(self.seed)
         expected = true = 0.0
         pixels = 0
-        for plane, truth in self._pairs(prior.least):
+        for plane, truth in self._pairs(prior.min_size):
             noisy, clean = self._seen(plane, truth, generator)
-            y = place(noisy[None], prior, None)
+            y = move(noisy[None], prior, None)
             expected += y.numel() * stein_error(y, sigma, prior, generator) / plane.contrast**2
             if clean is not None:
                 error = tweedie(y, sigma, prior)[0].detach().cpu() - clean

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scorematching.training.data import Plane
-
-ImagePlanes = Sequence[list[Plane]]
+from scorematching.training.data import ImagePlanes, Plane
 
 
 def belonging(clean: ImagePlanes, noisy: ImagePlanes) -> list[list[Plane]]:
