@@ -1,4 +1,4 @@
-"""Random crops of images, with their own noise or more, that depend on seed and step alone."""
+"""Random crops of images, with their own noise or more, that depend on the seed and the step alone."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from scorematching.priors.base import Prior
 from scorematching.priors.batch import Crops
 from scorematching.training.data import Plane
 
-#: Every so manieth crop of a blind training has less noise than is told.
+#: In blind training, every n-th crop has less noise than the stated level.
 _BLIND = 4
-#: Of the crops of noisy images, where noise may be added: what keeps its own alone.
+#: Fraction of noisy crops that keep their own noise alone, where noise may be added.
 _OWN_SHARE = 0.25
-#: Where noise is added to a noisy crop, so many times its own there is in all, at least: with less added, Stein's
-#: estimate is noisier than a probe's.
+#: Minimum ratio of total noise to the crop's own noise, where noise is added: with less, Stein's estimate is noisier
+#: than that of a probe.
 _LEAST = math.sqrt(2)
 
 
 class CropStream:
     """Random square crops of planes, turned and mirrored at random. A batch depends on the seed and its number alone.
 
-    The contrast of each crop is such that its noise is of one level.
+    The contrast of each crop is changed so that all have the same noise level.
 
     Args:
-        planes: One is drawn with a chance in proportion to its pixels. All carry noise, or none does.
-        crop: Side of a crop.
-        batch: Crops a batch.
+        planes: The planes, each drawn with a probability in proportion to its pixels. All carry noise, or none does.
+        crop: Side of a crop, in pixels.
+        batch: Number of crops per batch.
         fresh: Level of the noise that is added to each crop of clean planes, white being 1.
-        seed: Of the draws.
-        blind: Lower the contrast of every fourth crop by a random factor, noise and all.
-        max_level: If given, noise is added to three of four noisy crops and all clean ones up to a random level,
-            uniform in its logarithm, of this at most.
+        seed: Seed of the draws.
+        blind: Whether to lower the contrast of every fourth crop by a random factor, noise included.
+        max_level: Highest level of added noise, white being 1. If given, noise is added to three of four noisy crops and
+            to all clean ones, up to a random level that is uniform in its logarithm.
 
     Raises:
-        ValueError: A plane is smaller than a crop, or none has so little noise that some may be added.
+        ValueError: A plane is smaller than a crop, or all have too much noise for some to be added.
 
     Example:
         >>> from scorematching.training.data import open_images
@@ -66,7 +66,7 @@ class CropStream:
                 )
         self.planes, self.crop, self.batch, self.fresh, self.seed = list(planes), crop, batch, fresh, seed
         self.blind, self.max_level = blind, max_level
-        #: How many crops of a batch, the first ones, have no noise but their own.
+        #: Number of crops, the first ones of a batch, that have their own noise alone.
         self.own = 0 if fresh else math.ceil(_OWN_SHARE * batch) if max_level else batch
         self._pool = _with_chances(self.planes)
         quiet = [plane for plane in planes if not max_level or _LEAST * plane.sigma <= max_level]
@@ -79,7 +79,7 @@ class CropStream:
         self._quiet = _with_chances(quiet)
 
     def __getitem__(self, number: int) -> Crops:
-        """Batch ``number``."""
+        """Return batch ``number``."""
         random = np.random.default_rng((self.seed, number))
         pixels, noise, added = [], [], []
         for k in range(self.batch):
@@ -101,30 +101,30 @@ class CropStream:
         return Crops(by_crop * stack, shares, by_crop[self.own :] * known if added else known)
 
     def _cut(self, plane: Plane, random: np.random.Generator) -> Tensor:
-        """A crop as the plane has it."""
+        """Return a random crop of a plane, turned and mirrored."""
         top, left = (int(random.integers(n - self.crop + 1)) for n in plane.shape)
         crop = torch.rot90(plane.crop(top, left, self.crop), int(random.integers(4)), (1, 2))
         return crop.flip(1) if random.integers(2) else crop
 
     def _level(self, plane: Plane, random: np.random.Generator) -> float:
-        """How much noise the crop of a plane is to have."""
+        """Return a random noise level for a crop, white being 1."""
         least = _LEAST * plane.sigma or self.fresh
         return math.exp(random.uniform(math.log(least), math.log(max(least, self.max_level or least))))
 
     def _noisier(self, crop: Tensor, plane: Plane, level: float, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """The crop with noise added up to a level, its contrast such that it has what the energy is told.
+        """Add noise to a crop up to a level, and change its contrast so that the noise has the stated level.
 
         Returns:
-            The crop, and the noise that was added over its share of the variance.
+            The crop, and the added noise divided by its fraction of the variance.
         """
         fresh = torch.from_numpy(random.standard_normal(crop.shape, dtype=np.float32))
-        own, whole = plane.contrast * plane.sigma, plane.contrast * level  # at the contrast of the crop as it was cut
+        own, whole = plane.contrast * plane.sigma, plane.contrast * level  # at the contrast of the crop
         told, part = own or self.fresh, math.sqrt(whole**2 - own**2)
         return (told / whole) * (crop + part * fresh), (told * whole / part) * fresh
 
 
 def _with_chances(planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray]:
-    """Planes, and the chance of each, in proportion to its pixels."""
+    """Return planes and the probability of each, in proportion to its pixels."""
     pixels = np.array([plane.shape[0] * plane.shape[1] for plane in planes], dtype=float)
     return list(planes), pixels / pixels.sum()
 

@@ -1,4 +1,4 @@
-"""The training loop: descent on the score matching loss of random crops, the best held-out state kept."""
+"""The training loop: descend the score matching loss of random crops, and keep the best held-out state."""
 
 from __future__ import annotations
 
@@ -21,12 +21,19 @@ from scorematching.training.crops import CropStream
 from scorematching.training.descent import Descent
 from scorematching.training.result import FitResult
 
-#: An interrupted training loses no more than this.
+#: An interrupted training loses at most this time.
 SECONDS_BETWEEN_SAVES = 2.0
 
 
 class Trainer:
-    """The state of a training, and its steps."""
+    """The state of a training, and its steps.
+
+    Args:
+        prior: The prior, which is trained in place.
+        stream: The training batches.
+        held_out: The held-out batch.
+        rate: Largest learning rate.
+    """
 
     def __init__(self, prior: Prior, stream: CropStream, held_out: Crops, rate: float) -> None:
         self.prior, self.stream, self.rate = prior, stream, rate
@@ -40,7 +47,7 @@ class Trainer:
         self.interval = max(1, min(50, self.steps // 10))
 
     def run(self, progress: ProgressCallback | None) -> FitResult:
-        """Go on to the last step."""
+        """Train to the last step, and return the best state."""
         start, first, saved = time.monotonic(), self.step, time.monotonic()
         while self.step < self.steps:
             self._advance()
@@ -60,7 +67,7 @@ class Trainer:
         return Progress(self.step, self.steps, figures)
 
     def _advance(self) -> None:
-        """One step."""
+        """Take one step."""
         loss = self._loss(self.stream[self.step], 1 + self.step)
         value = loss.item()
         if not math.isfinite(value):
@@ -74,7 +81,7 @@ class Trainer:
         self.step += 1
 
     def _evaluate(self) -> None:
-        """The held-out loss; the state is kept if it is the best so far."""
+        """Compute the held-out loss, and keep the state if it is the best so far."""
         with torch.no_grad():
             value = float(self._loss(self.held_out, 0))
         self.result.history.append((self.step, self.running, value))
@@ -93,7 +100,7 @@ class Trainer:
         return {name: t.detach().clone() for name, t in self.prior.state_dict().items()}
 
     def use_checkpoint(self, path: Path) -> None:
-        """Keep the state in a file, and start from it if it exists.
+        """Keep the state in a file, and start from the file if it exists.
 
         Raises:
             ValueError: The file holds the state of another training.
@@ -127,7 +134,7 @@ class Trainer:
         write_tensors(path, {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, entries)
 
     def _identity(self) -> dict[str, object]:
-        """What must be equal for a checkpoint to be of this training, and for the same bits to come out."""
+        """Return what must be equal for a checkpoint to belong to this training and to give the same bits."""
         stream = self.stream
         settings = {
             "rate": self.rate,
