@@ -10,12 +10,12 @@ from typing import Annotated, cast
 import numpy as np
 import typer
 from rich.table import Table
+from scorematching.cli.common import console, fit_bar
 
 import scorematching as sm
-from scorematching.cli.common import console, fit_bar
 from scorematching.energies.field_of_experts import ExpertName
 from scorematching.images import find_images, ssim, to_planes
-from scorematching.restoration.baselines import non_local_means, total_variation
+from scorematching.restoration.classics import non_local_means, total_variation
 
 
 def denoising(

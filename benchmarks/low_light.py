@@ -12,7 +12,7 @@ import scorematching as sm
 from scorematching.images import ssim
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
 from scorematching.plotting.figures import draw_side_by_side
-from scorematching.restoration.baselines import non_local_means
+from scorematching.restoration.classics import non_local_means
 
 #: Of the root mean square of the noise: what is tried for it where it has one level.
 _SHARES = (0.7, 0.85, 1.0, 1.3)

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 import typer
 from rich.progress import track
+from scorematching.cli.common import console, errors
 
 import scorematching as sm
 from benchmarks.machine import machine
 from benchmarks.tasks import FOLDER, OutputOption, Record, write_figures
-from scorematching.cli.common import console, errors
 from scorematching.images import find_images, to_planes
 from scorematching.priors.store import SHIPPED
 from scorematching.restoration import BicubicDownsampling
-from scorematching.restoration.baselines import non_local_means, total_variation
+from scorematching.restoration.classics import non_local_means, total_variation
 from scorematching.restoration.operators import bicubic_upscale
 
 #: A method restores a noisy image at a level; those that need the clean one to choose a setting get it.

@@ -25,7 +25,7 @@ from rich.table import Table
 
 import scorematching as sm
 from scorematching.images.photographs import HELD_OUT, held_out_photograph, training_photographs
-from scorematching.restoration.baselines import non_local_means, total_variation
+from scorematching.restoration.classics import non_local_means, total_variation
 
 LEVELS = (15, 25, 50)  # standard deviations of the noise, white being 255
 FITTED = 25  # of the field of experts; at other levels sm.denoise rescales the contrast

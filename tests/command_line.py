@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scorematching.cli import main
+from scorematching.cli.main import main
 
 
 def run(*arguments: object) -> int:

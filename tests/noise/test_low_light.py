@@ -16,7 +16,7 @@ import scorematching as sm
 from scorematching.noise import PoissonGaussianNoise
 from scorematching.noise.poisson_gaussian import Stabilizer
 from scorematching.plotting.html_report import write_page
-from scorematching.restoration.baselines import non_local_means
+from scorematching.restoration.classics import non_local_means
 from scorematching.training.data import open_images, with_noise
 
 READ = [0.0, 0.2, 1.0, 3.0]  # photons

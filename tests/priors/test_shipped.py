@@ -10,7 +10,7 @@ import pytest
 import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
 from scorematching.priors.store import SHIPPED
-from scorematching.restoration.baselines import non_local_means
+from scorematching.restoration.classics import non_local_means
 
 FOLDER = files("scorematching") / "priors"
 

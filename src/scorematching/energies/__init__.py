@@ -1,10 +1,5 @@
 """Ready-made energies: products and fields of experts, deep fields, NICE; and whitening."""
 
-from scorematching.energies.bases import dct_filters
-from scorematching.energies.deep_field import DeepField
-from scorematching.energies.field_of_experts import FieldOfExperts
-from scorematching.energies.nice import NICE
-from scorematching.energies.product_of_student_t import ProductOfStudentT
-from scorematching.energies.whitening import ZCAWhitening
+import lazy_loader
 
-__all__ = ["NICE", "DeepField", "FieldOfExperts", "ProductOfStudentT", "ZCAWhitening", "dct_filters"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,7 @@ from skimage.restoration import estimate_sigma
 from scorematching.images.arrays import to_planes
 
 
-def estimate_noise(image: np.ndarray, data_range: float | None = None) -> float:
+def wavelet_sigma(image: np.ndarray, data_range: float | None = None) -> float:
     """Standard deviation of white Gaussian noise in an image, in its own units (0-255 for 8 bit).
 
     By the median of the finest wavelet coefficients (Donoho & Johnstone 1994), the mean over the channels. Fine
@@ -26,7 +26,7 @@ def estimate_noise(image: np.ndarray, data_range: float | None = None) -> float:
 
     Example:
         >>> noisy = np.random.default_rng(0).normal(128, 25, (128, 128))
-        >>> 24 < estimate_noise(noisy, data_range=255) < 26
+        >>> 24 < wavelet_sigma(noisy, data_range=255) < 26
         True
     """
     planes = to_planes(image, data_range)

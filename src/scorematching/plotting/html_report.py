@@ -14,7 +14,7 @@ from PIL import Image
 from scorematching.images import psnr, ssim, to_planes
 from scorematching.images.io.atomic import write_atomically
 from scorematching.images.metrics import SSIM_WINDOW
-from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
+from scorematching.noise import NoiseModel
 
 #: Pixels; larger images are shown shrunk, so that the page stays of a size that browsers bear.
 _LARGEST = 2048
@@ -28,7 +28,7 @@ def write_page(
     path: str | Path,
     before: np.ndarray,
     after: np.ndarray,
-    noise: float | PoissonGaussianNoise,
+    noise: NoiseModel,
     *,
     title: str,
     found: bool = False,
@@ -41,7 +41,7 @@ def write_page(
         path: Where to.
         before: The noisy image, as :func:`scorematching.images.to_planes` takes it.
         after: The denoised one, of the same shape.
-        noise: Its standard deviation, in the images' own units; or what it is where it grows with brightness.
+        noise: The noise that was removed, in the images' own units.
         title: Of the page.
         found: Whether ``noise`` is an estimate.
         data_range: The images' value of white.
@@ -53,13 +53,10 @@ def write_page(
     """
     data_range = to_planes(before, data_range).data_range
     planes = {name: _planes(image, data_range) for name, image in (("before", before), ("after", after))}
-    if isinstance(noise, PoissonGaussianNoise):
-        said, taken = str(noise), noise(data_range * planes["before"]) - noise.mean(data_range * planes["after"])
-    else:
-        said, taken = f"sigma {noise:.4g}", (planes["before"] - planes["after"]) / (noise / data_range)
+    taken = noise.residual(data_range * planes["before"], data_range * planes["after"])
     rows = {
         "image": f"{before.shape[1]} x {before.shape[0]} pixels, {before.dtype}",
-        "noise": f"{said} of {data_range:g}, {'estimated from the image' if found else 'as given'}",
+        "noise": f"{noise}, white is {data_range:g}, {'estimated from the image' if found else 'as given'}",
         "taken away": f"standard deviation {taken.std():.2f} of the noise's, mean {taken.mean():+.3f}",
         "neighbors in it": f"correlation {_correlation(taken):+.3f}; 0 for noise, more where structure was lost",
     }

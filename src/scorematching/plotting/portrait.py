@@ -15,23 +15,21 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from scorematching.energies.field_of_experts import FieldOfExperts
-from scorematching.energies.product_of_student_t import ProductOfStudentT
 from scorematching.images import to_planes
 from scorematching.images.photographs import held_out_photograph
 from scorematching.plotting.figures import check_target, save_figure, set_caption, show_image
-from scorematching.priors.base import Prior, place
+from scorematching.priors.base import Prior, move
 from scorematching.priors.tweedie import tweedie
 
 #: Responses for which experts are drawn, up to this and down to minus this.
 _REACH = 12.0
-_WITH_EXPERTS = (FieldOfExperts, ProductOfStudentT)
 
 
 def photograph_for(prior: Prior, seed: int) -> np.ndarray:
     """A held-out photograph, with noise where the prior is one of noisy images: (H, W) or (H, W, 3), white at 1."""
-    color = prior.info.colors > 1
+    color = prior.config.colors > 1
     clean = held_out_photograph("chelsea" if color else "camera", color)
-    noise = np.random.default_rng(seed).normal(0, prior.level if prior.info.sigma else 0, clean.shape)
+    noise = np.random.default_rng(seed).normal(0, prior.level if prior.noise is not None else 0, clean.shape)
     return (clean + noise).astype(np.float32)
 
 
@@ -48,10 +46,10 @@ def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tenso
         ValueError: The path does not end in ``.png``, or the image is too small for the prior, or has other colors.
     """
     check_target(path)
-    if (image.ndim == 3) != (prior.info.colors > 1):
-        raise ValueError(f"the image is {image.shape}, and the prior is one of {prior.info.colors} color(s)")
+    if (image.ndim == 3) != (prior.config.colors > 1):
+        raise ValueError(f"the image is {image.shape}, and the prior is one of {prior.config.colors} color(s)")
     squares: list[Callable[[Axes, Prior], None]] = [_draw_filters, _draw_spectrum]
-    if isinstance(prior.energy, _WITH_EXPERTS):
+    if isinstance(prior.energy, FieldOfExperts):
         squares += [_draw_experts, _draw_slopes]
     if samples is not None:
         squares.append(partial(_draw_samples, samples=samples))
@@ -112,15 +110,14 @@ def _draw_curves(axes: Axes, prior: Prior, u: Tensor, curves: Tensor) -> LineCol
     axes.autoscale()
     axes.margins(x=0)
     axes.set_box_aspect(1)
-    noise = ", in units of the noise" if prior.info.sigma else ""
-    axes.set_xlabel("response $u$" + (" to a whitened patch" if prior.info.model == "pot" else noise))
+    axes.set_xlabel("response $u$" + (", in units of the noise" if prior.noise is not None else ""))
     axes.spines[["top", "right"]].set_visible(False)
     return drawn
 
 
 def _experts(prior: Prior) -> tuple[Tensor, Tensor, Tensor]:
     """Responses, (T,), with the energies that the experts give to them and their derivatives, (K, T)."""
-    assert isinstance(prior.energy, _WITH_EXPERTS)
+    assert isinstance(prior.energy, FieldOfExperts)
     u = torch.linspace(-_REACH, _REACH, 481).to(prior.filters)
     responses = u[:, None].repeat(1, len(prior.filters)).requires_grad_()
     with torch.enable_grad():
@@ -130,8 +127,8 @@ def _experts(prior: Prior) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _draw_energy(axes: Axes, prior: Prior, image: np.ndarray) -> None:
-    planes = place(to_planes(image, data_range=1.0).data, prior, None)
-    energy = prior.energy_map(prior.seen(planes))[0, 0].cpu().numpy()
+    planes = move(to_planes(image, data_range=1.0).data, prior, None)
+    energy = prior.energy_map(prior.arrange(planes))[0, 0].cpu().numpy()
     low, high = np.percentile(energy, (0.5, 99.5))
     drawn = axes.imshow(energy, cmap="magma", vmin=low, vmax=high, interpolation="nearest")
     set_caption(axes, f"its energy: {energy.mean():.3g} a pixel")
@@ -141,7 +138,7 @@ def _draw_energy(axes: Axes, prior: Prior, image: np.ndarray) -> None:
 
 def _draw_samples(axes: Axes, prior: Prior, samples: Tensor) -> None:
     images, caption = samples, "samples"
-    if prior.info.sigma:
+    if prior.noise is not None:
         images = torch.stack([samples, tweedie(samples, prior.level, prior)], 1).flatten(0, 1)
         caption = "samples, and the same denoised"
     low, high = torch.quantile(images.flatten(1), torch.tensor([0.005, 0.995]).to(images), dim=1)[..., None, None, None]

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.images import to_planes
+from scorematching.images.arrays import to_planes
 from scorematching.priors.base import Prior
 from scorematching.priors.tweedie import tweedie
-from scorematching.runtime.progress import Step, share
+from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Of an orthonormal basis of colors the first is gray: white has the value sqrt(3) there.
 _WHITE = math.sqrt(3)
@@ -49,15 +49,15 @@ def is_colored(image: np.ndarray) -> bool:
     return len(distinct(to_planes(image).data)) > 1
 
 
-def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Step | None = None) -> Tensor:
+def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None) -> Tensor:
     """Tweedie's formula for the planes of one image, (C, 1, H, W), colors together.
 
     A prior of gray images sees luminance and color differences, whose noise is as white and of the same level: the
     differences are images of little contrast.
     """
-    if prior.info.colors > 1 or len(y) != 3:
-        return prior.seen(tweedie(prior.seen(y), sigma, prior, progress))
+    if prior.config.colors > 1 or len(y) != 3:
+        return prior.arrange(tweedie(prior.arrange(y), sigma, prior, progress))
     mixed = opponent(y)
-    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, share(progress, 0, 1, parts=3))
-    differences = tweedie(mixed[1:], sigma, prior, share(progress, 1, 3, parts=3))
+    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, subtask(progress, 0, 1, parts=3))
+    differences = tweedie(mixed[1:], sigma, prior, subtask(progress, 1, 3, parts=3))
     return opponent(torch.cat([luminance, differences]), back=True)
