@@ -1,4 +1,4 @@
-"""Docstrings as the site shows them: doctests as code, roles as links, ``#:`` comments as docstrings of attributes."""
+"""Docstrings as the site shows them: doctests as code, roles as links, ``#:`` comments as docstrings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ class Docstrings(griffe.Extension):
     """Prepares each docstring for Markdown."""
 
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
-        """Change the docstring of an object, or find one."""
+        """Change the docstring of an object, or find one. Pages introduce their packages themselves."""
+        if isinstance(obj, griffe.Module):
+            obj.docstring = None
         if obj.docstring is None and isinstance(obj, griffe.Attribute):
             obj.docstring = _comment_above(obj) or (griffe.Docstring("A constant.", parent=obj) if obj.name.isupper() else None)
         if obj.docstring is not None:
             text = _EXAMPLE.sub(r"\1Examples:", obj.docstring.value)
             obj.docstring.value = _ROLE.sub(_link, text)
+
+    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
+        """Where a public function has the name of its module, document the function."""
+        for module in [pkg, *pkg.modules.values()]:
+            for name in module.exports or ():
+                found = module.members.get(str(name))
+                if isinstance(found, griffe.Module) and str(name) in found.members:
+                    module.members[str(name)] = griffe.Alias(str(name), found.members[str(name)], parent=module)
 
 
 def _link(role: re.Match[str]) -> str:

@@ -66,20 +66,21 @@ def score_matching(folder: Path) -> None:
     fitted = fitted + torch.log((-fitted).exp().sum() * step)
     found = sm.score(energy, x.detach())[:, 0]
 
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10.5, 3.1), layout="constrained")
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(8.8, 2.8), layout="constrained")
     left.hist(samples[:, 0].numpy(), 50, range=(-3.2, 3.2), density=True, color="#d6daf0", label="samples")
     for axes, truth, mine, title in (
         (left, log_density.exp(), (-fitted).exp(), "density p(x)"),
         (middle, -log_density, fitted, "energy E(x), up to a constant"),
-        (right, score[:, 0], found, "score d log p / dx"),
+        (right, score[:, 0], found, "score d log p(x) / dx"),
     ):
         axes.plot(grid, truth, color=GRAY, lw=4, alpha=0.6, label="true")
         axes.plot(grid, mine, color=BLUE, lw=1.6, label="fitted")
         axes.set(title=title, xlabel="x", xlim=(-3.2, 3.2))
         _plain(axes)
     right.axhline(0, color="black", lw=0.6)
-    left.legend(frameon=False, fontsize=9, loc="upper left")
-    figure.savefig(folder / "score_matching.png", dpi=110)
+    left.set_ylim(0, 0.52)
+    left.legend(frameon=False, fontsize=8, loc="upper right", ncols=3, columnspacing=0.8, handlelength=1.2)
+    figure.savefig(folder / "score_matching.png", dpi=130)
     plt.close(figure)
 
 
@@ -132,7 +133,7 @@ def tweedie(folder: Path) -> None:
     clean, noisy = points(400)
     denoised = noisy + sigma**2 * sm.score(energy, noisy)
     before, after = (float((x - clean).square().mean().sqrt()) for x in (noisy, denoised))
-    figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.3), layout="constrained", sharex=True, sharey=True)
+    figure, axes = plt.subplots(1, 3, figsize=(8.8, 2.8), layout="constrained", sharex=True, sharey=True)
     axes[0].scatter(*noisy.T, s=6, color=ORANGE)
     axes[0].set_title(f"noisy points y, error {before:.2f}")
     move = (denoised - noisy).numpy()
@@ -146,14 +147,14 @@ def tweedie(folder: Path) -> None:
         one.set_aspect("equal")
         one.set(xticks=[], yticks=[])
         _plain(one)
-    figure.savefig(folder / "tweedie.png", dpi=100)
+    figure.savefig(folder / "tweedie.png", dpi=130)
     plt.close(figure)
 
 
 def separated_modes(folder: Path) -> None:
     """Two mixtures with the same components and other weights: the densities differ, the scores do not."""
     x = torch.linspace(-7, 7, 600, requires_grad=True)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 2.9), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.7), layout="constrained")
     for weight, color, style in ((0.5, GRAY, "-"), (0.9, ORANGE, "--")):
         mixture = torch.distributions.MixtureSameFamily(
             torch.distributions.Categorical(torch.tensor([weight, 1 - weight])),
@@ -175,7 +176,7 @@ def separated_modes(folder: Path) -> None:
     right.legend(frameon=False, fontsize=9, loc="upper right", bbox_to_anchor=(1.02, 1.03))
     for axes in (left, right):
         _plain(axes)
-    figure.savefig(folder / "separated_modes.png", dpi=100)
+    figure.savefig(folder / "separated_modes.png", dpi=130)
     plt.close(figure)
 
 
@@ -189,7 +190,7 @@ def four_sweeps(folder: Path) -> None:
         ("sweep 3, forward: a = ∂J/∂δ and a′ = ∂J/∂δ′", "a, a′", "", GREEN, 1),
         ("sweep 4, backward: c = ∂J/∂g, and ∂J/∂w", "c", "0", RED, -1),
     ]
-    figure, grid = plt.subplots(2, 2, figsize=(10.5, 4.6), layout="constrained")
+    figure, grid = plt.subplots(2, 2, figsize=(8.4, 3.9), layout="constrained")
     for axes, (title, quantity, at_output, color, direction) in zip(grid.flat, sweeps, strict=True):
         for (source, target), layer in names.items():
             _arrow(axes, places[source], places[target], color, direction, 0)
@@ -209,7 +210,7 @@ def four_sweeps(folder: Path) -> None:
         axes.title.set_fontsize(11)
         axes.set_aspect("equal")
         axes.axis("off")
-    figure.savefig(folder / "four_sweeps.png", dpi=100)
+    figure.savefig(folder / "four_sweeps.png", dpi=130)
     plt.close(figure)
 
 

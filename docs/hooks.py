@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import html
-import importlib
 import inspect
 import re
+import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from latex2mathml.converter import convert
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "src"))  # the source beside this file, installed or not
 import scorematching as sm
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+#: Signs that need no space around them.
+_SIGNS = {
+    "<mo>&#x02202;</mo>": "<mi>&#x02202;</mi>",
+    "<mo>&#x0002F;</mo>": '<mo lspace="0" rspace="0">&#x0002F;</mo>',
+}
 _TABLE = "<!-- table of the top-level names -->"
 
 
@@ -30,6 +37,8 @@ def on_page_content(content: str, **_: Any) -> str:
 def _formula(found: re.Match[str]) -> str:
     display = "block" if found[2] == "[" else "inline"
     formula = convert(html.unescape(found[3]), display=display)
+    for sign, better in _SIGNS.items():
+        formula = formula.replace(sign, better)
     return f'<{found[1]} class="formula">{formula}</{found[1]}>'
 
 
