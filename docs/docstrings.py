@@ -19,7 +19,9 @@ class Docstrings(griffe.Extension):
         if isinstance(obj, griffe.Module):
             obj.docstring = None
         if obj.docstring is None and isinstance(obj, griffe.Attribute):
-            obj.docstring = _comment_above(obj) or (griffe.Docstring("A constant.", parent=obj) if obj.name.isupper() else None)
+            obj.docstring = _comment_above(obj) or (
+                griffe.Docstring("A constant.", parent=obj) if obj.name.isupper() else None
+            )
         if obj.docstring is not None:
             text = _EXAMPLE.sub(r"\1Examples:", obj.docstring.value)
             obj.docstring.value = _ROLE.sub(_link, text)

@@ -3,6 +3,8 @@
 It takes less than a minute on two cores and downloads nothing.
 """
 
+# ruff: noqa: RUF001  (the symbols of the paper)
+
 from __future__ import annotations
 
 import argparse
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patches import Circle
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
@@ -87,9 +90,7 @@ def score_matching(folder: Path) -> None:
 def _smooth_energy(units: int = 9) -> sm.Graph:
     """A weighted sum of smooth steps at fixed places and of the square of x: linear in its weights."""
     steps, places = sm.Linear(1, units), torch.linspace(-3, 3, units)
-    with torch.no_grad():
-        steps.weight.fill_(2.0)
-        steps.bias.copy_(-2.0 * places)
+    steps.load_state_dict({"weight": torch.full((units, 1), 2.0), "bias": -2.0 * places})
     return sm.Graph(
         [
             ("x", steps.requires_grad_(False), "h"),
@@ -201,7 +202,7 @@ def four_sweeps(folder: Path) -> None:
         _arrow(axes, places["x"], places["E"], color, direction, -0.36)
         axes.text(1.725, 0.72, "skip: Square, then WeightedSum", ha="center", fontsize=8, color="#444444")
         for name, (x, y) in places.items():
-            axes.add_patch(plt.Circle((x, y), 0.17, facecolor="white", edgecolor="black", lw=1.2, zorder=3))
+            axes.add_patch(Circle((x, y), 0.17, facecolor="white", edgecolor="black", lw=1.2, zorder=3))
             axes.text(x, y, name, ha="center", va="center", fontsize=11, zorder=4, style="italic")
             shown = at_output if name == "E" else quantity
             axes.text(x, -0.36, shown, ha="center", fontsize=10, color=color)
@@ -223,9 +224,7 @@ def _arrow(
     axes.annotate("", xy=ends[1], xytext=ends[0], arrowprops=shape)
 
 
-IMAGES = {
-    draw.__name__: draw for draw in (before_after, score_matching, tweedie, separated_modes, four_sweeps)
-}
+IMAGES = {draw.__name__: draw for draw in (before_after, score_matching, tweedie, separated_modes, four_sweeps)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -61,4 +61,4 @@ def _summary(value: object) -> str:
     """The first paragraph of a docstring, up to its first sentence."""
     paragraph = " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
     paragraph = re.sub(r":\w+:`~?([\w.]+)`", r"`\1`", paragraph.replace("``", "`"))
-    return re.split(r"(?<=\.)\s", paragraph)[0].replace("|", "\\|")
+    return re.split(r"(?<=[^.]\.)\s", paragraph)[0].replace("|", "\\|")
