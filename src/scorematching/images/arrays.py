@@ -92,7 +92,7 @@ def find_white(image: np.ndarray, data_range: float | None = None) -> float:
         largest = float(image.max())
         data_range = largest if largest > 2 else 1.0
     if not (data_range > 0 and np.isfinite(data_range)):
-        raise ValueError(f"data_range must be a positive number, got {data_range}")
+        raise ValueError(f"the value of white, data_range, must be a positive number, got {data_range}")
     return data_range
 
 
