@@ -15,4 +15,4 @@ def test_the_estimate_is_in_the_units_of_the_image(white: float) -> None:
 
 
 def test_a_constant_image_has_no_noise() -> None:
-    assert estimate_noise(np.full((64, 64), 0.5)) == 0
+    assert estimate_noise(np.full((64, 64), 0.5)) == pytest.approx(0, abs=1e-6)

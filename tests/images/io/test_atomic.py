@@ -21,8 +21,13 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
 def test_an_error_leaves_the_file_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     write_atomically(path, b"before")
-    with pytest.raises(RuntimeError, match="interrupted"), whole_file(path) as partial:
-        partial.write_bytes(b"half")
-        raise RuntimeError("interrupted")
+    with pytest.raises(RuntimeError, match="interrupted"):
+        _interrupted_write(path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
     assert path.read_bytes() == b"before"
+
+
+def _interrupted_write(path: Path) -> None:
+    with whole_file(path) as partial:
+        partial.write_bytes(b"half")
+        raise RuntimeError("interrupted")
