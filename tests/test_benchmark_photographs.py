@@ -44,7 +44,7 @@ def test_large_photographs_are_found_in_a_resource_file(tmp_path: Path) -> None:
 
 def test_a_package_that_cannot_be_fetched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photographs, "_APT", "false")
-    with pytest.raises(ValueError, match=r"mirror/pool/main/b/budgie.* was not fetched"):
+    with pytest.raises(ValueError, match=r"mirror/pool/main/b/budgie.* can't be downloaded"):
         photographs._unpack(photographs.PACKAGES[0], "mirror/", tmp_path)
 
 
