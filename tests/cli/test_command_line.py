@@ -227,7 +227,7 @@ BAD = {
     "huge sigma": (("denoise", "IN", "-o", "OUT.png", "--sigma", "1e300", "--prior", "PRIOR"), "NaN or infinite"),
     "huge factor": (("upscale", "IN", "-o", "OUT.png", "--factor", "100000"), "Invalid value for '--factor'"),
     "no such device": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--device", "meta"), "no device 'meta'"),
-    "white": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--white", "0"), "peak must be a positive number"),
+    "white": (("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--white", "0"), "must be a positive number"),
     "fit: onto an image": (("fit", "IN", "-o", "IN"), "ends in .safetensors"),
     "fit: small": (("fit", "SMALL.png", "-o", "OUT.safetensors", "--sigma", "9"), "4 rows is too small to fit to"),
     "fit: huge": (("fit", "IN", "-o", "OUT.safetensors", "--sigma", "9", "--size", "1000"), "size must be a whole"),
