@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from rich.progress import track
 from scipy.optimize import nnls
-from scorematching.cli.common import console
 
 import scorematching as sm
 from benchmarks.architectures import residual
 from benchmarks.machine import machine
+from scorematching.cli.console import console
 from scorematching.curvature.analysis.costs import SECONDS, Cost, method_costs
 from scorematching.curvature.auto import METHODS
 from scorematching.energies import NICE

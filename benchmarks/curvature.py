@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.progress import track
-from scorematching.cli.common import console
 
 import scorematching as sm
 from benchmarks.architectures import ARCHITECTURES, LAM, patches, trained
 from benchmarks.machine import forget_peak, machine, peak_memory
+from scorematching.cli.console import console
 from scorematching.curvature import (
     ApproximationWarning,
     Coloring,

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scorematching.cli.common import errors
-
 from benchmarks import tasks
 from benchmarks.contest import Contestant, Rules, hold
 from benchmarks.forward_laplacian import folx_step
@@ -24,6 +22,7 @@ from benchmarks.peers import (
 from benchmarks.plots import draw_growth
 from benchmarks.tables import duration, size
 from benchmarks.tasks import Record
+from scorematching.cli.console import errors
 
 #: Longest time of a call in seconds. It is shorter than in the other benchmarks, because there are many calls.
 LIMIT = 10.0

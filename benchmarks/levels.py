@@ -8,9 +8,9 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.table import Table
-from scorematching.cli.common import console
 
 import scorematching as sm
+from scorematching.cli.console import console
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
 
 

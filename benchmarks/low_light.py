@@ -56,5 +56,5 @@ def _restored(
     return (
         non_local_means(noisy, whole, clean),
         max(single, key=lambda x: sm.psnr(clean, x)),
-        sm.denoise(noisy, read / white, model, gain=1 / white, data_range=1.0),
+        sm.denoise(noisy, sm.PoissonGaussianNoise(gain=1 / white, sigma=read / white), model, data_range=1.0),
     )
