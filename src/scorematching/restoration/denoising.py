@@ -83,7 +83,7 @@ def denoise(
 
     Example:
         >>> import scorematching as sm
-        >>> noisy = sm.GaussianNoise(25).simulate(np.full((40, 48), 128.0))
+        >>> noisy = sm.GaussianNoise(25).simulate(np.full((48, 64), 128.0))
         >>> clean = sm.denoise(noisy, data_range=255)
         >>> bool(np.abs(clean - 128).mean() < 5)
         True
@@ -105,7 +105,9 @@ def denoise(
         model = as_noise_model(noise)
     stabilizer = model.stabilizer(planes.data_range)
     if not stabilizer.level:
-        warnings.warn("the noise level is 0, so the image is returned unchanged: give noise to denoise it", stacklevel=2)
+        warnings.warn(
+            "the noise level is 0, so the image is returned unchanged: give noise to denoise it", stacklevel=2
+        )
         return image.copy()
     once = _denoiser(method, prior, seed)
     stabilized = move(stabilizer.forward(distinct(planes.data)), prior, device)
