@@ -10,7 +10,6 @@ import torch
 
 import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
-from scorematching.priors.kinds import build_prior
 
 
 @pytest.fixture(autouse=True)
@@ -25,15 +24,9 @@ def photograph() -> np.ndarray:
 
 
 @pytest.fixture
-def info() -> sm.priors.PriorInfo:
-    """A small field of experts for noise of level 25."""
-    return sm.priors.PriorInfo("foe", 3, 8, 25 / 255, 25 / 255, 0.0, 0, 0, "nothing", sm.__version__)
-
-
-@pytest.fixture
-def prior(info: sm.priors.PriorInfo) -> sm.Prior:
+def prior() -> sm.Prior:
     """An untrained prior, whose start is a sensible one."""
-    return build_prior(info)
+    return sm.priors.FieldPrior(sm.FieldConfig(filters=8, size=3), noise=25 / 255)
 
 
 @pytest.fixture
