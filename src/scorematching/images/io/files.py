@@ -22,6 +22,8 @@ from scorematching.images.io.metadata import Metadata
 _KINDS = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff}
 IMAGE_SUFFIXES = tuple(_KINDS)
 _TIFF = (".tif", ".tiff")
+#: Largest side of a JPEG, in pixels.
+_LARGEST_JPEG = 65500
 
 
 def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
@@ -178,6 +180,8 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
         raise ValueError(f"{path.name}: {suffix} files can't hold {image.dtype} pixels; write a .tif instead")
     if suffix in (".jpg", ".jpeg") and image.ndim == 3 and image.shape[2] in (2, 4):
         raise ValueError(f"{path.name}: {suffix} files can't hold an alpha channel; write a .png instead")
+    if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > _LARGEST_JPEG:
+        raise ValueError(f"{path.name}: {suffix} files hold {_LARGEST_JPEG} rows and columns at most; write a .png")
     if suffix not in _TIFF and pages != 1:
         raise ValueError(f"{path.name}: {suffix} files hold one image, not {pages} pages; write a .tif instead")
 
