@@ -25,6 +25,7 @@ from scorematching.runtime.arguments import check_choice
 _KEY = "scorematching"
 #: What a file holds, and the version of its format.
 _FORMAT = "prior/2"
+_SECTIONS = {"format", "architecture", "noise", "provenance"}
 
 
 def save_prior(prior: Prior, path: str | Path) -> None:
@@ -79,8 +80,9 @@ def _read_prior(path: str | Path) -> Prior:
     tensors, entries = read_tensors(path)
     if entries.get("format") != _FORMAT:
         raise ValueError(f"{path} is not a prior that this version of scorematching can read: fit it again")
-    if missing := [name for name in ("architecture", "noise", "provenance") if name not in entries]:
-        raise ValueError(f"{path} describes no prior: it has no {missing[0]}")
+    for name in sorted(entries.keys() ^ _SECTIONS):
+        what = f"an unknown section, {name}" if name in entries else f"no section {name}"
+        raise ValueError(f"{path} describes no prior: it has {what}")
     try:
         prior = _described(entries)
     except (TypeError, ValueError) as error:
