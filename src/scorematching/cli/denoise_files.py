@@ -93,7 +93,7 @@ def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: b
             check_output(target, source, overwrite=overwrite)
             noise, written = _denoise(job, source, target)
         except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:  # torch's own when out of memory
-            failures.append(f"{source.name}: {error or type(error).__name__}")
+            failures.append(f"{source.name}: {str(error) or type(error).__name__}")
         else:
             table.add_row(escape(source.name), describe_pages(*written), _described(noise))
     console.print(table)
