@@ -89,8 +89,9 @@ def test_progress_has_the_losses_and_the_speed(noisy: np.ndarray) -> None:
     assert states[-1].figures["held out"] == result.history[-1][2]
 
 
+@pytest.mark.usefixtures("_save_often")
 @pytest.mark.parametrize("noisy", [True, False])
-def test_numbers_of_numpy_are_numbers(noisy: bool, photograph: np.ndarray, tmp_path: Path, _save_often: None) -> None:
+def test_numbers_of_numpy_are_numbers(noisy: bool, photograph: np.ndarray, tmp_path: Path) -> None:
     model = sm.FieldConfig(filters=np.int64(8), size=np.int64(3))
     counts = {name: np.int64(n) for name, n in {"steps": 2, "batch": 4, "crop": 16}.items()}
     prior = sm.fit(
