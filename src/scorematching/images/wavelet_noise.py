@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from skimage.restoration import estimate_sigma
 
 from scorematching.images.arrays import to_planes
 
@@ -30,6 +29,8 @@ def wavelet_sigma(image: np.ndarray, data_range: float | None = None) -> float:
         >>> 24 < wavelet_sigma(noisy, data_range=255) < 26
         True
     """
+    from skimage.restoration import estimate_sigma  # loads scipy.stats, which takes longer than a denoising
+
     planes = to_planes(image, data_range)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a constant image has no nonzero coefficients

@@ -109,8 +109,11 @@ def denoise(
             "the noise level is 0, so the image is returned unchanged: give noise to denoise it", stacklevel=2
         )
         return image.copy()
+    y = distinct(planes.data)
+    prior.check_size(*y.shape[2:])
+    prior.arrange(y)  # raises for grayscale images where the prior is for color
     once = _denoiser(method, prior, seed)
-    stabilized = move(stabilizer.forward(distinct(planes.data)), prior, device)
+    stabilized = move(stabilizer.forward(y), prior, device)
     x = (_averaged_over_turns if self_ensemble else _applied)(once, stabilized, stabilizer.level, progress)
     return from_planes(planes, stabilizer.inverse(x).expand_as(planes.data))
 
