@@ -1,1 +1,1 @@
-"""Benchmarks: ``python -m benchmarks NAME --help``. Every figure in the README and the docs comes from one."""
+"""Benchmarks: ``python -m benchmarks NAME --help``. All numbers in the README and the docs come from them."""

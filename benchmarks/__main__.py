@@ -1,4 +1,4 @@
-"""Run a benchmark. Processes of contestants import this module too, so it imports nothing by itself."""
+"""Run a benchmark. The processes of the contestants import this module too, so it imports nothing at its top."""
 
 if __name__ == "__main__":
     from benchmarks.commands import main

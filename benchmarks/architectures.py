@@ -1,4 +1,4 @@
-"""Energies of several architectures, trained on patches of photographs by the exact loss."""
+"""Energies of several architectures, trained on patches of photographs with the exact loss."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scorematching.energies import NICE, ProductOfStudentT
 from scorematching.images.photographs import training_photographs
 from scorematching.layers import Identity, SiLU
 
-#: The regularizer: patches of 8-bit photographs have flat places, where the data are as good as quantized.
+#: Regularizer. It is needed because 8-bit photographs have flat regions with quantized values.
 LAM = 1e-3
 
 
 def residual() -> sm.Graph:
-    """A residual block before the experts."""
+    """Return a network with a residual block before the experts."""
     return sm.Graph(
         [
             ("x", sm.Linear(64, 128), "h"),
@@ -32,7 +32,7 @@ def residual() -> sm.Graph:
     )
 
 
-#: name -> (energy, shape of one sample)
+#: Name -> (function that builds the energy, shape of one sample).
 ARCHITECTURES: dict[str, tuple[Callable[[], sm.Graph], tuple[int, ...]]] = {
     "product of experts, 64-128": (lambda: ProductOfStudentT(64, 128), (64,)),
     "field of experts, 24 of 5x5": (
@@ -65,7 +65,10 @@ ARCHITECTURES: dict[str, tuple[Callable[[], sm.Graph], tuple[int, ...]]] = {
 
 
 def patches(count: int, shape: tuple[int, ...], seed: int) -> Tensor:
-    """Square patches of the demo's training photographs, (count, *shape), mean 0 each, unit variance together."""
+    """Return square patches of the training photographs, shape (count, *shape).
+
+    Each patch has mean 0, and all patches together have variance 1.
+    """
     rng = np.random.default_rng(seed)
     side = round(float(np.prod(shape)) ** 0.5)
     images = training_photographs()
@@ -80,7 +83,7 @@ def patches(count: int, shape: tuple[int, ...], seed: int) -> Tensor:
 
 
 def trained(name: str, steps: int, seed: int = 0) -> sm.Graph:
-    """An architecture trained by Adam on the exact loss, 128 patches a step."""
+    """Return an architecture trained with Adam on the exact loss, with batches of 128 patches."""
     torch.manual_seed(seed)
     build, shape = ARCHITECTURES[name]
     energy, data = build(), patches(20_000, shape, seed)

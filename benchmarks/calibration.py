@@ -1,4 +1,4 @@
-"""Fit the cost model of ``curvature="auto"`` to measured steps, and see how well it chooses."""
+"""Fit the cost model of ``curvature="auto"`` to measured times, and test its choices."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from scipy.optimize import nnls
 import scorematching as sm
 from benchmarks.architectures import residual
 from benchmarks.machine import machine
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.curvature.analysis.costs import SECONDS, Cost, method_costs
 from scorematching.curvature.auto import METHODS
 from scorematching.energies import NICE
 from scorematching.layers import Layer, SiLU
 
-#: A step that the present model puts above so many seconds is left out.
+#: Steps with a larger predicted time, in seconds, are not measured.
 LIMIT = 1.0
 
 
 def calibration() -> None:
-    """Time one loss and gradient by each method that can be exact, on networks of many sizes; print coefficients.
+    """Fit the coefficients of the cost model to times of the exact methods on networks of many sizes.
 
-    The coefficients go to ``SECONDS`` in ``curvature/costs.py``. The last lines say how often the fitted model
-    chooses the fastest exact method, and what its choices cost in the geometric mean over the best.
+    Copy the printed coefficients to ``SECONDS`` in ``curvature/analysis/costs.py``. The last lines report how often the
+    fitted model chooses the fastest exact method, and the times of its choices relative to the fastest.
     """
     measured: list[dict[str, tuple[Cost, float]]] = []
     for energy, x in track(list(_steps()), "measuring", console=console):
@@ -45,7 +45,7 @@ def calibration() -> None:
 
 
 def _steps() -> Iterator[tuple[sm.Graph, torch.Tensor]]:
-    """Networks and batches, from small to large."""
+    """Yield networks and batches, from small to large."""
     dense = [(8, 32, 32), (8, 128, 128, 128), (32, 64, 32), (64, 128, 64), (64, 32, 32), (16, 256, 256), (128, 64, 64)]
     builds: list[tuple[Callable[[], sm.Graph], tuple[int, ...]]] = [
         *((lambda w=widths: _dense(w), (widths[0],)) for widths in dense),
@@ -62,6 +62,7 @@ def _steps() -> Iterator[tuple[sm.Graph, torch.Tensor]]:
 
 
 def _dense(widths: tuple[int, ...]) -> sm.Graph:
+    """Return a fully connected network."""
     layers: list[Layer] = []
     for inputs, outputs in itertools.pairwise(widths):
         layers += [sm.Linear(inputs, outputs), SiLU()]
@@ -69,6 +70,7 @@ def _dense(widths: tuple[int, ...]) -> sm.Graph:
 
 
 def _convolutions(channels: int, kernel: int) -> sm.Graph:
+    """Return a network of two convolutions."""
     return sm.Sequential(
         sm.Conv2d(1, channels, kernel),
         SiLU(),
@@ -79,7 +81,7 @@ def _convolutions(channels: int, kernel: int) -> sm.Graph:
 
 
 def _seconds(energy: sm.Graph, x: torch.Tensor, method: str) -> float:
-    """The median over some steps."""
+    """Return the median time of a step in seconds."""
     chosen, times = METHODS[method](), list[float]()
     while len(times) < 4 or (sum(times) < 0.2 and len(times) < 50):
         start = time.perf_counter()
@@ -91,7 +93,10 @@ def _seconds(energy: sm.Graph, x: torch.Tensor, method: str) -> float:
 
 
 def _fit(steps: list[tuple[Cost, float]]) -> tuple[float, ...]:
-    """Seconds a multiplication, a number touched and a call, none negative, that leave the least relative error."""
+    """Return seconds per multiplication, per number read or written and per call.
+
+    They minimize the squared relative error, and none is negative.
+    """
     counts = np.array([[cost.multiplications, cost.touched, cost.calls] for cost, _ in steps], dtype=float)
     seconds = np.array([taken for _, taken in steps])
     rates, _ = nnls(counts / seconds[:, None], np.ones(len(steps)))
@@ -99,7 +104,7 @@ def _fit(steps: list[tuple[Cost, float]]) -> tuple[float, ...]:
 
 
 def _judge(measured: list[dict[str, tuple[Cost, float]]], fitted: dict[str, tuple[float, ...]]) -> None:
-    """How often the fastest exact method is chosen, and how much slower the choices are than it."""
+    """Print how often the fastest exact method is chosen, and how much slower the choices are."""
     losses, right = [], 0
     for row in measured:
         exact = {method: step for method, step in row.items() if method != "diagonal"}
@@ -112,6 +117,6 @@ def _judge(measured: list[dict[str, tuple[Cost, float]]], fitted: dict[str, tupl
         losses.append(exact[chosen][1] / exact[best][1])
     mean = math.exp(statistics.mean(math.log(loss) for loss in losses))
     console.print(
-        f"fastest exact method chosen in {right} of {len(measured)} steps; its choices take {mean:.2f} times the best "
-        f"in the geometric mean, {max(losses):.2f} times at worst"
+        f"chose the fastest exact method in {right} of {len(measured)} steps; time relative to the fastest method: "
+        f"{mean:.2f} in the geometric mean, {max(losses):.2f} at worst"
     )

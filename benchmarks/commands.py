@@ -1,4 +1,4 @@
-"""The command line: all benchmarks of speed, or one benchmark by its name."""
+"""Command line: all speed benchmarks, or one benchmark by its name."""
 
 from __future__ import annotations
 
@@ -26,27 +26,40 @@ from benchmarks.steps import run_steps, steps
 from benchmarks.tasks import FOLDER, MEMORY, MemoryOption, OutputOption, QuickOption, write_figures
 from benchmarks.throughput import run_throughput, throughput
 from benchmarks.training import training
-from scorematching.cli.common import console, keep_freed_memory
+from scorematching.cli.console import console, keep_freed_memory
 
-HELP = """Figures of this library, measured on this machine.
+HELP = """Measure speed, accuracy and restoration quality of this library on this machine.
 
-Without a command, all benchmarks of speed are run, against the libraries that are installed
-([bold]pip install -e '.\\[peers]'[/bold]; a missing one says so in its row): [bold]steps[/bold],
-[bold]deep[/bold], [bold]growth[/bold], [bold]throughput[/bold]. Tables go to standard output, in Markdown; all numbers
-with the machine, the versions and the date to figures.json, and plots beside it.
+Without a command, all speed benchmarks are run: [bold]steps[/bold], [bold]deep[/bold], [bold]growth[/bold] and
+[bold]throughput[/bold]. They compare this library with the others that are installed
+([bold]pip install -e '.\\[peers]'[/bold]). A library that is not installed is marked in its row. Tables are printed to
+standard output in Markdown. All numbers, with the machine, the versions and the date, are written to figures.json, with
+plots beside it.
 
-The contestants of a table run in processes of their own and are timed in turns. "median" is the time of a call,
-"spread" its interquartile range over the turns, "runs" how many there were, "first call" the first one with its
-compilation, and "memory" what a call adds to the largest size of the process. Quote medians and ratios of one table.
-Leave the machine alone meanwhile; OMP_NUM_THREADS sets how many cores PyTorch takes.
+Each contestant of a table runs in its own process, and they are timed in turns. "median" is the time of a call,
+"spread" is its interquartile range over the turns, "runs" is the number of turns, "first call" is the time of the
+first call including compilation, and "memory" is how much a call adds to the peak memory of the process. Compare only
+numbers of one table. Run nothing else on the machine meanwhile. OMP_NUM_THREADS sets the number of cores that PyTorch
+uses.
 
-The other commands make the figures of accuracy and restoration in the docs.
+The other commands produce the numbers on accuracy and restoration in the docs.
 """
 
-app = typer.Typer(add_completion=False, help=HELP, rich_markup_mode="rich")
+
+def unwrapped(text: str | None) -> str:
+    r"""Join the lines of each paragraph, so that a help text fills the width of the terminal.
+
+    Example:
+        >>> unwrapped("One line\nand another.\n\nA second paragraph.")
+        'One line and another.\n\nA second paragraph.'
+    """
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (text or "").split("\n\n"))
+
+
+app = typer.Typer(add_completion=False, help=unwrapped(HELP), rich_markup_mode="rich")
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Speed, against peers": (steps, deep, growth, throughput),
-    "Speed, of formulations and methods": (profiles, convolutions, calibration),
+    "Speed, compared with other libraries": (steps, deep, growth, throughput),
+    "Speed of algorithms and methods": (profiles, convolutions, calibration),
     "Accuracy and restoration": (
         curvature,
         precision,
@@ -62,14 +75,14 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 for panel, commands in _PANELS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(rich_help_panel=panel, help=unwrapped(command.__doc__))(command)
 
 LimitOption = Annotated[
     float | None,
     typer.Option(
         "--limit",
         min=0.1,
-        help="Seconds a call, after which a contestant is given up.",
+        help="Longest time of one call, in seconds. A slower contestant is stopped.",
         show_default="100, and 10 for growth",
     ),
 ]
@@ -83,7 +96,7 @@ def every(
     limit: LimitOption = None,
     memory: MemoryOption = MEMORY,
 ) -> None:
-    """Run all benchmarks of speed, unless a command is given."""
+    """Run all speed benchmarks, unless a command is given."""
     if context.invoked_subcommand is not None:
         return
     options: dict[str, Any] = {"quick": quick, "memory": memory}
@@ -96,7 +109,7 @@ def every(
         ("throughput", run_throughput),
     ):
         sections[name] = run(**options)
-        write_figures(output, "figures", sections)  # after each, lest hours be lost
+        write_figures(output, "figures", sections)  # after each, so that an interruption loses little
     draw_growth(sections["growth"], output / "growth.png")
     console.print(f"\nAll numbers are in {output / 'figures.json'}.", highlight=False)
 

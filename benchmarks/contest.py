@@ -1,7 +1,7 @@
-"""Contestants that do the same task, each in a process of its own, timed in turns so that all see the same conditions.
+"""Contests: several implementations of one task, each in its own process, timed in turns.
 
-A machine that others use too is faster in one minute than in the next. So the contestants take turns, and what is
-quoted are medians and ratios of one contest.
+The speed of a shared machine changes from minute to minute. The contestants take turns so that all of them see the
+same conditions. Compare only medians of the same contest.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ import numpy as np
 
 from benchmarks.contestant import Failure, serve
 
-#: Seconds in which a contestant may import its library and set up its step, beside the limit of a call.
+#: Extra time for imports and setup of a contestant, in seconds, added to the limit of a call.
 SETTING_UP = 120.0
-#: Seconds that a contestant which compiles may take for that, in its first call, beside the limit of a call.
+#: Extra time for compilation in the first call, in seconds, added to the limit of a call.
 COMPILING = 180.0
-#: Seconds between two looks at the memory of a contestant at work.
+#: Interval between checks of a contestant's memory, in seconds.
 _PAUSE = 0.05
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to do the task.
+    """One implementation of a task.
 
     Attributes:
-        name: For tables.
-        build: Makes the step, a function without arguments, in the contestant's own process. It is a function of a
-            module, since the process gets it by its name.
-        options: Its keyword arguments, such as can be pickled.
-        compiles: Whether its first call may take longer.
-        binds: Whether its OpenMP threads are kept each on a core of its own. Otherwise two may come to share one, and
-            each operation then takes several times as long. Not for a library with threads of another kind.
+        name: Name in tables.
+        build: Function that returns the step, a function without arguments. It is called in the contestant's process,
+            which imports it by name, so it must be defined at the top level of a module.
+        options: Keyword arguments of ``build``. They must be picklable.
+        compiles: Whether the first call compiles and may take longer.
+        binds: Whether each OpenMP thread is bound to its own core. Without binding, two threads may share a core, and
+            each operation then takes several times longer. False for libraries with other kinds of threads.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Rules:
-    """How long, how often and with how much memory a contestant may work.
+    """Limits of a contest.
 
     Attributes:
-        call: Seconds a call, after which a contestant is given up.
-        memory: Bytes of its process, likewise.
-        turns: How many at most.
-        total: Seconds after which no contestant gets another turn, once it had one.
+        call: Longest time of one call, in seconds. A slower contestant is stopped.
+        memory: Largest memory of a contestant's process, in bytes. A larger contestant is stopped.
+        turns: Maximum number of turns.
+        total: Time in seconds after which a contestant gets no further turns. It gets at least one.
     """
 
     call: float = 100.0
@@ -68,14 +68,15 @@ class Rules:
 
 @dataclass
 class Result:
-    """What came out for one contestant.
+    """Result of one contestant.
 
     Attributes:
-        name: Of the contestant.
-        first: Seconds of the first call, which may compile.
-        memory: Bytes that a call adds to the largest size of the process; ``None`` where the system does not say.
-        seconds: Of a call, one number a turn.
-        failure: Why there is no more: "not installed", "too slow", "out of memory", or an error's first line.
+        name: Name of the contestant.
+        first: Time of the first call in seconds, including compilation.
+        memory: Bytes that a call adds to the peak memory of the process, or ``None`` if the system does not report it.
+        seconds: Time of a call in seconds, one number per turn.
+        failure: Why the contestant failed: "not installed", "too slow", "out of memory", or the first line of an
+            error. ``None`` if it did not fail.
     """
 
     name: str
@@ -86,34 +87,34 @@ class Result:
 
     @property
     def median(self) -> float | None:
-        """Seconds of a call, or ``None`` after a failure."""
+        """Median time of a call in seconds, or ``None`` after a failure."""
         return float(np.median(self.seconds)) if self.seconds and self.failure is None else None
 
     @property
     def spread(self) -> float | None:
-        """The interquartile range of the seconds, of two turns or more."""
+        """Interquartile range of the times in seconds, or ``None`` with fewer than two turns."""
         if self.median is None or len(self.seconds) < 2:
             return None
         lower, upper = np.quantile(self.seconds, (0.25, 0.75))
         return float(upper - lower)
 
     def record(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return all numbers as a dictionary, for JSON."""
         return {**asdict(self), "median": self.median, "spread": self.spread, "runs": len(self.seconds)}
 
 
 def hold(contestants: Sequence[Contestant], rules: Rules) -> list[Result]:
-    """Let the contestants work in turns.
+    """Hold a contest.
 
-    All are started; then each makes its first call, and a second one by which memory is measured; then they take
-    turns until each has had as many as the rules allow.
+    All contestants are started. Each makes a first call, and a second call to measure memory. Then they take turns
+    until the limits are reached.
 
     Args:
-        contestants: Who takes part.
-        rules: The limits.
+        contestants: Contestants.
+        rules: Limits.
 
     Returns:
-        A result for each, in order.
+        Results in the order of the contestants.
     """
     workers = [_Worker(contestant, rules) for contestant in contestants]
     try:
@@ -131,7 +132,7 @@ def hold(contestants: Sequence[Contestant], rules: Rules) -> list[Result]:
 
 
 class _Worker:
-    """A contestant's process, as its parent sees it. After a failure, whatever is asked of it is not done."""
+    """Process of a contestant, as its parent controls it. After a failure, all requests are ignored."""
 
     def __init__(self, contestant: Contestant, rules: Rules) -> None:
         self.rules, self.result = rules, Result(contestant.name)
@@ -148,11 +149,11 @@ class _Worker:
         theirs.close()
 
     def wait_until_ready(self) -> None:
-        """Until the step is set up."""
+        """Wait until the step is set up."""
         self._answer(SETTING_UP + self.rules.call)
 
     def warm_up(self) -> None:
-        """The first call; and the second, which shows the memory and how many calls fill a turn."""
+        """Make the first call, and a second call that measures the memory and how many calls fill a turn."""
         self.result.first = self._ask("call", 1, limit=self.first_limit)
         measured = self._ask("measure")
         if measured is not None:
@@ -160,7 +161,7 @@ class _Worker:
             self.calls = max(1, min(1000, int(0.03 / max(seconds, 1e-6))))
 
     def take_turn(self) -> None:
-        """One turn, unless the contestant has had its time."""
+        """Take one turn, unless the contestant's total time is used up."""
         had = sum(self.result.seconds) * self.calls
         if self.result.seconds and had > self.rules.total:
             return
@@ -169,7 +170,7 @@ class _Worker:
             self.result.seconds.append(seconds)
 
     def stop(self) -> None:
-        """End the process, politely if it listens."""
+        """End the process. It is asked to end, and killed if it does not."""
         if self.result.failure is None:
             with contextlib.suppress(OSError):
                 self.connection.send(None)
@@ -180,7 +181,7 @@ class _Worker:
         self.connection.close()
 
     def _ask(self, *order: Any, limit: float | None = None) -> Any:
-        """Have the contestant do something; its answer, or ``None`` after a failure."""
+        """Send a request to the contestant, and return its answer, or ``None`` after a failure."""
         if self.result.failure is not None:
             return None
         try:
@@ -190,6 +191,7 @@ class _Worker:
         return self._answer(self.rules.call if limit is None else limit)
 
     def _answer(self, limit: float) -> Any:
+        """Wait for an answer, up to a time limit in seconds."""
         deadline = time.monotonic() + limit
         try:
             while not self.connection.poll(_PAUSE):
@@ -203,17 +205,18 @@ class _Worker:
         return self._fail(answer.reason) if isinstance(answer, Failure) else answer
 
     def _fail(self, reason: str) -> None:
+        """Record a failure and kill the process."""
         self.result.failure = reason
         self.process.kill()
 
     def _end(self) -> str:
-        """Why the process is gone. The kernel kills those that have too much memory."""
+        """Return why the process ended. The kernel kills a process that runs out of memory."""
         self.process.join(5)
         return "out of memory" if self.process.exitcode == -9 else f"its process ended with {self.process.exitcode}"
 
 
 def _resident(pid: int | None) -> int:
-    """Bytes of memory that a process holds; 0 where the system does not say."""
+    """Return the memory of a process in bytes, or 0 if the system does not report it."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What runs in a contestant's process: it makes the step, and calls it when it is told to."""
+"""Process of a contestant: it builds the step, and calls it on request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.machine import forget_peak, peak_memory
-from scorematching.cli.common import keep_freed_memory
+from scorematching.cli.console import keep_freed_memory
 
 _OWN = ("scorematching", "benchmarks")
 _FULL = ("out of memory", "can't allocate memory", "resource_exhausted", "bad_alloc")
@@ -21,15 +21,15 @@ _FULL = ("out of memory", "can't allocate memory", "resource_exhausted", "bad_al
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a contestant does not go on, in a few words."""
+    """Reason why a contestant failed, in a few words."""
 
     reason: str
 
 
 def serve(connection: Connection, build: Callable[..., Callable[[], object]], options: dict[str, Any]) -> None:
-    """Answer the parent's orders until it sends ``None``: how long calls took, how much memory one adds.
+    """Answer the parent's requests for times and memory, until it sends ``None``.
 
-    Memory that is freed stays with the process between calls, for all contestants alike.
+    Freed memory is kept by the process between calls, for all contestants alike.
     """
     warnings.simplefilter("ignore")
     keep_freed_memory()
@@ -46,7 +46,7 @@ def serve(connection: Connection, build: Callable[..., Callable[[], object]], op
 
 
 def reason(error: Exception) -> str:
-    r"""An error in a few words.
+    r"""Describe an error in a few words.
 
     Example:
         >>> reason(ModuleNotFoundError("No module named 'folx'", name="folx")), reason(MemoryError())
@@ -63,8 +63,8 @@ def reason(error: Exception) -> str:
 
 
 def _call(step: Callable[[], object], calls: int) -> float:
-    """Seconds of a call. Before several short ones, one that is not timed brings data back into the caches."""
-    time.sleep(0.05)  # threads of the one before may still be waiting for work, busily
+    """Return the time of a call in seconds. Before several short calls, an untimed one fills the caches."""
+    time.sleep(0.05)  # threads of the previous contestant may still be busy-waiting
     if calls > 1:
         step()
     start = time.perf_counter()
@@ -74,7 +74,7 @@ def _call(step: Callable[[], object], calls: int) -> float:
 
 
 def _measure(step: Callable[[], object]) -> tuple[float, int | None]:
-    """Seconds of a call, and the bytes that it adds to the process; ``None`` where the system does not say."""
+    """Return the time of a call in seconds, and the bytes that it adds to the peak memory, or ``None`` if unknown."""
     gc.collect()
     _give_back_freed_memory()
     try:
@@ -86,7 +86,7 @@ def _measure(step: Callable[[], object]) -> tuple[float, int | None]:
 
 
 def _give_back_freed_memory() -> None:
-    """Have glibc return what was freed to the kernel, so that it counts again when it is used again."""
+    """Let glibc return freed memory to the kernel, so that it counts when it is used again."""
     if sys.platform.startswith("linux"):
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

@@ -1,4 +1,4 @@
-"""Formulations of a correlation of images with filters, and of its adjoint: the fastest, and the one taken."""
+"""Speed of several algorithms for the correlation of images with filters, and for its adjoint."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import typer
 from torch import Tensor
 
 from benchmarks.machine import machine
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.layers.correlation import FEW, LARGE, _by_fourier, _in_blocks, block_side, is_direct
 
-#: Images, channels of the data and of the responses, side of a filter, side of an image.
+#: Number of images, channels of the data, number of filters, side of a filter, side of an image.
 SIZES = [
     (16, 1, 48, 7, 48),
     (16, 1, 24, 5, 48),
@@ -29,12 +29,13 @@ SIZES = [
 Formulations = dict[str, Callable[[], Tensor]]
 
 
-def convolutions(turns: int = typer.Option(30, help="Of each formulation, one after the other.")) -> None:
-    """Time the filters of an image, their adjoint, and the gradient by the filters, by every formulation.
+def convolutions(turns: int = typer.Option(30, help="Number of turns of each algorithm.")) -> None:
+    """Time a correlation, its adjoint, and its gradient with respect to the filters, by every algorithm.
 
-    Milliseconds, medians; the fastest is bold. Direct is torch's own, on two memory layouts; patches is a matrix
-    product with unfolded patches; blocks is ours for few output channels; FFT is the product of Fourier transforms. The
-    last column says which of ours is taken: FFT, or the side of the blocks, 1 for the plain kernel.
+    Times are medians in milliseconds; the fastest is bold. "direct" and "channels last" are PyTorch's own convolution
+    with two memory layouts, "patches" is a matrix product with unfolded patches, "blocks" is this library's algorithm
+    for few output channels, and "FFT" is a product of Fourier transforms. The last column is the choice of this
+    library: FFT, or the side of the blocks, where 1 is PyTorch's own convolution.
     """
     console.print(machine(), "\n", soft_wrap=True)
     for title, build in (("filters", _filters), ("adjoint", _adjoint), ("gradient", _gradient)):
@@ -53,7 +54,7 @@ def convolutions(turns: int = typer.Option(30, help="Of each formulation, one af
 
 
 def _chosen(title: str, n: int, c: int, k: int, size: int, side: int) -> str:
-    """What the layers take: FFT, or the side of the blocks."""
+    """Return the choice of the layers: FFT, or the side of the blocks."""
     outputs, across = (k, side) if title == "filters" else (c, side - size + 1)
     if n * c * k * (size * across) ** 2 < FEW or is_direct(outputs, (size, size)):
         return "1"
@@ -61,10 +62,12 @@ def _chosen(title: str, n: int, c: int, k: int, size: int, side: int) -> str:
 
 
 def _named(n: int, c: int, k: int, size: int, side: int) -> str:
+    """Describe a size."""
     return f"{n} of {c} x {side}x{side}, {k} filters {size}x{size}"
 
 
 def _data(n: int, c: int, k: int, size: int, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return random images, filters and responses."""
     generator = torch.Generator().manual_seed(0)
     inside = side - size + 1
     shapes = (n, c, side, side), (k, c, size, size), (n, k, inside, inside)
@@ -73,10 +76,12 @@ def _data(n: int, c: int, k: int, size: int, side: int) -> tuple[Tensor, Tensor,
 
 
 def _last(x: Tensor) -> Tensor:
+    """Return a copy with channels last in memory."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def _filters(n: int, c: int, k: int, size: int, side: int) -> Formulations:
+    """Return the algorithms for the correlation."""
     x, w, y = _data(n, c, k, size, side)
     x_last, w_last = _last(x), _last(w)
     block = max(2, block_side(k, (size, size)))
@@ -90,6 +95,7 @@ def _filters(n: int, c: int, k: int, size: int, side: int) -> Formulations:
 
 
 def _adjoint(n: int, c: int, k: int, size: int, side: int) -> Formulations:
+    """Return the algorithms for the adjoint."""
     _, w, y = _data(n, c, k, size, side)
     y_last, w_last = _last(y), _last(w)
     block = max(2, block_side(c, (size, size)))
@@ -104,6 +110,7 @@ def _adjoint(n: int, c: int, k: int, size: int, side: int) -> Formulations:
 
 
 def _gradient(n: int, c: int, k: int, size: int, side: int) -> Formulations:
+    """Return the algorithms for the gradient with respect to the filters."""
     x, w, y = _data(n, c, k, size, side)
     x_last, y_last = _last(x), _last(y)
     return {
@@ -114,7 +121,7 @@ def _gradient(n: int, c: int, k: int, size: int, side: int) -> Formulations:
 
 
 def _medians(formulations: list[Callable[[], Tensor]], turns: int) -> list[float]:
-    """Milliseconds, in turns."""
+    """Return the median time of each algorithm in milliseconds, measured in turns."""
     seconds: list[list[float]] = [[] for _ in formulations]
     for _ in range(turns):
         for formulation, taken in zip(formulations, seconds, strict=True):

@@ -1,4 +1,4 @@
-"""Each method of curvature on trained energies of several architectures: error, time, memory."""
+"""Error, time and memory of each curvature method, on trained energies of several architectures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.progress import track
 import scorematching as sm
 from benchmarks.architectures import ARCHITECTURES, LAM, patches, trained
 from benchmarks.machine import forget_peak, machine, peak_memory
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.curvature import (
     ApproximationWarning,
     Coloring,
@@ -31,7 +31,7 @@ from scorematching.curvature import (
     method_named,
 )
 
-#: Seconds; a step that would take longer is not timed.
+#: Longest time of a step in seconds. Longer steps are not timed.
 LIMIT = 100.0
 METHODS: dict[str, Callable[[tuple[int, ...]], Curvature]] = {
     "diagonal": lambda shape: DiagonalRecursion(),
@@ -45,16 +45,16 @@ METHODS: dict[str, Callable[[tuple[int, ...]], Curvature]] = {
 
 
 def curvature(
-    steps: Annotated[int, typer.Option(help="Of training, before anything is measured.")] = 150,
-    batch: Annotated[int, typer.Option(help="Samples in the step that is timed.")] = 64,
-    seed: int = 0,
-    output: Annotated[Path | None, typer.Option(help="Where to write all figures, as JSON.")] = None,
+    steps: Annotated[int, typer.Option(help="Training steps before anything is measured.")] = 150,
+    batch: Annotated[int, typer.Option(help="Batch size of the measured step.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the weights and the data.")] = 0,
+    output: Annotated[Path | None, typer.Option(help="JSON file to write all numbers to.")] = None,
 ) -> None:
-    """Train each architecture, measure the recursion's error on it, and one step of the loss by every method.
+    """Train each architecture; measure the error of the diagonal recursion, and a step of the loss by every method.
 
-    Times are medians, in milliseconds; memory is what one step adds to the largest size of a process of its own, in
-    MB. The budget of each method is its default, so that a large batch is taken in chunks. A dash is for a step of
-    more than 100 s.
+    Times are medians in milliseconds. Memory is what a step adds to the peak memory of its own process, in MB. Each
+    method uses its default memory budget, so a large batch is processed in chunks. A dash marks a step of more than
+    100 s.
     """
     warnings.simplefilter("ignore", ApproximationWarning)
     rows = []
@@ -68,7 +68,7 @@ def curvature(
             "auto": type(method_named("auto", energy, x, "diagonal")).__name__.lower(),
             "error of d2": report.errors["x"][0],
             "loss": report.loss,
-            "loss by the recursion": report.diagonal_loss,
+            "loss with the recursion": report.diagonal_loss,
             "error of the gradient": report.gradient_error,
             "step": {method: _in_a_process(name, energy, method, batch) for method in METHODS},
         }
@@ -79,7 +79,7 @@ def curvature(
 
 
 def _in_a_process(name: str, energy: sm.Graph, method: str, batch: int) -> tuple[float, float] | None:
-    """Milliseconds and MB of one step, in a process of its own; ``None`` where it would take longer than ``LIMIT``."""
+    """Measure a step in its own process; return milliseconds and MB, or ``None`` if it takes more than ``LIMIT``."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     state = {key: value.numpy() for key, value in energy.state_dict().items()}
@@ -92,6 +92,7 @@ def _in_a_process(name: str, energy: sm.Graph, method: str, batch: int) -> tuple
 
 
 def _measure(sender: Any, name: str, state: dict[str, Any], method: str, batch: int) -> None:
+    """Measure a step, and send the result to the parent process."""
     warnings.simplefilter("ignore", ApproximationWarning)
     build, shape = ARCHITECTURES[name]
     energy = build()
@@ -121,12 +122,12 @@ def _measure(sender: Any, name: str, state: dict[str, Any], method: str, batch: 
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    """Two tables in Markdown."""
+    """Print two tables in Markdown."""
     console.print(machine(), "\n", soft_wrap=True)
-    lines = ["| energy | error of δ' | J exact | J by the recursion | error of its gradient | auto takes |"]
+    lines = ["| energy | error of δ' | exact J | J with the recursion | error of its gradient | choice of auto |"]
     lines += ["|---|---|---|---|---|---|"]
     for row in rows:
-        figures = f"{row['error of d2']:.1%} | {row['loss']:.2f} | {row['loss by the recursion']:.2f}"
+        figures = f"{row['error of d2']:.1%} | {row['loss']:.2f} | {row['loss with the recursion']:.2f}"
         lines.append(f"| {row['architecture']} | {figures} | {row['error of the gradient']:.1%} | {row['auto']} |")
     lines += ["", "| ms and MB | " + " | ".join(METHODS) + " |", "|---|" + "---|" * len(METHODS)]
     for row in rows:

@@ -1,29 +1,16 @@
-"""The exact curvature of deep networks: every exact method of this library against others."""
+"""Exact curvature of deep networks: every exact method of this library, compared with others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks import tasks
 from benchmarks.contest import Contestant
 from benchmarks.forward_laplacian import folx_step
 from benchmarks.networks import Convolutional, Dense, Network
 from benchmarks.peers import brute_force_step, ebmkit_exact_step, ours_step, torchebm_exact_step
-from benchmarks.tasks import (
-    FOLDER,
-    LIMIT,
-    MEMORY,
-    LimitOption,
-    MemoryOption,
-    OutputOption,
-    QuickOption,
-    Record,
-    Task,
-    announce,
-    hold_tasks,
-    rules,
-    write_figures,
-)
+from benchmarks.tasks import Record, Task
 
 OURS = "ours, auto, compiled"
 METHODS = ("auto", "full", "jacobian", "coloring")
@@ -39,24 +26,28 @@ SMALL: tuple[tuple[str, Network, int], ...] = (("6-8-6, N = 8", Dense((6, 8, 6))
 
 
 def deep(
-    quick: QuickOption = False, output: OutputOption = FOLDER, limit: LimitOption = LIMIT, memory: MemoryOption = MEMORY
+    quick: tasks.QuickOption = False,
+    output: tasks.OutputOption = tasks.FOLDER,
+    limit: tasks.LimitOption = tasks.LIMIT,
+    memory: tasks.MemoryOption = tasks.MEMORY,
 ) -> None:
-    """One step, loss and all gradients, with the exact diagonal of a deep network's Hessian, or its trace.
+    """Time a step of the exact loss of deep networks, with all gradients.
 
-    Rows: this library's exact methods, eager and compiled; brute force by torch.func; at λ = 0, for which the trace is
-    enough, the forward Laplacian of folx (JAX) and the exact losses of torchebm and ebmkit. Each loss is compared with
-    ours before it is timed; a contestant whose loss differs says so in its row.
+    Rows: the exact methods of this library, eager and compiled, and brute force by torch.func. At λ = 0 the trace of
+    the Hessian is enough; there the forward Laplacian of folx (JAX) and the exact losses of torchebm and ebmkit are
+    added. Each loss is compared with ours before it is timed. If it differs, its row says so.
     """
-    write_figures(output, "deep", {"deep": run_deep(quick, limit, memory)})
+    tasks.write_figures(output, "deep", {"deep": run_deep(quick, limit, memory)})
 
 
-def run_deep(quick: bool, limit: float = LIMIT, memory: float = MEMORY) -> list[Record]:
-    """The tables, and their records."""
-    announce("Exact curvature of deep networks")
-    return hold_tasks(list(_tasks(SMALL if quick else NETWORKS)), rules(quick, limit, memory))
+def run_deep(quick: bool, limit: float = tasks.LIMIT, memory: float = tasks.MEMORY) -> list[Record]:
+    """Print the tables and return their records."""
+    title = "Exact curvature of deep networks"
+    return tasks.hold_tasks(title, _tasks(SMALL if quick else NETWORKS), tasks.rules(quick, limit, memory))
 
 
 def _tasks(networks: tuple[tuple[str, Network, int], ...]) -> Iterator[Task]:
+    """Yield one task per network and regularizer."""
     for title, network, batch in networks:
         for lam in LAMBDAS:
             task: dict[str, Any] = {"network": network, "batch": batch}
@@ -69,7 +60,7 @@ def _tasks(networks: tuple[tuple[str, Network, int], ...]) -> Iterator[Task]:
                 )
                 for method in METHODS
                 for compiled in (False, True)
-                if not compiled or method != "coloring"  # its many passes are not compiled
+                if not compiled or method != "coloring"  # coloring is not compiled
             ]
             contestants.append(Contestant("brute force, torch.func", brute_force_step, {**task, "lam": lam}))
             if not lam:

@@ -1,4 +1,4 @@
-"""Fit a field of experts to noisy images of one folder, denoise those of another, against the classics."""
+"""Train a field of experts on noisy images, and compare its denoising with classical methods."""
 
 from __future__ import annotations
 
@@ -10,44 +10,40 @@ from typing import Annotated, cast
 import numpy as np
 import typer
 from rich.table import Table
-from scorematching.cli.common import console, fit_bar
 
 import scorematching as sm
-from scorematching.energies.field_of_experts import ExpertName
+from scorematching.cli.console import console, progress_bar
+from scorematching.energies.sizes import ExpertName
 from scorematching.images import find_images, ssim, to_planes
 from scorematching.restoration.classics import non_local_means, total_variation
 
 
 def denoising(
-    train: Annotated[Path, typer.Option(help="Folder of clean gray images to train on, noise being added.")],
-    test: Annotated[Path, typer.Option(help="Folder of clean gray images to test on.")],
-    sigma: Annotated[float, typer.Option(help="Noise level, 0-255.")] = 25.0,
-    filters: int = 48,
-    size: int = 7,
-    octaves: int = 1,
-    expert: str = "student-t",
-    normalize_filters: bool = False,
-    crop: int = 48,
-    steps: int = 3000,
-    seed: int = 0,
-    baselines: Annotated[bool, typer.Option(help="Also total variation and non-local means, minutes more.")] = True,
+    train: Annotated[Path, typer.Option(help="Folder of clean grayscale images to train on; noise is added.")],
+    test: Annotated[Path, typer.Option(help="Folder of clean grayscale images to test on; noise is added.")],
+    sigma: Annotated[float, typer.Option(help="Noise level on the 0-255 scale.")] = 25.0,
+    filters: Annotated[int, typer.Option(help="Number of filters per octave.")] = 48,
+    size: Annotated[int, typer.Option(help="Side of a filter in pixels.")] = 7,
+    octaves: Annotated[int, typer.Option(help="Number of octaves.")] = 1,
+    expert: Annotated[str, typer.Option(help="student-t or spline.")] = "student-t",
+    normalize_filters: Annotated[bool, typer.Option(help="Keep the filters at zero mean and unit norm.")] = False,
+    crop: Annotated[int, typer.Option(help="Side of a training crop in pixels.")] = 48,
+    steps: Annotated[int, typer.Option(help="Training steps.")] = 3000,
+    seed: Annotated[int, typer.Option(help="Seed of noise and training.")] = 0,
+    baselines: Annotated[bool, typer.Option(help="Also run total variation and non-local means (slow).")] = True,
 ) -> None:
-    """Mean PSNR and SSIM over a folder; noise neither clipped nor rounded, one seed an image, results clipped."""
+    """Train on one folder, denoise another, and print the mean PSNR and SSIM.
+
+    The noise has its own seed for each image, and is neither clipped nor rounded. Results are clipped to the range.
+    """
     noisy = [_noisy(_load(path), sigma / 255, (seed, i)) for i, path in enumerate(find_images([train]))]
     start = time.monotonic()
-    with fit_bar("fitting") as progress:
+    with progress_bar("fitting") as progress:
         result = sm.fit(
             noisy,
-            sigma=sigma / 255,
-            noisy=True,
-            filters=filters,
-            size=size,
-            octaves=octaves,
-            expert=cast(ExpertName, expert),
-            normalize_filters=normalize_filters,
-            crop=crop,
-            steps=steps,
-            seed=seed,
+            noise=sigma / 255,
+            model=sm.FieldConfig(filters, size, octaves, cast(ExpertName, expert), normalize_filters),
+            training=sm.TrainingConfig(steps=steps, crop=crop, seed=seed),
             progress=progress,
         )
     console.print(f"fitted in {time.monotonic() - start:.0f} s")
@@ -58,7 +54,7 @@ def denoising(
     if baselines:
         methods["non-local means, best"] = lambda y, x: non_local_means(y, sigma / 255, x)
         methods["total variation, best"] = lambda y, x: total_variation(y, sigma / 255, x)
-    table = Table(f"{test.name}, sigma {sigma:g}", "PSNR (dB)", "SSIM", "s an image (median)")
+    table = Table(f"{test.name}, sigma {sigma:g}", "PSNR (dB)", "SSIM", "s per image (median)")
     images = [_load(path) for path in find_images([test])]
     for name, method in methods.items():
         rows = []
@@ -75,10 +71,12 @@ def denoising(
 
 
 def _load(path: Path) -> np.ndarray:
+    """Return the first channel of an image, with white at 1."""
     planes = to_planes(sm.read_image(path))
     return planes.data[0, 0].numpy()
 
 
 def _noisy(clean: np.ndarray, sigma: float, seed: tuple[int, int]) -> np.ndarray:
+    """Add white Gaussian noise."""
     noise = np.random.default_rng(seed).normal(0, sigma, clean.shape)
     return (clean + noise).astype(np.float32)

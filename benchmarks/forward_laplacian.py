@@ -1,7 +1,7 @@
-"""The forward Laplacian of folx, a library of JAX, on the same networks, weights and data.
+"""Forward Laplacian of folx, a JAX library, on the same networks, weights and data.
 
-It carries value, Jacobian and Laplacian forward through the network at once: Li et al. 2024, *A computational
-framework for neural network-based variational Monte Carlo with forward Laplacian*.
+It propagates value, Jacobian and Laplacian forward through the network in one pass. Reference: Li et al. 2024, *A
+computational framework for neural network-based variational Monte Carlo with forward Laplacian*.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from scorematching.layers import SiLU, StudentTMixture
 
 
 def folx_step(network: Network, batch: int) -> Step:
-    """The loss at ``lam = 0`` with its gradient by the parameters, compiled by XLA, on the CPU.
+    """Return a step of the loss at ``lam = 0`` and its gradient, compiled by XLA for the CPU.
 
-    ``folx.forward_laplacian`` gives the gradient by the data and the trace of the Hessian, not its diagonal, so there
-    is no regularizer. Convolutions, which folx does not know, are registered as the linear maps that they are.
+    ``folx.forward_laplacian`` computes the gradient with respect to the data and the trace of the Hessian. It does not
+    compute the diagonal, so there is no regularizer. folx does not support convolutions; here they are registered as
+    linear maps.
     """
     import folx  # may be missing
     import jax
@@ -53,10 +54,10 @@ def folx_step(network: Network, batch: int) -> Step:
 
 
 def translated(layer: Any) -> Callable[[dict[str, Any], Any], Any]:
-    """A layer as a function of its parameters and of one sample, in JAX.
+    """Translate a layer to a JAX function of its parameters and of one sample.
 
     Raises:
-        TypeError: There is no translation for this kind of layer.
+        TypeError: This type of layer has no translation.
     """
     import jax
     import jax.numpy as jnp
@@ -78,11 +79,12 @@ def translated(layer: Any) -> Callable[[dict[str, Any], Any], Any]:
         case sm.Sum():
             found = lambda _, x: layer.weight * jnp.sum(x)  # noqa: E731
     if found is None:
-        raise TypeError(f"no translation of {type(layer).__name__} into JAX")
+        raise TypeError(f"{type(layer).__name__} has no translation to JAX: add a case to translated")
     return found
 
 
 def _convolution(p: dict[str, Any], x: Any) -> Any:
+    """Apply a convolution."""
     import jax
 
     y = jax.lax.conv_general_dilated(x[None], p["weight"], (1, 1), "VALID")[0]
@@ -90,6 +92,7 @@ def _convolution(p: dict[str, Any], x: Any) -> Any:
 
 
 def _mixture(scales: tuple[float, ...], p: dict[str, Any], x: Any) -> Any:
+    """Apply mixtures of Student-t."""
     import jax.numpy as jnp
 
     weights = p["weight"].T.reshape(len(scales), -1, *[1] * (x.ndim - 1))
@@ -97,6 +100,7 @@ def _mixture(scales: tuple[float, ...], p: dict[str, Any], x: Any) -> Any:
 
 
 def _register_convolutions() -> None:
+    """Tell folx that convolutions are linear."""
     import folx
     import jax
     from folx.api import FunctionFlags
@@ -108,6 +112,7 @@ def _register_convolutions() -> None:
 
 
 def _array(tensor: Tensor) -> Any:
+    """Convert a tensor to a JAX array."""
     import jax.numpy as jnp
 
     return jnp.asarray(tensor.detach().numpy())

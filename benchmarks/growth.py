@@ -1,4 +1,4 @@
-"""Time and memory of a step against each size of the problem, until one or the other runs out."""
+"""Time and memory of a step for growing problem sizes, up to the limits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import tasks
 from benchmarks.contest import Contestant, Rules, hold
 from benchmarks.forward_laplacian import folx_step
 from benchmarks.networks import Dense, Field, Network
@@ -20,20 +21,10 @@ from benchmarks.peers import (
 )
 from benchmarks.plots import draw_growth
 from benchmarks.tables import duration, size
-from benchmarks.tasks import (
-    FOLDER,
-    MEMORY,
-    LimitOption,
-    MemoryOption,
-    OutputOption,
-    QuickOption,
-    Record,
-    announce,
-    write_figures,
-)
-from scorematching.cli.common import errors
+from benchmarks.tasks import Record
+from scorematching.cli.console import errors
 
-#: Seconds a call: here far fewer than elsewhere, for there are many calls.
+#: Longest time of a call in seconds. It is shorter than in the other benchmarks, because there are many calls.
 LIMIT = 10.0
 CONTESTANTS: tuple[tuple[str, Callable[..., Any], dict[str, Any]], ...] = (
     ("ours, eager", ours_step, {"lam": 0.0}),
@@ -48,20 +39,20 @@ CONTESTANTS: tuple[tuple[str, Callable[..., Any], dict[str, Any]], ...] = (
 )
 
 
-#: Of these.
+#: Contestants that compile in their first call.
 COMPILED = ("ours, compiled", "folx")
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A size that grows.
+    """One growing size of the problem.
 
     Attributes:
-        name: For the plot's axis.
-        what: The network and what stays fixed, in words.
-        sizes: Growing.
-        network: Of a size.
-        batch: Of a size.
+        name: Label of the axis in the plot.
+        what: Description of the network and the fixed sizes.
+        sizes: Sizes, in growing order.
+        network: Function from a size to the network.
+        batch: Function from a size to the number of samples.
     """
 
     name: str
@@ -111,21 +102,24 @@ AXES = (
 
 
 def growth(
-    quick: QuickOption = False, output: OutputOption = FOLDER, limit: LimitOption = LIMIT, memory: MemoryOption = MEMORY
+    quick: tasks.QuickOption = False,
+    output: tasks.OutputOption = tasks.FOLDER,
+    limit: tasks.LimitOption = LIMIT,
+    memory: tasks.MemoryOption = tasks.MEMORY,
 ) -> None:
-    """Time and added memory of one loss at λ = 0, with its gradient, as the problem grows.
+    """Measure time and memory of the loss at λ = 0, with its gradient, for growing problem sizes.
 
-    Sizes: inputs, experts, samples, hidden layers, and images up to 4096 x 4096 pixels. A contestant that takes more
-    seconds or more memory than allowed is left out from there on; the table says why. Plots are written as growth.png.
+    Sizes: inputs, experts, samples, hidden layers, and images of up to 4096 x 4096 pixels. A contestant that exceeds a
+    limit is not run at larger sizes; the table says why. Plots are written to growth.png.
     """
     records = run_growth(quick, limit, memory)
-    write_figures(output, "growth", {"growth": records})
+    tasks.write_figures(output, "growth", {"growth": records})
     draw_growth(records, output / "growth.png")
 
 
-def run_growth(quick: bool, limit: float = LIMIT, memory: float = MEMORY) -> list[Record]:
-    """The tables, and their records."""
-    announce("Growth")
+def run_growth(quick: bool, limit: float = LIMIT, memory: float = tasks.MEMORY) -> list[Record]:
+    """Print the tables and return their records."""
+    tasks.announce("Growth")
     allowed = Rules(limit, memory * 1e9, turns=3 if quick else 5, total=0.1 if quick else 2.0)
     records = []
     for axis in (AXES[0], AXES[-1]) if quick else AXES:
@@ -136,7 +130,7 @@ def run_growth(quick: bool, limit: float = LIMIT, memory: float = MEMORY) -> lis
 
 
 def _points(axis: Axis, sizes: Sequence[int], rules: Rules) -> Iterator[Record]:
-    """At each size, the results of those that have not failed at a smaller one."""
+    """Yield the results at each size, for the contestants that have not failed at a smaller size."""
     alive = [name for name, _, _ in CONTESTANTS]
     for value in sizes:
         errors.print(f"{axis.name} = {value}: {len(alive)} contestants ...", style="dim", highlight=False)
@@ -152,7 +146,7 @@ def _points(axis: Axis, sizes: Sequence[int], rules: Rules) -> Iterator[Record]:
 
 
 def _table(points: Sequence[Record]) -> str:
-    """A row for each contestant, a column for each size: median, and memory that a step adds."""
+    """Return a table with a row per contestant and a column per size: median time, and memory that a step adds."""
     rows = [["contestant", *(f"{point['size']}" for point in points)], ["---"] * (len(points) + 1)]
     for name, _, _ in CONTESTANTS:
         found = [{r["name"]: r for r in point["results"]}.get(name) for point in points]
@@ -161,6 +155,7 @@ def _table(points: Sequence[Record]) -> str:
 
 
 def _cell(result: Record | None) -> str:
+    """Return the content of a cell: time and memory, or the reason of a failure."""
     if result is None:
         return "-"
     return result["failure"] or f"{duration(result['median'])}, {size(result['memory'])}"

@@ -1,4 +1,4 @@
-"""A prior fitted at one noise level, used at others: by contrast and Tweedie's formula, or by MAP."""
+"""A prior of one noise level used at other levels: by Tweedie's formula with rescaled contrast, or by MAP."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import typer
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
 
 
-def levels(prior: Annotated[Path, typer.Argument(help="Such as the demo's prior.safetensors.")]) -> None:
-    """Mean PSNR over a part, 200 x 200 pixels, of each held-out photograph of the demo."""
+def levels(prior: Annotated[Path, typer.Argument(help="Prior file, such as prior.safetensors of the demo.")]) -> None:
+    """Print the mean PSNR at several noise levels, over crops of 200 x 200 pixels of the held-out photographs."""
     model = sm.load_prior(prior)
     table = Table("sigma", "noisy", "Tweedie, contrast rescaled", "MAP")
     for sigma in (5, 10, 15, 20, 25, 30, 40, 50):

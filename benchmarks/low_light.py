@@ -1,4 +1,4 @@
-"""The noise of photons removed: stabilized, or taken for noise of one level."""
+"""Removal of photon noise: with the Poisson noise model, or with one noise level for all pixels."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from scorematching.images.photographs import HELD_OUT, held_out_photograph
 from scorematching.plotting.figures import draw_side_by_side
 from scorematching.restoration.classics import non_local_means
 
-#: Of the root mean square of the noise: what is tried for it where it has one level.
+#: Noise levels that are tried where one level is assumed, relative to the root mean square of the noise.
 _SHARES = (0.7, 0.85, 1.0, 1.3)
 _METHODS = ("one level, non-local means", "one level, the prior", "gain, the prior")
 
 
 def low_light(
-    prior: Annotated[str, typer.Option("--prior", help="A file, or the name of a shipped one.")] = "natural-gray",
-    photons: Annotated[list[float] | None, typer.Option(help="Of a white pixel.", show_default="5, 20, 100")] = None,
-    read: Annotated[float, typer.Option(help="Read noise, in photons.")] = 0.0,
-    images: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where to draw the results.")] = None,
-    seed: int = 0,
+    prior: Annotated[str, typer.Option("--prior", help="Prior file, or name of an included prior.")] = "natural-gray",
+    photons: Annotated[
+        list[float] | None, typer.Option(help="Mean number of photons in a white pixel.", show_default="5, 20, 100")
+    ] = None,
+    read: Annotated[float, typer.Option(help="Standard deviation of the read noise, in photons.")] = 0.0,
+    images: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder to draw the results to.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
 ) -> None:
-    """PSNR and SSIM of a part, 200 x 200 pixels, of each held-out photograph of the demo, seen by so few photons.
+    """Print PSNR and SSIM of crops of 200 x 200 pixels of the held-out photographs, with few photons per pixel.
 
-    Where noise is taken for one of one level, that level is the best of four for each clean image: more than a user
-    can have. Results are clipped to the range.
+    The methods that assume one noise level use the best of four levels for each clean image, which a user would not
+    know. Results are clipped to the range.
     """
     model = sm.load_prior(prior)
     print(f"| photons | photograph | {' | '.join(('noisy', *_METHODS))} |\n|---|---|---{'|---' * len(_METHODS)}|")
@@ -48,11 +50,11 @@ def low_light(
 def _restored(
     clean: np.ndarray, noisy: np.ndarray, white: float, read: float, model: sm.Prior
 ) -> tuple[np.ndarray, ...]:
-    """The photograph denoised by each of ``_METHODS``."""
+    """Return the photograph denoised by each of ``_METHODS``."""
     whole = float(np.sqrt(np.mean(clean) / white + (read / white) ** 2))
     single = [sm.denoise(noisy, share * whole, model, data_range=1.0) for share in _SHARES]
     return (
         non_local_means(noisy, whole, clean),
         max(single, key=lambda x: sm.psnr(clean, x)),
-        sm.denoise(noisy, read / white, model, gain=1 / white, data_range=1.0),
+        sm.denoise(noisy, sm.PoissonGaussianNoise(gain=1 / white, sigma=read / white), model, data_range=1.0),
     )

@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""Description of the machine and the versions, and memory of the process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import scorematching as sm
 
 
 def machine() -> str:
-    """Processor, cores, and the versions of what matters, in one line."""
+    """Describe processor, cores, threads and versions in one line."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -24,7 +24,7 @@ def machine() -> str:
 
 
 def peers() -> dict[str, str]:
-    """The versions of the libraries to compare with, by their names on the package index."""
+    """Return the versions of the libraries to compare with, by their names on the package index."""
     found = {}
     for name in ("torchebm", "ebmkit", "folx", "jax", "bm3d", "scikit-image"):
         try:
@@ -35,12 +35,12 @@ def peers() -> dict[str, str]:
 
 
 def forget_peak() -> int:
-    """Let the peak of this process's memory start anew; bytes that it holds now. Linux alone knows."""
+    """Reset the peak memory of this process, and return its current memory in bytes. Linux only."""
     Path("/proc/self/clear_refs").write_text("5")
     return peak_memory()
 
 
 def peak_memory() -> int:
-    """The largest size that this process has had, in bytes."""
+    """Return the peak memory of this process in bytes. Linux only."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])

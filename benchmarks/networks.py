@@ -1,4 +1,4 @@
-"""The energies that speed is measured on, as descriptions that can be sent to another process; and their least work."""
+"""Energies of the speed benchmarks, as descriptions that can be sent to other processes, and their least work."""
 
 from __future__ import annotations
 
@@ -18,37 +18,39 @@ from scorematching.layers import SiLU
 
 @dataclass(frozen=True)
 class Matrix:
-    """The weight of an affine layer as a matrix, and how many columns it is multiplied by for one sample."""
+    """Size of an affine layer's weight as a matrix, and number of columns that multiply it for one sample."""
 
     outputs: int
     inputs: int
     columns: int = 1
 
 
-#: ``"forward"``: W x. ``"adjoint"``: W^T y. ``"outer"``: y x^T, summed over the columns.
+#: Kinds of matrix products: ``"forward"``: W x. ``"adjoint"``: W^T y. ``"outer"``: y x^T, summed over the columns.
 Kind = Literal["forward", "adjoint", "outer"]
 
 
 class Network(Protocol):
-    """An energy of some architecture."""
+    """Description of an energy network."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one sample."""
+        """Shape of one sample."""
 
     def build(self) -> sm.Sequential:
-        """The energy at its random start, the same one each time."""
+        """Return the energy with random weights, the same each time."""
 
     def matrices(self) -> list[Matrix]:
-        """Of the layers with a weight, in order, the last sum left out."""
+        """Return the matrices of the layers with a weight, in order, without the last sum."""
 
 
 @dataclass(frozen=True)
 class Dense:
-    """Fully connected layers with SiLU between them and Student-t experts last; with one layer, a product of experts.
+    """Fully connected layers with SiLU between them and Student-t experts last.
+
+    With one layer it is a product of experts.
 
     Attributes:
-        widths: Of the layers, the input's first: D, ..., M.
+        widths: Widths of the input and of all layers: D, ..., M.
     """
 
     widths: tuple[int, ...]
@@ -59,7 +61,7 @@ class Dense:
         return self.widths[:1]
 
     def build(self) -> sm.Sequential:
-        """The energy."""
+        """Return the energy."""
         if len(self.widths) == 2:
             return ProductOfStudentT(*self.widths)
         torch.manual_seed(0)
@@ -67,18 +69,18 @@ class Dense:
         return sm.Sequential(*layers[:-1], sm.StudentT(), sm.WeightedSum(self.widths[-1]))
 
     def matrices(self) -> list[Matrix]:
-        """One a layer, times one column."""
+        """Return one matrix per layer, with one column."""
         return [Matrix(outputs, inputs) for inputs, outputs in itertools.pairwise(self.widths)]
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of experts on square images.
+    """Field of experts on square images.
 
     Attributes:
-        filters: How many.
-        size: Side of a filter.
-        side: Of an image.
+        filters: Number of filters.
+        size: Side of a filter in pixels.
+        side: Side of an image in pixels.
     """
 
     filters: int
@@ -91,22 +93,22 @@ class Field:
         return 1, self.side, self.side
 
     def build(self) -> sm.Sequential:
-        """The energy."""
+        """Return the energy."""
         return sm.Sequential(*FieldOfExperts(self.filters, self.size).layers)
 
     def matrices(self) -> list[Matrix]:
-        """The filters, times the patches of an image."""
+        """Return the filters, with one column per patch of an image."""
         return [Matrix(self.filters, self.size**2, (self.side - self.size + 1) ** 2)]
 
 
 @dataclass(frozen=True)
 class Convolutional:
-    """Convolutions with SiLU between them and Student-t experts last, on square images; no padding.
+    """Convolutions without padding on square images, with SiLU between them and Student-t experts last.
 
     Attributes:
-        channels: Of the layers, one or more.
-        size: Side of a filter.
-        side: Of an image.
+        channels: Output channels of each layer.
+        size: Side of a filter in pixels.
+        side: Side of an image in pixels.
     """
 
     channels: tuple[int, ...]
@@ -119,14 +121,14 @@ class Convolutional:
         return 1, self.side, self.side
 
     def build(self) -> sm.Sequential:
-        """The energy."""
+        """Return the energy."""
         torch.manual_seed(0)
         pairs = itertools.pairwise((1, *self.channels))
         layers = [part for pair in pairs for part in (sm.Conv2d(*pair, self.size), SiLU())]
         return sm.Sequential(*layers[:-1], sm.StudentT(), sm.WeightedSum(self.channels[-1]))
 
     def matrices(self) -> list[Matrix]:
-        """The filters of each layer, times the patches of what it looks at."""
+        """Return the filters of each layer, with one column per patch of the layer's input."""
         return [
             Matrix(outputs, inputs * self.size**2, (self.side - (i + 1) * (self.size - 1)) ** 2)
             for i, (inputs, outputs) in enumerate(itertools.pairwise((1, *self.channels)))
@@ -134,21 +136,21 @@ class Convolutional:
 
 
 def data(network: Network, batch: int) -> Tensor:
-    """A batch of standard normal samples, the same one each time."""
+    """Return a batch of standard normal samples, the same each time."""
     return torch.randn(batch, *network.shape, generator=torch.Generator().manual_seed(1))
 
 
 def plain(energy: sm.Sequential) -> nn.Sequential:
-    """The same layers with the same parameters as a module of PyTorch, which does nothing but call them in order."""
+    """Return the same layers with the same parameters as a ``torch.nn.Sequential``."""
     return nn.Sequential(*energy.layers)
 
 
 def products(network: Network, lam: float) -> Iterator[tuple[Matrix, Kind]]:
-    """The matrix products that one loss by the recursion, with its gradient by all weights, can't do without.
+    """Yield the matrix products that the loss with the recursion and its gradient need at least.
 
-    A layer has one in sweep 1, two in sweep 2 (``d`` and ``d2``), two in sweep 3 (``a`` and ``a2``), and in sweep 4
-    three outer products and, unless it is the first, one for ``c``. With ``lam`` at 0 the first layer does without
-    those of ``d2`` and ``a2``, of which sums over the data are enough.
+    A layer needs one product in sweep 1, two in sweep 2 (for ``d`` and ``d2``) and two in sweep 3 (for ``a`` and
+    ``a2``). In sweep 4 it needs three outer products, and one product for ``c`` unless it is the first layer. With
+    ``lam = 0`` the first layer needs no products for ``d2`` and ``a2``, because sums over the data are enough.
 
     Example:
         >>> [sum(1 for _ in products(Dense((144, 256)), lam)) for lam in (1e-3, 0)]
@@ -166,7 +168,7 @@ def products(network: Network, lam: float) -> Iterator[tuple[Matrix, Kind]]:
 
 
 def multiplications(network: Network, batch: int, lam: float) -> int:
-    """Of all :func:`products` of a batch.
+    """Return the number of multiplications in all :func:`products` for a batch.
 
     Example:
         >>> multiplications(Dense((144, 256)), batch=2, lam=1e-3) == 8 * 2 * 144 * 256

@@ -1,4 +1,4 @@
-"""Noise levels found in images where they are known: by wavelets, and by a prior."""
+"""Estimates of known noise levels: by wavelets, and by a prior."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ import typer
 
 import scorematching as sm
 from benchmarks.machine import machine
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
-from scorematching.images.wavelet_noise import estimate_noise
-from scorematching.restoration import find_noise
+from scorematching.images.wavelet_noise import wavelet_sigma
 
 
 def noise(
-    prior: Annotated[str, typer.Option("--prior", help="A file, or the name of a shipped one.")] = "natural-gray",
-    level: Annotated[list[float] | None, typer.Option(help="Noise levels, 0-255.", show_default="2, 5, 10, 25")] = None,
-    seed: int = 0,
+    prior: Annotated[str, typer.Option("--prior", help="Prior file, or name of an included prior.")] = "natural-gray",
+    level: Annotated[
+        list[float] | None, typer.Option(help="Noise levels on the 0-255 scale.", show_default="2, 5, 10, 25")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
 ) -> None:
-    """What `estimate_noise` and `find_noise` say of the demo's held-out photographs with noise of known levels."""
+    """Print the estimates of both methods for the held-out photographs with noise of known levels."""
     console.print(machine(), soft_wrap=True, highlight=False)
     model = sm.load_prior(prior)
-    print("| photograph | noise | by wavelets | by the prior |\n|---|---|---|---|")
+    print("| photograph | noise | wavelets | prior |\n|---|---|---|---|")
     for name in HELD_OUT:
         clean = held_out_photograph(name)
         for sigma in level or (2.0, 5.0, 10.0, 25.0):
             noisy = clean + sigma / 255 * np.random.default_rng(seed).standard_normal(clean.shape)
-            first, found = estimate_noise(noisy, 1.0), find_noise(noisy, model, data_range=1.0, seed=seed)
+            first = wavelet_sigma(noisy, 1.0)
+            found = sm.estimate_noise(noisy, model, data_range=1.0, seed=seed).sigma
             print(f"| {name} | {sigma:g} | {255 * first:.2f} | {255 * found:.2f} |", flush=True)

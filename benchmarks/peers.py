@@ -1,8 +1,8 @@
-"""Steps of one loss with the gradient by all parameters: ours, plain PyTorch's, and those of other libraries.
+"""Steps that compute a loss and its gradient with respect to all parameters: ours, and those of other libraries.
 
-Each function makes a step, which takes no arguments, and is called in a contestant's process. The energies, their
-weights and the data are the same for all; libraries of PyTorch get the layers as a plain ``torch.nn.Sequential``.
-Exact losses are compared with ours on a few samples before anything is timed.
+Each function returns a step, a function without arguments, and is called in a contestant's process. The energies, their
+weights and the data are the same for all. PyTorch libraries get the layers as a plain ``torch.nn.Sequential``. Exact
+losses are compared with ours on a few samples before anything is timed.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ import scorematching as sm
 from benchmarks.networks import Kind, Matrix, Network, data, plain, products
 
 Step = Callable[[], object]
-#: Samples on which losses are compared.
+#: Number of samples for the comparison of losses.
 FEW = 4
 
 
 def ours_step(network: Network, batch: int, lam: float, curvature: Any = "auto", compiled: bool = False) -> Step:
-    """This library's loss.
+    """Return a step of this library.
 
     Args:
-        network: The energy.
-        batch: Samples.
-        lam: The regularizer.
-        curvature: Of :func:`scorematching.score_matching_loss`.
-        compiled: Whether inside ``scorematching.compiled()``.
+        network: Energy network.
+        batch: Number of samples.
+        lam: Regularizer.
+        curvature: Curvature method, as in :func:`scorematching.score_matching_loss`.
+        compiled: Whether to run the step in ``scorematching.compiled()``.
     """
     energy, x, sweeps = network.build(), data(network, batch), compilation(compiled)
 
@@ -46,9 +46,9 @@ def ours_step(network: Network, batch: int, lam: float, curvature: Any = "auto",
 
 
 def compilation(wanted: bool) -> Callable[[], AbstractContextManager[object]]:
-    """``scorematching.compiled``, or what does nothing.
+    """Return ``scorematching.compiled`` if wanted, and otherwise a context that does nothing.
 
-    From then on it is an error in this process where something can't be compiled, and would be run as usual.
+    If wanted, a compilation failure is an error in this process from now on, instead of a warning.
     """
     if not wanted:
         return contextlib.nullcontext
@@ -57,7 +57,7 @@ def compilation(wanted: bool) -> Callable[[], AbstractContextManager[object]]:
 
 
 def energy_step(network: Network, batch: int) -> Step:
-    """An ordinary forward and backward pass: the energies' sum, its gradient by the data and by all parameters."""
+    """Return an ordinary forward and backward pass, with gradients with respect to the data and all parameters."""
     energy, x = plain(network.build()), data(network, batch).requires_grad_()
 
     def step() -> None:
@@ -69,7 +69,7 @@ def energy_step(network: Network, batch: int) -> Step:
 
 
 def products_step(network: Network, batch: int, lam: float) -> Step:
-    """The matrix products of :func:`benchmarks.networks.products` and nothing else, into memory that is there."""
+    """Return a step of only the matrix products of :func:`benchmarks.networks.products`, into allocated memory."""
     done: dict[tuple[Matrix, Kind], tuple[Tensor, Tensor, Tensor]] = {}
     todo = []
     for matrix, kind in products(network, lam):
@@ -85,7 +85,10 @@ def products_step(network: Network, batch: int, lam: float) -> Step:
 
 
 def _operands(matrix: Matrix, kind: Kind, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Two random factors and room for their product; samples of dense layers are rows, patches are columns."""
+    """Return two random factors, and memory for their product.
+
+    Samples of dense layers are rows; patches are columns.
+    """
     columns = matrix.columns * batch
     w = torch.randn(matrix.outputs, matrix.inputs)
     if matrix.columns == 1:
@@ -98,7 +101,7 @@ def _operands(matrix: Matrix, kind: Kind, batch: int) -> tuple[Tensor, Tensor, T
 
 
 def brute_force_step(network: Network, batch: int, lam: float = 0.0) -> Step:
-    """``torch.func``: forward-over-reverse Hessians of single samples, one column an input, whose diagonal is taken."""
+    """Return a step with the full Hessian of each sample, by forward-over-reverse differentiation in ``torch.func``."""
     energy = plain(network.build())
 
     def energy_of(x: Tensor) -> Tensor:
@@ -116,10 +119,10 @@ def brute_force_step(network: Network, batch: int, lam: float = 0.0) -> Step:
 
 
 def torchebm_exact_step(network: Network, batch: int) -> Step:
-    """``torchebm.losses.ScoreMatching``: a Hessian a sample by ``vmap`` of reverse over reverse; it has no ``lam``.
+    """Return a step of ``torchebm.losses.ScoreMatching``, with one Hessian per sample and without ``lam``.
 
-    It flattens the data, so that the energy gets vectors and restores the shape itself. Only ``hessian_method="exact"``
-    is taken: ``"approx"`` divides the trace of the Hessian by the number of inputs, and is another loss.
+    The loss flattens the data, so the energy restores their shape. The benchmark uses ``hessian_method="exact"``,
+    because ``"approx"`` divides the trace of the Hessian by the number of inputs, which is another loss.
     """
     from torchebm.losses import ScoreMatching  # may be missing
 
@@ -129,10 +132,10 @@ def torchebm_exact_step(network: Network, batch: int) -> Step:
 
 
 def torchebm_sliced_step(network: Network, batch: int) -> Step:
-    """``torchebm.losses.SlicedScoreMatching`` with one Rademacher probe; it has no ``lam``.
+    """Return a step of ``torchebm.losses.SlicedScoreMatching``, with one Rademacher probe and without ``lam``.
 
-    The score is projected too, not only the Hessian. It projects over the last dimension alone, which for images is
-    not the sliced loss; so the energy gets vectors and restores the shape itself.
+    The loss projects both the score and the Hessian. It projects along the last dimension only, which is not the sliced
+    loss for images, so the data are flattened and the energy restores their shape.
     """
     from torchebm.losses import SlicedScoreMatching  # may be missing
 
@@ -142,7 +145,7 @@ def torchebm_sliced_step(network: Network, batch: int) -> Step:
 
 
 def ebmkit_exact_step(network: Network, batch: int) -> Step:
-    """``ebm.losses.ExactScoreMatching``: a backward pass an input, kept for the gradient; it has no ``lam``."""
+    """Return a step of ``ebm.losses.ExactScoreMatching``, with one backward pass per input and without ``lam``."""
     from ebm.losses import ExactScoreMatching  # may be missing
 
     energy, exact = plain(network.build()), ExactScoreMatching()
@@ -150,7 +153,10 @@ def ebmkit_exact_step(network: Network, batch: int) -> Step:
 
 
 def ebmkit_sliced_step(network: Network, batch: int) -> Step:
-    """``ebm.losses.SlicedScoreMatching``: one Gaussian probe of the Hessian, the score as it is; it has no ``lam``."""
+    """Return a step of ``ebm.losses.SlicedScoreMatching``, with one Gaussian probe and without ``lam``.
+
+    The loss projects the Hessian, and uses the full score.
+    """
     from ebm.losses import SlicedScoreMatching  # may be missing
 
     energy, x = plain(network.build()), data(network, batch)
@@ -159,27 +165,29 @@ def ebmkit_sliced_step(network: Network, batch: int) -> Step:
 
 
 def check_agreement(who: str, found: float, network: Network, lam: float = 0.0, samples: int = FEW) -> None:
-    """Raise unless a loss of the first few samples of the data is the exact one, as this library computes it.
+    """Check that the loss of another library for a few samples equals the exact loss of this library.
 
     Raises:
-        ValueError: It differs by more than a thousandth.
+        ValueError: The relative difference is larger than 0.001.
     """
     with torch.no_grad():
         ours = float(sm.score_matching_loss(network.build(), data(network, samples), lam))
     if not abs(found - ours) <= 1e-3 * abs(ours):
-        raise ValueError(f"the loss of {who} is {found:.6g} where ours is {ours:.6g}")
+        raise ValueError(f"the loss of {who} is {found:.6g}, but ours is {ours:.6g}")
 
 
 def _checked(
     who: str, network: Network, batch: int, energy: nn.Module, loss: Callable[[Tensor], Tensor], lam: float = 0.0
 ) -> Step:
-    """A step of an exact loss, which has been compared with ours."""
+    """Compare an exact loss with ours, and return a step of it."""
     check_agreement(who, float(loss(data(network, FEW)).detach()), network, lam)
     x = data(network, batch)
     return _gradients(energy, lambda: loss(x))
 
 
 def _gradients(energy: nn.Module, loss: Callable[[], Tensor]) -> Step:
+    """Return a step that computes a loss and its gradient."""
+
     def step() -> None:
         loss().backward()
         energy.zero_grad()

@@ -1,4 +1,4 @@
-"""Tiles of freely licensed photographs, to train priors on that anybody may use."""
+"""Training tiles from freely licensed photographs, for priors without license restrictions."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ import typer
 from PIL import Image
 from rich.progress import track
 
-from scorematching.cli.common import console, errors
+from scorematching.cli.console import console, errors
 
-#: What fetches a package and checks it: apt's own program for that.
+#: Program of apt that downloads a file and verifies its checksum.
 _APT = "/usr/lib/apt/apt-helper"
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package of Debian's that has photographs among its files.
+    """Debian package that contains photographs.
 
     Attributes:
-        path: Where a mirror of Debian's has it, in its folder `pool/main`.
+        path: Path in the folder ``pool/main`` of a Debian mirror.
         checksum: SHA-256 of the package.
-        files: Those of them that are photographs, as patterns of their paths.
+        files: Patterns for the paths of the photographs.
     """
 
     path: str
@@ -38,11 +38,11 @@ class Package:
 
 
 def _in(folder: str, names: str, suffix: str = ".jpg") -> tuple[str, ...]:
-    """Paths of files in a folder."""
+    """Return the paths of files in a folder."""
     return tuple(f"{folder}/{name}{suffix}" for name in names.split())
 
 
-#: Free by Debian's guidelines, each file under the license that the package's copyright file gives.
+#: All packages are free by Debian's guidelines. The license of each file is in the package's copyright file.
 PACKAGES = (
     Package(
         "b/budgie-backgrounds/budgie-backgrounds_3.0-1_all.deb",
@@ -107,7 +107,7 @@ PACKAGES = (
         _in("usr/share/gcompris-qt/rcc", "erase explore_*", ".rcc"),
     ),
 )
-#: Photographs inside Python libraries; the three that tests and examples hold out are not among them.
+#: Photographs in Python libraries, without the three that tests and examples hold out.
 LIBRARIES = {
     "skimage": (
         *_in("data", "coffee motorcycle_left gravel brick grass ihc", ".png"),
@@ -117,28 +117,28 @@ LIBRARIES = {
     "matplotlib": _in("mpl-data/sample_data", "grace_hopper"),
 }
 
-#: Side of a tile, pixels.
+#: Side of a tile in pixels.
 _SIDE = 180
-#: The shorter sides that photographs are shrunk to, and how many tiles are taken at most of each.
+#: Shorter sides that photographs are shrunk to, in pixels, and the maximum number of tiles at each size.
 _SIZES = {720: 6, 560: 6, 430: 6, 320: 2}
-#: Photographs are shrunk to this share of their size at most, which takes out noise and traces of compression; but
-#: small ones, whose shorter side has 600 pixels or less, to any.
+#: Photographs are shrunk to at most this share of their size, to remove noise and compression artifacts. The limit
+#: does not apply to photographs whose shorter side has at most this number of pixels.
 _SHARE, _SMALL = 0.57, 600
-#: A photograph in a file of resources has so many bytes at least, and this shorter side.
+#: Minimum size of a photograph in a resource file: bytes, and pixels of the shorter side.
 _BYTES, _LEAST = 20_000, 560
 
 
-def photographs(output: Annotated[Path, typer.Argument(help="Folder to write to, made if it is not there.")]) -> None:
-    """Download some 190 freely licensed photographs, 330 MB of Debian's packages, and cut them into tiles.
+def photographs(output: Annotated[Path, typer.Argument(help="Folder to write to. It is created if needed.")]) -> None:
+    """Download about 190 freely licensed photographs (330 MB of Debian packages) and cut them into tiles.
 
-    A tile is a PNG of 180 x 180 pixels. Of each photograph the half that has more detail is taken, at several sizes;
-    so what a training holds out, every tenth tile, is of photographs that it knows.
+    A tile is a PNG of 180 x 180 pixels. The more detailed half of each photograph is used, at several sizes. The tiles
+    that a training holds out, every tenth, therefore come from the same photographs as the others.
     """
     if not Path(_APT).exists():
-        raise typer.BadParameter(f"{_APT} is needed, as on Debian and Ubuntu, to fetch packages")
+        raise typer.BadParameter(f"{_APT} is needed to download packages: run this on Debian or Ubuntu")
     output.mkdir(exist_ok=True)
     if any(output.iterdir()):
-        raise typer.BadParameter(f"{output} is not empty: what is there would be trained on")
+        raise typer.BadParameter(f"{output} is not empty, and its files would be trained on: choose an empty folder")
     counts: list[int] = []
     for name, image in _photographs():
         tiles = list(_tiles(image))
@@ -149,6 +149,7 @@ def photographs(output: Annotated[Path, typer.Argument(help="Folder to write to,
 
 
 def _photographs() -> Iterator[tuple[str, Image.Image]]:
+    """Yield the names and the photographs of all packages and libraries."""
     mirror = _mirror()
     for package in track(PACKAGES, "packages", console=errors):
         with tempfile.TemporaryDirectory() as folder:
@@ -163,37 +164,37 @@ def _photographs() -> Iterator[tuple[str, Image.Image]]:
 
 
 def _mirror() -> str:
-    """The mirror of Debian's that this machine's apt is set to.
+    """Return the address of the Debian mirror that apt uses.
 
     Raises:
-        typer.BadParameter: There is none.
+        typer.BadParameter: apt uses no Debian mirror.
     """
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
     listed = subprocess.run(command, check=False, capture_output=True, text=True)
     for address in listed.stdout.split():
         if address.endswith("/debian/"):
             return address
-    raise typer.BadParameter("apt knows no mirror of Debian's: name one in /etc/apt/sources.list, and apt-get update")
+    raise typer.BadParameter("apt has no Debian mirror: add one to /etc/apt/sources.list and run apt-get update")
 
 
 def _unpack(package: Package, mirror: str, folder: Path) -> None:
     """Download a package and unpack it.
 
     Raises:
-        ValueError: The mirror has it no more, or it is not the one that was used.
+        ValueError: The mirror does not have the package any more, or its checksum differs.
     """
     address, file = f"{mirror}pool/main/{package.path}", folder / "it.deb"
     command = [_APT, "download-file", address, str(file), f"SHA256:{package.checksum}"]
     fetched = subprocess.run(command, check=False, capture_output=True)
     if fetched.returncode != 0:
         raise ValueError(
-            f"{address} was not fetched, see Debian's snapshots for old packages: {fetched.stderr.decode()}"
+            f"{address} can't be downloaded; old packages are on snapshot.debian.org: {fetched.stderr.decode()}"
         )
     subprocess.run(["dpkg-deb", "-x", file, folder], check=True)
 
 
 def _resources(path: Path) -> Iterator[tuple[str, Image.Image]]:
-    """The photographs, as WebP, in a file of Qt resources."""
+    """Yield the photographs, stored as WebP, in a Qt resource file."""
     content, start = path.read_bytes(), 0
     while (start := content.find(b"RIFF", start)) >= 0:
         size = 8 + int.from_bytes(content[start + 4 : start + 8], "little")
@@ -205,7 +206,7 @@ def _resources(path: Path) -> Iterator[tuple[str, Image.Image]]:
 
 
 def _tiles(image: Image.Image) -> Iterator[np.ndarray]:
-    """Tiles of the more detailed half of a photograph, at several sizes, (180, 180, 3)."""
+    """Yield tiles of the more detailed half of a photograph at several sizes, shape (180, 180, 3)."""
     colors = image.convert("RGB")
     shorter = min(colors.size)
     for lines, most in _SIZES.items():
@@ -222,6 +223,6 @@ def _tiles(image: Image.Image) -> Iterator[np.ndarray]:
 
 
 def _detail(tile: np.ndarray) -> float:
-    """How much neighboring pixels differ, by the median."""
+    """Return the median difference of neighboring pixels."""
     gray = tile.astype(float).mean(2)
     return float(np.median(np.abs(np.diff(gray, axis=0)[:, :-1]) + np.abs(np.diff(gray, axis=1)[:-1])))

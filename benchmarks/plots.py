@@ -1,21 +1,19 @@
-"""Plots of growth: time and memory against each size, on logarithmic axes."""
+"""Plots of the growth benchmark: time and memory over each size, on logarithmic axes."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from scorematching.images.io.atomic import write_atomically
+from scorematching.plotting.figures import save_figure
 
-#: What is drawn, its label, and the factor from the record's unit.
+#: Quantity, label of its axis, and factor from the unit of the records.
 _ROWS = (("median", "time of a step (s)", 1.0), ("memory", "memory that a step adds (MB)", 1e-6))
-#: Color-blind safe; ours in blue.
+#: Colors and markers, safe for color-blind readers; this library is blue.
 _STYLES = (
     ("#92c5de", "o"),
     ("#053061", "o"),
@@ -27,16 +25,18 @@ _STYLES = (
     ("#762a83", "P"),
     ("#1b7837", "*"),
 )
-#: Bytes; less is lost among what the process does besides.
+#: Lower bound of drawn memory in bytes. Less can't be measured reliably.
 _LEAST_MEMORY = 1e5
 
 
 def draw_growth(records: Sequence[dict[str, Any]], path: Path) -> None:
-    """A row of panels for time and one for memory, a column for each size; the legend is below.
+    """Draw a row of panels for time and a row for memory, with a column per size and a legend below.
+
+    The line of a contestant ends before the size at which it failed.
 
     Args:
-        records: Of the growth benchmark.
-        path: A ``.png``. The line of a contestant ends before the size at which it failed.
+        records: Records of the growth benchmark.
+        path: File to write, a ``.png``.
     """
     names = list(dict.fromkeys(r["name"] for record in records for p in record["points"] for r in p["results"]))
     figure = Figure(figsize=(4.2 * len(records), 8.4), layout="constrained")
@@ -50,11 +50,11 @@ def draw_growth(records: Sequence[dict[str, Any]], path: Path) -> None:
             _dress(axes, record, label if column == 0 else "", last=row == len(_ROWS) - 1)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=min(5, len(labels)), fontsize=11)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _curve(points: Sequence[dict[str, Any]], name: str, key: str, factor: float) -> tuple[list[int], list[float]]:
-    """Sizes and values where there is one."""
+    """Return the sizes that a contestant has values for, and the values."""
     sizes, values = [], []
     for point in points:
         for result in point["results"]:
@@ -66,7 +66,7 @@ def _curve(points: Sequence[dict[str, Any]], name: str, key: str, factor: float)
 
 
 def _dress(axes: Axes, record: dict[str, Any], label: str, last: bool) -> None:
-    """Scales, ticks at the sizes, grid, titles."""
+    """Set scales, ticks at the sizes, grid and titles."""
     sizes = [point["size"] for point in record["points"]]
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -81,10 +81,3 @@ def _dress(axes: Axes, record: dict[str, Any], label: str, last: bool) -> None:
         axes.set_xlabel(record["axis"], fontsize=11)
     else:
         axes.set_title(record["what"], fontsize=10)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    write_atomically(path, buffer.getvalue())

@@ -1,6 +1,6 @@
-"""Densities of known parameters, to be recovered from samples by score matching.
+"""Densities with known parameters, to test that score matching recovers the parameters from samples.
 
-All are of one kind: independent sources ``u = W x`` of a known density, mixed by the inverse of a known square ``W``.
+In all of them, the sources ``u = W x`` are independent with a known density, for a known square matrix ``W``.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from scorematching.layers import Layer, LogCosh, Square
 
 
 class Problem(ABC):
-    """Samples of a known density, an energy to fit to them, and how far the fitted parameters are from the true ones.
+    """Known density: it draws samples, builds an energy to fit, and measures the error of the fitted parameters.
 
     Args:
-        name: For tables.
-        dim: Entries of ``x``.
-        repeats: Sets of samples over which to average errors: the more, the more one error differs from the next.
+        name: Name in tables.
+        dim: Number of entries of ``x``.
+        repeats: Number of data sets to average errors over. Problems with more variable errors need more.
 
     Attributes:
-        unmixing: The true ``W``: random, always the same, of singular values from 0.7 to 1.4.
+        unmixing: True ``W``. It is random, the same each time, with singular values from 0.7 to 1.4.
     """
 
     def __init__(self, name: str, dim: int, repeats: int) -> None:
@@ -36,71 +36,71 @@ class Problem(ABC):
         self.unmixing = left * torch.linspace(0.7, 1.4, dim, dtype=torch.float64) @ right
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Independent draws of ``x``, shape (n, dim), float64."""
+        """Draw independent samples ``x``, shape (n, dim), float64."""
         return torch.linalg.solve(self.unmixing, self.sources(n, generator).T).T
 
     @abstractmethod
     def sources(self, n: int, generator: torch.Generator) -> Tensor:
-        """Independent draws of ``u = W x``, shape (n, dim), float64."""
+        """Draw independent sources ``u = W x``, shape (n, dim), float64."""
 
     @abstractmethod
     def energy(self) -> sm.Sequential:
-        """The model at its start, where ``W`` is the identity."""
+        """Return the model with its initial parameters, where ``W`` is the identity."""
 
     @abstractmethod
     def error(self, energy: sm.Sequential) -> float:
-        """Relative error of the parameters: Frobenius norm of the difference from the truth over that of the truth."""
+        """Return the relative error of the parameters in the Frobenius norm."""
 
 
 class Gaussian(Problem):
-    """``E = |W x|^2 / 2``, of which the samples determine the precision ``W^T W``."""
+    """Gaussian ``E = |W x|^2 / 2``. The samples determine its precision ``W^T W``."""
 
     def __init__(self, dim: int, repeats: int) -> None:
         super().__init__(f"Gaussian, D = {dim}", dim, repeats)
 
     def sources(self, n: int, generator: torch.Generator) -> Tensor:
-        """Standard normal."""
+        """Draw standard normal sources."""
         return torch.randn(n, self.dim, dtype=torch.float64, generator=generator)
 
     def energy(self) -> sm.Sequential:
-        """A precision that is the identity."""
+        """Return a Gaussian whose precision is the identity."""
         return from_identity(self.dim, Square(), sm.Sum(0.5))
 
     def error(self, energy: sm.Sequential) -> float:
-        """Of the precision."""
+        """Return the relative error of the precision."""
         truth = self.unmixing.T @ self.unmixing
         return float((precision(energy) - truth).norm() / truth.norm())
 
 
 class ICA(Problem):
-    """``E = sum_k log cosh (W x)_k``: sources of density ``1 / (pi cosh u)``."""
+    """Independent component analysis ``E = sum_k log cosh (W x)_k``, with sources of density ``1 / (pi cosh u)``."""
 
     def __init__(self, dim: int, repeats: int) -> None:
         super().__init__(f"ICA, D = {dim}", dim, repeats)
 
     def sources(self, n: int, generator: torch.Generator) -> Tensor:
-        """By the quantile function of the hyperbolic secant."""
+        """Draw sources by the quantile function of the hyperbolic secant distribution."""
         uniform = torch.rand(n, self.dim, dtype=torch.float64, generator=generator)
         return torch.log(torch.tan(math.pi / 2 * uniform))
 
     def energy(self) -> sm.Sequential:
-        """Unmixing by the identity."""
+        """Return a model whose ``W`` is the identity."""
         return from_identity(self.dim, LogCosh(), sm.Sum())
 
     def error(self, energy: sm.Sequential) -> float:
-        """Of ``W``, with the best order and signs of its rows."""
+        """Return the relative error of ``W``, with the best order and signs of its rows."""
         squares = squared_distances(filters(energy), self.unmixing)
         return math.sqrt(least_matching(squares)) / float(self.unmixing.norm())
 
 
 class ProductOfStudentT(Problem):
-    """``E = sum_k w_k log(1 + (W x)_k^2 / 2)``, whose filters and weights are both unknown.
+    """Product of Student-t ``E = sum_k w_k log(1 + (W x)_k^2 / 2)`` with unknown filters and weights.
 
-    With as many experts as entries the density factors into ``(1 + u_k^2 / 2)^(-w_k)``, which is Student's t of
-    ``2 w_k - 1`` degrees of freedom, times ``sqrt(2 / (2 w_k - 1))``.
+    With as many experts as entries, the density is a product of ``(1 + u_k^2 / 2)^(-w_k)``. Each factor is the density
+    of a Student-t variable with ``2 w_k - 1`` degrees of freedom, times ``sqrt(2 / (2 w_k - 1))``.
 
     Args:
-        freedom: Degrees of freedom of each expert, above 2, where the samples have a variance.
+        freedom: Degrees of freedom of each expert, above 2, so that the samples have a finite variance.
         repeats: As in :class:`Problem`.
     """
 
@@ -110,17 +110,17 @@ class ProductOfStudentT(Problem):
         self.weights = (torch.tensor(freedom, dtype=torch.float64) + 1) / 2
 
     def sources(self, n: int, generator: torch.Generator) -> Tensor:
-        """Normal over the root of a chi-squared: ``z sqrt(2 / chi2)``, where the degrees of freedom cancel."""
+        """Draw ``z sqrt(2 / chi2)`` with normal ``z`` and chi-squared ``chi2``; the degrees of freedom cancel."""
         normal = torch.randn(n, self.dim, dtype=torch.float64, generator=generator)
         parts = [torch.randn(n, degrees, dtype=torch.float64, generator=generator) for degrees in self.freedom]
         return normal * torch.stack([2 / part.square().sum(1) for part in parts], dim=1).sqrt()
 
     def energy(self) -> sm.Sequential:
-        """Filters that are the identity, weights of 1."""
+        """Return a model with filters that are the identity, and weights of 1."""
         return from_identity(self.dim, sm.StudentT(), sm.WeightedSum(self.dim))
 
     def error(self, energy: sm.Sequential) -> float:
-        """Of ``W`` and ``w`` as one array, with the best order of the experts and signs of the filters."""
+        """Return the relative error of ``W`` and ``w`` together, with the best order and signs of the experts."""
         weights = cast(sm.WeightedSum, energy.layers[2]).weight.detach()
         squares = squared_distances(filters(energy), self.unmixing) + (weights[:, None] - self.weights).square()
         return math.sqrt(least_matching(squares)) / float(torch.hypot(self.unmixing.norm(), self.weights.norm()))
@@ -136,7 +136,7 @@ PROBLEMS: tuple[Problem, ...] = (
 
 
 def recovery_errors(problem: Problem, n: int) -> list[float]:
-    """Errors of the problem's energy, fitted to ``n`` samples; as many as it has repeats, from a seed each."""
+    """Fit a problem's energy to ``n`` samples and return the errors, one per repeat, each with its own seed."""
     errors = []
     for repeat in range(problem.repeats):
         energy = problem.energy()
@@ -146,7 +146,7 @@ def recovery_errors(problem: Problem, n: int) -> list[float]:
 
 
 def fit_fully(energy: sm.Graph, x: Tensor, lam: float = 0.0) -> None:
-    """Minimize the score matching loss on all of ``x`` by L-BFGS."""
+    """Minimize the score matching loss of the data ``x`` by L-BFGS."""
     optimizer = torch.optim.LBFGS(
         energy.parameters(), max_iter=500, tolerance_grad=1e-10, tolerance_change=1e-14, line_search_fn="strong_wolfe"
     )
@@ -161,27 +161,27 @@ def fit_fully(energy: sm.Graph, x: Tensor, lam: float = 0.0) -> None:
 
 
 def from_identity(dim: int, expert: Layer, head: Layer) -> sm.Sequential:
-    """Linear filters, an expert and a sum, in float64; the filters are the identity."""
+    """Return a network of filters that are the identity, an expert and a sum, in float64."""
     linear = sm.Linear(dim, dim, bias=False)
     torch.nn.init.eye_(linear.weight)
     return sm.Sequential(linear, expert, head).double()
 
 
 def filters(energy: sm.Sequential) -> Tensor:
-    """``W``, the weight of the first layer."""
+    """Return ``W``, the weight of the first layer."""
     return cast(sm.Linear, energy.layers[0]).weight.detach()
 
 
 def precision(energy: sm.Sequential) -> Tensor:
-    """``W^T W``, the precision of a Gaussian energy."""
+    """Return ``W^T W``, the precision of a Gaussian energy."""
     return filters(energy).T @ filters(energy)
 
 
 def squared_distances(rows: Tensor, truth: Tensor) -> Tensor:
-    """Of each row, with the better sign, to each true one."""
+    """Return the squared distance of each row, with the better sign, to each true row."""
     return torch.minimum(torch.cdist(rows, truth), torch.cdist(-rows, truth)).square()
 
 
 def least_matching(costs: Tensor) -> float:
-    """The least sum of costs by which rows can be matched to columns, one to one."""
+    """Return the smallest total cost of a one-to-one matching of rows and columns."""
     return float(costs[linear_sum_assignment(costs)].sum())

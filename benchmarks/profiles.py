@@ -1,4 +1,4 @@
-"""Where the time of a compiled step goes: matrix products, fused point-wise work, and what runs them."""
+"""Profile of a compiled step: matrix products, fused pointwise operations, and overhead."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from benchmarks.peers import ours_step, products_step
 from benchmarks.steps import LAMBDAS, NETWORKS, SMALL
 from benchmarks.tables import duration
 from benchmarks.tasks import FOLDER, OutputOption, QuickOption, Record, announce, write_figures
-from scorematching.cli.common import errors, keep_freed_memory
+from scorematching.cli.console import errors, keep_freed_memory
 
-#: Operations of torch that are matrix products; convolutions have it in their names.
+#: Operations of PyTorch that are matrix products. Convolutions are recognized by their names.
 _PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm")
 _RUNS, _PROFILED = 60, 20
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Seconds of one step, by what they are spent on.
+    """Times of one step in seconds, by kind of operation.
 
     Attributes:
-        title: Of the step.
-        floor: The matrix products of the step alone, one after the other.
-        step: The whole of it.
-        products: Matrix products and convolutions within it.
-        fused: The kernels that the compiler made of the point-wise work.
+        title: Description of the step.
+        floor: Time of the matrix products of the step alone.
+        step: Time of the whole step.
+        products: Time of matrix products and convolutions within the step.
+        fused: Time of the fused kernels for pointwise operations within the step.
     """
 
     title: str
@@ -45,24 +45,25 @@ class Profile:
 
     @property
     def rest(self) -> float:
-        """What starts them: Python, checks, guards of the compiled program, autograd."""
+        """Overhead in seconds: Python, checks, guards of the compiled program, autograd."""
         return self.step - self.products - self.fused
 
 
 def profiles(quick: QuickOption = False, output: OutputOption = FOLDER) -> None:
-    """Where the time of a compiled step goes, for the steps of [bold]steps[/bold].
+    """Profile the compiled steps of the command [bold]steps[/bold].
 
-    "Products" and "point-wise" are what torch's profiler measures within the step; "rest" is the step, timed without
-    the profiler, less these two. "Products alone" are the least work, with the results in memory that is there.
+    "products" and "pointwise" are measured within the step by the profiler of PyTorch. "rest" is the time of the step
+    without the profiler, minus these two. "products alone" is the least work: the same products, into allocated
+    memory.
     """
-    announce("Where the time of a compiled step goes")
+    announce("Profile of a compiled step")
     found = list(_profiles(SMALL if quick else NETWORKS))
     print(f"\n{_table(found)}", flush=True)
     write_figures(output, "profiles", {"profiles": [{**asdict(p), "rest": p.rest} for p in found]})
 
 
 def _profiles(networks: tuple[tuple[str, Network, int, bool], ...]) -> Iterator[Profile]:
-    """One after the other, in a process each, whose threads keep to their cores."""
+    """Yield the profiles. Each is measured in its own process, with threads bound to cores."""
     os.environ["OMP_PROC_BIND"] = "true"
     for (title, network, batch, _), lam in itertools.product(networks, LAMBDAS):
         errors.print(f"{title}, λ = {lam:g} ...", style="dim", highlight=False)
@@ -71,7 +72,7 @@ def _profiles(networks: tuple[tuple[str, Network, int, bool], ...]) -> Iterator[
 
 
 def _measured(network: Network, batch: int, lam: float) -> tuple[float, float, float, float]:
-    """Floor, step, products and fused, in seconds: medians in turns, and means of the profiler."""
+    """Return floor, step, products and fused in seconds: medians of turns, and means of the profiler."""
     keep_freed_memory()
     with config.patch({"cpp.enable_kernel_profile": True}):
         step = ours_step(network, batch, lam, "diagonal", compiled=True)
@@ -93,13 +94,15 @@ def _measured(network: Network, batch: int, lam: float) -> tuple[float, float, f
 
 
 def _seconds(work: Callable[[], object]) -> float:
+    """Return the time of a call in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def _table(found: list[Profile]) -> str:
-    rows = [["step", "products alone", "the step", "products", "point-wise", "rest"], ["---"] * 6]
+    """Return a table with a row per step."""
+    rows = [["step", "products alone", "whole step", "products", "pointwise", "rest"], ["---"] * 6]
     for p in found:
         rows.append([p.title, *(duration(seconds) for seconds in (p.floor, p.step, p.products, p.fused, p.rest))])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

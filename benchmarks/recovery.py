@@ -1,4 +1,4 @@
-"""Known parameters recovered from samples: their errors against the number of samples."""
+"""Recovery of known parameters from samples: error over the number of samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.problems import PROBLEMS, Problem, recovery_errors
-from scorematching.cli.common import console, errors
+from scorematching.cli.console import console, errors
 from scorematching.images.io.atomic import write_atomically
 from scorematching.plotting.figures import check_target
 
@@ -23,7 +23,17 @@ STYLES = (("#92c5de", "o"), ("#4393c3", "s"), ("#053061", "D"), ("#d6604d", "^")
 
 @dataclass(frozen=True)
 class Curve:
-    """Quartiles of a problem's relative error at each n, and the slope of the median's logarithm against log n."""
+    """Relative errors of a problem for several numbers of samples.
+
+    Attributes:
+        name: Name of the problem.
+        repeats: Number of fits at each number of samples.
+        samples: Numbers of samples n.
+        lower: Lower quartile of the error at each n.
+        median: Median error at each n.
+        upper: Upper quartile of the error at each n.
+        slope: Slope of the logarithm of the median over log n.
+    """
 
     name: str
     repeats: int
@@ -35,12 +45,14 @@ class Curve:
 
 
 def recovery(
-    image: Annotated[Path, typer.Option(help="Where to draw; the figures go beside it, as .json.")] = Path(
-        "docs/images/recovery.png"
-    ),
-    largest: Annotated[int, typer.Option(min=2000, help="Samples n are doubled from 1,000 up to this.")] = 64_000,
+    image: Annotated[
+        Path, typer.Option(help="PNG file to draw to; the numbers are written beside it, as .json.")
+    ] = Path("docs/images/recovery.png"),
+    largest: Annotated[
+        int, typer.Option(min=2000, help="Largest number of samples n, which doubles from 1,000.")
+    ] = 64_000,
 ) -> None:
-    """Errors of parameters recovered from n samples; a slope of -1/2 in log n is expected."""
+    """Measure the error of parameters that are recovered from n samples. The expected slope over log n is -1/2."""
     check_target(image)
     samples = [1000 * 2**k for k in range((largest // 1000).bit_length())]
     curves = [measure(problem, samples) for problem in track(PROBLEMS, "fitting", console=errors)]
@@ -56,7 +68,7 @@ def recovery(
 
 
 def measure(problem: Problem, samples: list[int]) -> Curve:
-    """Fit a problem at each n, as often as it says."""
+    """Fit a problem at each number of samples, and return the errors."""
     found = np.array([recovery_errors(problem, n) for n in samples])
     lower, median, upper = (row.round(5).tolist() for row in np.quantile(found, (0.25, 0.5, 0.75), axis=1))
     slope = np.polyfit(np.log(samples), np.log(median), deg=1)[0]
@@ -64,7 +76,7 @@ def measure(problem: Problem, samples: list[int]) -> Curve:
 
 
 def draw(curves: list[Curve], path: Path) -> None:
-    """Medians and quartiles on two logarithmic axes, and the slope of -1/2."""
+    """Draw medians and quartiles on logarithmic axes, with a line of slope -1/2."""
     figure = Figure(figsize=(7, 5.6), layout="constrained")
     axes = figure.subplots()
     for curve, (color, marker) in zip(curves, STYLES, strict=True):

@@ -1,4 +1,4 @@
-"""Quality and time of restoration with a prior: noise of several levels removed, images enlarged, against others."""
+"""Quality and time of restoration with priors, compared with other methods: denoising and enlarging."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import numpy as np
 import torch
 import typer
 from rich.progress import track
-from scorematching.cli.common import console, errors
 
 import scorematching as sm
 from benchmarks.machine import machine
 from benchmarks.tasks import FOLDER, OutputOption, Record, write_figures
+from scorematching.cli.console import console, errors
 from scorematching.images import find_images, to_planes
-from scorematching.priors.store import SHIPPED
+from scorematching.priors import SHIPPED
 from scorematching.restoration import BicubicDownsampling
 from scorematching.restoration.classics import non_local_means, total_variation
 from scorematching.restoration.operators import bicubic_upscale
 
-#: A method restores a noisy image at a level; those that need the clean one to choose a setting get it.
+#: Method that restores a noisy image, given the noise level, and the clean image to choose the best setting.
 Method = Callable[[np.ndarray, float, np.ndarray], np.ndarray]
 
 
 @dataclass
 class Score:
-    """Means over images: PSNR in dB, SSIM; and the median of the seconds an image."""
+    """Mean PSNR in dB, mean SSIM, and median time per image in seconds."""
 
     psnr: float
     ssim: float
@@ -38,33 +38,35 @@ class Score:
 
 
 def restoration(
-    data: Annotated[Path | None, typer.Argument(help="Folder of the usual sets: BSD68, Set12 and Set5.")] = None,
+    data: Annotated[Path | None, typer.Argument(help="Folder with the usual test sets BSD68, Set12 and Set5.")] = None,
     prior: Annotated[
         list[Path] | None,
-        typer.Option("--prior", help="A file or a shipped one; may be repeated.", show_default="all that are shipped"),
+        typer.Option(
+            "--prior", help="Prior file, or name of an included prior; may be repeated.", show_default="all included"
+        ),
     ] = None,
     denoise: Annotated[
-        list[Path] | None, typer.Option(help="Folder of clean gray images, to take noise from; may be repeated.")
+        list[Path] | None, typer.Option(help="Folder of clean grayscale images to denoise; may be repeated.")
     ] = None,
-    color: Annotated[Path | None, typer.Option(help="Folder of clean color images, the same for them.")] = None,
-    enlarge: Annotated[Path | None, typer.Option(help="Folder of images to shrink, and to enlarge again.")] = None,
-    sigma: Annotated[list[float] | None, typer.Option(help="Noise levels, 0-255.", show_default="15, 25, 50")] = None,
-    factor: Annotated[list[int] | None, typer.Option(help="Of enlarging.", show_default="2, 3, 4")] = None,
-    eight: Annotated[
-        bool, typer.Option("--eight-bit", help="Round and clip what is noisy, as 8-bit files do.")
-    ] = False,
-    only: Annotated[int | None, typer.Option(min=1, help="No more images than these.")] = None,
-    others: Annotated[bool, typer.Option(help="Also BM3D, non-local means and total variation: minutes more.")] = True,
-    seed: int = 0,
+    color: Annotated[Path | None, typer.Option(help="Folder of clean color images to denoise.")] = None,
+    enlarge: Annotated[Path | None, typer.Option(help="Folder of images to shrink and enlarge again.")] = None,
+    sigma: Annotated[
+        list[float] | None, typer.Option(help="Noise levels on the 0-255 scale.", show_default="15, 25, 50")
+    ] = None,
+    factor: Annotated[list[int] | None, typer.Option(help="Enlargement factors.", show_default="2, 3, 4")] = None,
+    eight: Annotated[bool, typer.Option("--eight-bit", help="Round and clip the noisy images to 8 bits.")] = False,
+    only: Annotated[int | None, typer.Option(min=1, help="Maximum number of images per folder.")] = None,
+    others: Annotated[bool, typer.Option(help="Also run BM3D, non-local means and total variation (slow).")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     output: OutputOption = FOLDER,
 ) -> None:
-    """Mean PSNR and SSIM over folders: priors, BM3D, non-local means, total variation, bicubic interpolation.
+    """Measure mean PSNR and SSIM of priors, BM3D, non-local means, total variation and bicubic interpolation.
 
-    Noise is white and Gaussian, neither clipped nor rounded unless asked for, one seed an image; results are clipped
-    to the range. Shrinking is bicubic with antialiasing, rounded to 8 bit; luminance alone is scored, without a border
-    of as many pixels as the factor. Non-local means and total variation have the setting that suits each clean image
-    best. The sets of a folder DATA are taken for what they are usually: BSD68 and Set12 for gray images, Set5 for
-    color and enlarging.
+    The noise is white and Gaussian, with its own seed for each image. It is not clipped or rounded, unless --eight-bit
+    is given. Results are clipped to the range. For enlarging, images are shrunk by bicubic interpolation with
+    antialiasing and rounded to 8 bits; the luminance is scored, without a border of as many pixels as the factor.
+    Non-local means and total variation use the best setting for each clean image. With DATA, BSD68 and Set12 are used
+    for grayscale images, and Set5 for color images and enlarging.
     """
     console.print(machine(), soft_wrap=True, highlight=False)
     if data is not None:
@@ -73,16 +75,18 @@ def restoration(
         raise typer.BadParameter("expected DATA, a folder with BSD68, Set12 and Set5, or --denoise, --color, --enlarge")
     named = [Path(name) for name in SHIPPED] if prior is None else prior
     priors = {path.stem: sm.load_prior(path) for path in named}
-    gray = {name: one for name, one in priors.items() if one.info.colors == 1}
+    gray = {name: one for name, one in priors.items() if one.config.colors == 1}
     if len(priors) < len(named) or (not gray and (denoise or enlarge)):
-        raise typer.BadParameter("expected files of different names, one of gray images for --denoise and --enlarge")
+        raise typer.BadParameter(
+            "expected prior files with different names, and a grayscale prior for --denoise and --enlarge"
+        )
     records: list[Record] = []
     sets = [(folder, False) for folder in denoise or ()] + ([] if color is None else [(color, True)])
     for folder, colored in sets:
         read = _colors if colored else _luminance
         images = [read(path) for path in find_images([folder])[:only]]
         for level in sigma or (15.0, 25.0, 50.0):
-            methods: dict[str, Method] = {"noisy": _as_it_is}
+            methods: dict[str, Method] = {"noisy": _unchanged}
             for name, one in (priors if colored else gray).items():
                 methods |= _by_prior(name, one, colored)
             if others:
@@ -98,19 +102,19 @@ def restoration(
 
 
 def _by_prior(name: str, prior: sm.Prior, colored: bool) -> dict[str, Method]:
-    """What a prior can do: plainly, thoroughly, and where it knows gray alone with each color for itself."""
+    """Return the methods of a prior: plain, with self-ensemble, and for color images channel by channel."""
 
     def work(noisy: np.ndarray, sigma: float, _: np.ndarray, self_ensemble: bool = False) -> np.ndarray:
         return sm.denoise(noisy, sigma, prior, self_ensemble=self_ensemble, data_range=1.0)
 
-    methods: dict[str, Method] = {name: work, f"{name}, thorough": partial(work, self_ensemble=True)}
-    if colored and prior.info.colors == 1:
-        methods[f"{name}, a channel"] = _by_channels(work)
+    methods: dict[str, Method] = {name: work, f"{name}, self-ensemble": partial(work, self_ensemble=True)}
+    if colored and prior.config.colors == 1:
+        methods[f"{name}, per channel"] = _by_channels(work)
     return methods
 
 
 def _by_channels(method: Method) -> Method:
-    """Each color for itself."""
+    """Return a method that treats each color channel separately."""
 
     def work(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
         return np.dstack([method(noisy[..., c], sigma, clean[..., c]) for c in range(noisy.shape[2])])
@@ -118,11 +122,13 @@ def _by_channels(method: Method) -> Method:
     return work
 
 
-def _as_it_is(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
+def _unchanged(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
+    """Return the noisy image."""
     return noisy
 
 
 def _others(colored: bool) -> dict[str, Method]:
+    """Return the methods of other libraries that are installed."""
     found: dict[str, Method] = {}
     try:
         import bm3d  # may be missing
@@ -130,8 +136,8 @@ def _others(colored: bool) -> dict[str, Method]:
         errors.print("BM3D is not installed: pip install 'scorematching[peers]'")
     else:
         one: Method = lambda noisy, sigma, _: bm3d.bm3d(noisy, sigma)  # noqa: E731
-        found["BM3D, a channel"] = _by_channels(one)
-        found["BM3D, colors together"] = lambda noisy, sigma, _: bm3d.bm3d_rgb(noisy, sigma)
+        found["BM3D, per channel"] = _by_channels(one)
+        found["BM3D, color"] = lambda noisy, sigma, _: bm3d.bm3d_rgb(noisy, sigma)
         found = found if colored else {"BM3D": one}
     return {**found, "non-local means, best": non_local_means, "total variation, best": total_variation}
 
@@ -139,6 +145,7 @@ def _others(colored: bool) -> dict[str, Method]:
 def _denoised(
     images: Sequence[np.ndarray], sigma: float, methods: dict[str, Method], seed: int, eight: bool
 ) -> dict[str, Score]:
+    """Add noise to images, denoise them by each method, and return the scores."""
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
     for i, clean in enumerate(track(images, f"sigma {255 * sigma:g}", console=errors)):
         noise = np.random.default_rng((seed, i)).normal(0, sigma, clean.shape)
@@ -154,6 +161,8 @@ def _denoised(
 
 
 def _enlarged(images: Sequence[np.ndarray], factor: int, priors: dict[str, sm.Prior]) -> dict[str, Score]:
+    """Shrink images, enlarge them by each method, and return the scores."""
+
     def enlarge(small: np.ndarray, prior: sm.Prior) -> np.ndarray:
         return sm.upscale(small, factor, prior) / np.float32(255)
 
@@ -179,24 +188,26 @@ def _enlarged(images: Sequence[np.ndarray], factor: int, priors: dict[str, sm.Pr
 
 
 def _score(rows: Sequence[tuple[float, float, float]]) -> Score:
+    """Average PSNR, SSIM and seconds over images."""
     psnr, ssim, seconds = np.array(rows).T
     return Score(float(psnr.mean()), float(ssim.mean()), float(np.median(seconds)))
 
 
 def _table(title: str, scores: dict[str, Score]) -> Record:
-    lines = [f"| {title} | PSNR (dB) | SSIM | s an image |", "|---|---|---|---|"]
+    """Print a table of scores and return its record."""
+    lines = [f"| {title} | PSNR (dB) | SSIM | s per image |", "|---|---|---|---|"]
     lines += [f"| {name} | {s.psnr:.2f} | {s.ssim:.3f} | {s.seconds:.2f} |" for name, s in scores.items()]
     print("\n" + "\n".join(lines), flush=True)
     return {"title": title, "scores": {name: vars(score) for name, score in scores.items()}}
 
 
 def _colors(path: Path) -> np.ndarray:
-    """A color image, (H, W, 3), white at 1."""
+    """Read a color image, shape (H, W, 3), with white at 1."""
     return np.moveaxis(to_planes(sm.read_image(path)).data[:, 0].numpy(), 0, 2)
 
 
 def _luminance(path: Path) -> np.ndarray:
-    """A gray image, or Y of YCbCr (ITU-R BT.601, 16 to 235) of a color one, white at 1."""
+    """Read a grayscale image, or the luminance of a color image (Y of ITU-R BT.601, 16 to 235), with white at 1."""
     planes = to_planes(sm.read_image(path)).data[:, 0].numpy()
     if len(planes) == 1:
         return planes[0]

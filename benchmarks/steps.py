@@ -1,10 +1,11 @@
-"""One step of the recursion against the work that it can't do without, an ordinary backward pass, and peers."""
+"""One step of the diagonal recursion, compared with its least work, an ordinary backward pass, and other libraries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks import tasks
 from benchmarks.contest import Contestant
 from benchmarks.networks import Convolutional, Dense, Field, Network
 from benchmarks.peers import (
@@ -15,25 +16,11 @@ from benchmarks.peers import (
     torchebm_exact_step,
     torchebm_sliced_step,
 )
-from benchmarks.tasks import (
-    FOLDER,
-    LIMIT,
-    MEMORY,
-    LimitOption,
-    MemoryOption,
-    OutputOption,
-    QuickOption,
-    Record,
-    Task,
-    announce,
-    hold_tasks,
-    rules,
-    write_figures,
-)
+from benchmarks.tasks import Record, Task
 
 FLOOR, OURS = "matrix products", "ours, compiled"
 LAMBDAS = (1e-3, 0.0)
-#: Title, network, batch, and whether the exact losses of others are to be had in reasonable time.
+#: Title, network, batch, and whether the exact losses of other libraries run in reasonable time.
 NETWORKS: tuple[tuple[str, Network, int, bool], ...] = (
     ("product of experts, 144-256, N = 256", Dense((144, 256)), 256, True),
     ("product of experts, 144-256, N = 4096", Dense((144, 256)), 4096, False),
@@ -48,25 +35,30 @@ SMALL: tuple[tuple[str, Network, int, bool], ...] = (
 
 
 def steps(
-    quick: QuickOption = False, output: OutputOption = FOLDER, limit: LimitOption = LIMIT, memory: MemoryOption = MEMORY
+    quick: tasks.QuickOption = False,
+    output: tasks.OutputOption = tasks.FOLDER,
+    limit: tasks.LimitOption = tasks.LIMIT,
+    memory: tasks.MemoryOption = tasks.MEMORY,
 ) -> None:
-    """One step, loss and all gradients, by the paper's recursion: how far from the least work, and from others?
+    """Time a step of the paper's recursion, with all gradients.
 
     Rows: the matrix products of the step alone; an ordinary forward and backward pass of the energy; this library,
-    eager and compiled; sliced score matching by torchebm; exact score matching by torchebm and ebmkit, where that is
-    feasible. The last two columns divide by the compiled step and by the matrix products. On the deep networks the
-    recursion approximates (deep measures exact methods). Other libraries have no regularizer: their rows are without.
+    eager and compiled; sliced score matching by torchebm; exact score matching by torchebm and ebmkit where feasible.
+    The last two columns are times relative to the compiled step and to the matrix products. On deep networks the
+    recursion is an approximation; the command deep measures exact methods. The other libraries have no regularizer, so
+    their rows are without it.
     """
-    write_figures(output, "steps", {"steps": run_steps(quick, limit, memory)})
+    tasks.write_figures(output, "steps", {"steps": run_steps(quick, limit, memory)})
 
 
-def run_steps(quick: bool, limit: float = LIMIT, memory: float = MEMORY) -> list[Record]:
-    """The tables, and their records."""
-    announce("One step of the recursion")
-    return hold_tasks(list(_tasks(SMALL if quick else NETWORKS)), rules(quick, limit, memory))
+def run_steps(quick: bool, limit: float = tasks.LIMIT, memory: float = tasks.MEMORY) -> list[Record]:
+    """Print the tables and return their records."""
+    title = "One step of the recursion"
+    return tasks.hold_tasks(title, _tasks(SMALL if quick else NETWORKS), tasks.rules(quick, limit, memory))
 
 
 def _tasks(networks: tuple[tuple[str, Network, int, bool], ...]) -> Iterator[Task]:
+    """Yield one task per network and regularizer."""
     for title, network, batch, feasible in networks:
         for lam in LAMBDAS:
             task: dict[str, Any] = {"network": network, "batch": batch}

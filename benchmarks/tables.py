@@ -1,4 +1,4 @@
-"""Contests as tables in Markdown."""
+"""Tables of contests, in Markdown."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def contest_table(results: Sequence[dict[str, Any]], against: Sequence[str], megapixels: float | None = None) -> str:
-    """A row for each contestant: times, runs, memory, and its time as a multiple of that of others.
+    """Return a table with a row per contestant: times, runs, memory, and times relative to other contestants.
 
     Args:
         results: Records of a contest.
-        against: Names of those contestants whose times the others' are divided by.
-        megapixels: Of the image that a call restores; gives a column of megapixels a second.
+        against: Names of the contestants whose times are the reference of the last columns.
+        megapixels: Size of the image that a call restores, in megapixels. It adds a column of megapixels per second.
     """
     medians = {result["name"]: result["median"] for result in results}
     header = ["contestant", "median", "spread", "runs", "first call", "memory"]
@@ -32,7 +32,7 @@ def contest_table(results: Sequence[dict[str, Any]], against: Sequence[str], meg
 
 
 def duration(seconds: float | None) -> str:
-    """With a unit.
+    """Format a time with its unit.
 
     Example:
         >>> [duration(s) for s in (0.00001234, 0.1234, 1234.0, None)]
@@ -46,7 +46,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes in MB.
+    """Format a number of bytes in MB.
 
     Example:
         >>> size(12_345_678), size(None)
@@ -56,7 +56,7 @@ def size(count: float | None) -> str:
 
 
 def ratio(seconds: float, other: float | None) -> str:
-    """One time divided by another.
+    """Format the ratio of two times.
 
     Example:
         >>> ratio(3.0, 2.0), ratio(3.0, None)

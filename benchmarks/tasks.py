@@ -1,10 +1,10 @@
-"""What the benchmarks of speed share: tasks, options of the command line, tables, and the file of figures."""
+"""Shared parts of the speed benchmarks: tasks, command-line options, tables, and the file of results."""
 
 from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,20 +14,23 @@ import typer
 from benchmarks.contest import Contestant, Rules, hold
 from benchmarks.machine import machine, peers
 from benchmarks.tables import contest_table
-from scorematching.cli.common import console, errors
+from scorematching.cli.console import console, errors
 from scorematching.images.io.atomic import write_atomically
 
 QuickOption = Annotated[
-    bool, typer.Option("--quick", help="Tiny sizes and few turns: whether everything works, not how fast.")
+    bool, typer.Option("--quick", help="Use tiny sizes and few turns, to test that everything works.")
 ]
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where figures and plots go; made if it isn't there.")
+    Path,
+    typer.Option("--output", "-o", metavar="FOLDER", help="Folder for results and plots. It is created if needed."),
 ]
 LimitOption = Annotated[
-    float, typer.Option("--limit", min=0.1, help="Seconds a call, after which a contestant is given up.")
+    float,
+    typer.Option("--limit", min=0.1, help="Longest time of one call, in seconds. A slower contestant is stopped."),
 ]
 MemoryOption = Annotated[
-    float, typer.Option("--memory", min=0.5, help="GB of a contestant's process, after which it is given up.")
+    float,
+    typer.Option("--memory", min=0.5, help="Largest memory of a contestant, in GB. A larger contestant is stopped."),
 ]
 FOLDER = Path("benchmark-results")
 LIMIT, MEMORY = 100.0, 12.0
@@ -37,13 +40,13 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """Something that contestants do.
+    """Task of a contest, with its contestants.
 
     Attributes:
-        title: Of the table.
-        contestants: Who takes part.
-        against: Names of those by whose times the others' are divided.
-        megapixels: Of the image, where there is one to restore.
+        title: Title of the table.
+        contestants: Contestants.
+        against: Names of the contestants whose times are the reference of the last columns.
+        megapixels: Size of the restored image in megapixels, or ``None`` for other tasks.
     """
 
     title: str
@@ -53,12 +56,13 @@ class Task:
 
 
 def rules(quick: bool, limit: float, memory: float) -> Rules:
-    """What the options say."""
+    """Return the limits that the command-line options ask for."""
     return Rules(limit, memory * 1e9, turns=3, total=0.3) if quick else Rules(limit, memory * 1e9)
 
 
-def hold_tasks(tasks: Sequence[Task], rules: Rules) -> list[Record]:
-    """The records of the tasks, in order; the table of each is printed when it is done."""
+def hold_tasks(title: str, tasks: Iterable[Task], rules: Rules) -> list[Record]:
+    """Hold a contest for each task, print its table when it is done, and return the records in order."""
+    announce(title)
     records = []
     for task in tasks:
         errors.print(f"{task.title}: {len(task.contestants)} contestants ...", style="dim", highlight=False)
@@ -69,13 +73,13 @@ def hold_tasks(tasks: Sequence[Task], rules: Rules) -> list[Record]:
 
 
 def announce(title: str) -> None:
-    """The heading of a benchmark, and what it runs on."""
+    """Print the title of a benchmark, and a description of the machine."""
     console.print(f"\n## {title}\n", highlight=False)
     console.print(f"{machine()}; {_listed(peers())}", soft_wrap=True, highlight=False)
 
 
 def write_figures(output: Path, name: str, sections: dict[str, Any]) -> None:
-    """All numbers of some benchmarks as ``NAME.json``, with the machine, the versions and the date."""
+    """Write all numbers of benchmarks to ``NAME.json``, with the machine, the versions and the date."""
     output.mkdir(parents=True, exist_ok=True)
     head = {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"), "machine": machine()}
     record = json.dumps({**head, "peers": peers(), **sections}, indent=1) + "\n"
@@ -83,4 +87,5 @@ def write_figures(output: Path, name: str, sections: dict[str, Any]) -> None:
 
 
 def _listed(versions: dict[str, str]) -> str:
+    """Return names and versions as text."""
     return ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from test_standard_errors import gaussian, gradient
+from linear_energies import gaussian, gradient
 
 import scorematching as sm
 from benchmarks.problems import fit_fully
@@ -76,8 +76,12 @@ BAD = {
     "not linear together": ({"parameters": ["layers.0.bias", "layers.2.weight"]}, ValueError, "not linear in"),
     "unknown name": ({"parameters": ["weight"]}, ValueError, "no parameter 'weight'; it has layers.0.weight"),
     "no name": ({"parameters": []}, ValueError, "no parameter to fit"),
-    "unseen": ({"parameters": ["layers.2.weight", "layers.2.bias"]}, ValueError, r"not see 1 .*layers.2.bias\[0\]"),
-    "too few data": ({"x": torch.ones(1, 2)}, ValueError, "of the 4 directions of the parameters 2 are not determined"),
+    "unseen": (
+        {"parameters": ["layers.2.weight", "layers.2.bias"]},
+        ValueError,
+        r"not depend on 1 .*layers.2.bias\[0\]",
+    ),
+    "too few data": ({"x": torch.ones(1, 2)}, ValueError, "2 of the 4 directions of the parameters are not determined"),
     "not finite": ({"x": torch.full((5, 2), math.nan)}, ValueError, "10 entries that are NaN"),
     "random": ({"curvature": "hutchinson"}, ValueError, "must not be random, got Hutchinson"),
     "no graph": ({"energy": torch.nn.Linear(2, 1)}, TypeError, "got Linear"),

@@ -6,38 +6,10 @@ import math
 
 import pytest
 import torch
+from linear_energies import QUARTIC, gaussian, gradient, quartic, quartic_samples
 
 import scorematching as sm
-from scorematching.layers import LogCosh, Scale, SiLU, Square, Tanh
-
-
-def gaussian() -> sm.Graph:
-    """E = theta |x|^2 / 2."""
-    return sm.Sequential(Square(), Scale(1), sm.Sum(0.5)).double()
-
-
-def quartic() -> sm.Graph:
-    """E = theta_1 x^2 / 2 + theta_2 x^4 / 4."""
-    edges = [("x", Square(), "s"), ("s", Scale(1), "q"), ("q", sm.Sum(0.5), "energy")]
-    edges += [("s", Square(), "f"), ("f", Scale(1), "r"), ("r", sm.Sum(0.25), "energy")]
-    return sm.Graph(edges).double()
-
-
-QUARTIC = ["layers.1.weight", "layers.4.weight"]
-
-
-def quartic_samples(theta: tuple[float, float], samples: int) -> torch.Tensor:
-    """By the inverse of the distribution function on a fine grid, shape (samples, 1)."""
-    grid = torch.linspace(-6, 6, 200_001, dtype=torch.float64)
-    mass = torch.exp(-theta[0] * grid**2 / 2 - theta[1] * grid**4 / 4).cumsum(0)
-    place = torch.searchsorted(mass / mass[-1], torch.rand(samples, dtype=torch.float64))
-    return (grid[place] + (torch.rand(samples) - 0.5) * (grid[1] - grid[0]))[:, None]
-
-
-def gradient(energy: sm.Graph, name: str, x: torch.Tensor, lam: float, weight: torch.Tensor | None) -> torch.Tensor:
-    """Of the loss, by the parameter of this name, in one row."""
-    loss = sm.score_matching_loss(energy, x, lam, weight=weight)
-    return torch.autograd.grad(loss, dict(energy.named_parameters())[name])[0].flatten()
+from scorematching.layers import LogCosh, SiLU, Tanh
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.3])

@@ -1,4 +1,4 @@
-"""The cases of the tests: one line a layer, one line a network. Every oracle runs over all of them."""
+"""Test cases: one line per layer and one line per network. Every check runs on all of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 
 import scorematching as sm
+from scorematching.checks.graphs import Wave, halves, parallel, residual, shared, skip
 from scorematching.energies import NICE
 from scorematching.layers import (
     GELU,
@@ -44,16 +45,16 @@ from scorematching.layers import (
 Shape = tuple[int, ...]
 Module = TypeVar("Module", bound=torch.nn.Module)
 
-# name -> (layer, shape of one input)
+#: Name -> (function that builds the layer, shape of one sample).
 LAYERS: dict[str, tuple[Callable[[], Layer], Shape]] = {
     "Linear": (lambda: sm.Linear(4, 6), (4,)),
     "Linear without bias": (lambda: sm.Linear(4, 6, bias=False), (4,)),
     "Scale": (lambda: Scale(3), (3, 2)),
-    "Factor": (lambda: Multiply(-0.5), (3, 2)),
-    "Factor, tensor": (lambda: Multiply(torch.randn(3, 1)), (3, 2)),
-    "Factor, learned": (lambda: Multiply(torch.nn.Parameter(torch.randn(3)), shape=(3, 1)), (3, 2)),
-    "Shift": (lambda: Add(1.5), (3, 2)),
-    "Shift, learned": (lambda: Add(torch.nn.Parameter(torch.randn(1, 2))), (3, 2)),
+    "Multiply": (lambda: Multiply(-0.5), (3, 2)),
+    "Multiply, tensor": (lambda: Multiply(torch.randn(3, 1)), (3, 2)),
+    "Multiply, learned": (lambda: Multiply(torch.nn.Parameter(torch.randn(3)), shape=(3, 1)), (3, 2)),
+    "Add": (lambda: Add(1.5), (3, 2)),
+    "Add, learned": (lambda: Add(torch.nn.Parameter(torch.randn(1, 2))), (3, 2)),
     "Conv2d": (lambda: sm.Conv2d(2, 3, 3), (2, 5, 6)),
     "Conv2d strided, padded": (lambda: sm.Conv2d(2, 4, (3, 2), stride=2, padding=1), (2, 6, 5)),
     "Conv2d grouped, no bias": (lambda: sm.Conv2d(4, 6, 3, groups=2, bias=False), (4, 4, 5)),
@@ -78,8 +79,8 @@ LAYERS: dict[str, tuple[Callable[[], Layer], Shape]] = {
     "Identity": (Identity, (4,)),
     "Crop": (lambda: Crop(1), (2, 4, 5)),
     "PixelUnshuffle": (lambda: PixelUnshuffle(2), (2, 4, 6)),
-    "Select": (lambda: Gather([3, 0, 3]), (4, 2)),
-    "Embed": (lambda: Scatter([2, 0], 4), (2, 3)),
+    "Gather": (lambda: Gather([3, 0, 3]), (4, 2)),
+    "Scatter": (lambda: Scatter([2, 0], 4), (2, 3)),
     "Tanh": (Tanh, (5,)),
     "Sigmoid": (Sigmoid, (5,)),
     "Softplus": (lambda: Softplus(beta=2.0), (5,)),
@@ -111,97 +112,7 @@ LAYERS: dict[str, tuple[Callable[[], Layer], Shape]] = {
 }
 
 
-class Wave(torch.nn.Module):
-    """A point-wise module with parameters, for ``PointwiseFunction``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.height = torch.nn.Parameter(torch.tensor(1.5))
-        self.rate = torch.nn.Parameter(torch.tensor(0.8))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """A wave."""
-        return self.height * torch.sin(self.rate * x)
-
-
-def skip() -> sm.Graph:
-    """Two hidden layers; the data go to the second one too."""
-    return sm.Graph(
-        [
-            ("x", sm.Linear(4, 6), "h"),
-            ("h", Tanh(), "u"),
-            ("u", sm.Linear(6, 5), "v"),
-            ("x", sm.Linear(4, 5), "v"),
-            ("v", sm.StudentT(), "w"),
-            ("w", sm.WeightedSum(5), "energy"),
-        ]
-    )
-
-
-def residual() -> sm.Graph:
-    """A residual block, and a second energy that is added."""
-    return sm.Graph(
-        [
-            ("x", sm.Linear(4, 4), "h"),
-            ("h", SiLU(), "u"),
-            ("u", sm.Linear(4, 4), "r"),
-            ("x", Identity(), "r"),
-            ("r", Softplus(), "s"),
-            ("s", sm.Linear(4, 3), "t"),
-            ("t", Square(), "q"),
-            ("q", sm.WeightedSum(3), "energy"),
-            ("x", LogCosh(), "l"),
-            ("l", sm.Sum(), "energy"),
-        ]
-    )
-
-
-def shared() -> sm.Graph:
-    """One layer on two edges."""
-    layer = sm.Linear(4, 4)
-    return sm.Graph(
-        [
-            ("x", layer, "h"),
-            ("h", Tanh(), "u"),
-            ("u", layer, "v"),
-            ("v", sm.StudentT(), "w"),
-            ("w", sm.Sum(), "energy"),
-        ]
-    )
-
-
-def parallel() -> sm.Graph:
-    """Two edges between the same nodes, a node of one number a sample, and a point-wise end."""
-    return sm.Graph(
-        [
-            ("x", sm.Linear(4, 3), "h"),
-            ("h", Tanh(), "u"),
-            ("h", Sin(), "u"),
-            ("u", Square(), "v"),
-            ("v", sm.Sum(0.5), "s"),
-            ("s", Softplus(), "energy"),
-        ]
-    )
-
-
-def halves() -> sm.Graph:
-    """Two hidden layers that see different halves of the data, side by side."""
-    return sm.Graph(
-        [
-            ("x", Gather([0, 2]), "a"),
-            ("x", Gather([3, 1]), "b"),
-            ("a", sm.Linear(2, 3), "h"),
-            ("b", sm.Linear(2, 3), "h"),
-            ("h", Tanh(), "u"),
-            ("u", sm.WeightedSum(3), "energy"),
-            ("b", Scatter([0, 1], 3), "c"),
-            ("c", sm.StudentT(), "q"),
-            ("q", sm.Sum(), "energy"),
-        ]
-    )
-
-
-# name -> (network, shape of one sample, whether the recursion gives the true diagonal)
+#: Name -> (function that builds the network, shape of one sample, whether the recursion computes the true diagonal).
 NETWORKS: dict[str, tuple[Callable[[], sm.Graph], Shape, bool]] = {
     "PoE, Student-t": (lambda: sm.Sequential(sm.Linear(4, 7), sm.StudentT(), sm.WeightedSum(7)), (4,), True),
     "PoE, mixtures": (lambda: sm.Sequential(sm.Linear(4, 7), StudentTMixture(7), sm.Sum()), (4,), True),
@@ -297,20 +208,35 @@ NETWORKS: dict[str, tuple[Callable[[], sm.Graph], Shape, bool]] = {
 
 
 def make_layer(name: str, seed: int = 0) -> tuple[Layer, torch.Tensor]:
-    """A layer in float64 with random weights, and an input that it takes."""
+    """Return a layer of :data:`LAYERS` in float64 with random weights, and a random input of three samples.
+
+    Example:
+        >>> layer, x = make_layer("Tanh")
+        >>> x.shape, x.dtype
+        (torch.Size([3, 5]), torch.float64)
+    """
     torch.manual_seed(seed + sum(map(ord, name)))
     build, shape = LAYERS[name]
     return _randomized(build()), torch.randn(3, *shape, dtype=torch.float64)
 
 
 def make_network(name: str, seed: int = 0) -> tuple[sm.Graph, torch.Tensor, bool]:
-    """A network in float64 with random weights, data, and whether its diagonal is exact."""
+    """Return a network of :data:`NETWORKS` in float64 with random weights, three random samples, and its exactness.
+
+    The last value is True if the diagonal recursion computes the true diagonal.
+
+    Example:
+        >>> energy, x, exact = make_network("FoE")
+        >>> x.shape, exact
+        (torch.Size([3, 1, 6, 5]), True)
+    """
     torch.manual_seed(seed + sum(map(ord, name)))
     build, shape, exact = NETWORKS[name]
     return _randomized(build()), torch.randn(3, *shape, dtype=torch.float64), exact
 
 
 def _randomized(module: Module) -> Module:
+    """Perturb all parameters of a module, in place."""
     module = module.double()
     with torch.no_grad():
         for parameter in module.parameters():

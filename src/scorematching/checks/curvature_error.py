@@ -1,4 +1,4 @@
-"""How far the diagonal recursion is off, measured on data: at each node, in the loss, and in its gradient."""
+"""Error of the diagonal recursion, measured on data: at each node, in the loss, and in its gradient."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ from scorematching.sweeps import sweep1, sweep2
 
 @dataclass(frozen=True)
 class CurvatureReport:
-    """What the diagonal recursion does to an energy on given data. ``print`` it.
+    """Errors of the diagonal recursion for an energy and given data. ``print`` shows a table.
 
     Attributes:
-        errors: For each node where the recursion is not exact, and the data: the error of ``d2``, as the norm of the
-            difference from the true diagonal over the norm of that; and the layers that leave the node.
-        loss: The exact loss.
-        diagonal_loss: The loss by the recursion.
-        gradient_error: Norm of the difference of their gradients by the parameters, over the norm of the exact one.
-        gradient_cosine: Cosine of the angle between the two gradients. Both are NaN where there is no gradient.
+        errors: Relative error of ``d2`` and the layers that leave the node, for the input node and for each node where
+            the recursion is not exact. The error is the norm of the difference from the true diagonal, divided by the
+            norm of the true diagonal.
+        loss: Exact loss.
+        diagonal_loss: Loss computed with the recursion.
+        gradient_error: Norm of the difference between the two gradients with respect to the parameters, divided by the
+            norm of the exact gradient. NaN if the exact gradient is zero.
+        gradient_cosine: Cosine of the angle between the two gradients. NaN if one of them is zero.
     """
 
     errors: dict[str, tuple[float, str]]
@@ -43,25 +45,29 @@ class CurvatureReport:
         lines = [f"{'node':{wide}}  error of d2  leads to"]
         lines += [f"{node:{wide}}  {error:11.2%}  {layers}" for node, (error, layers) in self.errors.items()]
         lines += [
-            f"loss      {self.loss:.6g} exact, {self.diagonal_loss:.6g} by the recursion",
+            f"loss      {self.loss:.6g} exact, {self.diagonal_loss:.6g} with the recursion",
             f"gradient  off by {self.gradient_error:.2%} of its norm, cosine {self.gradient_cosine:.4f}",
         ]
         return "\n".join(lines)
 
 
 def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureReport:
-    """Measure, on data, the error of the diagonal recursion at each node, and the bias that it brings to the loss.
+    """Measure the error of the diagonal recursion on data: at each node, in the loss, and in its gradient.
 
-    The truth is taken from Hessian-vector products at each node where the structure does not vouch for the recursion.
-    That takes one product for each class of entries that are not coupled: a few hundred samples are enough.
+    The true diagonal is computed from Hessian-vector products, at the input and at each node where the structure of
+    the graph does not guarantee that the recursion is exact. One product is needed per group of uncoupled entries. A
+    few hundred samples are enough.
 
     Args:
-        energy: The model, as trained.
+        energy: Trained model.
         x: Data, shape (N, ...).
-        lam: The regularizer of the loss.
+        lam: Regularizer of the loss, 0 or more.
+
+    Returns:
+        The measured errors.
 
     Raises:
-        TypeError: ``energy`` is not a graph, or ``x`` is not of floating point.
+        TypeError: ``energy`` is not a graph, or ``x`` is not floating point.
         ValueError: A shape does not fit, or ``x`` is not finite.
 
     Example:
@@ -95,14 +101,14 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
 
 
 class _FromNode(nn.Module):
-    """The energy as a function of the value of one node, the nodes before it being held."""
+    """Energy as a function of the value of one node, with the earlier nodes fixed."""
 
     def __init__(self, graph: Graph, values: dict[str, Tensor], node: str) -> None:
         super().__init__()
         self.graph, self.values, self.node = graph, values, node
 
     def forward(self, value: Tensor) -> Tensor:
-        """Energies, shape (N,)."""
+        """Return the energies, shape (N,)."""
         nodes = self.graph.nodes
         held = nodes[: nodes.index(self.node)]
         values = {**{node: self.values[node] for node in held}, self.node: value.view_as(self.values[self.node])}
@@ -113,7 +119,7 @@ class _FromNode(nn.Module):
 
 
 def _values(energy: Graph, x: Tensor) -> dict[str, Tensor]:
-    """The values of all nodes."""
+    """Return the values of all nodes."""
     values = {energy.input: x}
     for edge, layer in energy.pairs():
         energy.add_to_node(values, edge, layer(values[edge.source]))
@@ -121,7 +127,7 @@ def _values(energy: Graph, x: Tensor) -> dict[str, Tensor]:
 
 
 def _error(energy: Graph, values: dict[str, Tensor], node: str, d2: Tensor | None) -> float:
-    """Relative error of ``d2`` at a node."""
+    """Return the relative error of ``d2`` at a node."""
     value = values[node]
     column = value if value.ndim > 1 else value.unsqueeze(1)
     field = coupling_distance(energy, column.shape[1:], node)
@@ -131,14 +137,14 @@ def _error(energy: Graph, values: dict[str, Tensor], node: str, d2: Tensor | Non
 
 
 def _layers(energy: Graph, node: str) -> str:
-    """What leaves a node, such as ``Linear to h``."""
+    """Describe the layers that leave a node, such as ``Linear to h``."""
     return ", ".join(
         f"{type(layer).__name__} to {edge.target}" for edge, layer in energy.pairs() if edge.source == node
     )
 
 
 def _loss_and_gradient(energy: Graph, x: Tensor, lam: float, method: str) -> tuple[float, Tensor]:
-    """The loss, and its gradient by all parameters as one vector."""
+    """Return the loss, and its gradient with respect to all parameters as one vector."""
     loss = score_matching_loss(energy, x, lam, "auto" if method == "auto" else "diagonal")
     parameters = [p for p in energy.parameters() if p.requires_grad]
     found = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else [None] * len(parameters)

@@ -1,8 +1,8 @@
-"""Public gradient checks: every rule of a layer, and every gradient of a network, against automatic differentiation.
+"""Gradient checks: every rule of a layer, and every gradient of a network, against automatic differentiation.
 
-The chain of trust starts at ``forward`` alone. Sweep 2 is compared with automatic differentiation of ``forward``;
-sweep 3 must be the exact adjoint of sweep 2; sweep 4 is compared with automatic differentiation through sweep 2.
-The other methods of curvature are compared with :func:`brute_force`, which knows of energies alone.
+The checks rely on ``forward`` only. Sweep 2 is compared with automatic differentiation of ``forward``. Sweep 3 must be
+the exact adjoint of sweep 2. Sweep 4 is compared with automatic differentiation through sweep 2. The other curvature
+methods are compared with :func:`brute_force`, which uses nothing but the energies.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ from scorematching.sweeps import sweep1, sweep2
 
 
 class CheckError(AssertionError):
-    """A derivative is wrong. ``errors`` holds the relative error of every check, the passed ones too."""
+    """A derivative is wrong.
+
+    Attributes:
+        errors: Relative error of every check, including those that passed.
+
+    Example:
+        >>> str(CheckError("Cube", {"sweep 2: d": 0.5, "sweep 2: d2": 0.0}, tolerance=1e-10))
+        'Cube: relative error above 1e-10: sweep 2: d 5.0e-01'
+    """
 
     def __init__(self, subject: str, errors: dict[str, float], tolerance: float) -> None:
         wrong = ", ".join(f"{rule} {error:.1e}" for rule, error in errors.items() if not error <= tolerance)
@@ -34,19 +42,20 @@ class CheckError(AssertionError):
 
 
 def check_layer(layer: Layer, x: Tensor, tolerance: float = 1e-10, seed: int = 0) -> dict[str, float]:
-    """Check every rule of a layer in float64, at one input and random quantities of the sweeps.
+    """Check every rule of a layer in float64, at a given input and random values of the sweep quantities.
 
     Args:
-        layer: The layer; a copy in float64 is checked.
-        x: An input, shape (N, ...). Its first sample is used where a whole Hessian is computed: keep it small.
-        tolerance: The largest relative error that passes.
-        seed: Of the random quantities.
+        layer: Layer to check. The check uses a copy in float64.
+        x: Input, shape (N, ...). Keep it small: the full Hessian of its first sample is computed.
+        tolerance: Largest relative error that passes.
+        seed: Seed of the random values.
 
     Returns:
-        The relative error of each rule, in the order of the sweeps.
+        Relative error of each rule, in the order of the sweeps.
 
     Raises:
-        CheckError: A rule is wrong; the message names it.
+        CheckError: A rule is wrong. The message names it.
+        ValueError: The layer does not accept the shape of ``x``.
 
     Example:
         >>> import scorematching as sm
@@ -77,27 +86,27 @@ def check_gradients(
     curvature: Choice = "diagonal",
     penalty: Literal["diagonal", "hessian"] = "diagonal",
 ) -> dict[str, float]:
-    """Check the score, and the loss's gradient by every parameter and by the data, in float64.
+    """Check the score, the loss, and the gradients of the loss with respect to every parameter and the data.
 
-    For ``curvature="diagonal"`` the gradient by the four sweeps is compared with automatic differentiation through
-    sweeps 1 and 2: it is exact for the ``d2`` that sweep 2 computes, whether or not that is the true diagonal. Every
-    other method, which must be an exact one, is compared with :func:`brute_force`, the value of the loss too.
+    All checks are done in float64. With ``curvature="diagonal"``, the gradients of the four sweeps are compared with
+    automatic differentiation through sweeps 1 and 2. They must agree for the ``d2`` that sweep 2 computes, even where
+    it differs from the true diagonal. Every other method must be exact, and is compared with :func:`brute_force`.
 
     Args:
-        energy: The network; a copy in float64 is checked.
+        energy: Network to check. The check uses a copy in float64.
         x: Data, shape (N, ...).
-        lam: The regularizer.
+        lam: Regularizer of the loss, 0 or more.
         weight: Weights of the inputs in the loss.
-        tolerance: The largest relative error that passes.
-        curvature: The method, as in :func:`score_matching_loss`.
+        tolerance: Largest relative error that passes.
+        curvature: Curvature method, as in :func:`score_matching_loss`.
         penalty: What the regularizer squares, likewise.
 
     Returns:
-        The relative error of ``"score"``, of ``"loss"``, of each parameter by its name, and of ``"x"``.
+        Relative errors of ``"score"``, ``"loss"``, each parameter by its name, and ``"x"``.
 
     Raises:
-        CheckError: A gradient is wrong; the message names it.
-        TypeError: ``energy`` is no graph, where the method needs one.
+        CheckError: A gradient is wrong. The message names it.
+        TypeError: ``energy`` is not a graph, but the curvature method needs one.
         ValueError: A shape does not fit, or ``x`` is not finite.
 
     Example:
@@ -124,14 +133,16 @@ def check_gradients(
 
 
 def brute_force(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient and the whole Hessian of an energy by automatic differentiation alone: slow, and beyond doubt.
+    """Compute the gradient and the full Hessian of an energy by automatic differentiation.
+
+    It is slow, but it uses none of the rules of this library.
 
     Args:
-        energy: Any module that returns energies.
-        x: Data, shape (N, ...). Keep it small: there is one backward pass an input.
+        energy: Any module that returns energies, shape (N,).
+        x: Data, shape (N, ...). Keep it small: one backward pass per input is needed.
 
     Returns:
-        The gradient, shape of ``x``, and the Hessian, shape (N, D, D); both can be differentiated.
+        The gradient, with the shape of ``x``, and the Hessian, shape (N, D, D). Both can be differentiated further.
 
     Example:
         >>> import scorematching as sm
@@ -146,7 +157,7 @@ def brute_force(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _recursion(energy: nn.Module, x: Tensor) -> Derivatives:
-    """Sweeps 1 and 2, for automatic differentiation to go through."""
+    """Run sweeps 1 and 2 with gradients enabled, so that automatic differentiation can follow them."""
     graph = check_graph(energy, "curvature='diagonal'")
     state = sweep1(graph, x)
     sweep2(graph, state)
@@ -154,14 +165,18 @@ def _recursion(energy: nn.Module, x: Tensor) -> Derivatives:
 
 
 def _brute_derivatives(energy: nn.Module, x: Tensor, penalty: str) -> Derivatives:
-    """What a method of curvature must give."""
+    """Return the derivatives that an exact curvature method must return."""
     d, h = brute_force(energy, x)
     d2 = h.diagonal(dim1=1, dim2=2).view_as(x)
     return Derivatives(d, d2, h.square().sum(2).view_as(x) if penalty == "hessian" else None)
 
 
 def _check_sweep2(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
-    """``d`` against the gradient of ``<d, f>``; ``d2`` against the Hessian of ``<d, f> + <d2, (f - f(x))^2> / 2``."""
+    """Check ``d`` and ``d2``.
+
+    ``d`` is compared with the gradient of ``<d, f>``, and ``d2`` with the diagonal of the Hessian of
+    ``<d, f> + <d2, (f - f(x))^2> / 2``.
+    """
     leaf = x.clone().requires_grad_()
     whole = _gradients((sides.d * layer(leaf)).sum(), {"d": leaf})["d"]
     both = [layer.pull_d(layer.local(x, curvature), sides.d) for curvature in (True, False)]
@@ -181,7 +196,11 @@ def _check_sweep2(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
 
 
 def _check_sweep3(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
-    """``a``, ``a2`` against the gradient of ``<a, d> + <a2, d2>`` at the source by ``d``, ``d2`` at the target."""
+    """Check ``a`` and ``a2`` at the target.
+
+    They are compared with the gradient of ``<a, d> + <a2, d2>`` at the source, with respect to ``d`` and ``d2`` at the
+    target.
+    """
     local = layer.local(x)
     d, d2 = sides.d.clone().requires_grad_(), _some(sides.d2).clone().requires_grad_()
     by_d, by_d2 = _gradients(_paired(layer, local, sides._replace(d=d, d2=d2)), {"d": d, "d2": d2}).values()
@@ -192,7 +211,10 @@ def _check_sweep3(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
 
 
 def _check_sweep4(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
-    """``c`` and the gradients against the gradient of ``<a, d> + <a2, d2> + <c, f>`` by the input and parameters."""
+    """Check ``c`` and the parameter gradients.
+
+    They are compared with the gradient of ``<a, d> + <a2, d2> + <c, f>`` with respect to the input and the parameters.
+    """
     x = x.clone().requires_grad_()
     names = {n: p for n, p in layer.named_parameters() if p.requires_grad}
     value = _paired(layer, layer.local(x), sides) + (_some(sides.c) * layer(x)).sum()
@@ -204,7 +226,7 @@ def _check_sweep4(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:
 
 
 def _check_columns(layer: Layer, x: Tensor, h: Tensor, g: Tensor) -> dict[str, float]:
-    """The rules of columns, against automatic differentiation of ``forward``, for columns (N, K, ...) of both ends."""
+    """Check the rules for columns, shape (N, K, ...), against automatic differentiation of ``forward``."""
     x = x.clone().requires_grad_()
     names = {n: p for n, p in layer.named_parameters() if p.requires_grad}
     columns = list(zip(h.unbind(1), g.unbind(1), strict=True))
@@ -226,13 +248,13 @@ def _check_columns(layer: Layer, x: Tensor, h: Tensor, g: Tensor) -> dict[str, f
 
 
 def _paired(layer: Layer, local: Local, sides: Sides) -> Tensor:
-    """``<a, d> + <a2, d2>`` at the source, by sweep 2."""
+    """Return ``<a, d> + <a2, d2>`` at the source, computed by sweep 2."""
     d, d2 = layer.pull_d(local, sides.d), layer.pull_d2(local, sides.d, sides.d2)
     return (_some(sides.a) * d).sum() + (_some(sides.a2) * _some(d2)).sum()
 
 
 def _gradients(value: Tensor, leaves: dict[str, Tensor], create: bool = False) -> dict[str, Tensor]:
-    """Gradient of a value by each leaf, zeros where it does not depend on one."""
+    """Return the gradient of a value with respect to each leaf, zeros for leaves that it does not depend on."""
     if not value.requires_grad:
         return {n: torch.zeros_like(leaf) for n, leaf in leaves.items()}
     found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, create_graph=create, retain_graph=True)
@@ -240,13 +262,13 @@ def _gradients(value: Tensor, leaves: dict[str, Tensor], create: bool = False) -
 
 
 def _some(tensor: Tensor | None) -> Tensor:
-    """The tensor, where there must be one."""
+    """Return the tensor, and assert that it is not None."""
     assert tensor is not None
     return tensor
 
 
 def _relative(found: Tensor | None, expected: Tensor) -> float:
-    """Largest difference over the largest entry expected, ``None`` being zero."""
+    """Return the largest difference, relative to the largest expected entry; ``None`` stands for zeros."""
     difference = expected if found is None else found - expected
     size = float(expected.detach().abs().max()) if expected.numel() else 0.0
     error = float(difference.detach().abs().max()) if difference.numel() else 0.0
@@ -254,7 +276,7 @@ def _relative(found: Tensor | None, expected: Tensor) -> float:
 
 
 def _verdict(subject: str, errors: dict[str, float], tolerance: float) -> dict[str, float]:
-    """The errors, unless one is too large (or NaN)."""
+    """Return the errors, or raise ``CheckError`` if one is too large or NaN."""
     if not all(error <= tolerance for error in errors.values()):
         raise CheckError(subject, errors, tolerance)
     return errors

@@ -24,10 +24,10 @@ def demo(
     """
     from scorematching.cli.demonstration import demonstrate
     from scorematching.cli.options import check_device
+    from scorematching.images.io.atomic import check_folder
 
     where = check_device(device)
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"no such folder: {output.parent}")
     if output.exists() and not output.is_dir():
         raise NotADirectoryError(f"{output} is a file, expected a folder to write to")
+    check_folder(output if output.is_dir() else output.parent)
     demonstrate(output, steps, seed, where)

@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from scorematching.cli.console import console, print_error
-from scorematching.cli.pages import describe_pages, restore_file
-from scorematching.images.io.atomic import check_target
+from scorematching.cli.pages import check_pages, describe_pages, restore_file
+from scorematching.images.io.atomic import check_folder, check_target
 from scorematching.images.io.files import IMAGE_SUFFIXES, count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.paths import check_output
 from scorematching.noise import GaussianNoise, NoiseModel
@@ -55,8 +55,7 @@ def find_targets(folder: Path, sources: list[Path]) -> list[Path]:
     """Return a file for each image in a folder that exists, or can be made."""
     if not folder.is_dir() and (folder.exists() or folder.suffix.lower() in IMAGE_SUFFIXES):
         raise NotADirectoryError(f"{folder} is a file's name: {len(sources)} images from a folder go to a folder")
-    if not folder.parent.is_dir():
-        raise FileNotFoundError(f"no such folder: {folder.parent}")
+    check_folder(folder if folder.is_dir() else folder.parent)
     targets = [folder / source.name for source in sources]
     if len(set(targets)) < len(targets):
         name = next(target.name for target in targets if targets.count(target) > 1)
@@ -94,7 +93,7 @@ def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: b
             check_output(target, source, overwrite=overwrite)
             noise, written = _denoise(job, source, target)
         except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:  # torch's own when out of memory
-            failures.append(f"{source.name}: {error or type(error).__name__}")
+            failures.append(f"{source.name}: {str(error) or type(error).__name__}")
         else:
             table.add_row(escape(source.name), describe_pages(*written), _described(noise))
     console.print(table)
@@ -109,6 +108,7 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
     """Read, denoise, write. Return the noise of each page, and the number of pages and their shape."""
     before = None if job.report is None else read_image(source)
     data_range = find_white_of_file(source, job.white)
+    check_pages(source, job.prior)
     pages = [_known(job, image, data_range) for image in read_pages(source)]
     silent = [number for number, (_, noise) in enumerate(pages, 1) if not noise.stabilizer(data_range).level]
     if silent:

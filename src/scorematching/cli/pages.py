@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import numpy as np
 from scorematching.cli.choice import named_prior
 from scorematching.cli.console import console, progress_bar
 from scorematching.cli.options import check_device
+from scorematching.images.arrays import to_planes
 from scorematching.images.io.files import count_pages, find_white_of_file, read_metadata, read_pages, write_pages
-from scorematching.noise import as_noise_model
+from scorematching.noise import NoiseModel, as_noise_model
 from scorematching.priors.base import Prior
+from scorematching.restoration.choice import prior_for
+from scorematching.restoration.color import distinct
 from scorematching.restoration.inverse import restore
 from scorematching.restoration.operators import LinearOperator
 from scorematching.runtime.progress import Progress, ProgressCallback
@@ -40,10 +44,8 @@ def restore_file(source: Path, target: Path, restore: PageFunction, title: str, 
 
         def pages() -> Iterator[np.ndarray]:
             for number, image in enumerate(read_pages(source)):
-                try:
+                with _naming(number + 1, count):
                     restored = restore(image, number, bar if count == 1 else _within(bar, number, count))
-                except ValueError as error:
-                    raise ValueError(f"page {number + 1}: {error}" if count > 1 else str(error)) from None
                 shapes.append(restored.shape)
                 yield restored
 
@@ -56,12 +58,40 @@ def _within(bar: ProgressCallback, number: int, count: int) -> ProgressCallback:
     return lambda state: bar(Progress(number + state.step / state.steps, count, state.figures))
 
 
+def check_pages(source: Path, prior: Prior | None, factor: int = 1) -> None:
+    """Raise, before any page is restored, if one does not suit the prior.
+
+    Args:
+        source: The file.
+        prior: The prior; ``None`` for the natural one of each page.
+        factor: Enlargement of the pages.
+
+    Raises:
+        ValueError: A page is too small, or grayscale while the prior is for color.
+    """
+    count = count_pages(source)
+    for number, page in enumerate(read_pages(source), 1):
+        with _naming(number, count):
+            own = prior_for(page, prior)
+            own.check_size(*(factor * n for n in page.shape[:2]))
+            own.arrange(distinct(to_planes(page).data))
+
+
+@contextmanager
+def _naming(page: int, count: int) -> Iterator[None]:
+    """Name the page, if there are several, in errors about it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"page {page}: {error}" if count > 1 else str(error)) from None
+
+
 def restore_observation(
     operator: LinearOperator,
     source: Path,
     target: Path,
     prior: str | Prior | None,
-    sigma: float | None,
+    noise: float | NoiseModel | None,
     white: float | None,
     seed: int,
     device: str,
@@ -70,12 +100,13 @@ def restore_observation(
 ) -> None:
     """Restore a file from a linear observation, and say what was written."""
     where, chosen = check_device(device), named_prior(prior) if isinstance(prior, str) else prior
-    noise = None if sigma is None else as_noise_model(sigma)
+    model = None if noise is None else as_noise_model(noise)
     data_range = find_white_of_file(source, white)
+    check_pages(source, chosen, factor)
 
     def restored(page: np.ndarray, _: int, progress: ProgressCallback) -> np.ndarray:
         return restore(
-            page, operator, chosen, noise=noise, data_range=data_range, seed=seed, device=where, progress=progress
+            page, operator, chosen, noise=model, data_range=data_range, seed=seed, device=where, progress=progress
         )
 
     written = restore_file(source, target, restored, title, factor)

@@ -41,15 +41,21 @@ def upscale(
 
     Example: [bold]scorematching upscale small.png -o large.png --factor 3[/bold]
     """
+    import numpy as np
+
     from scorematching.cli.choice import named_or_fitted_prior
-    from scorematching.cli.options import check_device
+    from scorematching.cli.options import check_device, noise_from_options
     from scorematching.cli.pages import restore_observation
-    from scorematching.images.io.files import find_white_of_file, read_pages
+    from scorematching.images.io.files import check_writable, count_pages, find_white_of_file, read_pages
     from scorematching.images.io.paths import check_output
     from scorematching.noise import GaussianNoise
     from scorematching.restoration.operators import BicubicDownsampling
 
     check_output(output, image, overwrite=overwrite)
+    first = next(read_pages(image))
+    height, width = (factor * n for n in first.shape[:2])
+    check_writable(output, np.broadcast_to(first[:1, :1], (height, width, *first.shape[2:])), count_pages(image))
+    observed = noise_from_options(sigma, None, 0.0)
     data_range = find_white_of_file(image, white)
     chosen = named_or_fitted_prior(
         prior,
@@ -61,6 +67,5 @@ def upscale(
         seed=seed,
         device=check_device(device),
     )
-    height, width = next(read_pages(image)).shape[:2]
-    shrink = BicubicDownsampling(factor, (factor * height, factor * width))
-    restore_observation(shrink, image, output, chosen, sigma, white, seed, device, "enlarging", factor)
+    shrink = BicubicDownsampling(factor, (height, width))
+    restore_observation(shrink, image, output, chosen, observed, white, seed, device, "enlarging", factor)

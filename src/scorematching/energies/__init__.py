@@ -1,4 +1,9 @@
-"""Ready-made energies: products and fields of experts, deep fields, NICE; and whitening."""
+"""Ready-made energies, each a graph, and whitening.
+
+For vectors: :class:`ProductOfStudentT` and :class:`NICE`. For images of any size: :class:`FieldOfExperts`, a sum of
+learned functions of filter responses, and :class:`DeepField`, a deep convolutional network. :class:`ZCAWhitening`
+prepares patches for a product of experts. Begin with :class:`ProductOfStudentT`, the smallest model.
+"""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Bases of square patches."""
+"""Orthonormal bases of square patches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from torch import Tensor
 
 
 def dct_filters(size: int) -> Tensor:
-    """The two-dimensional DCT-II basis: shape (size^2, size, size), orthonormal, lowest frequencies first.
+    """Return the orthonormal two-dimensional DCT-II basis, lowest frequencies first.
+
+    Args:
+        size: Side of a patch in pixels.
+
+    Returns:
+        Basis images, shape (size^2, size, size).
 
     Example:
         >>> basis = dct_filters(4).flatten(1)

@@ -14,24 +14,26 @@ from scorematching.graph import Graph
 from scorematching.layers import Conv2d, Crop, Layer, PixelUnshuffle, SiLU, Square, Sum
 from scorematching.runtime.arguments import check_count
 
-#: Of the weights at the start, against the usual size: of the first convolution, since the data are large, of the
-#: second one of each block, so that blocks begin near the identity, and of the last one, so that the energy is small.
+#: Initial weights relative to He initialization. The first convolution has smaller weights because the data are large;
+#: the second convolution of each block, so that the block starts near the identity; the last convolution, so that the
+#: initial energy is small.
 _FIRST, _SECOND, _LAST = 0.3, 0.3, 0.1
 
 
 class DeepField(Graph):
-    """Deep convolutional energy ``E(x) = 1/2 |N(x)|^2`` of images of any size, gray or of several colors.
+    """Deep convolutional energy ``E(x) = 1/2 |N(x)|^2`` of grayscale or color images of any size.
 
-    ``N`` sees blocks of 2 x 2 pixels as channels. Behind the first convolution there are residual blocks of two
-    convolutions each, with SiLU before every one; the last one has as many channels as a block has values. The
-    convolutions have no border, so that energies of tiles add up to that of the image.
+    The network ``N`` turns blocks of 2 x 2 pixels into channels. A first convolution is followed by residual blocks of
+    two convolutions, with a SiLU before each convolution. The last convolution has as many channels as a block of
+    pixels has values. The convolutions have no padding, so that the energies of tiles add up to the energy of the
+    image.
 
     Args:
-        channels: Of the hidden layers.
-        depth: Convolutions on the longest way, an even number of 2 or more.
+        channels: Number of channels of the hidden layers.
+        depth: Number of convolutions on the longest path, an even number of 2 or more.
         size: Side of a filter in blocks, an odd number of 3 or more.
-        seed: Of the random start.
-        colors: Of a pixel: 1 for gray images, 3 for red, green and blue.
+        seed: Seed of the random initial weights.
+        colors: Number of color channels: 1 for grayscale images, 3 for red, green and blue.
 
     Raises:
         ValueError: A size is out of its range.
@@ -72,7 +74,7 @@ class DeepField(Graph):
 
     @torch.no_grad()
     def _start(self, seed: int) -> None:
-        """Random weights."""
+        """Set random initial weights and zero biases."""
         generator = torch.Generator().manual_seed(seed)
         for convolution in self.convolutions:
             spread = math.sqrt(2 / convolution.weight[0].numel())
@@ -84,12 +86,12 @@ class DeepField(Graph):
 
     @property
     def convolutions(self) -> list[Conv2d]:
-        """The layers of ``N`` that have weights."""
+        """Convolutions of ``N``, in order."""
         return [layer for layer in self.layers if isinstance(layer, Conv2d)]
 
     def with_border(self) -> Graph:
-        """The same energy, with the very same parameters, of images with zeros around each layer's input."""
-        layers = [copy.copy(cast(Layer, layer)) for layer in self.layers]  # they share their parameters
+        """Return the same energy with zero padding in each convolution. It shares its parameters with this one."""
+        layers = [copy.copy(cast(Layer, layer)) for layer in self.layers]  # shallow: parameters are shared
         for layer in layers:
             if isinstance(layer, Conv2d):
                 layer.padding = (layer.kernel[0] // 2, layer.kernel[1] // 2)

@@ -1,4 +1,4 @@
-"""Fields of experts: energies of images of any size, at one scale or several."""
+"""Fields of experts: energies of images of any size, at one or several scales."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from scorematching.layers import AvgPool2d, Conv2d, Crop, Layer, Spline, Student
 
 
 class FieldOfExperts(Graph):
-    """Field of experts: ``E(x) = 1/n^2 sum_p sum_k f_k((w_k * x)_p)``, over all places ``p``. Roth & Black 2005.
+    """Field of experts: ``E(x) = 1/n^2 sum_p sum_k f_k((w_k * x)_p)``, summed over all positions ``p``.
 
-    The K filters of n x n start from the DCT basis without its constant, lowest frequencies first, and are free to
-    move. Each expert ``f_k`` is learned.
+    Reference: Roth & Black 2005. The K filters ``w_k`` of n x n pixels start as the DCT basis without its constant,
+    lowest frequencies first. Filters and experts ``f_k`` are learned.
 
-    With several octaves the energies of fields are added that see the image as it is, and in means over squares of
-    2, 4 ... pixels, each with K filters and experts of its own. An octave's places are those around which the
-    coarsest filters fit, so that energies of tiles add up.
+    With several octaves, the energy is a sum of fields. The first one is a field of the image itself, the others are
+    fields of its means over blocks of 2 x 2, 4 x 4 ... pixels. Each field has K filters and experts of its own. All
+    fields are evaluated where the coarsest filters fit into the image, so that the energies of tiles add up to the
+    energy of the image.
 
     Args:
-        filters: K, from 1 to n^2 - 1, of each octave.
-        size: n, the side of a filter in pixels, 2 or more; an odd number where there are several octaves.
-        scales: Of experts that are mixtures of Student-t, in the units of ``x``; theirs by default.
-        octaves: How many.
-        expert: ``"student-t"``, a mixture of them (:class:`scorematching.layers.StudentTMixture`), or ``"spline"``
-            (:class:`scorematching.layers.Spline`).
+        filters: K, the number of filters per octave, from 1 to n^2 - 1.
+        size: n, the side of a filter in pixels, 2 or more. With several octaves it must be odd.
+        scales: Scales of the Student-t mixtures, in the units of ``x``. By default those of
+            :class:`scorematching.layers.StudentTMixture`.
+        octaves: Number of octaves, 1 or more.
+        expert: ``"student-t"`` for :class:`scorematching.layers.StudentTMixture`, or ``"spline"`` for
+            :class:`scorematching.layers.Spline`.
 
     Raises:
-        ValueError: A size is out of its range, or there is no such expert.
+        ValueError: A size is out of its range, or the expert is unknown.
 
     Example:
         >>> FieldOfExperts(filters=8, size=3, octaves=2, expert="spline")(torch.zeros(2, 1, 20, 30)).shape
@@ -49,7 +51,7 @@ class FieldOfExperts(Graph):
     ) -> None:
         check_field_sizes(filters, size, octaves, expert)
         if expert == "spline" and scales is not None:
-            raise ValueError(f"scales are for mixtures of Student-t, not for splines, got {scales}")
+            raise ValueError(f"scales are an option of 'student-t' experts, not of splines, got {scales}: remove them")
         given = {} if scales is None else {"scales": scales}
         edges: list[tuple[str, Layer, str]] = []
         for octave in range(octaves):
@@ -66,37 +68,37 @@ class FieldOfExperts(Graph):
             ]
         super().__init__(edges)
         with torch.no_grad():
-            for octave, convolution in enumerate(self.convolutions):  # white noise has the same response in each
+            for octave, convolution in enumerate(self.convolutions):  # the same response to white noise in each octave
                 convolution.weight.copy_(2**octave * dct_filters(size)[1 : filters + 1, None])
 
     @property
     def convolutions(self) -> list[Conv2d]:
-        """One an octave."""
+        """Convolution of each octave."""
         return [layer for layer in self.layers if isinstance(layer, Conv2d)]
 
     @property
     def expert_layers(self) -> list[StudentTMixture | Spline]:
-        """One an octave."""
+        """Layer of experts of each octave."""
         return [layer for layer in self.layers if isinstance(layer, StudentTMixture | Spline)]
 
     @property
     def filters(self) -> Tensor:
-        """The ``w_k`` of all octaves, shape (octaves K, 1, n, n)."""
+        """Filters ``w_k`` of all octaves, shape (octaves K, 1, n, n)."""
         return torch.cat([convolution.weight for convolution in self.convolutions])
 
     @property
     def weights(self) -> Tensor:
-        """Of each expert, the weights of its scales or knots, shape (octaves K, ...)."""
+        """Weights of each expert, one per scale or knot, shape (octaves K, ...)."""
         return torch.cat([layer.weight for layer in self.expert_layers])
 
     def experts(self, u: Tensor) -> Tensor:
-        """Energy of each expert at responses ``u``, shape (N, octaves K)."""
+        """Return the energy of each expert at the responses ``u``, shape (N, octaves K)."""
         parts = u.chunk(len(self.expert_layers), 1)
         return torch.cat([layer(part) for layer, part in zip(self.expert_layers, parts, strict=True)], 1)
 
     @torch.no_grad()
     def normalize(self) -> None:
-        """Give the filters zero mean and unit norm, as they meet the image."""
+        """Normalize each filter, as it acts on the image, to zero mean and unit norm."""
         for octave, convolution in enumerate(self.convolutions):
             weight = convolution.weight
             weight -= weight.mean((2, 3), keepdim=True)

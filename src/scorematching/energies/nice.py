@@ -1,4 +1,4 @@
-"""NICE: additive couplings as an energy."""
+"""NICE: a flow of additive couplings, as an energy."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ from scorematching.layers import Gather, Layer, Linear, LogCosh, Scale, Scatter,
 
 
 class NICE(Graph):
-    """Non-linear independent components: a flow of additive couplings as an energy. Dinh, Krueger & Bengio 2015.
+    """Non-linear independent components estimation (NICE): a flow of additive couplings, as an energy.
 
-    Each coupling splits the entries in two halves, even and odd, and adds to one of them a network of the other::
+    Reference: Dinh, Krueger & Bengio 2015. Each coupling splits the entries into two halves, even and odd, and adds a
+    network ``m`` of one half to the other half::
 
         y_a = x_a        y_b = x_b + m(x_a)
 
-    the halves changing places from one to the next. The map keeps volumes, so that with a logistic prior for the
-    scaled result ``z = s∘y`` the energy is ``sum_i 2 log cosh(z_i / 2)``, up to ``sum_i log s_i``, which score
-    matching does not see. As a graph: halves are selections, their union is a sum of embeddings.
+    The halves swap their roles from one coupling to the next. The couplings preserve volume. With a logistic
+    distribution of the scaled result ``z = s∘y``, the energy is ``sum_i 2 log cosh(z_i / 2) - sum_i log s_i``. The last
+    term does not depend on ``x``, so score matching ignores it, and it is left out.
+
+    In the graph, a half is a :class:`~scorematching.layers.Gather`, and the union of two halves is a sum of
+    :class:`~scorematching.layers.Scatter`.
 
     Args:
-        dim: Entries of ``x``, two or more.
+        dim: Number of entries of ``x``, two or more.
         hidden: Width of the hidden layers of ``m``.
-        couplings: How many.
-        depth: Hidden layers of ``m``.
+        couplings: Number of couplings.
+        depth: Number of hidden layers of ``m``.
 
     Raises:
         ValueError: A size is too small.
 
     Example:
+        >>> import torch
         >>> NICE(dim=6, hidden=16)(torch.zeros(2, 6)).shape
         torch.Size([2])
     """
@@ -36,7 +41,8 @@ class NICE(Graph):
     def __init__(self, dim: int, hidden: int, couplings: int = 4, depth: int = 1) -> None:
         if dim < 2 or min(hidden, couplings, depth) < 1:
             raise ValueError(
-                f"dim must be 2 or more, the other sizes 1 or more; got {dim}, {hidden}, {couplings}, {depth}"
+                "expected a dim of 2 or more, and hidden, couplings and depth of 1 or more, got "
+                f"dim={dim}, hidden={hidden}, couplings={couplings}, depth={depth}"
             )
         halves = [list(range(0, dim, 2)), list(range(1, dim, 2))]
         edges: list[tuple[str, Layer, str]] = []

@@ -12,12 +12,15 @@ from scorematching.layers import Linear, StudentT, WeightedSum
 
 
 class ProductOfStudentT(Sequential):
-    """Product of Student-t experts: ``E(x) = sum_k w_k log(1 + (W x)_k^2 / 2)``. Welling, Hinton & Osindero 2002.
+    """Product of Student-t experts: ``E(x) = sum_k w_k log(1 + (W x)_k^2 / 2)``.
+
+    Reference: Welling, Hinton & Osindero 2002. The filters, the rows of ``W``, start as random vectors of unit norm.
+    The weights ``w_k`` start at 1.
 
     Args:
-        dim: Entries of ``x``.
-        experts: How many, at least one; more than ``dim`` make an overcomplete model.
-        seed: Of the random start: filters of unit norm.
+        dim: Number of entries of ``x``, 1 or more.
+        experts: Number of experts, 1 or more. With more experts than ``dim`` the model is overcomplete.
+        seed: Seed of the random initial filters.
 
     Raises:
         ValueError: A size is not positive.
@@ -38,14 +41,14 @@ class ProductOfStudentT(Sequential):
 
     @property
     def filters(self) -> Tensor:
-        """``W``, shape (experts, dim)."""
+        """Filters ``W``, shape (experts, dim)."""
         return cast(Linear, self.layers[0]).weight
 
     @property
     def weights(self) -> Tensor:
-        """``w``, shape (experts,)."""
+        """Weights ``w`` of the experts, shape (experts,)."""
         return cast(WeightedSum, self.layers[2]).weight
 
     def experts(self, u: Tensor) -> Tensor:
-        """Energy of each expert at responses ``u``, shape (N, experts)."""
+        """Return the energy of each expert at the responses ``u``, shape (N, experts)."""
         return self.weights * self.layers[1](u)

@@ -11,16 +11,17 @@ from scorematching.energies.bases import dct_filters
 
 
 class ZCAWhitening(nn.Module):
-    """Mean removal and ZCA whitening of square patches: a linear map, kept with the model that is fitted behind it.
+    """Mean removal and ZCA whitening of square patches.
 
-    Without its mean a patch of n^2 pixels has n^2 - 1 dimensions; in an orthonormal basis of those (the DCT without
-    its constant) the map is the inverse square root of the covariance, so that no direction is degenerate.
+    A patch of n^2 pixels without its mean has n^2 - 1 dimensions. They are represented in the DCT basis without its
+    constant, where the covariance is not degenerate. The map is the inverse square root of the covariance in that
+    basis.
 
     Args:
-        size: n, the side of a patch.
+        size: n, the side of a patch in pixels.
 
     Attributes:
-        matrix: The map from a patch, (n^2,), to the whitened one, (n^2 - 1,). It starts as mean removal alone.
+        matrix: Matrix of the map, shape (n^2 - 1, n^2). Before :meth:`fit` it only removes the mean.
 
     Example:
         >>> whitening = ZCAWhitening(3)
@@ -36,18 +37,20 @@ class ZCAWhitening(nn.Module):
         self.register_buffer("matrix", dct_filters(size)[1:].flatten(1).contiguous())
 
     def fit(self, patches: Tensor, floor: float = 1e-6) -> None:
-        """Set the map from a sample of patches, shape (N, n^2).
+        """Set the map so that it whitens a sample of patches.
 
         Args:
-            patches: More of them than pixels in a patch.
-            floor: Smallest variance that is believed, as a share of the largest.
+            patches: Sample, shape (N, n^2), with N larger than n^2.
+            floor: Lower bound on the variances, relative to the largest variance.
 
         Raises:
-            ValueError: The shape does not fit, or the patches are too few.
+            ValueError: The shape does not fit, or there are too few patches.
         """
         pixels = self.matrix.shape[1]
         if patches.ndim != 2 or patches.shape[1] != pixels or len(patches) <= pixels:
-            raise ValueError(f"expected more than {pixels} patches of {pixels} pixels, got {tuple(patches.shape)}")
+            raise ValueError(
+                f"expected more than {pixels} patches of {pixels} pixels, got shape {tuple(patches.shape)}"
+            )
         basis = dct_filters(math.isqrt(pixels))[1:].flatten(1).to(patches.device, torch.float64)
         free = patches.double() @ basis.T
         variance, axes = torch.linalg.eigh(free.T @ free / len(free))
@@ -55,9 +58,9 @@ class ZCAWhitening(nn.Module):
         self.matrix.copy_((axes * root) @ axes.T @ basis)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Whitened patches: shape (N, n^2) to (N, n^2 - 1)."""
+        """Whiten patches: shape (N, n^2) to (N, n^2 - 1)."""
         return patches @ self.matrix.T
 
     def adjoint(self, gradient: Tensor) -> Tensor:
-        """Gradient by the whitened patches to gradient by the patches: (N, n^2 - 1) to (N, n^2)."""
+        """Return the gradient with respect to the patches, (N, n^2), from the one of whitened patches, (N, n^2 - 1)."""
         return gradient @ self.matrix

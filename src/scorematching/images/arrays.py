@@ -1,4 +1,4 @@
-"""Images of any type and number of channels, as a batch of planes, and back with the same type and range."""
+"""Conversion between images of any type and number of channels and batches of planes (tensors)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-#: Rows of an image that are worked on at a time, lest all of it be held in double precision.
+#: Number of rows that are converted at a time, to limit the memory in double precision.
 _ROWS = 64
 
 
 @dataclass(frozen=True)
 class Planes:
-    """An image as planes, and what it takes to turn planes into such an image again.
+    """Color planes of an image, with the information needed to convert planes back to the image's format.
 
     Attributes:
-        data: Shape (C, 1, H, W), float32, black 0 and white 1.
-        data_range: The image's value of white, which is 1 in ``data``.
-        dtype: The image's type.
-        channels: Whether the image has a dimension of channels (the last one).
-        alpha: The image's alpha channel, (H, W), left as it is; or ``None``.
+        data: Planes, shape (C, 1, H, W), float32, with black at 0 and white at 1.
+        data_range: Value of white in the image.
+        dtype: Type of the image.
+        channels: Whether the image has a channel dimension (the last one).
+        alpha: Alpha channel of the image, shape (H, W), unchanged; or ``None``.
+
+    Example:
+        >>> planes = to_planes(np.zeros((4, 6, 2), np.uint8))
+        >>> planes.data.shape, planes.alpha.shape, planes.data_range
+        (torch.Size([1, 1, 4, 6]), (4, 6), 255.0)
     """
 
     data: Tensor
@@ -32,18 +37,21 @@ class Planes:
 
 
 def to_planes(image: np.ndarray, data_range: float | None = None) -> Planes:
-    """Split an image into planes, with white at 1.
+    """Split an image into color planes, scaled to black at 0 and white at 1.
 
     Args:
-        image: Shape (H, W), or (H, W, C) with C = 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha); uint8, uint16
-            or floating point.
-        data_range: The value of white. By default 255 for uint8, 65535 for uint16; for floating point 1, or the largest
-            value where that is larger than 2 (a little above 1 is taken for noise).
+        image: Array of uint8, uint16 or floating point, with shape (H, W), or (H, W, C) where C is 1 (grayscale), 2
+            (grayscale and alpha), 3 (RGB) or 4 (RGB and alpha).
+        data_range: Value of white. The default is 255 for uint8 and 65535 for uint16. For floating point it is 1, or
+            the largest value of the image if that is above 2; values slightly above 1 are considered noise.
+
+    Returns:
+        Planes of the image.
 
     Raises:
-        TypeError: Not an array of a type above.
-        ValueError: Not of a shape above, a side of no pixels, values that are not finite, or a peak that is not
-            positive.
+        TypeError: ``image`` is not an array of one of these types.
+        ValueError: The shape is not supported or has a side of 0 pixels, a value is not finite, or ``data_range`` is
+            not positive.
 
     Example:
         >>> planes = to_planes(np.full((4, 6, 3), 255, np.uint8))
@@ -60,18 +68,22 @@ def to_planes(image: np.ndarray, data_range: float | None = None) -> Planes:
 
 
 def find_white(image: np.ndarray, data_range: float | None = None) -> float:
-    """Return the value of white of an image: ``data_range`` if given. :func:`to_planes` names the errors.
+    """Return the value of white of an image: ``data_range`` if given, else the default of :func:`to_planes`.
+
+    Raises:
+        TypeError: As :func:`to_planes`.
+        ValueError: As :func:`to_planes`.
 
     Example:
         >>> find_white(np.zeros((4, 6), np.uint16)), find_white(np.full((4, 6), 4000.0))
         (65535.0, 4000.0)
     """
     if not isinstance(image, np.ndarray):
-        raise TypeError(f"image must be a numpy array, got {type(image).__name__}")
+        raise TypeError(f"image must be a numpy array, got {type(image).__name__}: convert it with numpy.asarray")
     if image.dtype.kind + str(image.dtype.itemsize) not in ("u1", "u2", "f2", "f4", "f8"):
-        raise TypeError(f"image must be uint8, uint16 or floating point, got {image.dtype}")
+        raise TypeError(f"image must be uint8, uint16 or floating point, got {image.dtype}: convert it with astype")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 2, 3, 4)) or 0 in image.shape:
-        raise ValueError(f"image must have shape (H, W) or (H, W, 1 to 4), got {image.shape}")
+        raise ValueError(f"image must have shape (H, W) or (H, W, C) with C from 1 to 4, got {image.shape}")
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise ValueError(f"image has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
     if data_range is None and image.dtype.kind == "u":
@@ -80,18 +92,22 @@ def find_white(image: np.ndarray, data_range: float | None = None) -> float:
         largest = float(image.max())
         data_range = largest if largest > 2 else 1.0
     if not (data_range > 0 and np.isfinite(data_range)):
-        raise ValueError(f"peak must be a positive number, got {data_range}")
+        raise ValueError(f"the value of white, data_range, must be a positive number, got {data_range}")
     return data_range
 
 
 def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
-    """An image like the one that ``planes`` came from, with other ``data``: same type, range and channels.
+    """Convert planes back to an image with the type, range and channels of the original.
 
-    Integers are rounded and clipped to their type's range. An alpha channel comes back where the size is unchanged;
-    otherwise it is enlarged or shrunk to the new size by its nearest entries.
+    Integers are rounded and clipped to the range of their type. An alpha channel of the original is kept. If the size
+    has changed, it is resized by nearest-neighbor interpolation.
+
+    Args:
+        planes: Planes of the original image, from :func:`to_planes`.
+        data: New planes, shape (C, 1, H, W), with black at 0 and white at 1. H and W may differ from the original.
 
     Raises:
-        ValueError: ``data`` is not finite.
+        ValueError: ``data`` has a value that is not finite.
 
     Example:
         >>> image = np.arange(6, dtype=np.uint8).reshape(2, 3)

@@ -1,18 +1,22 @@
-"""Quality of a restored image against the clean one, by scikit-image."""
+"""Quality measures of restored images, by scikit-image."""
 
 from __future__ import annotations
 
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-#: Pixels to a side of the windows of :func:`ssim`; smaller images have none.
+#: Side of the windows of :func:`ssim` in pixels, the smallest image side for which it is defined.
 SSIM_WINDOW = 11
 
 
 def psnr(clean: np.ndarray, restored: np.ndarray, data_range: float | None = None) -> float:
-    """Peak signal-to-noise ratio in dB, the restored image clipped to 0 ... ``data_range`` first.
+    """Return the peak signal-to-noise ratio in dB. Higher is better.
 
-    White, ``data_range``, is by default the largest value of the clean image's type, and 1 for floating point.
+    Args:
+        clean: Clean image.
+        restored: Restored image of the same shape. It is clipped to the range from 0 to ``data_range`` first.
+        data_range: Value of white. The default is the largest value of the clean image's type, or 1 for floating
+            point.
 
     Raises:
         ValueError: The shapes differ.
@@ -26,10 +30,12 @@ def psnr(clean: np.ndarray, restored: np.ndarray, data_range: float | None = Non
 
 
 def ssim(clean: np.ndarray, restored: np.ndarray, data_range: float | None = None) -> float:
-    """Structural similarity (Wang et al. 2004: Gaussian windows), 1 for equal images, clipped as in :func:`psnr`.
+    """Return the structural similarity with Gaussian windows (Wang et al. 2004), at most 1, for equal images.
+
+    The arguments are those of :func:`psnr`.
 
     Raises:
-        ValueError: The shapes differ, or a side is under ``SSIM_WINDOW`` pixels.
+        ValueError: The shapes differ, or a side has fewer than ``SSIM_WINDOW`` pixels.
 
     Example:
         >>> round(ssim(np.eye(16), np.eye(16)), 6)
@@ -51,8 +57,9 @@ def ssim(clean: np.ndarray, restored: np.ndarray, data_range: float | None = Non
 def _comparable(
     clean: np.ndarray, restored: np.ndarray, data_range: float | None
 ) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return both images in double precision, the restored one clipped, and the value of white."""
     if clean.shape != restored.shape:
-        raise ValueError(f"the images differ in shape: {clean.shape} and {restored.shape}")
+        raise ValueError(f"the images must have the same shape, got {clean.shape} and {restored.shape}")
     if data_range is None:
         data_range = float(np.iinfo(clean.dtype).max) if clean.dtype.kind == "u" else 1.0
     return clean.astype(np.float64), np.clip(restored.astype(np.float64), 0, data_range), data_range

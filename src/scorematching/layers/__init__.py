@@ -1,4 +1,14 @@
-"""Layers: functions on the edges of a graph, each with its derivatives beside it."""
+"""Layers: functions on the edges of a graph, each with hand-written derivatives.
+
+Linear layers: :class:`Linear`, :class:`Conv2d`, :class:`ConvTranspose2d`, :class:`Scale`, :class:`Multiply`,
+:class:`Add`. Layers that move entries: :class:`Reshape`, :class:`Gather`, :class:`Scatter`, :class:`Crop`. Layers that
+sum entries: :class:`Sum`, :class:`WeightedSum`, :class:`AvgPool2d`. Activations: :class:`Softplus`, :class:`SiLU` and
+others, or :class:`PointwiseFunction` for any function. Experts, the energies of filter responses: :class:`StudentT`,
+:class:`StudentTMixture`, :class:`Spline`.
+
+To write a layer of your own, begin with its base class, :class:`Affine` or :class:`Pointwise`, and check it with
+:func:`scorematching.checks.check_layer`.
+"""
 
 from scorematching.layers.base import Layer
 from scorematching.layers.conv import Conv2d, ConvTranspose2d

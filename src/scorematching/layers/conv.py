@@ -1,4 +1,4 @@
-"""Convolutions: linear layers whose coefficients are shared over the image."""
+"""Convolutions: linear layers that apply the same coefficients at every position of an image."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from scorematching.layers.families import Affine
 
 
 def _pair(values: object) -> tuple[int, int]:
-    """(height, width), of what ``torch.nn`` keeps."""
+    """Return (height, width) from an attribute of a ``torch.nn`` convolution."""
     if isinstance(values, str):
-        raise ValueError(f"padding must be given in pixels, got {values!r}")
+        raise ValueError(f"padding must be given in pixels, as an integer or (height, width), got {values!r}")
     height, width = cast(tuple[int, int], values)
     return height, width
 
 
 class _Convolution(Affine):
-    """The geometry that a convolution and its transpose share: ``convolve`` and ``spread`` are adjoints."""
+    """Geometry shared by a convolution and its transpose.
+
+    :meth:`convolve` and :meth:`spread` are the adjoints of one another.
+    """
 
     def __init__(self, reference: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
@@ -38,13 +41,13 @@ class _Convolution(Affine):
         self.inputs = reference.in_channels
 
     def convolve(self, x: Tensor, w: Tensor) -> Tensor:
-        """Correlation of ``x`` with the kernels ``w``."""
+        """Correlate ``x`` with the kernels ``w``."""
         if self.plain:
             return correlate(x, w, self.padding)
         return F.conv2d(x, w, None, self.stride, self.padding, self.dilation, self.groups)
 
     def spread(self, y: Tensor, w: Tensor, size: tuple[int, ...]) -> Tensor:
-        """Adjoint of :meth:`convolve` from ``y`` to an image of height and width ``size``."""
+        """Apply the adjoint of :meth:`convolve` to ``y``; the result has height and width ``size``."""
         around = tuple(k - 1 - p for k, p in zip(self.kernel, self.padding, strict=True))
         if self.plain and min(around) >= 0 and not is_direct(w.shape[1], self.kernel):
             return correlate(y, w.flip(2, 3).transpose(0, 1), around)
@@ -53,7 +56,7 @@ class _Convolution(Affine):
         return F.conv_transpose2d(y, w, None, self.stride, self.padding, rest, self.groups, self.dilation)
 
     def kernel_gradient(self, y: Tensor, x: Tensor) -> Tensor:
-        """Gradient of ``<y, convolve(x, w)>`` by ``w``."""
+        """Return the gradient of ``<y, convolve(x, w)>`` with respect to ``w``."""
         return conv2d_weight(x, self.weight.shape, y, self.stride, self.padding, self.dilation, self.groups)
 
     def check_input(self, x: Tensor) -> None:
@@ -62,12 +65,12 @@ class _Convolution(Affine):
             raise ValueError(f"expected shape (N, {self.inputs}, H, W), got {tuple(x.shape)}")
 
     def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One a tap of a filter at each position."""
+        """Count one multiplication per filter coefficient and position."""
         positions = x if isinstance(self, ConvTranspose2d) else y
         return positions[1:].numel() * self.weight.numel()
 
     def extra_repr(self) -> str:
-        """Sizes, for ``print``."""
+        """Return the sizes, for ``print``."""
         channels, kernel = tuple(self.weight.shape[:2]), tuple(self.weight.shape[2:])
         return (
             f"{channels}, kernel={kernel}, stride={self.stride}, padding={self.padding}, groups={self.groups}, "
@@ -76,17 +79,19 @@ class _Convolution(Affine):
 
 
 class Conv2d(_Convolution):
-    """Convolution (correlation, as everywhere in deep learning): (N, inputs, H, W) to (N, outputs, H', W').
+    """Convolution of shape (N, inputs, H, W) to (N, outputs, H', W').
+
+    As in PyTorch, the operation is a cross-correlation: the filters are not flipped.
 
     Args:
         inputs: Channels of ``x``.
         outputs: Channels of ``y``, the number of filters.
-        kernel: Side of a filter, or (height, width).
-        stride: Step of the filters.
-        padding: Zeros added at each border.
-        groups: Blocks of channels that do not mix.
-        bias: Whether to add a learned number a filter.
-        dilation: Distance of the entries that neighboring coefficients of a filter meet.
+        kernel: Side of a filter in pixels, or (height, width).
+        stride: Distance between neighboring positions of the filters, in pixels.
+        padding: Rows and columns of zeros added at each border.
+        groups: Number of blocks of channels; channels of different blocks do not mix.
+        bias: Whether to add one learned number per filter.
+        dilation: Distance between neighboring coefficients of a filter, in pixels.
 
     Example:
         >>> Conv2d(1, 8, 5)(torch.zeros(2, 1, 12, 12)).shape
@@ -107,44 +112,46 @@ class Conv2d(_Convolution):
         super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias))
 
     def check_input(self, x: Tensor) -> None:
-        """Raise ``ValueError`` unless ``x`` is (N, inputs, H, W), H and W no smaller than the filters."""
+        """Raise ``ValueError`` unless ``x`` is (N, inputs, H, W), at least as large as a filter."""
         super().check_input(x)
         if any(n + 2 * p < k for n, p, k in zip(x.shape[2:], self.padding, self.extent, strict=True)):
-            raise ValueError(f"expected H and W of {self.extent} or more with padding, got {tuple(x.shape[2:])}")
+            raise ValueError(f"expected H and W of at least {self.extent} including padding, got {tuple(x.shape[2:])}")
 
     def footprint(self) -> tuple[Span, Span]:
-        """The filter's window."""
+        """Return the window of the filter."""
         geometry = zip(self.stride, self.padding, self.extent, strict=True)
         height, width = (Span(Fraction(s), Fraction(-p), Fraction(k - 1 - p)) for s, p, k in geometry)
         return height, width
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """Responses of the filters."""
+        """Return the responses of the filters to ``x``."""
         return self.convolve(x, w)
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """Sum of the filters, weighted by ``y``."""
+        """Return the sum of the filters at all positions, weighted by ``y``."""
         return self.spread(y, w, shape[2:])
 
     def outer(self, y: Tensor, x: Tensor) -> Tensor:
-        """Correlation of ``y`` with ``x``, in the shape of the filters."""
+        """Correlate ``y`` with ``x``; the result has the shape of the filters."""
         return self.kernel_gradient(y, x)
 
 
 class ConvTranspose2d(_Convolution):
-    """Transpose of :class:`Conv2d`, which enlarges: (N, inputs, H, W) to (N, outputs, H', W').
+    """Transposed convolution of shape (N, inputs, H, W) to (N, outputs, H', W').
+
+    This is the adjoint of :class:`Conv2d`. With a stride above 1 it enlarges the image.
 
     Args:
         inputs: Channels of ``x``.
         outputs: Channels of ``y``.
-        kernel: Side of a filter, or (height, width).
-        stride: Distance at which neighboring entries of ``x`` spread their filters.
-        padding: Rows and columns cut off at each border.
-        output_padding: Rows and columns added at the bottom and right, to tell the sizes apart that a strided
-            convolution maps to the same.
-        groups: Blocks of channels that do not mix.
-        bias: Whether to add a learned number an output channel.
-        dilation: As in :class:`Conv2d`.
+        kernel: Side of a filter in pixels, or (height, width).
+        stride: Distance, in the output, between the filters of neighboring entries of ``x``.
+        padding: Rows and columns removed at each border.
+        output_padding: Rows and columns added at the bottom and right. A strided convolution maps several input sizes
+            to one output size; this number selects among them.
+        groups: Number of blocks of channels; channels of different blocks do not mix.
+        bias: Whether to add one learned number per output channel.
+        dilation: Distance between neighboring coefficients of a filter, in pixels.
 
     Example:
         >>> ConvTranspose2d(8, 1, 5)(torch.zeros(2, 8, 8, 8)).shape
@@ -168,20 +175,20 @@ class ConvTranspose2d(_Convolution):
         self.output_padding = _pair(reference.output_padding)
 
     def footprint(self) -> tuple[Span, Span]:
-        """The positions whose filters reach here."""
+        """Return the input positions whose filters reach an output position."""
         geometry = zip(self.stride, self.padding, self.extent, strict=True)
         height, width = (Span(Fraction(1, s), Fraction(p - k + 1, s), Fraction(p, s)) for s, p, k in geometry)
         return height, width
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """Sum of the filters, weighted by ``x``."""
+        """Return the sum of the filters at all positions, weighted by ``x``."""
         geometry = zip(x.shape[2:], self.stride, self.padding, self.extent, self.output_padding, strict=True)
         return self.spread(x, w, tuple((n - 1) * s - 2 * p + k + o for n, s, p, k, o in geometry))
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """Responses of the filters."""
+        """Return the responses of the filters to ``y``."""
         return self.convolve(y, w)
 
     def outer(self, y: Tensor, x: Tensor) -> Tensor:
-        """Correlation of ``x`` with ``y``, in the shape of the filters."""
+        """Correlate ``x`` with ``y``; the result has the shape of the filters."""
         return self.kernel_gradient(x, y)

@@ -1,10 +1,13 @@
-"""Correlation of images with filters, by the fastest formulation for its size.
+"""Correlation of images with filters, by the fastest algorithm for the sizes at hand.
 
-The convolution kernels of a CPU compute as many output channels at once as a vector register holds. Where there are
-fewer, as in the adjoint of the filters of a gray image, most of each register is idle. There the pixels of a square
-block become channels: the filters are laid out once for each place in the block, and a strided correlation with these
-wider filters gives whole blocks. Large filters go by Fourier transforms. The values are those of the plain
-correlation, up to rounding.
+All algorithms give the same values, up to rounding:
+
+- PyTorch's own convolution, with many output channels.
+- A convolution in blocks, with few output channels. A CPU computes as many output channels at once as a vector register
+  holds; with fewer channels, as in the adjoint of the filters of a grayscale image, most of the register is idle. Here
+  the pixels of a square block become channels. The filters are copied to each position in the block, and a strided
+  correlation with these larger filters computes a whole block at once.
+- A product of Fourier transforms, with large filters.
 """
 
 from __future__ import annotations
@@ -16,21 +19,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Output channels that a CPU's kernels compute at once.
+#: Number of output channels that the convolution kernels of a CPU compute at once.
 LANES = 16
-#: Sides of filters from which on Fourier transforms take less time.
+#: Smallest side of a filter, in pixels, for which Fourier transforms are faster.
 LARGE = 23
-#: Below so many multiplications a correlation takes no longer than laying out the wider filters.
+#: Below this number of multiplications, preparing the filters of a block takes longer than a plain correlation.
 FEW = 4_000_000
 
 
 def correlate(x: Tensor, w: Tensor, padding: Sequence[int]) -> Tensor:
-    """Plain correlation: (N, C, H, W) with filters (K, C, h, w) to (N, K, H', W'), with zeros at the borders.
+    """Correlate images with filters, at stride 1.
 
     Args:
-        x: Images.
-        w: Filters.
-        padding: Zeros at each border, (height, width).
+        x: Images, shape (N, C, H, W).
+        w: Filters, shape (K, C, h, w).
+        padding: Rows and columns of zeros added at each border, (height, width).
+
+    Returns:
+        Responses of the filters, shape (N, K, H', W').
 
     Example:
         >>> x, w = torch.randn(1, 48, 60, 60), torch.randn(1, 48, 5, 5)
@@ -47,7 +53,7 @@ def correlate(x: Tensor, w: Tensor, padding: Sequence[int]) -> Tensor:
 
 
 def is_direct(outputs: int, kernel: Sequence[int]) -> bool:
-    """Whether torch's own correlation takes the least time.
+    """Return True if PyTorch's own convolution is the fastest for filters of this size.
 
     Example:
         >>> is_direct(48, (7, 7)), is_direct(1, (7, 7)), is_direct(48, (31, 31))
@@ -57,7 +63,9 @@ def is_direct(outputs: int, kernel: Sequence[int]) -> bool:
 
 
 def block_side(outputs: int, kernel: Sequence[int]) -> int:
-    """The side of the blocks that leave the least work, by what fills the registers; 1 where none is worth while.
+    """Return the side of the blocks that need the least work, in pixels, or 1 if blocks bring no gain.
+
+    The work is estimated from the number of registers that a correlation fills.
 
     Example:
         >>> block_side(1, (7, 7)), block_side(48, (7, 7))
@@ -73,19 +81,19 @@ def block_side(outputs: int, kernel: Sequence[int]) -> int:
 
 
 def _in_blocks(x: Tensor, w: Tensor, padding: Sequence[int], side: int) -> Tensor:
-    """The correlation by blocks of ``side`` x ``side`` pixels."""
+    """Correlate in blocks of ``side`` x ``side`` pixels."""
     outputs, inputs, *kernel = w.shape
     places = torch.eye(side**2, dtype=w.dtype, device=w.device).view(-1, 1, side, side)
-    spread = F.conv_transpose2d(places, w.reshape(1, -1, *kernel))  # (side^2, outputs inputs, ...): w at each place
+    spread = F.conv_transpose2d(places, w.reshape(1, -1, *kernel))  # (side^2, outputs inputs, ...): w at each position
     wide = spread.unflatten(1, (outputs, inputs)).transpose(0, 1).flatten(0, 1)
     height, width = (n + 2 * p - k + 1 for n, p, k in zip(x.shape[2:], padding, kernel, strict=True))
-    rows, columns = -height % side, -width % side  # what the last blocks lack is added on all sides, and cut off
+    rows, columns = -height % side, -width % side  # pad to whole blocks, and crop the result
     blocks = F.conv2d(x, wide, stride=side, padding=(padding[0] + rows, padding[1] + columns))
     return F.pixel_shuffle(blocks, side)[:, :, rows : rows + height, columns : columns + width]
 
 
 def _by_fourier(x: Tensor, w: Tensor, padding: Sequence[int]) -> Tensor:
-    """The correlation as a product of Fourier transforms."""
+    """Correlate by a product of Fourier transforms."""
     padded = F.pad(x, [padding[1], padding[1], padding[0], padding[0]])
     size = padded.shape[2:]
     product = torch.einsum("nchw,kchw->nkhw", torch.fft.rfft2(padded), torch.fft.rfft2(w, s=size).conj())

@@ -1,4 +1,4 @@
-"""Dense and diagonal linear layers."""
+"""Dense and diagonal linear layers, and shifts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from torch import Tensor, nn
 
 from scorematching.layers.base import HERE, Coefficients, Gradients, Local, Sides, Span, channel_sum, channel_view
 from scorematching.layers.families import Affine
+from scorematching.layers.shapes import check_channels
 
 
 class Linear(Affine):
-    """Fully connected layer ``y = W x + b``: shape (N, inputs) to (N, outputs). Supplement, section 3.1.
+    """Fully connected layer ``y = W x + b`` of shape (N, inputs) to (N, outputs). Supplement, section 3.1.
 
     Args:
-        inputs: Entries of ``x``.
-        outputs: Entries of ``y``.
+        inputs: Number of entries of ``x``.
+        outputs: Number of entries of ``y``.
         bias: Whether to add a learned ``b``.
 
     Example:
@@ -38,36 +39,36 @@ class Linear(Affine):
             raise ValueError(f"expected shape (N, {inputs}), got {tuple(x.shape)}")
 
     def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One a weight."""
+        """Count one multiplication per weight."""
         return x.numel() * y.numel()
 
     def footprint(self) -> tuple[Span, Span]:
-        """The same position."""
+        """Return the same position: an output sees the input at its own position only."""
         return HERE, HERE
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """``W x``."""
+        """Return ``W x``."""
         return x @ w.T
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """``W^T y``."""
+        """Return ``W^T y``."""
         return y @ w
 
     def outer(self, y: Tensor, x: Tensor) -> Tensor:
-        """``y x^T``."""
+        """Return ``y x^T``."""
         return y.T @ x
 
     def extra_repr(self) -> str:
-        """Sizes, for ``print``."""
+        """Return the sizes, for ``print``."""
         outputs, inputs = self.weight.shape
         return f"{inputs}, {outputs}" + ("" if self.bias is not None else ", bias=False")
 
 
 class Scale(Affine):
-    """Diagonal linear layer ``y = s∘x``, one factor a channel: shape (N, C, ...) to the same.
+    """Diagonal linear layer ``y = s∘x`` with one learned factor per channel. The shape (N, C, ...) is kept.
 
     Args:
-        channels: Size of dimension 1.
+        channels: C, the size of dimension 1. The factors start at 1.
 
     Example:
         >>> Scale(3)(torch.ones(1, 3)).tolist()
@@ -80,40 +81,39 @@ class Scale(Affine):
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless ``x`` is (N, channels, ...)."""
-        if x.ndim < 2 or x.shape[1] != len(self.weight):
-            raise ValueError(f"expected shape (N, {len(self.weight)}, ...), got {tuple(x.shape)}")
+        check_channels(x, len(self.weight))
 
     def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One an entry."""
+        """Count one multiplication per entry."""
         return x.numel()
 
     def footprint(self) -> tuple[Span, Span]:
-        """The same position."""
+        """Return the same position: an output sees the input at its own position only."""
         return HERE, HERE
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """``s∘x``."""
+        """Return ``s∘x``."""
         return x * channel_view(w, x.ndim)
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """``s∘y``: the map is its own adjoint."""
+        """Return ``s∘y``: the map is its own adjoint."""
         return self.linear(y, w)
 
     def outer(self, y: Tensor, x: Tensor) -> Tensor:
-        """``y∘x``, summed a channel."""
+        """Return ``y∘x``, summed over each channel."""
         return channel_sum(y * x)
 
     def extra_repr(self) -> str:
-        """Sizes, for ``print``."""
+        """Return the sizes, for ``print``."""
         return str(len(self.weight))
 
 
 class Multiply(Affine):
-    """``y = w∘x``, with a number or with a tensor that has the shape of a sample or broadcasts to it.
+    """Entrywise product ``y = w∘x`` with a number, or with a tensor that broadcasts to the shape of ``x``.
 
     Args:
-        weight: A number; or a tensor, which is learned if it is a ``torch.nn.Parameter`` and fixed otherwise.
-        shape: What a tensor is viewed as before it is broadcast; its own shape if not given.
+        weight: A number or a tensor. A ``torch.nn.Parameter`` is learned; any other tensor is fixed.
+        shape: Shape that the tensor is viewed as before it is broadcast. By default its own shape.
 
     Example:
         >>> Multiply(-0.5)(torch.ones(1, 3)).tolist()
@@ -130,36 +130,36 @@ class Multiply(Affine):
         _check_broadcast(x, self.shape)
 
     def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One an entry."""
+        """Count one multiplication per entry."""
         return x.numel()
 
     def footprint(self) -> tuple[Span, Span] | None:
-        """The same position, unless each has values of its own."""
+        """Return the same position, or None if the coefficients differ between positions."""
         return _same_everywhere(self.shape)
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """``w∘x``."""
+        """Return ``w∘x``."""
         return x * (w.view(self.shape) if isinstance(w, Tensor) else w)
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """``w∘y``: the map is its own adjoint."""
+        """Return ``w∘y``: the map is its own adjoint."""
         return self.linear(y, w)
 
     def outer(self, y: Tensor, x: Tensor) -> Tensor:
-        """``y∘x``, summed where the weight is repeated."""
+        """Return ``y∘x``, summed over the entries that share a weight."""
         return (y * x).sum_to_size(self.shape).view_as(self.weight)
 
     def extra_repr(self) -> str:
-        """The number or the shape, for ``print``."""
+        """Return the number or the shape, for ``print``."""
         return f"shape={self.shape}" if isinstance(self.weight, Tensor) else f"{self.weight:g}"
 
 
 class Add(Affine):
-    """``y = x + b``, with a number or with a tensor that has the shape of a sample or broadcasts to it.
+    """Sum ``y = x + b`` with a number, or with a tensor that broadcasts to the shape of ``x``.
 
     Args:
-        values: A number; or a tensor, which is learned if it is a ``torch.nn.Parameter`` and fixed otherwise.
-        shape: What a tensor is viewed as before it is broadcast; its own shape if not given.
+        values: A number or a tensor. A ``torch.nn.Parameter`` is learned; any other tensor is fixed.
+        shape: Shape that the tensor is viewed as before it is broadcast. By default its own shape.
 
     Example:
         >>> Add(2.0)(torch.ones(1, 3)).tolist()
@@ -176,52 +176,52 @@ class Add(Affine):
         _check_broadcast(x, self.shape)
 
     def footprint(self) -> tuple[Span, Span] | None:
-        """The same position, unless each has values of its own."""
+        """Return the same position, or None if the coefficients differ between positions."""
         return _same_everywhere(self.shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Sweep 1."""
+        """Sweep 1: return ``x + b``."""
         return x + (self.values.view(self.shape) if isinstance(self.values, Tensor) else self.values)
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """``x``."""
+        """Return ``x``."""
         return x
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """``y``."""
+        """Return ``y``."""
         return y
 
     def gradients(self, local: Local, sides: Sides) -> Gradients:
-        """Sweep 4: ``c`` for the values, summed where they are repeated."""
+        """Sweep 4: return ``c``, summed over the entries that share a value of ``b``."""
         if sides.c is None or not isinstance(self.values, Tensor) or not self.values.requires_grad:
             return {}
         return {"values": sides.c.sum_to_size(self.shape).view_as(self.values)}
 
     def extra_repr(self) -> str:
-        """The number or the shape, for ``print``."""
+        """Return the number or the shape, for ``print``."""
         return f"shape={self.shape}" if isinstance(self.values, Tensor) else f"{self.values:g}"
 
 
 def _same_everywhere(shape: tuple[int, ...]) -> tuple[Span, Span] | None:
-    """The footprint of a map entry by entry, if what it does is the same at every position."""
+    """Return the footprint of an entrywise map, or None if its coefficients differ between positions."""
     return (HERE, HERE) if math.prod(shape[-2:]) == 1 else None
 
 
 def _parameter(values: float | Tensor) -> float | nn.Parameter:
-    """A number as it is; a tensor as a parameter, one that is not learned unless it is a parameter already."""
+    """Return a number or a parameter as it is, and any other tensor as a parameter that is not learned."""
     if isinstance(values, nn.Parameter):
         return values
     return nn.Parameter(values.detach(), requires_grad=False) if isinstance(values, Tensor) else float(values)
 
 
 def _broadcast_shape(values: float | Tensor, shape: Sequence[int] | None) -> tuple[int, ...]:
-    """The shape in which ``values`` are broadcast."""
+    """Return the shape that ``values`` are viewed as before they are broadcast."""
     if shape is not None:
         return tuple(shape)
     return tuple(values.shape) if isinstance(values, Tensor) else ()
 
 
 def _check_broadcast(x: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise ``ValueError`` unless ``shape`` broadcasts to that of ``x``."""
+    """Raise ``ValueError`` unless ``shape`` broadcasts to the shape of ``x``."""
     if len(shape) > x.ndim or any(m not in (1, n) for m, n in zip(shape[::-1], x.shape[::-1], strict=False)):
         raise ValueError(f"expected a shape to which {shape} broadcasts, got {tuple(x.shape)}")

@@ -1,4 +1,4 @@
-"""Affine layers that move entries: reshapes, selections, embeddings."""
+"""Affine layers that move entries: reshape, gather, scatter, crop."""
 
 from __future__ import annotations
 
@@ -15,23 +15,33 @@ from scorematching.layers.families import Affine
 
 
 class Identity(Affine):
-    """``y = x``: what a skip connection is made of."""
+    """Identity ``y = x``, for skip connections.
+
+    Example:
+        >>> Identity()(torch.ones(1, 2))
+        tensor([[1., 1.]])
+    """
 
     def footprint(self) -> tuple[Span, Span]:
-        """The same position."""
+        """Return the same position: an output sees the input at its own position only."""
         return HERE, HERE
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """``x``."""
+        """Return ``x``."""
         return x
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """``y``."""
+        """Return ``y``."""
         return y
 
 
 class Flatten(Affine):
-    """All dimensions but the first in one: shape (N, ...) to (N, D)."""
+    """Flatten all dimensions but the first: shape (N, ...) to (N, D).
+
+    Example:
+        >>> Flatten()(torch.zeros(5, 2, 3)).shape
+        torch.Size([5, 6])
+    """
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless ``x`` is (N, ...)."""
@@ -39,19 +49,19 @@ class Flatten(Affine):
             raise ValueError(f"expected shape (N, ...), got {tuple(x.shape)}")
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """``x`` in one row a sample."""
+        """Return ``x`` with one row per sample."""
         return x.flatten(1)
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """``y`` in the shape of the input."""
+        """Return ``y`` in the shape of the input."""
         return y.reshape(shape)
 
 
 class Reshape(Flatten):
-    """The entries of a sample in another shape: shape (N, ...) to (N, *shape).
+    """Reshape each sample: shape (N, ...) to (N, *shape).
 
     Args:
-        shape: That of one sample afterwards, ``()`` for one number a sample.
+        shape: New shape of one sample, or ``()`` for one number per sample.
 
     Example:
         >>> Reshape((2, 3))(torch.zeros(5, 6)).shape
@@ -68,22 +78,26 @@ class Reshape(Flatten):
             raise ValueError(f"expected samples of {math.prod(self.shape)} entries, got shape {tuple(x.shape)}")
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """``x`` in the new shape."""
+        """Return ``x`` in the new shape."""
         return x.reshape(len(x), *self.shape)
 
     def extra_repr(self) -> str:
-        """The shape, for ``print``."""
+        """Return the shape, for ``print``."""
         return str(self.shape)
 
 
 class Gather(Affine):
-    """The entries ``indices`` of dimension 1: shape (N, C, ...) to (N, len(indices), ...). A slice, as a linear map.
+    """Select entries along dimension 1: shape (N, C, ...) to (N, len(indices), ...).
 
     Args:
-        indices: Which entries, in the order wanted; one may come twice.
+        indices: Indices of the selected entries, 0 or more, in the order of the result. Repeated indices are allowed.
 
     Raises:
-        ValueError: There is no index, or one is negative.
+        ValueError: There is no index, or an index is negative.
+
+    Example:
+        >>> Gather([2, 0])(torch.tensor([[10.0, 11.0, 12.0]]))
+        tensor([[12., 10.]])
     """
 
     indices: Tensor
@@ -91,39 +105,44 @@ class Gather(Affine):
     def __init__(self, indices: Sequence[int]) -> None:
         super().__init__()
         if not indices or min(indices) < 0 or any(i != int(i) for i in indices):
-            raise ValueError(f"indices must be whole numbers of 0 or more, at least one, got {list(indices)}")
+            raise ValueError(f"indices must be one or more integers of at least 0, got {list(indices)}")
         self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
         self.least = int(max(indices)) + 1
 
     def check_input(self, x: Tensor) -> None:
-        """Raise ``ValueError`` unless dimension 1 holds every index."""
+        """Raise ``ValueError`` unless dimension 1 of ``x`` has an entry for every index."""
         if x.ndim < 2 or x.shape[1] < self.least:
             raise ValueError(f"expected shape (N, {self.least} or more, ...), got {tuple(x.shape)}")
 
     def footprint(self) -> tuple[Span, Span]:
-        """The same position."""
+        """Return the same position: an output sees the input at its own position only."""
         return HERE, HERE
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """The selected entries."""
+        """Return the selected entries."""
         return x.index_select(1, self.indices)
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """The entries back at their places, the others zero."""
+        """Return the entries of ``y`` at their original positions, added up where an index repeats, zero elsewhere."""
         return y.new_zeros(shape).index_add(1, self.indices, y)
 
 
 class Scatter(Affine):
-    """Entries of dimension 1 put at places ``indices`` of a larger one: (N, len(indices), ...) to (N, size, ...).
+    """Place entries at ``indices`` of a larger dimension 1: (N, len(indices), ...) to (N, size, ...).
 
-    The adjoint of :class:`Gather`. A concatenation is a sum of embeddings.
+    All other entries of the result are zero. This is the adjoint of :class:`Gather`. To concatenate tensors, add up
+    their scattered copies.
 
     Args:
-        indices: Place of each entry.
-        size: Entries of dimension 1 of the result.
+        indices: Position of each entry in the result, from 0 to ``size`` - 1.
+        size: Size of dimension 1 of the result.
 
     Raises:
-        ValueError: There is no index, or one is not in 0 ... ``size`` - 1.
+        ValueError: There is no index, or an index is out of range.
+
+    Example:
+        >>> Scatter([2, 0], size=4)(torch.tensor([[1.0, 2.0]]))
+        tensor([[2., 0., 1., 0.]])
     """
 
     indices: Tensor
@@ -131,38 +150,38 @@ class Scatter(Affine):
     def __init__(self, indices: Sequence[int], size: int) -> None:
         super().__init__()
         if not indices or min(indices) < 0 or max(indices) >= size or any(i != int(i) for i in indices):
-            raise ValueError(f"indices must be in 0 ... {size - 1}, at least one, got {list(indices)}")
+            raise ValueError(f"indices must be one or more integers from 0 to {size - 1}, got {list(indices)}")
         self.size = size
         self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
 
     def check_input(self, x: Tensor) -> None:
-        """Raise ``ValueError`` unless dimension 1 has one entry an index."""
+        """Raise ``ValueError`` unless dimension 1 of ``x`` has one entry per index."""
         if x.ndim < 2 or x.shape[1] != len(self.indices):
             raise ValueError(f"expected shape (N, {len(self.indices)}, ...), got {tuple(x.shape)}")
 
     def footprint(self) -> tuple[Span, Span]:
-        """The same position."""
+        """Return the same position: an output sees the input at its own position only."""
         return HERE, HERE
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """The entries at their places, the others zero."""
+        """Return the entries of ``x`` at their positions, zero elsewhere."""
         return x.new_zeros(x.shape[0], self.size, *x.shape[2:]).index_add(1, self.indices, x)
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """The entries taken back."""
+        """Return the entries of ``y`` at the positions."""
         return y.index_select(1, self.indices)
 
 
 class Crop(Affine):
-    """The inside of images, without ``border`` rows and columns at each side: (N, C, H, W) to (N, C, H', W').
+    """Remove ``border`` rows and columns at each side of the images: (N, C, H, W) to (N, C, H', W').
 
-    Beside convolutions without borders it makes the skip connection.
+    It is the skip connection beside convolutions without padding.
 
     Args:
-        border: Rows and columns left out at each side, 0 or more.
+        border: Rows and columns removed at each side, 0 or more.
 
     Raises:
-        ValueError: The border is no whole number of 0 or more.
+        ValueError: The border is not an integer of at least 0.
 
     Example:
         >>> Crop(2)(torch.zeros(3, 1, 8, 6)).shape
@@ -172,43 +191,44 @@ class Crop(Affine):
     def __init__(self, border: int) -> None:
         super().__init__()
         if not isinstance(border, int) or border < 0:
-            raise ValueError(f"border must be a whole number of 0 or more, got {border}")
+            raise ValueError(f"border must be an integer of at least 0, got {border}")
         self.border = border
 
     def check_input(self, x: Tensor) -> None:
-        """Raise ``ValueError`` unless ``x`` is (N, C, H, W) and something is left."""
+        """Raise ``ValueError`` unless ``x`` is (N, C, H, W), with H and W larger than both borders together."""
         if x.ndim != 4 or min(x.shape[2:]) <= 2 * self.border:
             raise ValueError(f"expected shape (N, C, H, W), H and W above {2 * self.border}, got {tuple(x.shape)}")
 
     def footprint(self) -> tuple[Span, Span]:
-        """One position, shifted by the border."""
+        """Return one position, shifted by the border."""
         span = Span(Fraction(1), Fraction(self.border), Fraction(self.border))
         return span, span
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """The inside."""
+        """Return ``x`` without its border."""
         b = self.border
         return x[:, :, b : x.shape[2] - b, b : x.shape[3] - b]
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """Zeros around it."""
+        """Return ``y`` surrounded by zeros."""
         return F.pad(y, [self.border] * 4)
 
     def extra_repr(self) -> str:
-        """The border, for ``print``."""
+        """Return the border, for ``print``."""
         return str(self.border)
 
 
 class PixelUnshuffle(Affine):
-    """Blocks of ``side`` x ``side`` pixels as channels: (N, C, H, W) to (N, C side^2, H / side, W / side).
+    """Turn blocks of ``side`` x ``side`` pixels into channels: (N, C, H, W) to (N, C side^2, H / side, W / side).
 
-    Nothing is lost; convolutions behind it see further and take fewer positions. The adjoint is the inverse.
+    The map keeps all entries, and its adjoint is its inverse. The convolutions that follow have a larger receptive
+    field, and fewer positions to compute.
 
     Args:
-        side: Of a block, 1 or more.
+        side: Side of a block in pixels, 1 or more.
 
     Raises:
-        ValueError: The side is no whole number of 1 or more.
+        ValueError: The side is not an integer of at least 1.
 
     Example:
         >>> PixelUnshuffle(2)(torch.zeros(3, 1, 8, 6)).shape
@@ -218,28 +238,28 @@ class PixelUnshuffle(Affine):
     def __init__(self, side: int) -> None:
         super().__init__()
         if not isinstance(side, int) or side < 1:
-            raise ValueError(f"side must be a whole number of 1 or more, got {side}")
+            raise ValueError(f"side must be an integer of at least 1, got {side}")
         self.side = side
 
     def check_input(self, x: Tensor) -> None:
-        """Raise ``ValueError`` unless ``x`` is (N, C, H, W) and made of whole blocks."""
+        """Raise ``ValueError`` unless ``x`` is (N, C, H, W), with H and W multiples of the side."""
         if x.ndim != 4 or x.shape[2] % self.side or x.shape[3] % self.side:
             raise ValueError(f"expected shape (N, C, H, W), H and W multiples of {self.side}, got {tuple(x.shape)}")
 
     def footprint(self) -> tuple[Span, Span]:
-        """The block."""
+        """Return the block."""
         span = Span(Fraction(self.side), Fraction(0), Fraction(self.side - 1))
         return span, span
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """The blocks as channels, which come last in memory: the convolutions behind are faster so."""
+        """Return the blocks as channels, in channels-last memory format, which makes the next convolution faster."""
         blocks = x.unflatten(2, (-1, self.side)).unflatten(4, (-1, self.side))  # (N, C, H', side, W', side)
         return blocks.permute(0, 2, 4, 1, 3, 5).flatten(3).movedim(3, 1)
 
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """The channels as blocks."""
+        """Return the channels as blocks."""
         return F.pixel_shuffle(y, self.side)
 
     def extra_repr(self) -> str:
-        """The side, for ``print``."""
+        """Return the side, for ``print``."""
         return str(self.side)

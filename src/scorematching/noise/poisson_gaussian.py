@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 import torch
@@ -62,8 +63,9 @@ class PoissonGaussianNoise(NoiseModel):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gain", check_positive("gain", self.gain))
-        if not math.isfinite(self.offset):
-            raise ValueError(f"offset must be a finite number, got {self.offset}")
+        if not isinstance(self.offset, Real) or not math.isfinite(self.offset):
+            raise ValueError(f"offset must be a finite number, got {self.offset!r}")
+        object.__setattr__(self, "offset", float(self.offset))
         object.__setattr__(self, "sigma", check_positive("sigma (read noise)", self.sigma, zero=True))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Images of trainings and results, by matplotlib."""
+"""Figures of trainings and results, by matplotlib."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ _INK, _BLUE, _ORANGE = "0.25", "#2166ac", "#d6604d"
 
 
 def check_target(path: str | Path) -> None:
-    """Raise, before any work is done, where an image could not be written to a path.
+    """Check that a figure can be written to a path.
 
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: Not a ``.png``.
+        ValueError: The path does not end in ``.png``.
+
+    Example:
+        >>> check_target("figure.jpg")
+        Traceback (most recent call last):
+        ValueError: figure.jpg: expected a file that ends in .png
     """
     if Path(path).suffix.lower() != ".png":
         raise ValueError(f"{path}: expected a file that ends in .png")
@@ -30,11 +35,22 @@ def check_target(path: str | Path) -> None:
 
 
 def draw_side_by_side(images: Mapping[str, np.ndarray], path: str | Path) -> None:
-    """Gray images of one shape in a row, white at 1, each above an enlarged part of its middle.
+    """Draw grayscale images beside each other, each above an enlarged part of its center.
 
     Args:
-        images: By caption.
-        path: A ``.png``.
+        images: Images of the same shape (H, W), with white at 1, by caption.
+        path: File to write, a ``.png``.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        ValueError: The path does not end in ``.png``.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "images.png"
+        >>> draw_side_by_side({"noisy": np.ones((30, 40)), "denoised": np.zeros((30, 40))}, path)
+        >>> path.exists()
+        True
     """
     check_target(path)
     height, width = next(iter(images.values())).shape
@@ -50,11 +66,22 @@ def draw_side_by_side(images: Mapping[str, np.ndarray], path: str | Path) -> Non
 
 
 def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) -> None:
-    """The training's loss and held-out loss against the steps.
+    """Draw the training loss and the held-out loss over the training steps.
 
     Args:
-        history: Triples (step, loss, held-out loss).
-        path: A ``.png``.
+        history: Triples (step, loss, held-out loss), with losses per pixel.
+        path: File to write, a ``.png``.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        ValueError: The path does not end in ``.png``.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "history.png"
+        >>> draw_history([(0, 1.0, 1.0), (100, 0.5, 0.6)], path)
+        >>> path.exists()
+        True
     """
     check_target(path)
     steps, loss, held_out = zip(*history, strict=True)
@@ -62,14 +89,14 @@ def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) 
     axes = figure.subplots()
     axes.plot(steps, loss, color=_BLUE, label="training, running mean")
     axes.plot(steps, held_out, color=_ORANGE, marker=".", label="held out")
-    axes.set(xlabel="step", ylabel="score matching loss J, a pixel")
+    axes.set(xlabel="step", ylabel="score matching loss J per pixel")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     save_figure(figure, path)
 
 
 def show_image(axes: Axes, image: np.ndarray, caption: str) -> None:
-    """An image, gray or (H, W, 3), white at 1, under its caption."""
+    """Draw an image, shape (H, W) or (H, W, 3), with white at 1, under its caption."""
     axes.imshow(np.clip(image, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     set_caption(axes, caption)
     axes.set_axis_off()
@@ -81,7 +108,7 @@ def set_caption(axes: Axes, caption: str) -> None:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as a ``.png``, whole or not at all."""
+    """Write a figure as a ``.png`` file, completely or not at all."""
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""One self-contained HTML page on an image that was denoised: before and after, what was taken away, figures."""
+"""Self-contained HTML report on a denoised image: before and after, the removed noise, and measurements."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from scorematching.images.io.atomic import write_atomically
 from scorematching.images.metrics import SSIM_WINDOW
 from scorematching.noise import NoiseModel
 
-#: Pixels; larger images are shown shrunk, so that the page stays of a size that browsers bear.
+#: Largest side of a displayed image in pixels. Larger images are shrunk, to keep the page small.
 _LARGEST = 2048
-#: Pixels; of images over twice that size the middle is shown too, pixel by pixel, as shrinking takes noise away.
+#: Side of the center crop in pixels. Images of more than twice this size are shown with a crop at full size, because
+#: shrinking averages the noise away.
 _MIDDLE = 512
-#: Standard deviations of the noise from black to white in the image of what was taken away.
+#: Range of the image of the removed noise, from black to white, in standard deviations of the noise.
 _SPAN = 6.0
 
 
@@ -35,21 +36,30 @@ def write_page(
     data_range: float | None = None,
     reference: np.ndarray | None = None,
 ) -> None:
-    """Write the page.
+    """Write the report on a denoised image.
 
     Args:
-        path: Where to.
-        before: The noisy image, as :func:`scorematching.images.to_planes` takes it.
-        after: The denoised one, of the same shape.
-        noise: The noise that was removed, in the images' own units.
-        title: Of the page.
+        path: File to write.
+        before: Noisy image, as in :func:`scorematching.images.to_planes`.
+        after: Denoised image of the same shape.
+        noise: Noise that was removed, in the units of the images.
+        title: Title of the page.
         found: Whether ``noise`` is an estimate.
-        data_range: The images' value of white.
-        reference: The clean image, where there is one; of another type than ``before`` it has a white of its own.
+        data_range: Value of white in the images.
+        reference: Clean image, if known. If its type differs from that of ``before``, its white is the default of its
+            own type.
 
     Raises:
         FileNotFoundError: The folder does not exist.
-        ValueError: The shapes differ, but for alpha channels, which don't count.
+        ValueError: The shapes of the images differ; alpha channels are ignored.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "report.html"
+        >>> noisy = np.random.default_rng(0).normal(128, 20, (32, 32))
+        >>> write_page(path, noisy, np.full((32, 32), 128.0), 20, title="A report", data_range=255)
+        >>> "<title>A report</title>" in path.read_text()
+        True
     """
     data_range = to_planes(before, data_range).data_range
     planes = {name: _planes(image, data_range) for name, image in (("before", before), ("after", after))}
@@ -57,8 +67,9 @@ def write_page(
     rows = {
         "image": f"{before.shape[1]} x {before.shape[0]} pixels, {before.dtype}",
         "noise": f"{noise}, white is {data_range:g}, {'estimated from the image' if found else 'as given'}",
-        "taken away": f"standard deviation {taken.std():.2f} of the noise's, mean {taken.mean():+.3f}",
-        "neighbors in it": f"correlation {_correlation(taken):+.3f}; 0 for noise, more where structure was lost",
+        "removed noise": f"standard deviation {taken.std():.2f}, mean {taken.mean():+.3f}, relative to the noise level",
+        "neighboring pixels": f"correlation {_correlation(taken):+.3f} in the removed noise; above 0, image structure "
+        "was removed",
     }
     if reference is not None:
         check_reference(reference, before)
@@ -66,12 +77,10 @@ def write_page(
         rows |= {name: _quality(clean, planes[name]) for name in planes}
     shown = {**planes, "taken": 0.5 + taken / _SPAN}
     scale = min(1.0, _LARGEST / max(before.shape[:2]))
-    views = [_view(shown, f" (at {scale:.0%} of the size, which weakens noise)" if scale < 1 else "")]
+    views = [_view(shown, f" (at {scale:.0%} of the size, which averages noise away)" if scale < 1 else "")]
     if max(before.shape[:2]) > 2 * _MIDDLE:
         middle = tuple(slice(max(0, n - _MIDDLE) // 2, (n + _MIDDLE) // 2) for n in before.shape[:2])
-        views.append(
-            _view({name: of[:, *middle] for name, of in shown.items()}, " (the middle, pixel by pixel)", "as-is")
-        )
+        views.append(_view({name: of[:, *middle] for name, of in shown.items()}, " (center, at full size)", "as-is"))
     filled = _PAGE.substitute(
         title=html.escape(title),
         rows="".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows.items()),
@@ -81,43 +90,49 @@ def write_page(
 
 
 def check_reference(reference: np.ndarray, image: np.ndarray) -> None:
-    """Raise ``ValueError`` where a clean image has not the size and colors of an image; alpha does not count."""
+    """Raise ``ValueError`` unless a clean image has the size and colors of an image. Alpha channels are ignored.
+
+    Example:
+        >>> check_reference(np.zeros((4, 6, 3)), np.zeros((4, 6, 4)))
+    """
     if _colors(reference) != _colors(image):
         raise ValueError(
-            f"the reference is {reference.shape}, the image is {image.shape}: expected the same but for alpha"
+            f"the reference has shape {reference.shape}, the image {image.shape}: expected the same shape, except for "
+            "an alpha channel"
         )
 
 
 def _colors(image: np.ndarray) -> tuple[int, int, int]:
+    """Return height, width and number of colors, without alpha."""
     return *image.shape[:2], len(to_planes(image[:1, :1]).data)
 
 
 def _quality(clean: np.ndarray, planes: np.ndarray) -> str:
-    """In words; of images that are too small for it without the SSIM."""
+    """Return PSNR and SSIM as text, for small images the PSNR alone."""
     first, second = np.moveaxis(clean, 0, 2), np.moveaxis(planes, 0, 2)
     similar = f", SSIM {ssim(first, second):.3f}" if min(planes.shape[1:]) >= SSIM_WINDOW else ""
     return f"{psnr(first, second):.2f} dB{similar}"
 
 
 def _view(shown: dict[str, np.ndarray], which: str, kind: str = "") -> str:
-    """The images of the page, or parts of them."""
+    """Return the HTML of the images, or of crops of them."""
     return _VIEW.substitute({name: _encoded(planes) for name, planes in shown.items()}, which=which, kind=kind)
 
 
 def _planes(image: np.ndarray, data_range: float | None) -> np.ndarray:
-    """Shape (C, H, W), white at 1, without alpha."""
+    """Return the color planes of an image, shape (C, H, W), with white at 1 and without alpha."""
     return to_planes(image, data_range).data[:, 0].numpy()
 
 
 def _correlation(taken: np.ndarray) -> float:
-    """Of entries that are neighbors in a row or a column, the mean of both."""
+    """Return the correlation of neighboring pixels, averaged over rows and columns."""
     flat = taken - taken.mean()
     pairs = [(flat[..., 1:], flat[..., :-1]), (flat[..., 1:, :], flat[..., :-1, :])]
     return float(np.mean([(a * b).mean() for a, b in pairs]) / max(float((flat * flat).mean()), 1e-12))
 
 
 def _encoded(planes: np.ndarray) -> str:
-    """An image as the address of its own data: PNG, 8 bit."""
+    """Return an image as the data URL of an 8-bit PNG."""
     eight = np.rint(255 * np.clip(np.moveaxis(planes, 0, 2), 0, 1)).astype(np.uint8)
     image = Image.fromarray(eight[..., 0] if eight.shape[2] == 1 else eight)
     image.thumbnail((_LARGEST, _LARGEST))
@@ -156,14 +171,14 @@ $views
 
 _VIEW = Template("""
 <div class="$kind">
-<h2>Before, to the left of the line, and after$which</h2>
+<h2>Before (left of the line) and after (right)$which</h2>
 <div class="slid">
 <div class="pair">
 <img src="$after" alt="after"><img class="top" src="$before" alt="before"><div class="line"></div>
 </div>
-<input type="range" min="0" max="100" value="50" step="0.1" aria-label="where the line is"
+<input type="range" min="0" max="100" value="50" step="0.1" aria-label="position of the line"
  oninput="this.previousElementSibling.style.setProperty('--at', this.value + '%')">
 </div>
-<h2>What was taken away$which: it should look like noise, and show nothing of the image</h2>
+<h2>Removed noise$which: it should look like pure noise, without any structure of the image</h2>
 <img class="taken" src="$taken" alt="the difference">
 </div>""")

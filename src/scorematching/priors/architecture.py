@@ -40,6 +40,7 @@ class FieldConfig:
 
     def __post_init__(self) -> None:
         check_field_sizes(self.filters, self.size, self.octaves, self.expert)
+        _to_int(self, "filters", "size", "octaves")
         check_flag("normalize_filters", self.normalize_filters)
 
 
@@ -70,12 +71,19 @@ class DeepConfig:
 
     def __post_init__(self) -> None:
         check_deep_sizes(self.channels, self.size, self.depth)
+        _to_int(self, "channels", "size", "depth")
         check_flag("color", self.color)
 
     @property
     def colors(self) -> int:
         """Number of color channels that the prior sees together."""
         return 3 if self.color else 1
+
+
+def _to_int(config: FieldConfig | DeepConfig, *names: str) -> None:
+    """Turn counts of other integer types, such as NumPy's, into those that a file can hold."""
+    for name in names:
+        object.__setattr__(config, name, int(getattr(config, name)))
 
 
 ModelConfig = FieldConfig | DeepConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scorematching._version import __version__
-from scorematching.noise import GaussianNoise, NoiseModel
+from scorematching.noise import GaussianNoise, as_noise_model
 from scorematching.runtime.arguments import check_count, check_flag, check_positive
 
 
@@ -58,12 +58,17 @@ def as_trained_noise(noise: float | GaussianNoise | TrainedNoise | None) -> Trai
     Raises:
         TypeError: It is none of these.
         ValueError: The level is not above 0.
+
+    Example:
+        >>> as_trained_noise(0.1).range
+        (0.1, 0.1)
     """
     if noise is None or isinstance(noise, TrainedNoise):
         return noise
-    if isinstance(noise, NoiseModel) and not isinstance(noise, GaussianNoise):
-        raise TypeError(f"a prior models white Gaussian noise, got {noise}: give the level of the stabilized images")
-    return TrainedNoise(noise.sigma if isinstance(noise, GaussianNoise) else check_positive("noise", noise))
+    model = as_noise_model(noise)
+    if not isinstance(model, GaussianNoise):
+        raise TypeError(f"a prior models white Gaussian noise, got {model}: give the level of the stabilized images")
+    return TrainedNoise(model.sigma)
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,8 @@ class Provenance:
     version: str = __version__
 
     def __post_init__(self) -> None:
-        check_count("steps", self.steps, 0)
-        check_count("seed", self.seed, 0)
+        for name in ("steps", "seed"):
+            object.__setattr__(self, name, check_count(name, getattr(self, name), 0))
         object.__setattr__(self, "lam", check_positive("lam", self.lam, zero=True))
         for name in ("data", "version"):
             if not isinstance(getattr(self, name), str):

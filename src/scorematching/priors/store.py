@@ -18,12 +18,14 @@ from scorematching.priors.base import Prior
 from scorematching.priors.info import Provenance, TrainedNoise
 from scorematching.priors.kinds import CONFIGS, build_prior
 from scorematching.priors.names import SHIPPED
+from scorematching.runtime.arguments import check_choice
 
 #: The only metadata entry of our files: safetensors does not keep the order of several, and the same training must
 #: give the same bytes.
 _KEY = "scorematching"
 #: What a file holds, and the version of its format.
 _FORMAT = "prior/2"
+_SECTIONS = {"format", "architecture", "noise", "provenance"}
 
 
 def save_prior(prior: Prior, path: str | Path) -> None:
@@ -78,9 +80,12 @@ def _read_prior(path: str | Path) -> Prior:
     tensors, entries = read_tensors(path)
     if entries.get("format") != _FORMAT:
         raise ValueError(f"{path} is not a prior that this version of scorematching can read: fit it again")
+    for name in sorted(entries.keys() ^ _SECTIONS):
+        what = f"an unknown section, {name}" if name in entries else f"no section {name}"
+        raise ValueError(f"{path} describes no prior: it has {what}")
     try:
         prior = _described(entries)
-    except (KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path} describes no prior: {error}") from None
     _check_tensors(path, tensors, prior.state_dict())
     prior.load_state_dict(tensors)
@@ -90,7 +95,9 @@ def _read_prior(path: str | Path) -> Prior:
 def _described(entries: dict[str, Any]) -> Prior:
     """Return the untrained prior that a file describes."""
     architecture = dict(entries["architecture"])
-    config = CONFIGS[architecture.pop("kind")](**architecture)
+    kind = architecture.pop("kind", None)
+    check_choice("kind", kind, tuple(CONFIGS))
+    config = CONFIGS[kind](**architecture)
     noise = None if entries["noise"] is None else TrainedNoise(**entries["noise"])
     return build_prior(config, noise, Provenance(**entries["provenance"]))
 

@@ -1,3 +1,4 @@
+from . import classics
 from .choice import prior_for
 from .clipping import unclipped
 from .denoising import denoise
@@ -21,6 +22,7 @@ __all__ = [
     "LinearOperator",
     "Mask",
     "check_adjoint",
+    "classics",
     "denoise",
     "estimate_noise",
     "gaussian_kernel",

@@ -1,4 +1,4 @@
-"""The prior for an image: the given one, or the natural one for its colors."""
+"""Choice of the prior for an image: the given one, or a natural one that suits its colors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scorematching.priors.names import NATURAL_COLOR, NATURAL_GRAY
 from scorematching.priors.store import load_prior
 from scorematching.restoration.color import is_colored
 
-#: A prior, its name or file; ``None`` for the natural one.
+#: A prior, its name or its file; ``None`` for the natural prior that suits the image.
 PriorChoice = Prior | str | Path | None
 
 
@@ -21,13 +21,13 @@ def prior_for(image: np.ndarray, prior: PriorChoice) -> Prior:
 
     Args:
         image: As in :func:`scorematching.images.to_planes`.
-        prior: A prior, the name of one that comes with this library, or a file. ``None`` stands for
-            ``"natural-color"`` if the image has colors, and for ``"natural-gray"`` otherwise.
+        prior: A prior, the name of one that comes with this library, or a file. If ``None``, ``"natural-color"`` for
+            color images and ``"natural-gray"`` for grayscale images, including grayscale stored as color.
 
     Raises:
         FileNotFoundError: There is no such file.
         TypeError: ``prior`` is of another type.
-        ValueError: The file is not a prior.
+        ValueError: The image has an unknown shape, or the file is not a prior.
 
     Example:
         >>> prior_for(np.zeros((8, 8), np.uint8), None).config.colors

@@ -60,7 +60,8 @@ def denoise(
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is left as it is.
         noise: The noise, in the image's own units (0-255 for 8 bit): a standard deviation or a noise model. By default
-            it is estimated from the image (:func:`scorematching.estimate_noise`).
+            it is estimated from the image (:func:`scorematching.estimate_noise`). At level 0 a copy of the image is
+            returned, with a warning.
         prior: A prior, the name of one that comes with this library, or a file. By default ``"natural-color"`` for
             images with colors and ``"natural-gray"`` for others.
         method: ``"tweedie"``, ``"map"``, or ``"auto"`` for the one that suits the prior.
@@ -82,7 +83,7 @@ def denoise(
 
     Example:
         >>> import scorematching as sm
-        >>> noisy = sm.GaussianNoise(25).simulate(np.full((40, 48), 128.0))
+        >>> noisy = sm.GaussianNoise(25).simulate(np.full((48, 64), 128.0))
         >>> clean = sm.denoise(noisy, data_range=255)
         >>> bool(np.abs(clean - 128).mean() < 5)
         True
@@ -104,10 +105,15 @@ def denoise(
         model = as_noise_model(noise)
     stabilizer = model.stabilizer(planes.data_range)
     if not stabilizer.level:
-        warnings.warn("no noise was found in the image, and it is returned as it is: give noise", stacklevel=2)
+        warnings.warn(
+            "the noise level is 0, so the image is returned unchanged: give noise to denoise it", stacklevel=2
+        )
         return image.copy()
+    y = distinct(planes.data)
+    prior.check_size(*y.shape[2:])
+    prior.arrange(y)  # raises for grayscale images where the prior is for color
     once = _denoiser(method, prior, seed)
-    stabilized = move(stabilizer.forward(distinct(planes.data)), prior, device)
+    stabilized = move(stabilizer.forward(y), prior, device)
     x = (_averaged_over_turns if self_ensemble else _applied)(once, stabilized, stabilizer.level, progress)
     return from_planes(planes, stabilizer.inverse(x).expand_as(planes.data))
 

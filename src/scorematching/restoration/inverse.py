@@ -87,6 +87,8 @@ def restore(
     check_adjoint(operator, (start.shape[2], start.shape[3]), device=y.device)
     if operator(start[:1]).shape != y[:1].shape:
         raise ValueError(f"the operator gives {tuple(operator(start[:1]).shape[2:])}, the image is {image.shape[:2]}")
+    prior.check_size(*start.shape[2:])
+    prior.arrange(start)  # raises for grayscale images where the prior is for color
     if chosen == "annealed":
         generator = torch.Generator().manual_seed(seed)
         x = annealed(y, operator, level, prior, start, steps or LEVELS, generator, progress)

@@ -1,4 +1,7 @@
-"""Inference: exact fits of energies that are linear in their parameters, with standard errors."""
+"""Exact fits with standard errors, for energies that are linear in their parameters.
+
+Begin with :func:`fit_closed_form`, which returns a :class:`ClosedForm`.
+"""
 
 from scorematching.statistics.closed_form import ClosedForm, fit_closed_form
 

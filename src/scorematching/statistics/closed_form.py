@@ -1,15 +1,19 @@
-"""The exact minimum of the loss where the energy is linear in the parameters, with standard errors.
+"""Exact minimum of the loss for energies that are linear in their parameters, with standard errors.
 
-For ``E(x) = E_0(x) + sum_k theta_k phi_k(x)`` the derivatives by the data are linear in ``theta`` too. With ``t = (1,
-theta)``, and ``D_k``, ``C_k`` the gradient and the diagonal of the Hessian of ``phi_k`` (``k = 0`` for ``E_0``), the
-regularized loss of a sample is a quadratic, with sums over the inputs, which ``w`` weights::
+For ``E(x) = E_0(x) + sum_k theta_k phi_k(x)``, the derivatives with respect to the data are linear in ``theta``. Let
+``t = (1, theta)``. Let ``D_k`` and ``C_k`` be the gradient and the diagonal of the Hessian of ``phi_k``, where
+``k = 0`` stands for ``E_0``. The regularized loss of a sample is then a quadratic function of ``theta``. Its sums run
+over the inputs, with weights ``w``::
 
     J_n = 1/2 t^T G_n t - s_n·t        G_n = <D, w D> + 2 lam <C, w C>        s_n = <C, w>
 
-Its mean over N samples is least where ``A theta = b``, with ``A = G[1:, 1:]`` and ``b = s[1:] - G[1:, 0]``. The slopes
-``psi_n = dJ_n/dtheta`` have mean zero there, and their covariance ``V`` says how far that point moves from one data set
-to the next: the covariance of the estimate is Godambe's sandwich ``A^-1 V A^-1 / N`` (Godambe 1960; for this loss and
-exponential families Forbes & Lauritzen 2015). It does not take the model to be true.
+Let ``G`` and ``s`` be the means over N samples. The mean loss has its minimum where ``A theta = b``, with
+``A = G[1:, 1:]`` and ``b = s[1:] - G[1:, 0]``.
+
+At the minimum, the gradients ``psi_n = dJ_n/dtheta`` of the samples have mean zero. Their covariance ``V`` determines
+how much the minimum varies between data sets. The covariance of the estimate is Godambe's sandwich
+``A^-1 V A^-1 / N`` (Godambe 1960; for this loss and exponential families, Forbes & Lauritzen 2015). It is valid even
+if the model is not the true distribution.
 """
 
 from __future__ import annotations
@@ -27,27 +31,34 @@ from scorematching.graph import Graph, check_graph
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.validation import check_data, check_weight
 
-#: Bytes that are held of derivatives at a time.
+#: Memory for the derivatives of one batch of samples, in bytes.
 BYTES = 2**27
-#: The largest relative error of what is taken to be linear, in float64.
+#: Largest relative deviation from linearity that is accepted, in float64.
 LINEAR = 1e-8
-#: The smallest eigenvalue of ``A``, with its diagonal scaled to 1, in a direction that the data determine.
+#: Smallest eigenvalue of ``A``, with its diagonal scaled to 1, for a direction that the data determine.
 SINGULAR = 1e-12
-#: Rows of the table that ``print`` shows.
+#: Maximum number of rows that ``print`` shows.
 ROWS = 20
 
 
 @dataclass(frozen=True, eq=False)
 class ClosedForm:
-    """The minimum of the loss, and how well the data determine it. ``print`` it.
+    """Result of :func:`fit_closed_form`: the minimum of the loss, with standard errors. ``print`` shows a table.
 
     Attributes:
-        shapes: Of each parameter that was fitted, by its name in the energy, in the order of ``estimate``.
-        estimate: All K entries of the parameters in one row, shape (K,), float64.
-        covariance: Of the estimate, Godambe's sandwich, shape (K, K): asymptotic, for many more samples than K, which
-            must be independent. Unit: that of the parameters, squared.
-        loss: The loss at the minimum.
-        samples: N.
+        shapes: Shape of each fitted parameter, by its name in the energy, in the order of ``estimate``.
+        estimate: Fitted parameters, flattened and concatenated, shape (K,), float64.
+        covariance: Covariance of the estimate (Godambe's sandwich), shape (K, K), in squared units of the parameters.
+            It is valid asymptotically: the samples must be independent, and many more than K.
+        loss: Loss at the minimum.
+        samples: Number of samples N.
+
+    Example:
+        >>> import scorematching as sm
+        >>> energy = sm.Sequential(sm.layers.Square(), sm.layers.Scale(1), sm.Sum(0.5))
+        >>> found = fit_closed_form(energy, torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]))
+        >>> found.estimate, found.samples
+        (tensor([0.4000], dtype=torch.float64), 4)
     """
 
     shapes: dict[str, torch.Size]
@@ -58,11 +69,11 @@ class ClosedForm:
 
     @property
     def standard_errors(self) -> Tensor:
-        """Square roots of the diagonal of the covariance, shape (K,)."""
+        """Standard error of each entry of the estimate, shape (K,)."""
         return self.covariance.diagonal().clamp_min(0).sqrt()
 
     def by_name(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """The estimate and the standard errors of each parameter, by its name and in its shape."""
+        """Return the estimate and the standard errors of each parameter, by its name and in its shape."""
         sizes = [shape.numel() for shape in self.shapes.values()]
         parts = zip(self.shapes.items(), self.estimate.split(sizes), self.standard_errors.split(sizes), strict=True)
         return {name: (found.view(shape), error.view(shape)) for (name, shape), found, error in parts}
@@ -87,30 +98,34 @@ def fit_closed_form(
     curvature: Choice = "auto",
     weight: Tensor | None = None,
 ) -> ClosedForm:
-    """Fit parameters in which the energy is linear: the exact minimum of the loss, by one linear system.
+    """Fit parameters that the energy is linear in: find the exact minimum of the loss by solving a linear system.
 
-    The parameters of the energy are set to it, in place; after an error they are as they were. The work is done in
-    float64, on a copy, and goes over the data twice with one evaluation of the derivatives a parameter entry.
+    The parameters of the energy are set to the minimum, in place. If an error is raised, they are not changed. The
+    computation is done in float64, on a copy of the energy. It reads the data twice, and evaluates the derivatives of
+    the energy once per parameter entry.
 
-    With ``lam`` above 0 the estimate is biased, toward the energy of a smoothed density (a Gaussian of variance ``m``
-    gets the precision ``1 / (m + 2 lam)``); the standard errors are those around that biased value.
+    With ``lam`` above 0, the estimate is biased: it fits a smoothed density. For example, for a Gaussian of variance
+    ``m`` the fitted precision is ``1 / (m + 2 lam)``. The standard errors do not include this bias.
 
     Args:
-        energy: The model.
+        energy: Model.
         x: Data, shape (N, ...), float32 or float64.
-        lam: The regularizer, as in :func:`score_matching_loss`.
-        parameters: Names, as ``energy.named_parameters()`` has them. By default the weight that is to be learned of
-            the last layer that has one: not its bias, which the loss does not see.
-        curvature: As in :func:`score_matching_loss`, but for the methods that draw at random.
-        weight: Weights of the inputs in the loss, of the shape of ``x`` or of one sample.
+        lam: Regularizer, 0 or more, as in :func:`score_matching_loss`.
+        parameters: Names of the parameters to fit, as in ``energy.named_parameters()``. The default is the weight of
+            the last layer that has a learned weight, without its bias, which does not affect the loss.
+        curvature: Curvature method, as in :func:`score_matching_loss`. Random methods are not accepted.
+        weight: Weights of the inputs in the loss, with the shape of ``x`` or of one sample.
+
+    Returns:
+        The estimate with its covariance.
 
     Raises:
-        TypeError: ``energy`` is no graph, or a tensor is not of floating point.
-        ValueError: The energy is not linear in the parameters; a name is unknown; the loss has no single minimum; the
-            curvature is a random one; a shape does not fit; or ``x``, or a derivative there, is not finite.
+        TypeError: ``energy`` is not a graph, or a tensor is not floating point.
+        ValueError: The energy is not linear in the parameters; a name is unknown; the loss has no unique minimum; the
+            curvature method is random; a shape does not fit; or ``x`` or a derivative at ``x`` is not finite.
 
     Example:
-        A Gaussian has the precision ``1 / mean(x^2)``:
+        The fitted precision of a Gaussian is ``1 / mean(x^2)``:
 
         >>> import scorematching as sm
         >>> energy = sm.Sequential(sm.layers.Square(), sm.layers.Scale(1), sm.Sum(0.5))
@@ -142,9 +157,9 @@ def fit_closed_form(
 
 
 class _Terms:
-    """The derivatives of the terms ``E_0`` and ``phi_k`` of an energy, in float64.
+    """Derivatives of the terms ``E_0`` and ``phi_k`` of an energy, in float64.
 
-    They are those of a copy of the energy with ``theta`` at zero and at the unit vectors.
+    They are computed from a copy of the energy, with ``theta`` set to zero and to the unit vectors.
     """
 
     def __init__(self, energy: Graph, names: list[str], curvature: Choice, x: Tensor) -> None:
@@ -156,33 +171,33 @@ class _Terms:
         self.method = method_named(curvature, self.energy, x[: self.size].double())
         if isinstance(self.method, Hutchinson | CurvaturePropagation):
             raise ValueError(
-                f"curvature must not be random, got {type(self.method).__name__}: take 'auto', or another exact method"
+                f"curvature must not be random, got {type(self.method).__name__}: use 'auto' or another exact method"
             )
 
     def batches(self, x: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """A few samples at a time, and the weights of their inputs, shape (n, inputs)."""
+        """Yield batches of samples, and the weights of their inputs, shape (n, inputs)."""
         for part, w in zip(x.split(self.size), weight.expand_as(x).split(self.size), strict=True):
             yield part.double(), w.double().flatten(1)
 
     def at(self, theta: Tensor, x: Tensor) -> Tensor:
-        """``d`` and ``d2`` of the energy with these parameters, shape (2, n, inputs)."""
+        """Return ``d`` and ``d2`` of the energy with the parameters ``theta``, shape (2, n, inputs)."""
         _write(self.parameters, theta)
         d, d2, _ = self.method.derivatives(self.energy, x)
         return torch.stack([d.flatten(1), d2.flatten(1)])
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Those of each term, shape (1 + K, 2, n, inputs)."""
+        """Return ``d`` and ``d2`` of each term, shape (1 + K, 2, n, inputs)."""
         zero = self.at(torch.zeros_like(self.units[0]), x)
         found = torch.stack([zero, *(self.at(unit, x) - zero for unit in self.units)])
         if not bool(torch.isfinite(found).all()):
             raise ValueError(
                 f"the energy has derivatives at x that are NaN or infinite, with {', '.join(self.names)} at 0 or 1: "
-                "it must be linear in them, and smooth at every sample"
+                "use an energy that is linear in these parameters and smooth at every sample"
             )
         return found
 
     def check_linear(self, x: Tensor) -> None:
-        """Raise ``ValueError`` unless the derivatives at a random ``theta`` are those of the terms put together."""
+        """Raise ``ValueError`` unless the derivatives at a random ``theta`` are the same combination of the terms'."""
         generator = torch.Generator().manual_seed(0)
         theta = torch.randn(len(self.units), generator=generator, dtype=torch.float64).to(x.device)
         terms, point = self(x), torch.cat([torch.ones_like(theta[:1]), theta])
@@ -190,13 +205,13 @@ class _Terms:
         sizes = torch.tensordot(point.abs(), terms.abs(), 1).amax((1, 2))
         if not bool((errors <= LINEAR * sizes).all()):
             raise ValueError(
-                f"the energy is not linear in {', '.join(self.names)}: name parameters that it is linear in, such as "
+                f"the energy is not linear in {', '.join(self.names)}: choose parameters that it is linear in, such as "
                 "the weights of the last layer, or minimize score_matching_loss with an optimizer"
             )
 
 
 def _moments(terms: _Terms, x: Tensor, weight: Tensor, lam: float) -> tuple[Tensor, Tensor]:
-    """Means of ``G_n``, shape (1 + K, 1 + K), and of ``s_n``, shape (1 + K,)."""
+    """Return the means of ``G_n``, shape (1 + K, 1 + K), and of ``s_n``, shape (1 + K,)."""
     count = 1 + len(terms.units)
     gram, sums = terms.units.new_zeros(count, count), terms.units.new_zeros(count)
     for part, w in terms.batches(x, weight):
@@ -207,7 +222,7 @@ def _moments(terms: _Terms, x: Tensor, weight: Tensor, lam: float) -> tuple[Tens
 
 
 def _spread(terms: _Terms, x: Tensor, weight: Tensor, lam: float, point: Tensor) -> Tensor:
-    """The covariance of ``psi_n`` at the minimum, shape (K, K)."""
+    """Return the covariance of ``psi_n`` at the minimum, shape (K, K)."""
     spread = torch.zeros_like(terms.units)
     for part, w in terms.batches(x, weight):
         t = terms(part)
@@ -218,7 +233,7 @@ def _spread(terms: _Terms, x: Tensor, weight: Tensor, lam: float, point: Tensor)
 
 
 def _chosen(energy: Graph, names: Sequence[str] | None) -> dict[str, nn.Parameter]:
-    """The parameters to be fitted, by name."""
+    """Return the parameters to fit, by name."""
     named = dict(energy.named_parameters())
     if names is None:
         weights = [getattr(layer, "weight", None) for _, layer in energy.pairs()]
@@ -227,29 +242,29 @@ def _chosen(energy: Graph, names: Sequence[str] | None) -> dict[str, nn.Paramete
     if unknown := [name for name in names if name not in named]:
         raise ValueError(f"the energy has no parameter {unknown[0]!r}; it has {', '.join(named) or 'none'}")
     if not names:
-        raise ValueError(f"there is no parameter to fit: name one or more, of {', '.join(named) or 'none'}")
+        raise ValueError(f"there is no parameter to fit: choose one or more of {', '.join(named) or 'none'}")
     return {name: named[name] for name in names}
 
 
 def _check_definite(a: Tensor, labels: list[str]) -> None:
-    """Raise ``ValueError`` where the loss does not determine every parameter."""
+    """Raise ``ValueError`` unless the loss determines every parameter."""
     sizes = a.diagonal()
     if unseen := [label for label, size in zip(labels, sizes.tolist(), strict=True) if size == 0]:
         raise ValueError(
-            f"the loss does not see {len(unseen)} of the {len(a)} parameters, {', '.join(unseen[:5])}: leave out what "
-            "adds nothing but a constant to the energy at these data, such as a last bias"
+            f"the loss does not depend on {len(unseen)} of the {len(a)} parameters, {', '.join(unseen[:5])}: do not "
+            "fit parameters that only add a constant to the energy, such as the bias of the last layer"
         )
     scale = sizes.abs().rsqrt()
     flat = int((torch.linalg.eigvalsh(a * scale * scale[:, None]) < SINGULAR).sum())
     if flat:
         raise ValueError(
-            f"the loss has no single minimum: of the {len(a)} directions of the parameters {flat} are not determined, "
-            "by redundant features or too few data; take more data, lam > 0, or fewer parameters"
+            f"the loss has no unique minimum: {flat} of the {len(a)} directions of the parameters are not determined, "
+            "because of redundant features or too few data: use more data, lam > 0, or fewer parameters"
         )
 
 
 def _labels(shapes: dict[str, torch.Size]) -> list[str]:
-    """A name for each entry, such as ``layers.2.weight[0, 1]``."""
+    """Return a name for each entry, such as ``layers.2.weight[0, 1]``."""
     return [
         f"{name}{list(index) if index else ''}"
         for name, shape in shapes.items()
@@ -258,6 +273,6 @@ def _labels(shapes: dict[str, torch.Size]) -> list[str]:
 
 
 def _write(parameters: Sequence[Tensor], theta: Tensor) -> None:
-    """Set parameters, in place, to the entries of one row."""
+    """Set parameters in place from a flat vector of their entries."""
     for parameter, part in zip(parameters, theta.split([p.numel() for p in parameters]), strict=True):
         parameter.copy_(part.view_as(parameter))

@@ -1,4 +1,4 @@
-"""Rules of linear maps: layers with weights, pools and sums, and operations that only move entries."""
+"""Rules for affine operations: layers with weights, pooling, sums, and operations that only move entries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from scorematching.layers import (
 from scorematching.tracing.builder import Builder, Value
 from scorematching.tracing.table import refuse, rule
 
-#: Operations that move, repeat and leave out entries.
+#: Operations that move, repeat or drop entries.
 MOVES = (
     "channel_shuffle", "chunk", "clone", "contiguous", "expand", "flatten", "flip", "index_select", "movedim",
     "moveaxis", "narrow", "permute", "pixel_shuffle", "repeat", "repeat_interleave", "reshape",
@@ -37,7 +37,7 @@ MOVES = (
 @rule("linear")
 def _linear(b: Builder, input: Value, weight: Tensor, bias: Tensor | None = None) -> Value:
     if input.example.ndim != 2 or weight.ndim != 2:
-        raise TypeError(f"a linear layer takes samples of one dimension, got {tuple(input.shape)}: flatten them first")
+        raise TypeError(f"a linear layer needs input of shape (N, D), got {tuple(input.shape)}: flatten it first")
     outputs, inputs = weight.shape
     return b.apply(input, b.layer(Linear, (inputs, outputs), weight, bias))
 
@@ -45,9 +45,9 @@ def _linear(b: Builder, input: Value, weight: Tensor, bias: Tensor | None = None
 @rule("matmul")
 def _matmul(b: Builder, input: Any, other: Any) -> Value:
     if not isinstance(input, Value) or not isinstance(other, Tensor) or other.ndim != 2:
-        raise TypeError("a matrix product is mapped if it is that of the data and a constant matrix: values @ matrix")
+        raise TypeError("only products of the form values @ matrix are supported, with a constant matrix")
     if isinstance(other, nn.Parameter):
-        raise TypeError("values @ parameter is not mapped: write F.linear(values, parameter), of its transposed shape")
+        raise TypeError("values @ parameter is not supported: transpose the parameter and write F.linear instead")
     return _linear(b, input, other.T)
 
 
@@ -67,7 +67,7 @@ def _conv2d(
         padding = tuple(d * (k - 1) / 2 for d, k in zip(dilation, kernel, strict=True))
         if any(p % 1 for p in padding):
             raise TypeError(
-                f"padding='same' with kernel {kernel} is not the same at both borders: pad with F.pad first"
+                f"padding='same' with kernel {kernel} pads the two borders differently: pad with F.pad first"
             )
         padding = tuple(map(int, padding))
     padding = (0, 0) if padding == "valid" else _pair(padding)
@@ -97,12 +97,12 @@ def _batch_norm(b: Builder, input: Value, norm: nn.modules.batchnorm._BatchNorm)
     if norm.training or norm.running_mean is None or norm.running_var is None:
         raise refuse("batch_norm")
     shape = (-1, *[1] * (input.example.ndim - 2))
-    centerd = b.apply(input, Add(-norm.running_mean.view(shape)), "centerd")
+    centered = b.apply(input, Add(-norm.running_mean.view(shape)), "centered")
     normal = (norm.running_var + norm.eps).rsqrt().view(shape)
     if not norm.affine:
-        return b.apply(centerd, Multiply(normal))
+        return b.apply(centered, Multiply(normal))
     return b.apply(
-        b.apply(centerd, Multiply(normal), "normal"), b.layer(Scale, (norm.num_features,), norm.weight, norm.bias)
+        b.apply(centered, Multiply(normal), "normal"), b.layer(Scale, (norm.num_features,), norm.weight, norm.bias)
     )
 
 
@@ -124,14 +124,17 @@ def _avg_pool2d(
 ) -> Value:
     kernel, stride = _pair(kernel_size), _pair(stride or kernel_size)
     if len({*kernel}) > 1 or len({*stride}) > 1 or any(_pair(padding)) or ceil_mode or divisor_override:
-        raise TypeError("only square pools are mapped, without padding, ceil_mode and divisor_override: pad with F.pad")
+        raise TypeError(
+            "only pooling over square windows without padding, ceil_mode and divisor_override is supported: pad with "
+            "F.pad"
+        )
     return b.apply(input, AvgPool2d(kernel[0], stride[0]))
 
 
 @rule("adaptive_avg_pool2d")
 def _adaptive_avg_pool2d(b: Builder, input: Value, output_size: Any) -> Value:
     if _pair(output_size) != (1, 1):
-        raise TypeError(f"an adaptive pool is mapped if its output is of size 1, got {output_size}: use avg_pool2d")
+        raise TypeError(f"adaptive pooling is supported only with output size 1, got {output_size}: use avg_pool2d")
     return _reduce(b, input, (2, 3), True, mean=True)
 
 
@@ -146,11 +149,13 @@ def _mean(b: Builder, input: Value, dim: Any = None, keepdim: bool = False) -> V
 
 
 def _reduce(b: Builder, input: Value, dim: Any, keepdim: bool, mean: bool) -> Value:
-    """Sum or mean over dimensions."""
+    """Map a sum or mean over dimensions."""
     ndim = input.example.ndim
     dims = sorted(d % ndim for d in ((dim,) if isinstance(dim, int) else dim or (0,)))
     if dims[0] == 0:
-        raise TypeError("it sums over the samples, and each has an energy of its own: name the other dimensions in dim")
+        raise TypeError(
+            "it sums over the batch, but each sample must have its own energy: pass the other dimensions as dim"
+        )
     layer = Sum() if len(dims) == ndim - 1 and not mean else SumOver(dims, mean)
     if not keepdim:
         return b.apply(input, layer)
@@ -166,14 +171,16 @@ def _move(b: Builder, input: Value, *args: Any, **options: Any) -> Any:
 @rule("pad")
 def _pad(b: Builder, input: Value, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
     if mode == "constant" and value:
-        raise TypeError(f"padding is mapped with zeros or with entries of the sample, got the value {value}")
+        raise TypeError(f"padding with a constant other than 0 is not supported, got {value}: add the constant later")
     return b.move(input, lambda numbers: F.pad(numbers, tuple(pad), mode))
 
 
 @rule("interpolate")
 def _interpolate(b: Builder, input: Value, mode: str = "nearest", **options: Any) -> Any:
     if mode not in ("nearest", "nearest-exact"):
-        raise TypeError(f"interpolation is mapped in mode 'nearest', got {mode!r}: use a transposed convolution")
+        raise TypeError(
+            f"only interpolation in mode 'nearest' is supported, got {mode!r}: use a transposed convolution"
+        )
     return b.move(input, lambda numbers: F.interpolate(numbers, mode=mode, **options))
 
 
@@ -199,18 +206,18 @@ def _size(b: Builder, input: Value, *args: Any) -> Any:
 @rule("to", "float", "double")
 def _to(b: Builder, input: Value, *args: Any, **options: Any) -> Value:
     if b.call(input.example, *args, **options).dtype != input.example.dtype:
-        raise TypeError("all values have one precision: convert the module and the data, and leave this out")
+        raise TypeError("all values must have the same precision: remove this, and convert the module and the data")
     return input
 
 
 @rule("cat")
 def _cat(b: Builder, tensors: Any, dim: int = 0) -> Value:
     if not all(isinstance(value, Value) for value in tensors):
-        raise TypeError("a constant stands among the tensors: add it to the layer that comes next, as a bias")
+        raise TypeError("one of the tensors is a constant: remove it, and add its effect to the next layer as a bias")
     whole = torch.cat([value.example for value in tensors], dim)
     dim, shape = dim % whole.ndim, whole.shape[1:]
     if dim == 0:
-        raise TypeError("it joins the samples of batches: join along another dimension")
+        raise TypeError("it joins tensors along the batch dimension: use another dimension")
     sizes = [value.shape[dim] for value in tensors]
     if dim == 1:
         parts = torch.arange(shape[0]).split(sizes)
@@ -224,11 +231,11 @@ def _cat(b: Builder, tensors: Any, dim: int = 0) -> Value:
 @rule("stack")
 def _stack(b: Builder, tensors: Any, dim: int = 0) -> Value:
     if not all(isinstance(value, Value) for value in tensors):
-        raise TypeError("a constant stands among the tensors: add it to the layer that comes next, as a bias")
+        raise TypeError("one of the tensors is a constant: remove it, and add its effect to the next layer as a bias")
     return _cat(b, [b.move(value, lambda numbers: numbers.unsqueeze(dim), "unsqueezed") for value in tensors], dim)
 
 
 def _pair(size: Any) -> tuple[int, int]:
-    """A size given once, or as (height, width)."""
+    """Return (height, width) from a size that is given once or for both dimensions."""
     height, width = (size, size) if isinstance(size, int) else size * 2 if len(size) == 1 else size
     return height, width

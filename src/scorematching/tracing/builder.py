@@ -1,4 +1,4 @@
-"""What the rules of :mod:`scorematching.tracing.rules` build a graph with: values, edges, shared parameters."""
+"""Values and the graph builder, which the tracing rules use to add edges and to share parameters."""
 
 from __future__ import annotations
 
@@ -14,27 +14,32 @@ from scorematching.layers import Add, Affine, Flatten, Gather, Layer, Multiply, 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor that depends on the data: the node of the graph that holds it, and what it is for the example."""
+    """A tensor that depends on the data.
+
+    Attributes:
+        node: Name of the graph node that holds it.
+        example: Its value for the example batch.
+    """
 
     node: str
     example: Tensor
 
     @property
     def shape(self) -> torch.Size:
-        """Shape for the example, whose batch is dimension 0."""
+        """Shape for the example batch; dimension 0 is the batch."""
         return self.example.shape
 
 
 class Builder:
-    """The edges found so far, and the operation that is being mapped.
+    """Edges of the graph under construction, and the current operation.
 
     Attributes:
         edges: Triples (source node, layer, target node).
-        kinked: Operations seen that are piecewise linear, as messages name them.
-        name: The name of the present operation; its nodes are named after it.
-        place: The present operation as messages name it.
-        operation: The present operation as the table of rules has it.
-        call: The present operation as a function.
+        kinked: Descriptions of the piecewise linear operations found so far.
+        name: Name of the current operation; its nodes are named after it.
+        place: Description of the current operation, for messages.
+        operation: Name of the current operation in the table of rules.
+        call: Current operation as a function.
     """
 
     def __init__(self) -> None:
@@ -46,7 +51,10 @@ class Builder:
         self._layers: dict[tuple[Any, ...], Any] = {}
 
     def sum(self, terms: Sequence[tuple[Value, Layer]], part: str = "") -> Value:
-        """A new node, the sum of ``layer(value)`` over the terms; ``part`` tells the nodes of one operation apart."""
+        """Add a node that holds the sum of ``layer(value)`` over the terms.
+
+        If an operation needs several nodes, ``part`` distinguishes their names.
+        """
         node = name = f"{self.name}.{part}" if part else self.name
         while node in self._nodes:
             node = f"{name}_{sum(other.startswith(name) for other in self._nodes)}"
@@ -59,14 +67,14 @@ class Builder:
         return Value(node, sum(examples[1:], examples[0]))
 
     def apply(self, value: Value, layer: Layer, part: str = "") -> Value:
-        """A new node, ``layer(value)``."""
+        """Add a node that holds ``layer(value)``."""
         return self.sum([(value, layer)], part)
 
     def move(self, value: Value, operation: Callable[[Tensor], Any], part: str = "") -> Any:
-        """The value after an operation that only moves, repeats and leaves out entries, or puts zeros between them.
+        """Map an operation that only moves, repeats or drops entries, or inserts zeros.
 
-        The operation is applied to the numbers 1, 2, ... in the place of the entries, and so tells where each goes. It
-        may give several tensors.
+        The operation is applied to the numbers 1, 2, ... in place of the entries. The result shows where each entry
+        goes. The operation may return several tensors; then this method returns a tuple of values.
         """
         numbers = torch.arange(1, value.example.numel() + 1, dtype=torch.float64)
         moved = operation(numbers.view(value.shape).to(value.example.device))
@@ -77,14 +85,14 @@ class Builder:
         )
 
     def shift(self, value: Value, constant: object, part: str = "") -> Value:
-        """``value + constant``."""
+        """Return ``value + constant``."""
         if isinstance(constant, int | float):
             return self.apply(value, Add(constant), part)
         value, values, shape = self._broadcast(value, constant)
         return self.apply(value, self.shared(lambda: Add(values, shape), "shift", values, *shape), part)
 
     def scale(self, value: Value, constant: object, part: str = "") -> Value:
-        """``value * constant``."""
+        """Return ``value * constant``."""
         if isinstance(constant, int | float):
             return self.apply(value, Multiply(constant), part)
         value, weight, shape = self._broadcast(value, constant)
@@ -94,18 +102,21 @@ class Builder:
         return self.apply(value, self.shared(lambda: Multiply(weight, shape), "factor", weight, *shape), part)
 
     def together(self, first: Value, second: Value) -> tuple[Value, Value]:
-        """Two values, broadcast to one shape."""
+        """Broadcast two values to a common shape."""
         shape = torch.broadcast_shapes(first.shape, second.shape)
         return self._expand(first, shape), self._expand(second, shape)
 
     def layer(
         self, kind: Callable[..., Affine], options: tuple[Any, ...], weight: object, bias: object = None
     ) -> Layer:
-        """The layer ``kind(*options)`` with these very parameters: the same one, where they come again."""
+        """Return the layer ``kind(*options)`` that uses the given parameters themselves, not copies.
+
+        Calls with the same parameters and options return the same layer.
+        """
         own = [None if tensor is None else self._parameter(tensor) for tensor in (weight, bias)]
 
         def build() -> Affine:
-            with torch.device("meta"):  # its own parameters are neither drawn nor kept
+            with torch.device("meta"):  # allocate and initialize no parameters: they are replaced
                 layer = kind(*options)
             layer.weight, layer.bias = own
             return layer
@@ -113,14 +124,17 @@ class Builder:
         return self.shared(build, kind, options, *own)
 
     def shared(self, build: Callable[[], Layer], *key: object) -> Layer:
-        """What ``build`` gave for this key at first; tensors in the key count by identity."""
+        """Return the layer that ``build`` returned first for this key; tensors in the key compare by identity."""
         if key not in self._layers:
             self._layers[key] = build()
         layer: Layer = self._layers[key]
         return layer
 
     def owner(self, tensor: object) -> Tensor:
-        """The parameter that the tensor is, or is a view of as a whole; a tensor that is not learned as it is."""
+        """Return the parameter behind a tensor: itself, or the parameter that it is a view of.
+
+        A tensor that is not learned is returned detached.
+        """
         if not isinstance(tensor, Tensor):
             raise TypeError(f"expected a number or a tensor, got {type(tensor).__name__}")
         base = tensor if isinstance(tensor, nn.Parameter) else tensor._base
@@ -128,27 +142,33 @@ class Builder:
             return base
         if tensor.requires_grad:
             raise TypeError(
-                "a tensor is computed from parameters, or is part of one, and can't be shared: let a parameter of its "
-                "own take its place (and remove parametrizations)"
+                "a tensor is computed from parameters, or is a part of a parameter, so the graph can't share it: use a "
+                "separate parameter instead, and remove parametrizations"
             )
         return tensor.detach()
 
     def _parameter(self, tensor: object) -> nn.Parameter:
-        """The parameter behind a tensor, in its own shape; one that is not learned for a constant."""
+        """Return the parameter behind a tensor, or for a constant a new parameter that is not learned."""
         owner = self.owner(tensor)
         if isinstance(tensor, Tensor) and owner.shape != tensor.shape:
             raise TypeError(
-                f"a parameter of shape {tuple(owner.shape)} is used as {tuple(tensor.shape)}: give it that shape"
+                f"a parameter of shape {tuple(owner.shape)} is used as a view of shape {tuple(tensor.shape)}: create "
+                "it with the second shape"
             )
         return owner if isinstance(owner, nn.Parameter) else nn.Parameter(owner, requires_grad=False)
 
     def _broadcast(self, value: Value, constant: object) -> tuple[Value, Tensor, tuple[int, ...]]:
-        """The value in the shape that both make, the constant or the parameter behind it, and its own shape."""
+        """Broadcast a value and a constant.
+
+        Returns:
+            The value in the common shape; the constant, or the parameter behind it; and the shape that the constant is
+            used in.
+        """
         if not isinstance(constant, Tensor):
             raise TypeError(f"expected a number or a tensor, got {type(constant).__name__}")
         if constant.ndim == value.example.ndim and len(constant) > 1:
             if not bool((constant == constant[:1]).all()):
-                raise TypeError("a constant differs from sample to sample: let its dimension 0 be 1")
+                raise TypeError("a constant differs between samples: give it size 1 in dimension 0")
             constant = constant[:1]
         shape = torch.broadcast_shapes(value.shape, constant.shape)
         owner = self.owner(constant)
@@ -156,29 +176,34 @@ class Builder:
         return self._expand(value, shape), owner.to(value.example) if fixed else owner, tuple(constant.shape)
 
     def _expand(self, value: Value, shape: torch.Size) -> Value:
-        """The value, its entries repeated up to ``shape``."""
+        """Expand a value to ``shape``."""
         expanded: Value = self.move(value, lambda numbers: numbers.expand(shape), "expanded")
         return expanded
 
     def _places(self, value: Value, moved: Tensor) -> Tensor:
-        """Which entry of a sample each entry of a moved one is, -1 for zeros."""
+        """Return, for each entry of a moved sample, its index in the original sample, or -1 for a zero.
+
+        Args:
+            value: Value that was moved.
+            moved: Result of the operation for the numbers 1, 2, ... in place of the entries.
+        """
         samples, size = len(value.example), value.example[0].numel()
         if moved.ndim == 0 or len(moved) != samples:
             raise TypeError(
-                f"dimension 0 must stay that of the samples: {tuple(value.shape)} became {tuple(moved.shape)}"
+                f"dimension 0 must remain the batch: shape {tuple(value.shape)} became {tuple(moved.shape)}"
             )
         first = torch.arange(samples, device=moved.device).view(-1, *[1] * (moved.ndim - 1)) * size
         places = moved.long() - 1
         places = torch.where(places < 0, places, places - first)
         if bool((places != places[:1]).any()) or bool((places >= size).any()):
-            raise TypeError("entries of different samples change places: only those of one sample may")
+            raise TypeError("it moves entries from one sample to another: move entries only within a sample")
         return places[0]
 
     def _rearrange(self, value: Value, places: Tensor, part: str) -> Value:
-        """The value, its entries rearranged as :meth:`_places` has it."""
+        """Rearrange the entries of a value by the indices of :meth:`_places`, with as few layers as possible."""
         old, new, size = value.shape[1:], places.shape, value.example[0].numel()
         if not places.numel():
-            raise TypeError("nothing is left of a sample")
+            raise TypeError("it drops all entries of a sample: keep one or more")
         if torch.equal(places.flatten(), torch.arange(size, device=places.device)):
             if old == new:
                 return value
@@ -191,7 +216,7 @@ class Builder:
         return self._by_entries(value, places, part)
 
     def _by_entries(self, value: Value, places: Tensor, part: str) -> Value:
-        """The value, flat, entries picked from it and put to their places, in its new shape."""
+        """Rearrange a value entry by entry: flatten it, gather entries, scatter them, and reshape the result."""
         flat, size, device = places.flatten(), value.example[0].numel(), places.device
         filled = (flat >= 0).nonzero().flatten()
         layers: dict[str, Layer] = {"flat": Reshape((size,))}

@@ -1,4 +1,4 @@
-"""Rules of functions of one number, of arithmetic and of dropout."""
+"""Rules for pointwise functions, arithmetic and dropout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scorematching.layers import (
 from scorematching.tracing.builder import Builder, Value
 from scorematching.tracing.table import refuse, rule
 
-#: Smooth functions of one number, by the layer that is made of their other arguments.
+#: Smooth pointwise functions, and how to make a layer from their other arguments.
 SMOOTH: dict[str, Callable[..., Layer]] = {
     "tanh": Tanh,
     "sigmoid": Sigmoid,
@@ -48,13 +48,13 @@ SMOOTH: dict[str, Callable[..., Layer]] = {
     ),
 }
 
-#: Smooth functions whose derivatives are left to automatic differentiation.
+#: Smooth pointwise functions whose derivatives are computed by automatic differentiation.
 DIFFERENTIATED = (
     "asinh", "atan", "celu", "cosh", "elu", "erf", "erfc", "expm1", "log10", "log2", "logsigmoid", "sinc",
     "sinh", "softsign", "tan", "tanhshrink",
 )  # fmt: skip
 
-#: Functions made of straight pieces.
+#: Piecewise linear functions.
 KINKED = (
     "abs", "clamp", "clamp_max", "clamp_min", "hardtanh", "leaky_relu", "relu", "relu6", "softshrink",
     "threshold",
@@ -89,7 +89,9 @@ def _kinked(b: Builder, input: Value, *args: Any, **options: Any) -> Value:
 @rule(*DROPOUTS)
 def _dropout(b: Builder, input: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
     if training and p > 0:
-        raise TypeError("it draws random numbers, and an energy must be a function: call eval() first, or let p be 0")
+        raise TypeError(
+            "it is random, but an energy must be a deterministic function: call eval() first, or set p to 0"
+        )
     return input
 
 
@@ -127,8 +129,8 @@ def _mul(b: Builder, input: Any, other: Any) -> Value:
     if isinstance(input, Value) and isinstance(other, Value):
         if input.node != other.node:
             raise TypeError(
-                "a product of two values is no sum of functions of single inputs, and a Graph is made of such: write "
-                "x * sigmoid(x) as silu(x); other products have to go"
+                "a product of two values is not a sum of functions of one value each, so no Graph can represent it: "
+                "write x * sigmoid(x) as silu(x), and remove other products"
             )
         return b.apply(input, Square())
     return b.scale(input, other) if isinstance(input, Value) else b.scale(other, input)
@@ -138,35 +140,38 @@ def _mul(b: Builder, input: Any, other: Any) -> Value:
 def _div(b: Builder, input: Any, other: Any) -> Value:
     if isinstance(other, Value):
         if isinstance(input, Value):
-            raise TypeError("a quotient of two values is no sum of functions of single inputs: it has to go")
+            raise TypeError(
+                "a quotient of two values is not a sum of functions of one value each, so no Graph can represent it: "
+                "remove it"
+            )
         return b.scale(b.apply(other, Power(-1), "reciprocal"), input)
     if isinstance(other, Tensor) and other.requires_grad:
-        raise TypeError("a division by a parameter is not mapped: multiply by a parameter, its reciprocal")
+        raise TypeError("division by a parameter is not supported: multiply by a parameter that holds its reciprocal")
     return b.scale(input, 1 / other)
 
 
 @rule("pow")
 def _pow(b: Builder, input: Any, exponent: Any) -> Value:
     if not isinstance(input, Value) or not isinstance(exponent, int | float):
-        raise TypeError("a power needs a value of the data as its base and a number as its exponent")
+        raise TypeError("a power is supported only with a base that depends on x and a number as its exponent")
     return input if exponent == 1 else b.apply(input, Square() if exponent == 2 else Power(exponent))
 
 
 def _one_argument(
     call: Callable[..., Tensor], args: tuple[Any, ...], options: dict[str, Any]
 ) -> Callable[[Tensor], Tensor]:
-    """The function with its other arguments, which must be numbers, and not in place."""
+    """Bind all arguments but the first, which must be numbers; drop ``inplace``."""
     if any(isinstance(argument, Tensor | Value) for argument in (*args, *options.values())):
-        raise TypeError("a function of one number is needed: its other arguments must be numbers")
+        raise TypeError("a pointwise function may depend on one tensor only: pass its other arguments as numbers")
     others = {name: option for name, option in options.items() if name != "inplace"}
     return lambda x: call(x, *args, **others)
 
 
 def _gelu_by_tanh(x: Tensor) -> Tensor:
-    """The approximation of GELU, in operations that can be differentiated as often as it takes."""
+    """Return the tanh approximation of GELU, from operations that can be differentiated any number of times."""
     return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
 def _mish(x: Tensor) -> Tensor:
-    """Mish, in such operations too."""
+    """Return mish, from operations that can be differentiated any number of times."""
     return x * torch.tanh(torch.logaddexp(x, torch.zeros_like(x)))

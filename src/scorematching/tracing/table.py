@@ -1,7 +1,8 @@
-"""The table of rules: how each operation of PyTorch becomes edges of a graph, whatever form it was called in.
+"""The table of rules that map operations of PyTorch to edges of a graph.
 
-A module, a function, a method and an operator of one name come to the same rule, which takes the arguments of the
-function. Tensors that depend on the data are :class:`Value` objects; everything else is what it was.
+A module, a function, a method and an operator with the same name share one rule, which takes the arguments of the
+function. Tensors that depend on the data are passed as :class:`Value` objects; all other arguments are passed as they
+are.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 Rule = Callable[..., Any]
 RULES: dict[str, Rule] = {}
 
-#: Other names of operations.
+#: Operations with several names, and the name that the table uses.
 ALIASES = {
     "iadd": "add", "isub": "sub", "subtract": "sub", "imul": "mul", "multiply": "mul", "itruediv": "div",
     "truediv": "div", "true_divide": "div", "divide": "div", "ipow": "pow", "negative": "neg", "absolute": "abs",
@@ -20,10 +21,10 @@ ALIASES = {
     "log_sigmoid": "logsigmoid",
 }  # fmt: skip
 
-#: What to do about operations that no layer stands for.
+#: Advice for operations that no layer represents.
 HINTS = {
-    "detach": "the energy's derivative must be that of its value: leave it out",
-    "batch_norm": "call eval() first: in training it mixes the samples of a batch",
+    "detach": "it changes the derivative of the energy: remove it",
+    "batch_norm": "call eval() first: in training mode it mixes the samples of a batch",
     "max_pool2d": "use average pooling",
     "prelu": "use softplus or silu",
     "elu": "with alpha other than 1 it has a kink at 0: use celu",
@@ -33,14 +34,22 @@ HINTS = {
 }
 HINTS |= dict.fromkeys(
     ("softmax", "log_softmax", "logsumexp", "layer_norm", "group_norm", "instance_norm", "normalize", "norm"),
-    "it is no sum of functions of single inputs, and a Graph is made of such: leave it out, or write it with exp, log, "
-    "sums and a layer of your own",
+    "it is not a sum of functions of one value each, so no Graph can represent it: remove it, or write it with exp, "
+    "log, sums and a layer of your own",
 )
-DEFAULT_HINT = "write the energy as a scorematching.Graph, with a layer of your own in its place (docs/extending.md)"
+DEFAULT_HINT = "write the energy as a scorematching.Graph, with a layer of your own for it (docs/extending.md)"
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Enter a function as the rule of operations of these names."""
+    """Register a function as the rule for the operations with these names.
+
+    Example:
+        >>> @rule("identity")
+        ... def _identity(b, input):
+        ...     return input
+        >>> RULES.pop("identity") is _identity
+        True
+    """
 
     def enter(function: Rule) -> Rule:
         RULES.update(dict.fromkeys(names, function))
@@ -50,5 +59,10 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 
 def refuse(name: str) -> TypeError:
-    """The error of an operation without a layer."""
-    return TypeError(f"no layer stands for it: {HINTS.get(name, DEFAULT_HINT)}")
+    """Return the error for an operation that no layer represents.
+
+    Example:
+        >>> print(refuse("max_pool2d"))
+        no layer represents it: use average pooling
+    """
+    return TypeError(f"no layer represents it: {HINTS.get(name, DEFAULT_HINT)}")

@@ -1,7 +1,7 @@
-"""From a ``torch.nn.Module`` to a graph with the same parameters.
+"""Conversion of a ``torch.nn.Module`` to a graph with the same parameters.
 
-``torch.fx`` writes down the operations of the module's ``forward``; each is then run on an example, and a rule of
-:mod:`~scorematching.tracing.pointwise` or :mod:`~scorematching.tracing.affine` says what edges stand for it.
+``torch.fx`` records the operations of the module's ``forward``. Each operation is then run on an example batch, and a
+rule of ``pointwise_rules`` or ``affine_rules`` adds the edges that represent it.
 """
 
 from __future__ import annotations
@@ -18,37 +18,40 @@ from torch.utils._pytree import tree_leaves
 
 from scorematching.graph import Graph
 from scorematching.layers import Layer, Reshape
-from scorematching.tracing import affine_rules, pointwise_rules  # noqa: F401  # they enter their rules into the table
+from scorematching.tracing import affine_rules, pointwise_rules  # noqa: F401  # importing them registers the rules
 from scorematching.tracing.builder import Builder, Value
 from scorematching.tracing.table import ALIASES, RULES, refuse
 
+#: Sides in pixels of the square images that are tried as an example for a ``Conv2d``.
 _SIDES = (8, 16, 28, 32, 64, 96, 128, 224, 256)
 
 
 def from_torch(module: nn.Module, x: Tensor | None = None) -> Graph:
-    """The graph of an existing module that maps a batch to energies, with the very same parameters.
+    """Convert a PyTorch module that returns energies to a graph with the same parameters.
 
-    An optimizer over the module's parameters trains the graph, and the other way round. The module is taken in its
-    present mode, and its operations as they run for an example: sizes that ``forward`` reads are those of the example,
-    and where it moves entries about, the graph takes samples of that size only. Before it is returned, the graph is
-    compared with the module on the example.
+    The graph and the module share their parameters, so that training one trains the other. The module is converted in
+    its current mode (training or evaluation). The conversion runs ``forward`` on an example batch. Sizes that
+    ``forward`` reads are fixed to those of the example. If ``forward`` rearranges entries, the graph accepts only
+    samples of the example's size. Before the graph is returned, its energies are compared with the module's on the
+    example.
 
     Args:
-        module: Maps a batch, shape (N, ...), to energies, shape (N,) or (N, 1).
-        x: An example batch, for the shapes. If not given it is made from the sizes of the module's first layer with
-            parameters, a ``Linear`` or a ``Conv2d``; for a ``Conv2d`` the first square that the module takes.
+        module: Module that maps a batch, shape (N, ...), to energies, shape (N,) or (N, 1).
+        x: Example batch. By default it is made from the sizes of the module's first layer with parameters, which must
+            be a ``Linear`` or a ``Conv2d``. For a ``Conv2d``, square images of several sizes are tried.
 
     Returns:
-        The graph, with input node ``"x"`` and output node ``"energy"``; the other nodes have the names that
-        ``torch.fx`` gives to the operations.
+        A graph with input node ``"x"`` and output node ``"energy"``. The other nodes have the names that ``torch.fx``
+        gives to the operations.
 
     Raises:
-        TypeError: The module has an operation that no layer stands for, or ``torch.fx`` can't follow its ``forward``.
-            The message names the operation and the module it is in.
-        ValueError: A shape does not fit; there is no example and none can be made; the graph and the module differ.
+        TypeError: The module has an operation that no layer represents, or ``torch.fx`` can't trace its ``forward``.
+            The message names the operation and its module.
+        ValueError: A shape does not fit; no example is given and none can be made; or the energies of the graph and
+            the module differ.
 
     Warns:
-        UserWarning: The module has operations made of straight pieces, such as ReLU.
+        UserWarning: The module has piecewise linear operations, such as ReLU.
 
     Example:
         >>> import scorematching as sm
@@ -62,9 +65,9 @@ def from_torch(module: nn.Module, x: Tensor | None = None) -> Graph:
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
-    root = nn.Sequential(module)  # what fx leaves behind on the root does not stay on the module
+    root = nn.Sequential(module)  # fx sets attributes on its root: keep them off the module
     nodes = _trace(root)
-    misfit = "there is no Linear or Conv2d to tell its shape from"
+    misfit = "the module's first layer with parameters is not a Linear or Conv2d, so the shape of x is unknown"
     for example in _examples(module) if x is None else [_checked(x, module)]:
         try:
             with torch.device(example.device):
@@ -80,18 +83,18 @@ def from_torch(module: nn.Module, x: Tensor | None = None) -> Graph:
 
 
 class _Tracer(fx.Tracer):
-    """Follows modules into their functions, but for layers, which stay, and what ``fx`` can't follow."""
+    """Tracer that follows modules into their functions, except layers of this library and what ``fx`` can't trace."""
 
     proxy_buffer_attributes = True
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Whether a module stays."""
+        """Return True for a module that is recorded as one operation."""
         return isinstance(m, (Layer, Graph, nn.modules.batchnorm._NormBase, nn.MultiheadAttention, nn.RNNBase))
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """What ``fx`` does at a call of a module, and errors that name the innermost module."""
+        """Trace a call of a module as ``fx`` does; if that fails, raise an error that names the innermost module."""
         try:
             return super().call_module(m, forward, args, kwargs)
         except _UntraceableError:
@@ -99,18 +102,18 @@ class _Tracer(fx.Tracer):
         except Exception as error:
             name = next((name for name, other in self.root.named_modules() if other is m), "")
             raise _UntraceableError(
-                f"torch.fx can't follow forward of {_inside(name)}, {type(m).__name__}: {error}. It runs without data: "
-                "no if, for, len or assert may depend on a value or its shape. Take them out, or write the energy as a "
-                "scorematching.Graph"
+                f"torch.fx can't trace forward of {_inside(name)}, {type(m).__name__}: {error}. Tracing runs without "
+                "data, so no if, for, len or assert may depend on a value or its shape: remove them, or write the "
+                "energy as a scorematching.Graph"
             ) from error
 
 
 class _UntraceableError(TypeError):
-    """``torch.fx`` can't follow a module; the message is complete."""
+    """``torch.fx`` can't trace a module. The message names the module and the fix."""
 
 
 def _trace(root: nn.Module) -> list[fx.Node]:
-    """The operations that bear on the output, in order."""
+    """Return the operations that the output depends on, in order."""
     try:
         graph = _Tracer().trace(root)
     except _UntraceableError as error:
@@ -123,7 +126,7 @@ def _trace(root: nn.Module) -> list[fx.Node]:
 
 
 def _examples(module: nn.Module) -> Iterator[Tensor]:
-    """Batches that the first layer with parameters takes."""
+    """Yield example batches that the first layer with parameters accepts."""
     layers = (m for m in module.modules() if list(m.parameters()) and not list(m.children()))
     first = next(layers, None)
     shapes: list[tuple[int, ...]] = []
@@ -136,19 +139,19 @@ def _examples(module: nn.Module) -> Iterator[Tensor]:
 
 
 def _checked(x: Tensor, module: nn.Module) -> Tensor:
-    """The example, with the precision and on the device of the module."""
+    """Return the example with the precision and on the device of the module."""
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a torch tensor, got {type(x).__name__}")
     if x.ndim < 2 or len(x) == 0:
-        raise ValueError(f"x must be a batch of one sample or more, shape (N, ...), got {tuple(x.shape)}")
+        raise ValueError(f"x must be a batch of one or more samples, shape (N, ...), got {tuple(x.shape)}")
     return x.detach().to(next(module.parameters(), x))
 
 
 def _build(root: nn.Module, nodes: list[fx.Node], x: Tensor) -> tuple[Builder, Value]:
-    """The edges for an example, and the value that is the energy."""
+    """Run the operations on an example; return the builder with the edges, and the value of the energy."""
     builder = Builder()
     known: dict[fx.Node, Any] = {}
-    sample = x[:1].expand(3, *x.shape[1:])  # more than one, so that what mixes samples shows
+    sample = x[:1].expand(3, *x.shape[1:])  # several samples, to detect operations that mix them
     for node in nodes:
         args, options = fx.node.map_arg((node.args, dict(node.kwargs)), known.__getitem__)
         if node.op == "placeholder":
@@ -163,7 +166,7 @@ def _build(root: nn.Module, nodes: list[fx.Node], x: Tensor) -> tuple[Builder, V
 
 
 def _run(builder: Builder, root: nn.Module, node: fx.Node, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """What an operation gives: values and their edges if it depends on the data, otherwise what PyTorch gives."""
+    """Run an operation: by its rule if it depends on the data, otherwise in PyTorch."""
     module = root.get_submodule(str(node.target)) if node.op == "call_module" else None
     called = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", node.name)
     builder.operation = ALIASES.get(called.strip("_"), called.strip("_"))
@@ -174,7 +177,7 @@ def _run(builder: Builder, root: nn.Module, node: fx.Node, args: tuple[Any, ...]
             return _run_module(builder, module, *args, **options)
         builder.call = node.target if callable(node.target) else getattr(Tensor, called)
         if not any(isinstance(leaf, Value) for leaf in tree_leaves((args, options))):
-            with torch.enable_grad():  # so that what is computed from parameters is known by it
+            with torch.enable_grad():  # requires_grad then marks tensors that are computed from parameters
                 return builder.call(*args, **options)
         if called.endswith("_"):
             builder.call = getattr(F, builder.operation, None) or getattr(Tensor, builder.operation)
@@ -188,7 +191,7 @@ def _run(builder: Builder, root: nn.Module, node: fx.Node, args: tuple[Any, ...]
 
 
 def _run_module(builder: Builder, module: nn.Module, *args: Any, **options: Any) -> Value:
-    """The rules of modules that are not followed into their functions."""
+    """Apply the rule of a module that is recorded as one operation."""
     if isinstance(module, Layer):
         return builder.apply(args[0], module)
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -198,25 +201,25 @@ def _run_module(builder: Builder, module: nn.Module, *args: Any, **options: Any)
 
 
 def _place(operation: str, node: fx.Node) -> str:
-    """An operation and where it is, for messages."""
+    """Describe an operation and its module, for messages."""
     path, kind = list((node.meta.get("nn_module_stack") or {"0": ("0", nn.Module)}).values())[-1]
     return f"{operation} (node {node.name.removeprefix('_0_')!r}, in {_inside(path)}, {kind.__name__})"
 
 
 def _inside(path: str) -> str:
-    """A module, by its path from the root, as messages name it."""
+    """Describe a module by its path from the root, for messages."""
     path = path.removeprefix("0").removeprefix(".")
     return f"module {path!r}" if path else "the module"
 
 
 def _energy(builder: Builder, result: Any) -> Value:
-    """The module's result as a value of shape (N,)."""
+    """Return the module's result as a value of shape (N,)."""
     if not isinstance(result, Value):
         raise TypeError(f"the module must return one tensor that depends on x, got {type(result).__name__}")
     shape = tuple(result.shape[1:])
     if shape not in ((), (1,)):
         raise ValueError(
-            f"the module must give one energy a sample, shape (N,) or (N, 1), got "
+            f"the module must return one energy per sample, shape (N,) or (N, 1), got "
             f"({', '.join(['N', *map(str, shape)])}): sum over the other dimensions"
         )
     builder.name = "energy"
@@ -224,7 +227,7 @@ def _energy(builder: Builder, result: Any) -> Value:
 
 
 def _graph(builder: Builder, energy: Value) -> Graph:
-    """The edges that lead to the energy, as a graph."""
+    """Return the graph of the edges that lead to the energy."""
     needed, kept = {energy.node}, []
     for source, layer, target in reversed(builder.edges):
         if target in needed:
@@ -235,24 +238,24 @@ def _graph(builder: Builder, energy: Value) -> Graph:
 
 @torch.no_grad()
 def _compare(graph: Graph, module: nn.Module, x: Tensor) -> None:
-    """Raise ``ValueError`` unless graph and module give the same energies."""
+    """Raise ``ValueError`` unless the graph and the module return the same energies."""
     x = torch.cat([x, x])[:2]
     found, expected = graph(x), module(x.clone()).flatten()
     tolerance = torch.finfo(x.dtype).eps ** 0.5
     if not torch.allclose(found, expected, tolerance, tolerance, equal_nan=True):
         raise ValueError(
-            f"the graph gives the energies {found.tolist()} where the module gives {expected.tolist()}: look for "
-            "operations in place, random numbers, and sizes of the batch in computations"
+            f"the graph returns the energies {found.tolist()}, but the module returns {expected.tolist()}: look for "
+            "in-place operations, random numbers, and computations that use the batch size"
         )
 
 
 def _warn_of_kinks(operations: list[str]) -> None:
-    """Warn of operations made of straight pieces, if there are any."""
+    """Warn if there are piecewise linear operations."""
     if operations:
         warnings.warn(
-            f"the energy is piecewise linear in {'; '.join(operations)}. Their second derivative is zero almost "
-            "everywhere: the curvature sits in the kinks, where the loss can't see it. Unless what follows smooths "
-            "them, as a square does those of ReLU, score matching can't fit the network: the loss lacks the kinks' "
-            "term, and its minimum is not at the distribution of the data. Use Softplus or SiLU",
+            f"the energy has piecewise linear operations: {'; '.join(operations)}. Their second derivative is zero "
+            "almost everywhere; all their curvature is at the kinks, where the loss can't measure it. The loss then "
+            "lacks a term, and its minimum is not the distribution of the data. Use Softplus or SiLU, or make sure "
+            "that a later operation smooths the kinks, as a square does for ReLU",
             stacklevel=3,
         )

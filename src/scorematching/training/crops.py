@@ -35,8 +35,8 @@ class CropStream:
         fresh: Level of the noise that is added to each crop of clean planes, white being 1.
         seed: Seed of the draws.
         blind: Whether to lower the contrast of every fourth crop by a random factor, noise included.
-        max_level: Highest level of added noise, white being 1. If given, three of four noisy crops and all clean ones get
-            noise up to a random level, which is uniform in its logarithm.
+        max_level: Highest level of added noise, white being 1. If given, three of four noisy crops and all clean ones
+            get noise up to a random level, which is uniform in its logarithm.
 
     Raises:
         ValueError: A plane is smaller than a crop, or all have too much noise for some to be added.

@@ -10,6 +10,7 @@ import torch
 
 from scorematching._version import __version__
 from scorematching.energies import DeepField
+from scorematching.images.io.atomic import check_target
 from scorematching.noise import GaussianNoise, NoiseModel
 from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConfig
 from scorematching.priors.base import Prior
@@ -21,7 +22,7 @@ from scorematching.runtime.progress import ProgressCallback
 from scorematching.training.config import RATES, TrainingConfig
 from scorematching.training.crops import CropStream, usable_planes
 from scorematching.training.data import ImagePlanes, ImageSource, Plane, open_images, split
-from scorematching.training.noise import added_level, check_max_level, with_noise
+from scorematching.training.noise import added_level, check_noise, with_noise
 from scorematching.training.quality import HeldOut
 from scorematching.training.references import belonging
 from scorematching.training.result import FitResult
@@ -89,15 +90,19 @@ def fit(
     """
     model = FieldConfig() if model is None else model
     training = TrainingConfig() if training is None else training
-    _check(model, training, noise, noisy, clean is not None)
+    _check(model, training, noisy)
+    check_noise(noise, noisy, training, clean is not None)
+    if checkpoint is not None:
+        check_target(checkpoint)
     planes = open_images(images, data_range, model.colors)
+    white = planes[0][0].data_range
     level: float | None
     if noisy:
         planes, level = with_noise(planes, noise)
     else:
-        level = added_level(noise, planes[0][0].data_range)
+        level = added_level(noise, white)
     fresh = 0.0 if noisy or level is None else level
-    max_level = check_max_level(training, planes, level, noisy)
+    max_level = None if training.max_sigma is None else training.max_sigma / white
     trained = _trained_noise(planes, level, noisy, training.blind, max_level)
     prior = build_prior(model, trained, _provenance(planes, level, noisy, training))
     train, held_out = split(planes, rows=prior.min_crop)
@@ -130,7 +135,7 @@ def fit(
     return result
 
 
-def _check(model: ModelConfig, training: TrainingConfig, noise: object, noisy: bool, clean: bool) -> None:
+def _check(model: ModelConfig, training: TrainingConfig, noisy: bool) -> None:
     """Raise ``TypeError`` or ``ValueError`` where arguments do not fit one another."""
     if not isinstance(model, FieldConfig | DeepConfig):
         raise TypeError(f"model must be a FieldConfig or a DeepConfig, got {type(model).__name__}")
@@ -140,10 +145,6 @@ def _check(model: ModelConfig, training: TrainingConfig, noise: object, noisy: b
     for name in ("blind", "max_sigma"):
         if getattr(training, name) and not isinstance(model, DeepConfig):
             raise ValueError(f"{name} is for deep priors: take model=DeepConfig(), got {model}")
-    if not noisy and isinstance(noise, NoiseModel) and not isinstance(noise, GaussianNoise):
-        raise ValueError(f"only white noise is added to clean images, got {noise}: simulate it, and say noisy=True")
-    if not noisy and clean:
-        raise ValueError("clean images are to compare noisy ones with: say noisy=True, or leave clean out")
 
 
 def _trained_noise(

@@ -14,6 +14,37 @@ from scorematching.training.config import TrainingConfig
 from scorematching.training.data import ImagePlanes, Plane
 
 
+def check_noise(
+    noise: float | NoiseModel | Sequence[float] | None, noisy: bool, training: TrainingConfig, clean: bool = False
+) -> None:
+    """Check the noise of a training, as far as that takes no image.
+
+    Args:
+        noise: As in :func:`scorematching.fit`.
+        noisy: Whether the images carry it.
+        training: The configuration.
+        clean: Whether there are clean images to compare with.
+
+    Raises:
+        TypeError: The noise is neither a number nor a noise model.
+        ValueError: A level is not above 0, or the noise does not suit the images or the configuration.
+    """
+    if noisy:
+        for one in noise if isinstance(noise, Iterable) else [noise]:
+            model = None if one is None else as_noise_model(one)
+            if training.max_sigma is not None and not isinstance(model, GaussianNoise | None):
+                raise ValueError(f"max_sigma is for white noise, got {model}")
+        return
+    if clean:
+        raise ValueError("clean images are to compare noisy ones with: say noisy=True, or leave clean out")
+    level = added_level(noise, 1.0)
+    for name in ("blind", "max_sigma"):
+        if getattr(training, name) and level is None:
+            raise ValueError(f"{name} needs the lowest noise level that clean images get: give noise")
+    if level is not None and training.max_sigma is not None and training.max_sigma < level:
+        raise ValueError(f"max_sigma must be {level:g} (noise) or more, got {training.max_sigma:g}")
+
+
 def with_noise(
     images: ImagePlanes, noise: float | NoiseModel | Sequence[float] | None
 ) -> tuple[list[list[Plane]], float]:
@@ -67,23 +98,6 @@ def added_level(noise: float | NoiseModel | Sequence[float] | None, data_range: 
     """
     if isinstance(noise, Iterable):
         raise ValueError(f"noise must be one number for clean images, got {noise}: only noisy images have one each")
+    if isinstance(noise, NoiseModel) and not isinstance(noise, GaussianNoise):
+        raise ValueError(f"only white noise is added to clean images, got {noise}: simulate it, and say noisy=True")
     return None if noise is None else white_level(noise, data_range)
-
-
-def check_max_level(training: TrainingConfig, images: ImagePlanes, level: float | None, noisy: bool) -> float | None:
-    """Return the level up to which noise is added, white being 1, or ``None`` if none is.
-
-    Raises:
-        ValueError: The images have no noise, or noise that is not white, or more noise than ``max_sigma``.
-    """
-    first = images[0][0]
-    for name in ("blind", "max_sigma"):
-        if getattr(training, name) and level is None:
-            raise ValueError(f"{name} needs the lowest noise level that clean images get: give noise")
-    if training.max_sigma is None or level is None:
-        return None
-    if noisy and not isinstance(first.noise, GaussianNoise):
-        raise ValueError(f"max_sigma is for white noise, got {first.noise}")
-    if not noisy and training.max_sigma / first.data_range < level:
-        raise ValueError(f"max_sigma must be {level * first.data_range:g} (noise) or more, got {training.max_sigma:g}")
-    return training.max_sigma / first.data_range

@@ -1,4 +1,4 @@
-"""Image files, 8 and 16 bit and floating point, of one image or of many: PNG, JPEG and TIFF, one module each."""
+"""Read and write image files: PNG, JPEG and TIFF, with 8 or 16 bits or floating point, one image or several pages."""
 
 from __future__ import annotations
 
@@ -20,38 +20,62 @@ from scorematching.images.io.atomic import check_target, whole_file
 from scorematching.images.io.metadata import Metadata
 
 _KINDS = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff}
+#: Suffixes of the supported image files, in lower case.
 IMAGE_SUFFIXES = tuple(_KINDS)
 _TIFF = (".tif", ".tiff")
+#: Largest side of a JPEG, in pixels.
+_LARGEST_JPEG = 65500
 
 
 def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
-    """Read an image as it is stored: (H, W) or (H, W, C), uint8, uint16 or floating point.
+    """Read an image as it is stored.
 
-    A JPEG is turned upright as its EXIF entry says.
+    A JPEG is rotated upright by its EXIF orientation.
 
     Args:
-        path: The file.
-        page: Which one of a stack, from 0 on; for a file of one image 0, or nothing.
+        path: File to read.
+        page: Index of the page, from 0. It is required for a file of several pages.
+
+    Returns:
+        Image of shape (H, W) or (H, W, C), uint8, uint16 or floating point.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is a folder, of another kind than PNG, JPEG and TIFF, damaged, of several pages and none is asked
-            for, without the one that is, or neither gray nor RGB.
+        FileNotFoundError: The file does not exist.
+        ValueError: The path is a folder; the file is not a PNG, JPEG or TIFF, or is damaged; its colors are neither
+            grayscale nor RGB; it has several pages but ``page`` is not given; or it has no such page.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.png"
+        >>> write_image(path, np.full((4, 6), 7, np.uint8))
+        >>> read_image(path).shape
+        (4, 6)
     """
     with _opened(path) as images:
         if page is None and len(images) > 1:
-            raise ValueError(f"it has {len(images)} pages, expected one: read_pages reads them all, page=0 the first")
+            raise ValueError(
+                f"it has {len(images)} pages, expected one: pass page=0 to read the first page, or use read_pages to "
+                "read them all"
+            )
         if not 0 <= (page or 0) < len(images):
-            raise ValueError(f"it has {len(images)} pages, from 0 on: there is no page {page}")
+            raise ValueError(f"it has {len(images)} pages, counted from 0: there is no page {page}")
         return _checked(images[page or 0])
 
 
 def read_pages(path: str | Path) -> Iterator[np.ndarray]:
-    """The images of a file, one after the other: the pages of a TIFF, or the one image of another file.
+    """Yield the images of a file: the pages of a TIFF, or the single image of another file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: As :func:`read_image`; or the pages differ in shape or type, which is said before the first.
+        FileNotFoundError: The file does not exist.
+        ValueError: As :func:`read_image`; or the pages differ in shape or type, which is checked before the first page
+            is returned.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "stack.tif"
+        >>> write_pages(path, [np.zeros((4, 6), np.uint8)] * 3)
+        >>> sum(1 for page in read_pages(path))
+        3
     """
     with _opened(path) as images:
         for page in range(len(images)):
@@ -59,11 +83,18 @@ def read_pages(path: str | Path) -> Iterator[np.ndarray]:
 
 
 def count_pages(path: str | Path) -> int:
-    """How many images :func:`read_pages` finds in a file; only a TIFF may have more than one.
+    """Return the number of images in a file, which is 1 for every format but TIFF.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
         ValueError: As :func:`read_pages`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "stack.tif"
+        >>> write_pages(path, [np.zeros((4, 6), np.uint8)] * 3)
+        >>> count_pages(path)
+        3
     """
     if _check_source(path).suffix.lower() not in _TIFF:
         return 1
@@ -72,13 +103,21 @@ def count_pages(path: str | Path) -> int:
 
 
 def find_white_of_file(path: str | Path, data_range: float | None = None) -> float:
-    """One value of white for all the images of a file: ``data_range``, or the largest of what :func:`find_white` finds.
+    """Return one value of white for all images of a file.
 
-    Of integers only the first image is read, as their type says it.
+    It is ``data_range`` if given, and otherwise the largest value that :func:`find_white` returns for an image of the
+    file. For integer images the type determines it, and only the first image is read.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: As :func:`read_pages`, or a value is not finite.
+        FileNotFoundError: The file does not exist.
+        ValueError: As :func:`read_pages`; or a value is not finite.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.png"
+        >>> write_image(path, np.zeros((4, 6), np.uint16))
+        >>> find_white_of_file(path)
+        65535.0
     """
     white = 0.0
     for image in read_pages(path):
@@ -89,59 +128,76 @@ def find_white_of_file(path: str | Path, data_range: float | None = None) -> flo
 
 
 def read_metadata(path: str | Path) -> Metadata:
-    """What an image file says besides its pixels; to be passed on to :func:`write_image` or :func:`write_pages`.
+    """Read what an image file stores besides its pixels, for :func:`write_image` or :func:`write_pages`.
 
-    Of a JPEG that :func:`read_image` turns upright it is what belongs to the upright image. An EXIF block that is
-    damaged is left out, and a warning says so.
+    If :func:`read_image` rotates a JPEG upright, the metadata are those of the upright image. A damaged EXIF block is
+    dropped with a warning.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is a folder, of another kind than PNG, JPEG and TIFF, or damaged.
+        FileNotFoundError: The file does not exist.
+        ValueError: The path is a folder, or the file is not a PNG, JPEG or TIFF, or is damaged.
+
+    Warns:
+        UserWarning: The EXIF block is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.tif"
+        >>> write_image(path, np.zeros((4, 6), np.uint8), Metadata(resolution=(300.0, 300.0)))
+        >>> read_metadata(path).dpi
+        (300.0, 300.0)
     """
     path = _check_source(path)
     with _named(path):
         metadata: Metadata = _KINDS[path.suffix.lower()].read_metadata(path)
     try:
         metadata.exif_for(1, 1)
-    except Exception:  # whatever Pillow meets in it; images in the wild have all sorts
-        warnings.warn(f"{path.name}: its EXIF block is damaged, and left out", stacklevel=2)
+    except Exception:  # Pillow raises many types of errors for damaged EXIF
+        warnings.warn(f"{path.name}: its EXIF block is damaged and is dropped", stacklevel=2)
         return replace(metadata, exif=None)
     return metadata
 
 
 def write_image(path: str | Path, image: np.ndarray, metadata: Metadata | None = None) -> None:
-    """Write an image without loss (or as JPEG at quality 95); the file appears whole or not at all.
+    """Write an image without loss, or as a JPEG at quality 95. The file is written completely or not at all.
 
     Args:
-        path: Where to; its ending says what kind of file.
-        image: (H, W) or (H, W, C). PNG takes uint8 and uint16, JPEG takes uint8 without alpha, TIFF takes floating
-            point too.
-        metadata: Of :func:`read_metadata`; what this kind of file has a place for is written too.
+        path: File to write. Its suffix selects the format.
+        image: Image of shape (H, W) or (H, W, C). PNG stores uint8 and uint16; JPEG stores uint8 without alpha; TIFF
+            stores uint8, uint16 and floating point.
+        metadata: Metadata from :func:`read_metadata`. Entries that the format can't store are dropped.
 
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: An ending other than PNG, JPEG and TIFF, or an image that such a file can't hold.
+        ValueError: The suffix is not one of PNG, JPEG or TIFF, or the format can't store the image.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.png"
+        >>> write_image(path, np.full((4, 6), 7, np.uint8))
+        >>> int(read_image(path)[0, 0])
+        7
     """
     write_pages(path, [image], metadata)
 
 
 def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadata | None = None) -> None:
-    """Write images of one shape and type as the pages of a TIFF; the file appears whole or not at all.
+    """Write images of one shape and type as the pages of a TIFF. The file is written completely or not at all.
 
-    Pages are asked for one at a time, and not kept. Over 4 GB the file is a BigTIFF, if their number is known before:
-    ``pages`` has a length, or ``metadata`` is that of such a stack.
+    Pages are requested one at a time and not kept in memory. A file above 4 GB is written as BigTIFF. This requires
+    that the number of pages is known in advance: ``pages`` has a length, or ``metadata`` has that many pages.
 
     Args:
-        path: Where to. Files other than TIFF hold one image.
-        pages: Each as :func:`write_image` takes it.
-        metadata: Of :func:`read_metadata`.
+        path: File to write. Formats other than TIFF store one image.
+        pages: Images, as in :func:`write_image`.
+        metadata: Metadata from :func:`read_metadata`.
 
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: An ending other than PNG, JPEG and TIFF, images that such a file can't hold or of different shapes
-            or types, none, or too many.
+        ValueError: The suffix is not one of PNG, JPEG or TIFF; the format can't store the images or their number; the
+            images differ in shape or type; or there is no image.
 
     Example:
         >>> import tempfile
@@ -164,32 +220,56 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
 
 
 def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
-    """Raise, before any work is done, where such an image, or such pages, could not be written to a path.
+    """Check that an image, or a number of pages like it, can be written to a path.
+
+    Args:
+        path: File to write.
+        image: Image, or the first of the pages.
+        pages: Number of pages.
 
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: An ending other than PNG, JPEG and TIFF, or what such a file can't hold.
+        ValueError: The suffix is not one of PNG, JPEG or TIFF, or the format can't store the images.
+
+    Example:
+        >>> check_writable("image.png", np.zeros((4, 6), np.uint16))
+        >>> check_writable("image.jpg", np.zeros((4, 6), np.uint16))
+        Traceback (most recent call last):
+        ValueError: image.jpg: .jpg files can't store uint16 pixels: write a .tif instead
     """
     path = check_target(path)
     suffix = check_suffix(path)
     fits = suffix in _TIFF or image.dtype == np.uint8 or (suffix == ".png" and image.dtype == np.uint16)
     if not fits:
-        raise ValueError(f"{path.name}: {suffix} files can't hold {image.dtype} pixels; write a .tif instead")
+        raise ValueError(f"{path.name}: {suffix} files can't store {image.dtype} pixels: write a .tif instead")
     if suffix in (".jpg", ".jpeg") and image.ndim == 3 and image.shape[2] in (2, 4):
-        raise ValueError(f"{path.name}: {suffix} files can't hold an alpha channel; write a .png instead")
+        raise ValueError(f"{path.name}: {suffix} files can't store an alpha channel: write a .png instead")
+    if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > _LARGEST_JPEG:
+        raise ValueError(
+            f"{path.name}: {suffix} files store up to {_LARGEST_JPEG} rows and columns: write a .png instead"
+        )
     if suffix not in _TIFF and pages != 1:
-        raise ValueError(f"{path.name}: {suffix} files hold one image, not {pages} pages; write a .tif instead")
+        raise ValueError(f"{path.name}: {suffix} files store one image, not {pages} pages: write a .tif instead")
 
 
 def check_suffix(path: Path) -> str:
-    """The ending of an image file, in small letters; raise ``ValueError`` for that of another kind."""
+    """Return the suffix of an image file in lower case.
+
+    Raises:
+        ValueError: The suffix is not one of ``IMAGE_SUFFIXES``.
+
+    Example:
+        >>> check_suffix(Path("image.PNG"))
+        '.png'
+    """
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise ValueError(f"{path}: expected a file that ends in {', '.join(IMAGE_SUFFIXES)}")
     return path.suffix.lower()
 
 
 def _check_source(path: str | Path) -> Path:
+    """Return the path of an existing image file; raise an error if there is none."""
     path = Path(path)
     check_suffix(path)
     if not path.exists():
@@ -201,7 +281,7 @@ def _check_source(path: str | Path) -> Path:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Whatever is wrong with a file is said with its name."""
+    """Turn any error of a decoder in the block into a ``ValueError`` that names the file."""
     try:
         yield
     except (ValueError, RuntimeError, OSError, SyntaxError, struct.error, tifffile.TiffFileError) as error:
@@ -210,7 +290,7 @@ def _named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[list[np.ndarray] | tiff.TiffPages]:
-    """The images of a file; those of a TIFF are read when they are asked for."""
+    """Open a file and yield a sequence of its images. Pages of a TIFF are read when they are accessed."""
     path = _check_source(path)
     with _named(path):
         if path.suffix.lower() in _TIFF:
@@ -221,12 +301,13 @@ def _opened(path: str | Path) -> Iterator[list[np.ndarray] | tiff.TiffPages]:
 
 
 def _checked(image: np.ndarray) -> np.ndarray:
+    """Return the image; raise ``ValueError`` unless it is a grayscale or color image."""
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] > 4):
-        raise ValueError(f"expected a gray or color image, got an array of shape {image.shape}")
+        raise ValueError(f"expected a grayscale or color image, got an array of shape {image.shape}")
     return image
 
 
 def _writable(path: Path, image: np.ndarray) -> np.ndarray:
-    """As it is encoded: without a dimension of one channel, in one piece."""
+    """Return the image as the encoders need it: contiguous, and without a channel dimension of size 1."""
     check_writable(path, image)
     return np.ascontiguousarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)

@@ -1,4 +1,4 @@
-"""JPEG by Pillow."""
+"""JPEG files, by Pillow."""
 
 from __future__ import annotations
 
@@ -14,15 +14,34 @@ from scorematching.images.io.metadata import Metadata
 
 
 def read(path: Path) -> np.ndarray:
-    """The image, turned upright as its EXIF entry says."""
-    with JpegImageFile(path) as image:  # Image.open would refuse one of very many pixels
+    """Read the image, rotated upright by its EXIF orientation.
+
+    Raises:
+        ValueError: The colors are neither grayscale nor RGB.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.jpg"
+        >>> _ = path.write_bytes(encode(np.zeros((4, 6), np.uint8), Metadata()))
+        >>> read(path).shape
+        (4, 6)
+    """
+    with JpegImageFile(path) as image:  # unlike Image.open, it has no limit on the number of pixels
         if image.mode not in ("L", "RGB"):
-            raise ValueError(f"its colors are {image.mode}, expected gray or RGB")
+            raise ValueError(f"its colors are {image.mode}, expected grayscale or RGB: convert the file first")
         return np.asarray(ImageOps.exif_transpose(image))
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Resolution, color profile, EXIF, comment and XMP, as if the image had been stored upright."""
+    """Read resolution, color profile, EXIF, comment and XMP, as if the image were stored upright.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.jpg"
+        >>> _ = path.write_bytes(encode(np.zeros((4, 6), np.uint8), Metadata(resolution=(300.0, 300.0))))
+        >>> read_metadata(path).resolution
+        (300, 300)
+    """
     with JpegImageFile(path) as image:
         info, exif = dict(image.info), image.getexif()
     block, xmp, dpi = info.get("exif"), info.get("xmp"), info.get("dpi")
@@ -37,7 +56,16 @@ def read_metadata(path: Path) -> Metadata:
 
 
 def encode(image: np.ndarray, metadata: Metadata) -> bytes:
-    """A JPEG file of (H, W) or (H, W, 3), uint8, at quality 95."""
+    """Return the bytes of a JPEG file at quality 95.
+
+    Args:
+        image: Image of shape (H, W) or (H, W, 3), uint8.
+        metadata: Metadata to store.
+
+    Example:
+        >>> encode(np.zeros((4, 6), np.uint8), Metadata())[6:10]
+        b'JFIF'
+    """
     height, width = image.shape[:2]
     given = {"dpi": metadata.dpi, "icc_profile": metadata.icc, "exif": metadata.exif_for(width, height)}
     file = io.BytesIO()

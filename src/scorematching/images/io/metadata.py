@@ -1,4 +1,4 @@
-"""What image files say besides their pixels: resolution, color profile, EXIF, texts, tags."""
+"""Metadata of image files: resolution, color profile, EXIF, texts, TIFF tags."""
 
 from __future__ import annotations
 
@@ -9,23 +9,28 @@ from typing import Literal
 from PIL import ExifTags, Image
 
 Unit = Literal["inch", "centimeter", "none"]
-#: A tag as tifffile writes it: code, type, count, packed value, whether on the first page only.
+#: A tag as tifffile writes it: code, type, count, packed value, and whether it is written on the first page only.
 ExtraTag = tuple[int, int, int, bytes, bool]
 
-#: Tags that count in pixels: those of maps, and ImageJ's own with outlines and overlays.
+#: Codes of tags with pixel coordinates (GeoTIFF tags, and outlines and overlays of ImageJ). They are wrong after an
+#: enlargement.
 IN_PIXELS = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 50838, 50839))
 _INCHES = {"inch": 1.0, "centimeter": 2.54}
 
 
 @dataclass(frozen=True)
 class TiffTags:
-    """What the pages of a TIFF say besides their pixels, resolution and color profile.
+    """Tags of the pages of a TIFF, other than pixels, resolution and color profile.
 
     Attributes:
-        pages: The tags of each image.
-        byteorder: That of the file, and of the packed values.
-        imagej: Whether it is a file of ImageJ, which stores a stack in one piece.
-        alpha: Whether colors were multiplied by alpha (``"assocalpha"``), or not.
+        pages: Tags of each page.
+        byteorder: Byte order of the file and of the packed values.
+        imagej: Whether the file was written by ImageJ, which stores a stack contiguously.
+        alpha: ``"assocalpha"`` if the colors are multiplied by alpha, ``"unassalpha"`` if not.
+
+    Example:
+        >>> TiffTags().byteorder
+        '<'
     """
 
     pages: tuple[tuple[ExtraTag, ...], ...] = ()
@@ -36,16 +41,18 @@ class TiffTags:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What an image file says besides its pixels. A file of another kind gets of it what that kind has a place for.
+    """Content of an image file other than its pixels.
+
+    When it is written to a file of another format, entries that the format can't store are dropped.
 
     Attributes:
-        resolution: Pixels per ``unit``, across and down.
-        unit: Of length; ``"none"`` where the resolution is a ratio, or a program's own.
-        icc: The color profile.
-        exif: Of a JPEG or PNG.
-        chunks: Of a PNG: names and contents of those on colors, and of texts.
-        jpeg: Of a JPEG: ``comment`` and ``xmp``.
-        tiff: Of a TIFF: its other tags.
+        resolution: Pixels per ``unit``, (horizontal, vertical).
+        unit: Unit of length; ``"none"`` if the resolution is only an aspect ratio or has a program's own unit.
+        icc: ICC color profile.
+        exif: EXIF block of a JPEG or PNG.
+        chunks: Names and contents of the color and text chunks of a PNG.
+        jpeg: ``comment`` and ``xmp`` of a JPEG.
+        tiff: Other tags of a TIFF.
 
     Example:
         >>> Metadata(resolution=(300.0, 300.0)).enlarged(2).resolution
@@ -62,14 +69,14 @@ class Metadata:
 
     @property
     def dpi(self) -> tuple[float, float] | None:
-        """Pixels per inch, where that is known."""
+        """Pixels per inch, (horizontal, vertical), or None if unknown."""
         if self.resolution is None or self.unit not in _INCHES:
             return None
         across, down = (_INCHES[self.unit] * pixels for pixels in self.resolution)
         return across, down
 
     def enlarged(self, factor: int) -> Metadata:
-        """That of images with so many times more pixels to a side, of the same size in centimetres."""
+        """Return the metadata of an image with ``factor`` times more pixels per side and the same physical size."""
         if factor == 1:
             return self
         resolution = self.resolution
@@ -81,7 +88,12 @@ class Metadata:
         return replace(self, resolution=resolution, tiff=replace(self.tiff, pages=pages))
 
     def exif_for(self, width: int, height: int) -> bytes | None:
-        """The EXIF block for an image of so many pixels: their number and the resolution brought up to date in it."""
+        """Return the EXIF block with its image size and resolution updated, or None if there is no EXIF block.
+
+        Args:
+            width: Width of the image in pixels.
+            height: Height of the image in pixels.
+        """
         if self.exif is None:
             return None
         exif = Image.Exif()
@@ -97,7 +109,7 @@ class Metadata:
 
 
 def _enlarged(tag: ExtraTag, factor: int) -> ExtraTag:
-    """OME-XML says how many pixels there are, and of what size: the new ones."""
+    """Return a tag for an enlarged image. In OME-XML, the pixel counts and the pixel sizes are updated."""
     code, kind, count, value, once = tag
     if value.rstrip(b"\0\n ").endswith(b"OME>"):
         value = re.sub(rb'\bSize([XY])="(\d+)"', lambda m: b'Size%s="%d"' % (m[1], factor * int(m[2])), value)

@@ -1,4 +1,4 @@
-"""Which files go in and where results may go: what is checked before any work."""
+"""Find input images and check output paths, before any work is done."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ from scorematching.images.io.files import IMAGE_SUFFIXES, check_suffix, check_wr
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
-    """The image files among paths: files as given, folders searched (not below them), sorted.
+    """Return the image files among paths.
+
+    Files are kept in the given order. A folder is replaced by its image files in sorted order; subfolders are not
+    searched.
 
     Raises:
-        FileNotFoundError: A path does not exist, or no image was found.
-        ValueError: A file is of another kind than PNG, JPEG and TIFF.
+        FileNotFoundError: A path does not exist, or there is no image.
+        ValueError: A file is not a PNG, JPEG or TIFF.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("b.png", "a.tif", "c.txt"):
+        ...     (folder / name).touch()
+        >>> [path.name for path in find_images([folder])]
+        ['a.tif', 'b.png']
     """
     found: list[Path] = []
     given = [Path(path) for path in paths]
@@ -32,18 +43,23 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def check_output(path: str | Path, source: str | Path, *others: str | Path, overwrite: bool = False) -> None:
-    """Raise, before any work is done, where what is made of a file could not, or must not, be written to a path.
+    """Check that a result can be written to a path, and does not overwrite an input.
 
     Args:
-        path: Where to.
-        source: Its images are made into others of the same type.
-        others: What else goes in.
-        overwrite: Whether the result may take the place of ``source``; never that of the others.
+        path: File to write.
+        source: Input image. The result has the same type and number of pages.
+        others: Other input files.
+        overwrite: Whether the result may replace ``source``. It may never replace the others.
 
     Raises:
-        FileNotFoundError: The folder, or the source, does not exist.
+        FileNotFoundError: The folder or the source does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: The file would overwrite what it is made from, or can't hold such images.
+        ValueError: The result would overwrite an input, or the format can't store such images.
+
+    Example:
+        >>> check_output("image.png", "image.png")
+        Traceback (most recent call last):
+        ValueError: image.png is the input: choose another file for the result, or pass --overwrite to replace it
     """
     check_apart(path, source, *others, overwrite=overwrite)
     count = count_pages(source)
@@ -51,14 +67,25 @@ def check_output(path: str | Path, source: str | Path, *others: str | Path, over
 
 
 def check_apart(path: str | Path, source: str | Path, *others: str | Path, overwrite: bool = False) -> None:
-    """Raise ``ValueError`` where a result would overwrite what it is made from; see :func:`check_output`."""
+    """Raise ``ValueError`` if a result would overwrite an input. The arguments are those of :func:`check_output`.
+
+    Example:
+        >>> check_apart("result.png", "image.png")
+        >>> check_apart("image.png", "image.png", overwrite=True)
+    """
     check_no_input(path, *others)
     if not overwrite and _same(path, source):
-        raise ValueError(f"{path} is the input: choose another file for the result, or allow it by --overwrite")
+        raise ValueError(f"{path} is the input: choose another file for the result, or pass --overwrite to replace it")
 
 
 def check_no_input(path: str | Path, *inputs: str | Path) -> None:
-    """Raise ``ValueError`` where a file to write is one of those that are read."""
+    """Raise ``ValueError`` if a file to write is one of the inputs.
+
+    Example:
+        >>> check_no_input("mask.png", "mask.png")
+        Traceback (most recent call last):
+        ValueError: mask.png is an input: choose another file for the result
+    """
     if any(_same(path, other) for other in inputs):
         raise ValueError(f"{path} is an input: choose another file for the result")
 

@@ -1,4 +1,4 @@
-"""PNG: pixels by imagecodecs, which knows 16-bit color, and what else there is by Pillow."""
+"""PNG files: pixels by imagecodecs, which supports 16-bit color, and metadata by Pillow."""
 
 from __future__ import annotations
 
@@ -12,31 +12,48 @@ from PIL import Image, PngImagePlugin
 
 from scorematching.images.io.metadata import Metadata
 
-#: What colors mean, when the image was changed, texts.
+#: Chunks that are copied: definition of colors, date of change, texts.
 _KEPT = frozenset((b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"tEXt", b"zTXt", b"iTXt"))
-#: Resolution, color profile and EXIF, which Pillow makes.
+#: Chunks that Pillow encodes: resolution, color profile, EXIF.
 _MADE = frozenset((b"pHYs", b"iCCP", b"eXIf"))
-#: Bytes: the signature, a checksum; the signature with the header behind it (length, name, 13 bytes, checksum).
+#: Sizes in bytes of the signature and of a checksum.
 _SIGNATURE, _CHECKSUM = 8, 4
+#: Size in bytes of the signature and the header chunk (length, name, 13 bytes, checksum).
 _HEAD = _SIGNATURE + 4 + 4 + 13 + _CHECKSUM
 
 
 def read(path: Path) -> np.ndarray:
-    """The image."""
+    """Read the image.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.png"
+        >>> _ = path.write_bytes(encode(np.zeros((4, 6), np.uint16), Metadata()))
+        >>> read(path).dtype
+        dtype('uint16')
+    """
     return imagecodecs.png_decode(path.read_bytes())
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Resolution, color profile, EXIF, and the chunks with colors and texts."""
-    with PngImagePlugin.PngImageFile(path) as image:  # Image.open would refuse one of very many pixels
+    """Read resolution, color profile, EXIF, and the chunks about colors and with texts.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.png"
+        >>> _ = path.write_bytes(encode(np.zeros((4, 6), np.uint8), Metadata(icc=b"profile")))
+        >>> read_metadata(path).icc
+        b'profile'
+    """
+    with PngImagePlugin.PngImageFile(path) as image:  # unlike Image.open, it has no limit on the number of pixels
         info = dict(image.info)
-    kept = _KEPT | {b"pHYs"} if "aspect" in info else _KEPT  # of no unit: the shape of a pixel
+    kept = _KEPT | {b"pHYs"} if "aspect" in info else _KEPT  # no unit: an aspect ratio
     chunks = tuple(chunk for chunk in _chunks(path) if chunk[0] in kept)
     return Metadata(info.get("dpi"), icc=info.get("icc_profile"), exif=info.get("exif"), chunks=chunks)
 
 
 def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Names and contents; those of the pixels are not read."""
+    """Yield the names and contents of the chunks; contents of pixel chunks are not read."""
     with path.open("rb") as file, PngImagePlugin.ChunkStream(file) as stream:
         file.seek(_SIGNATURE)
         name = b""
@@ -47,7 +64,16 @@ def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
 
 
 def encode(image: np.ndarray, metadata: Metadata) -> bytes:
-    """A PNG file of (H, W) or (H, W, C), uint8 or uint16."""
+    """Return the bytes of a PNG file.
+
+    Args:
+        image: Image of shape (H, W) or (H, W, C), uint8 or uint16.
+        metadata: Metadata to store.
+
+    Example:
+        >>> encode(np.zeros((4, 6), np.uint8), Metadata())[1:4]
+        b'PNG'
+    """
     height, width = image.shape[:2]
     given = {"dpi": metadata.dpi, "icc_profile": metadata.icc, "exif": metadata.exif_for(width, height)}
     made = PngImagePlugin.getchunks(Image.new("L", (1, 1)), **{name: it for name, it in given.items() if it})

@@ -1,0 +1,39 @@
+"""JPEG: pixels, EXIF orientation, and metadata of the upright image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_samples import INTEGERS, PROFILE, copy_with_metadata
+from PIL import ExifTags, Image
+
+from scorematching.images import read_image, read_metadata, write_image
+
+
+def test_a_jpeg_is_close_to_the_image(tmp_path: Path) -> None:
+    smooth = np.tile(np.arange(0, 160, 10, dtype=np.uint8), (16, 1))
+    write_image(tmp_path / "a.jpg", smooth)
+    assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - smooth).max() < 8
+
+
+def test_the_number_of_pixels_of_a_jpeg_is_not_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image(tmp_path / "a.jpg", INTEGERS["rgb 8"])
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 8)
+    assert read_image(tmp_path / "a.jpg").shape == (7, 9, 3)
+    assert read_metadata(tmp_path / "a.jpg").exif is None
+
+
+def test_a_jpeg_is_turned_upright_once(jpeg: Path, tmp_path: Path) -> None:
+    assert read_image(jpeg).shape == (24, 16, 3)
+    copy_with_metadata(jpeg, tmp_path / "b.jpg", factor=2)
+    assert read_image(tmp_path / "b.jpg").shape == (48, 32, 3)
+    with Image.open(tmp_path / "b.jpg") as image:
+        exif, info = image.getexif(), image.info
+        details, place = exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
+    assert (exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Make]) == (1, "Maker")
+    assert details == {ExifTags.Base.ExifImageWidth: 32, ExifTags.Base.ExifImageHeight: 48}
+    assert place == {ExifTags.GPS.GPSLatitudeRef: "N"}
+    assert info["dpi"] == (exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution]) == (600, 600)
+    assert (info["icc_profile"], info["comment"]) == (PROFILE, b"a comment")

@@ -1,0 +1,30 @@
+"""Pages of a stack as training images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_samples import PAGES
+
+import scorematching as sm
+from scorematching.images import write_pages
+from scorematching.training.data import open_images
+
+
+def test_a_prior_is_trained_on_the_pages_of_a_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = tmp_path / "stack.tif"
+    write_pages(stack, PAGES)
+    for memory in (2**30, 0):  # from memory, and from the file
+        monkeypatch.setattr("scorematching.training.data.MEMORY", memory)
+        images = open_images(stack)
+        assert [planes[0].name for planes in images] == ["stack.tif page 1", "stack.tif page 2", "stack.tif page 3"]
+        for planes, page in zip(images, PAGES, strict=True):
+            np.testing.assert_allclose(planes[0].pixels()[0].numpy() * 255, page, atol=1e-4)
+    assert sm.fit(stack, sigma=9, noisy=True, size=3, filters=4, steps=2, crop=8).prior.info.data.startswith("3 noisy")
+
+
+def test_pages_of_floating_point_have_one_white(tmp_path: Path) -> None:
+    write_pages(tmp_path / "a.tif", [np.full((20, 20), white, np.float32) for white in (100, 4000)])
+    assert [planes[0].data_range for planes in open_images(tmp_path / "a.tif")] == [4000, 4000]
