@@ -58,6 +58,16 @@ def test_files_that_are_named_exist(page: Path) -> None:
         assert any((folder / path).exists() for folder in folders), path
 
 
+def test_each_command_has_a_row() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text("utf-8")
+    commands = subprocess.run(
+        [sys.executable, "-m", "scorematching", "--help"], capture_output=True, text=True, check=True
+    ).stdout.partition("Commands")[2]
+    names = re.findall(r"^\W ([a-z]+) ", commands, re.MULTILINE)
+    assert set(names) >= {"denoise", "fit", "check"}
+    assert [name for name in names if f"| `{name}` |" not in page] == []
+
+
 def public_names() -> list[set[str]]:
     """The public paths of each public object."""
     found: dict[int, set[str]] = {}
