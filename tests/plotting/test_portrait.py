@@ -53,17 +53,17 @@ def _image(kind: sm.Prior) -> np.ndarray:
 def test_the_map_is_that_of_the_image(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
     planes = torch.from_numpy(np.atleast_3d(_image(kind))).permute(2, 0, 1)[None]
     expected = kind.energy_map(planes)[0, 0].numpy()
-    np.testing.assert_array_equal(drawn["its energy"].images[0].get_array(), expected)
+    np.testing.assert_array_equal(drawn["energy of the image"].images[0].get_array(), expected)
     np.testing.assert_array_equal(drawn["an image"].images[0].get_array(), _image(kind))
 
 
 def test_experts_stand_beside_their_derivatives(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
     """As differences of the one are the other; and a deep prior has none."""
     if kind.config.kind == "deep":
-        assert not {"experts", "their derivatives"} & drawn.keys()
+        assert not {"experts", "derivatives of the experts"} & drawn.keys()
         return
     energies, slopes = (
-        np.array(drawn[name].collections[0].get_segments()) for name in ("experts", "their derivatives")
+        np.array(drawn[name].collections[0].get_segments()) for name in ("experts", "derivatives of the experts")
     )
     assert energies.shape == (len(kind.filters), 481, 2)
     differences = np.gradient(energies[..., 1], energies[0, :, 0], axis=1)
@@ -71,7 +71,7 @@ def test_experts_stand_beside_their_derivatives(kind: sm.Prior, drawn: dict[str,
 
 
 def test_samples_of_noisy_images_stand_beside_the_same_denoised(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
-    sheet = drawn["samples, and the same denoised"].images[0].get_array()
+    sheet = drawn["samples, each with its denoised version"].images[0].get_array()
     assert sheet.shape == (2 * 22 + 2, 2 * 22 + 2, *_image(kind).shape[2:])
     inner = [np.asarray(sheet[top : top + 20, left : left + 20]) for top in (2, 24) for left in (2, 24)]
     assert all(np.isfinite(one).all() and one.min() == 0 and one.max() == 1 for one in inner)
