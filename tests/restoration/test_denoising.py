@@ -1,8 +1,6 @@
-"""Denoising: Tweedie's formula and MAP, image types, noise levels, and the defaults."""
+"""Denoising by Tweedie's formula and by MAP: image types, noise levels, turns."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
@@ -77,53 +75,6 @@ def test_a_fitted_prior_of_clean_images_denoises(photograph: np.ndarray) -> None
     image = noisy_uint8(photograph, 15)
     restored = sm.denoise(image, 15, prior)
     assert sm.psnr(photograph, restored, 255) > sm.psnr(photograph, image, 255) + 2
-
-
-@pytest.mark.parametrize("kind", ["gray", "color"])
-def test_an_image_alone_is_denoised(photograph: np.ndarray, color_photograph: np.ndarray, kind: str) -> None:
-    """The noise level is estimated, and the natural prior chosen: the bits of both given explicitly."""
-    clean = photograph if kind == "gray" else color_photograph
-    image = noisy_uint8(clean, LEVEL)
-    restored = sm.denoise(image)
-    assert (restored.dtype, restored.shape) == (np.uint8, image.shape)
-    assert sm.psnr(clean, restored) > sm.psnr(clean, image) + 6
-    natural = sm.load_prior(f"natural-{kind}")
-    np.testing.assert_array_equal(restored, sm.denoise(image, sm.estimate_noise(image, natural), natural))
-
-
-@pytest.mark.parametrize("noise", [25.0, np.float32(25), np.int64(25), sm.GaussianNoise(25)])
-def test_noise_is_a_number_or_a_model(photograph: np.ndarray, prior: sm.Prior, noise: Any) -> None:
-    np.testing.assert_array_equal(sm.denoise(photograph, noise, prior), sm.denoise(photograph, 25, prior))
-
-
-@pytest.mark.parametrize("noise", [0, -3.0, float("nan"), float("inf"), True])
-def test_levels_out_of_range_are_refused(photograph: np.ndarray, prior: sm.Prior, noise: float) -> None:
-    message = f"noise must be a number above 0, got {noise!r}"
-    with pytest.raises(ValueError, match=message):
-        sm.denoise(photograph, noise, prior)
-    with pytest.raises(ValueError, match=message):
-        sm.upscale(photograph, 2, prior, noise=noise)
-
-
-@pytest.mark.parametrize("noise", ["25", [25], sm.FieldConfig()])
-def test_noise_of_a_wrong_type_is_refused(photograph: np.ndarray, prior: sm.Prior, noise: Any) -> None:
-    message = f"noise must be a number or a noise model such as GaussianNoise, got {type(noise).__name__}"
-    with pytest.raises(TypeError, match=message):
-        sm.denoise(photograph, noise, prior)
-    with pytest.raises(TypeError, match=message):
-        sm.upscale(photograph, 2, prior, noise=noise)
-
-
-@pytest.mark.parametrize("noise", [None, sm.GaussianNoise(0)])
-def test_an_image_without_noise_comes_back_with_a_warning(noise: sm.GaussianNoise | None) -> None:
-    flat = np.full((40, 48, 3), 77, np.uint8)
-    with pytest.warns(
-        UserWarning, match="the noise level is 0, so the image is returned unchanged: give noise"
-    ) as seen:
-        found = sm.denoise(flat, noise)
-    np.testing.assert_array_equal(found, flat)
-    assert not np.shares_memory(found, flat)
-    assert seen[0].filename == __file__
 
 
 @pytest.mark.parametrize("method", ["tweedie", "map"])

@@ -5,16 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from simulated import many_levels
 
 import scorematching as sm
 from scorematching.restoration import Blur, FunctionOperator, Mask, gaussian_kernel
 from scorematching.restoration.inverse import RestorationMethod
-
-
-def wide(prior: sm.Prior) -> sm.Prior:
-    """Return a prior that claims to be trained for many noise levels."""
-    prior.noise = sm.priors.TrainedNoise(25 / 255, 5 / 255, 55 / 255)
-    return prior
 
 
 def test_known_pixels_stay_as_they_are(photograph: np.ndarray, prior: sm.Prior) -> None:
@@ -47,7 +42,7 @@ def test_restoration_keeps_colors_together(
     color_prior: sm.Prior, color_photograph: np.ndarray, method: RestorationMethod
 ) -> None:
     mask = Mask(torch.rand(96, 120) > 0.3)
-    found = sm.restore(color_photograph, mask, wide(color_prior), method=method, steps=3)
+    found = sm.restore(color_photograph, mask, many_levels(color_prior), method=method, steps=3)
     assert (found.shape, found.dtype) == (color_photograph.shape, np.uint8)
     if method == "map":  # annealing with an untrained prior returns the first guess
         swapped = sm.restore(color_photograph[..., ::-1].copy(), mask, color_prior, method=method, steps=3)
@@ -66,7 +61,7 @@ def test_a_result_that_does_not_explain_the_image_comes_with_a_warning(
     photograph: np.ndarray, natural: sm.Prior
 ) -> None:
     """A sharp image is said to be blurred; a blurred one is restored without a warning."""
-    blur, sharp = Blur(gaussian_kernel(1.5)), photograph[:64, :64]
+    blur, sharp = Blur(gaussian_kernel(1.5)), photograph[:48, :48]
     soft = blur(torch.from_numpy(sharp[None, None].astype(np.float32)))[0, 0].numpy()
     sm.restore(np.rint(soft).astype(np.uint8), blur, natural)
     with pytest.warns(UserWarning, match=r"it misses \d+\.?\d* times what noise of level 1 would leave. Was the image"):

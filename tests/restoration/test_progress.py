@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from simulated import many_levels
 
 import scorematching as sm
 from scorematching.restoration import Blur, Mask, gaussian_kernel
@@ -24,12 +25,6 @@ Work = Callable[[sm.Prior, ProgressCallback], np.ndarray]
 
 def denoising(image: np.ndarray, **options: object) -> Work:
     return lambda prior, progress: sm.denoise(image, 25, prior, progress=progress, **options)
-
-
-def many_levels(prior: sm.Prior) -> sm.Prior:
-    """Return a prior that claims to be trained for many noise levels."""
-    prior.noise = sm.priors.TrainedNoise(25 / 255, 5 / 255, 55 / 255)
-    return prior
 
 
 WORK: dict[str, Work] = {
