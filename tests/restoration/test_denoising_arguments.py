@@ -9,18 +9,28 @@ import pytest
 from simulated import noisy_uint8
 
 import scorematching as sm
+from scorematching.images.wavelet_noise import wavelet_sigma
 
 
+@pytest.mark.parametrize("clipped", [True, False])
 @pytest.mark.parametrize("kind", ["gray", "color"])
-def test_an_image_alone_is_denoised(photograph: np.ndarray, color_photograph: np.ndarray, kind: str) -> None:
-    """The noise level is estimated, and the natural prior chosen: the bits of both given explicitly."""
+def test_an_image_alone_is_denoised(
+    photograph: np.ndarray, color_photograph: np.ndarray, kind: str, clipped: bool
+) -> None:
+    """The noise level is estimated, and the natural prior chosen: the bits of both given explicitly.
+
+    Where the range has not clipped the noise, the prior refines the estimate.
+    """
     clean = photograph if kind == "gray" else color_photograph
+    clean = clean if clipped else clean // 4 + 96
     image = noisy_uint8(clean, 25)
-    restored = sm.denoise(image)
+    restored = sm.denoise(image, seed=1)
     assert (restored.dtype, restored.shape) == (np.uint8, image.shape)
     assert sm.psnr(clean, restored) > sm.psnr(clean, image) + 6
     natural = sm.load_prior(f"natural-{kind}")
-    np.testing.assert_array_equal(restored, sm.denoise(image, sm.estimate_noise(image, natural), natural))
+    noise = sm.estimate_noise(image, natural, seed=1)
+    np.testing.assert_array_equal(restored, sm.denoise(image, noise, natural, seed=1))
+    assert (noise.sigma == wavelet_sigma(image)) == clipped
 
 
 @pytest.mark.parametrize("noise", [25.0, np.float32(25), np.int64(25), sm.GaussianNoise(25)])
