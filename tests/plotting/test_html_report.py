@@ -50,7 +50,7 @@ def test_a_large_image_is_shown_shrunk_and_its_middle_as_it_is(noisy: np.ndarray
     write_page(tmp_path / "it.html", before, before // 2, NOISE, title="it")
     after, first, taken, *middle = images_of(tmp_path / "it.html")
     assert after.shape == first.shape == taken.shape == (2048, 171, 3)
-    assert (tmp_path / "it.html").read_text().count("at 71% of the size, which weakens noise") == 2
+    assert (tmp_path / "it.html").read_text().count("at 71% of the size, which averages noise away") == 2
     np.testing.assert_array_equal(middle[0], before[1184:1696] // 2)
     np.testing.assert_array_equal(middle[1], before[1184:1696])
     assert middle[2].shape == (512, 240, 3)
@@ -81,7 +81,7 @@ def test_of_images_too_small_for_the_ssim_the_psnr_is_said(
 
 
 def test_a_reference_of_other_colors_is_refused(noisy: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"the reference is \(96, 120, 3\), the image is \(96, 120\): expected the"):
+    with pytest.raises(ValueError, match=r"the reference has shape \(96, 120, 3\), the image \(96, 120\): expected the same"):
         write_page(tmp_path / "it.html", noisy, noisy, NOISE, title="it", reference=np.stack([noisy] * 3, 2))
     assert not (tmp_path / "it.html").exists()
 
