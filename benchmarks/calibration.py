@@ -16,7 +16,7 @@ from scipy.optimize import nnls
 import scorematching as sm
 from benchmarks.architectures import residual
 from benchmarks.machine import machine
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.curvature.analysis.costs import SECONDS, Cost, method_costs
 from scorematching.curvature.auto import METHODS
 from scorematching.energies import NICE

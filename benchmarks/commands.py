@@ -26,7 +26,7 @@ from benchmarks.steps import run_steps, steps
 from benchmarks.tasks import FOLDER, MEMORY, MemoryOption, OutputOption, QuickOption, write_figures
 from benchmarks.throughput import run_throughput, throughput
 from benchmarks.training import training
-from scorematching.cli.common import console, keep_freed_memory
+from scorematching.cli.console import console, keep_freed_memory
 
 HELP = """Measure speed, accuracy and restoration quality of this library on this machine.
 

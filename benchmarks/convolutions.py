@@ -12,7 +12,7 @@ import typer
 from torch import Tensor
 
 from benchmarks.machine import machine
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.layers.correlation import FEW, LARGE, _by_fourier, _in_blocks, block_side, is_direct
 
 #: Number of images, channels of the data, number of filters, side of a filter, side of an image.

@@ -18,7 +18,7 @@ from rich.progress import track
 import scorematching as sm
 from benchmarks.architectures import ARCHITECTURES, LAM, patches, trained
 from benchmarks.machine import forget_peak, machine, peak_memory
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.curvature import (
     ApproximationWarning,
     Coloring,

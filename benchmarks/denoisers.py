@@ -9,7 +9,8 @@ import numpy as np
 import scorematching as sm
 from benchmarks.peers import Step, compilation
 from scorematching.images.photographs import held_out_photograph
-from scorematching.priors.info import PriorInfo
+from scorematching.priors.architecture import ModelConfig
+from scorematching.priors.info import TrainedNoise
 from scorematching.priors.kinds import build_prior
 
 #: Standard deviation of the noise, with white at 1.
@@ -24,25 +25,15 @@ def noisy_image(side: int) -> np.ndarray:
     return (clean + np.random.default_rng(0).normal(0, SIGMA, clean.shape)).astype(np.float32)
 
 
-def prior_step(side: int, info: PriorInfo, method: Literal["tweedie", "map"], compiled: bool) -> Step:
+def prior_step(side: int, model: ModelConfig, method: Literal["tweedie", "map"], compiled: bool) -> Step:
     """Return a step of :func:`scorematching.denoise` with an untrained prior."""
-    image, prior, sweeps = noisy_image(side), build_prior(info), compilation(compiled)
+    image, prior, sweeps = noisy_image(side), build_prior(model, TrainedNoise(SIGMA)), compilation(compiled)
 
     def step() -> None:
         with sweeps():
             sm.denoise(image, SIGMA, prior, method=method, data_range=1.0)
 
     return step
-
-
-def field_of_experts(filters: int, size: int) -> PriorInfo:
-    """Describe a field prior at the level of the noise."""
-    return PriorInfo("foe", size, filters, SIGMA, SIGMA, 0.0, 0, 0, "nothing", sm.__version__)
-
-
-def deep_field(channels: int, depth: int) -> PriorInfo:
-    """Describe a deep prior at the level of the noise."""
-    return PriorInfo("deep", 3, channels, SIGMA, SIGMA, 0.0, 0, 0, "nothing", sm.__version__, depth)
 
 
 def non_local_means_step(side: int) -> Step:

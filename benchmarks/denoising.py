@@ -12,10 +12,10 @@ import typer
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.cli.common import console, fit_bar
-from scorematching.energies.field_of_experts import ExpertName
+from scorematching.cli.console import console, progress_bar
+from scorematching.energies.sizes import ExpertName
 from scorematching.images import find_images, ssim, to_planes
-from scorematching.restoration.baselines import non_local_means, total_variation
+from scorematching.restoration.classics import non_local_means, total_variation
 
 
 def denoising(
@@ -38,19 +38,12 @@ def denoising(
     """
     noisy = [_noisy(_load(path), sigma / 255, (seed, i)) for i, path in enumerate(find_images([train]))]
     start = time.monotonic()
-    with fit_bar("fitting") as progress:
+    with progress_bar("fitting") as progress:
         result = sm.fit(
             noisy,
-            sigma=sigma / 255,
-            noisy=True,
-            filters=filters,
-            size=size,
-            octaves=octaves,
-            expert=cast(ExpertName, expert),
-            normalize_filters=normalize_filters,
-            crop=crop,
-            steps=steps,
-            seed=seed,
+            noise=sigma / 255,
+            model=sm.FieldConfig(filters, size, octaves, cast(ExpertName, expert), normalize_filters),
+            training=sm.TrainingConfig(steps=steps, crop=crop, seed=seed),
             progress=progress,
         )
     console.print(f"fitted in {time.monotonic() - start:.0f} s")

@@ -22,7 +22,7 @@ from benchmarks.peers import (
 from benchmarks.plots import draw_growth
 from benchmarks.tables import duration, size
 from benchmarks.tasks import Record
-from scorematching.cli.common import errors
+from scorematching.cli.console import errors
 
 #: Longest time of a call in seconds. It is shorter than in the other benchmarks, because there are many calls.
 LIMIT = 10.0

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
 
 

@@ -12,7 +12,7 @@ import scorematching as sm
 from scorematching.images import ssim
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
 from scorematching.plotting.figures import draw_side_by_side
-from scorematching.restoration.baselines import non_local_means
+from scorematching.restoration.classics import non_local_means
 
 #: Noise levels that are tried where one level is assumed, relative to the root mean square of the noise.
 _SHARES = (0.7, 0.85, 1.0, 1.3)
@@ -56,5 +56,5 @@ def _restored(
     return (
         non_local_means(noisy, whole, clean),
         max(single, key=lambda x: sm.psnr(clean, x)),
-        sm.denoise(noisy, read / white, model, gain=1 / white, data_range=1.0),
+        sm.denoise(noisy, sm.PoissonGaussianNoise(gain=1 / white, sigma=read / white), model, data_range=1.0),
     )

@@ -9,10 +9,9 @@ import typer
 
 import scorematching as sm
 from benchmarks.machine import machine
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
-from scorematching.images.wavelet_noise import estimate_noise
-from scorematching.restoration import find_noise
+from scorematching.images.wavelet_noise import wavelet_sigma
 
 
 def noise(
@@ -30,5 +29,6 @@ def noise(
         clean = held_out_photograph(name)
         for sigma in level or (2.0, 5.0, 10.0, 25.0):
             noisy = clean + sigma / 255 * np.random.default_rng(seed).standard_normal(clean.shape)
-            first, found = estimate_noise(noisy, 1.0), find_noise(noisy, model, data_range=1.0, seed=seed)
+            first = wavelet_sigma(noisy, 1.0)
+            found = sm.estimate_noise(noisy, model, data_range=1.0, seed=seed).sigma
             print(f"| {name} | {sigma:g} | {255 * first:.2f} | {255 * found:.2f} |", flush=True)

@@ -16,7 +16,7 @@ import typer
 from PIL import Image
 from rich.progress import track
 
-from scorematching.cli.common import console, errors
+from scorematching.cli.console import console, errors
 
 #: Program of apt that downloads a file and verifies its checksum.
 _APT = "/usr/lib/apt/apt-helper"

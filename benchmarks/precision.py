@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import scorematching as sm
 from benchmarks.architectures import ARCHITECTURES, LAM, patches, trained
 from benchmarks.machine import machine
-from scorematching.cli.common import console
+from scorematching.cli.console import console
 from scorematching.curvature import ApproximationWarning
 from scorematching.images.photographs import training_photographs
 
@@ -108,18 +108,11 @@ def _training(steps: int, seed: int, bfloat16: bool) -> tuple[float, float]:
     with sm.runtime.bfloat16_products(bfloat16):
         result = sm.fit(
             noisy,
-            sigma=15 / 255,
-            noisy=True,
+            noise=15 / 255,
             clean=clean,
-            model="deep",
-            depth=10,
-            max_sigma=55 / 255,
-            steps=steps,
-            batch=10,
-            crop=64,
-            seed=seed,
+            model=sm.DeepConfig(depth=10),
+            training=sm.TrainingConfig(steps=steps, batch=10, crop=64, max_sigma=55 / 255, seed=seed, compile=True),
             data_range=1.0,
-            compile=True,
             progress=lambda _: times.append(time.perf_counter()),
         )
     assert result.psnr is not None

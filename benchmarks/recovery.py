@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.problems import PROBLEMS, Problem, recovery_errors
-from scorematching.cli.common import console, errors
+from scorematching.cli.console import console, errors
 from scorematching.images.io.atomic import write_atomically
 from scorematching.plotting.figures import check_target
 

@@ -17,11 +17,11 @@ from rich.progress import track
 import scorematching as sm
 from benchmarks.machine import machine
 from benchmarks.tasks import FOLDER, OutputOption, Record, write_figures
-from scorematching.cli.common import console, errors
+from scorematching.cli.console import console, errors
 from scorematching.images import find_images, to_planes
-from scorematching.priors.store import SHIPPED
+from scorematching.priors import SHIPPED
 from scorematching.restoration import BicubicDownsampling
-from scorematching.restoration.baselines import non_local_means, total_variation
+from scorematching.restoration.classics import non_local_means, total_variation
 from scorematching.restoration.operators import bicubic_upscale
 
 #: Method that restores a noisy image, given the noise level, and the clean image to choose the best setting.
@@ -75,7 +75,7 @@ def restoration(
         raise typer.BadParameter("expected DATA, a folder with BSD68, Set12 and Set5, or --denoise, --color, --enlarge")
     named = [Path(name) for name in SHIPPED] if prior is None else prior
     priors = {path.stem: sm.load_prior(path) for path in named}
-    gray = {name: one for name, one in priors.items() if one.info.colors == 1}
+    gray = {name: one for name, one in priors.items() if one.config.colors == 1}
     if len(priors) < len(named) or (not gray and (denoise or enlarge)):
         raise typer.BadParameter(
             "expected prior files with different names, and a grayscale prior for --denoise and --enlarge"
@@ -108,7 +108,7 @@ def _by_prior(name: str, prior: sm.Prior, colored: bool) -> dict[str, Method]:
         return sm.denoise(noisy, sigma, prior, self_ensemble=self_ensemble, data_range=1.0)
 
     methods: dict[str, Method] = {name: work, f"{name}, self-ensemble": partial(work, self_ensemble=True)}
-    if colored and prior.info.colors == 1:
+    if colored and prior.config.colors == 1:
         methods[f"{name}, per channel"] = _by_channels(work)
     return methods
 

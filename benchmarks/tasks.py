@@ -14,7 +14,7 @@ import typer
 from benchmarks.contest import Contestant, Rules, hold
 from benchmarks.machine import machine, peers
 from benchmarks.tables import contest_table
-from scorematching.cli.common import console, errors
+from scorematching.cli.console import console, errors
 from scorematching.images.io.atomic import write_atomically
 
 QuickOption = Annotated[

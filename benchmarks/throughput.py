@@ -7,9 +7,9 @@ from typing import Any
 
 from benchmarks import tasks
 from benchmarks.contest import Contestant
-from benchmarks.denoisers import bm3d_step, deep_field, field_of_experts, non_local_means_step, prior_step
+from benchmarks.denoisers import bm3d_step, non_local_means_step, prior_step
 from benchmarks.tasks import Record, Task
-from scorematching.priors.info import PriorInfo
+from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConfig
 
 OURS = "field prior, Tweedie, compiled"
 #: Sides of the images in pixels; the largest side for MAP and non-local means; and the largest side for BM3D.
@@ -40,22 +40,22 @@ def run_throughput(quick: bool, limit: float = tasks.LIMIT, memory: float = task
 
 def _tasks(quick: bool) -> Iterator[Task]:
     """Yield one task per image size."""
-    field = field_of_experts(4, 3) if quick else field_of_experts(48, 7)
-    deep = deep_field(4, 2) if quick else deep_field(64, 10)
+    field = FieldConfig(4, 3) if quick else FieldConfig(48, 7)
+    deep = DeepConfig(4, depth=2) if quick else DeepConfig(64, depth=10)
     for side in SMALL if quick else SIDES:
         both: list[tuple[str, dict[str, Any]]] = [
             (name, {"side": side, "compiled": name == "compiled"}) for name in ("eager", "compiled")
         ]
-        ours: list[tuple[str, str, PriorInfo]] = [
+        ours: list[tuple[str, str, ModelConfig]] = [
             ("field prior, Tweedie", "tweedie", field),
             ("deep prior, Tweedie", "tweedie", deep),
         ]
         ours += [("field prior, MAP", "map", field)] if side <= LARGEST_MAP else []
         contestants = [
             Contestant(
-                f"{name}, {how}", prior_step, {**task, "info": info, "method": method}, compiles=how == "compiled"
+                f"{name}, {how}", prior_step, {**task, "model": model, "method": method}, compiles=how == "compiled"
             )
-            for name, method, info in ours
+            for name, method, model in ours
             for how, task in both
         ]
         if side <= LARGEST_MAP:

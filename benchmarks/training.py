@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 
 import scorematching as sm
 from benchmarks.machine import machine
-from scorematching.cli.common import console, fit_bar
+from scorematching.cli.console import console, progress_bar
 from scorematching.images import find_images, to_planes
 
 
@@ -46,28 +47,27 @@ def training(
     levels = np.exp(random.uniform(np.log(own[0]), np.log(own[1]), len(clean))) / 255
     noisy = [(x + s * random.standard_normal(x.shape)).astype(np.float32) for x, s in zip(clean, levels, strict=True)]
     checkpoint, start = output.with_name(output.name + ".training"), time.monotonic()
-    with fit_bar("training") as progress, sm.runtime.bfloat16_products(bfloat16):
+    with progress_bar("training") as progress, sm.runtime.bfloat16_products(bfloat16):
         result = sm.fit(
             noisy,
-            sigma=levels.tolist(),
-            noisy=True,
+            noise=levels.tolist(),
             clean=clean,
-            model="deep",
-            filters=channels,
-            depth=depth,
-            blind=blind,
-            color=color,
-            max_sigma=None if max_sigma is None else max_sigma / 255,
-            steps=steps,
-            batch=batch,
-            crop=crop,
-            rate=rate,
-            seed=seed,
+            model=sm.DeepConfig(channels=channels, depth=depth, color=color),
+            training=sm.TrainingConfig(
+                steps=steps,
+                batch=batch,
+                crop=crop,
+                rate=rate,
+                max_sigma=None if max_sigma is None else max_sigma / 255,
+                blind=blind,
+                seed=seed,
+            ),
             data_range=1.0,
             progress=progress,
             checkpoint=checkpoint,
         )
-    result.prior.info = result.prior.info.replace(data=f"{len(clean)} noisy images, {images.name}")
+    data = f"{len(clean)} noisy images, {images.name}"
+    result.prior.provenance = dataclasses.replace(result.prior.provenance, data=data)
     sm.save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
     console.print(

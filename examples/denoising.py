@@ -1,12 +1,12 @@
-"""Denoising without a clean image: score matching, then Tweedie's formula, against the classics.
+"""Denoising without clean images: score matching and Tweedie's formula, compared with classic methods.
 
-A field of experts is fitted to noisy photographs alone: its energy models noisy images ``y = x + sigma n``, and
+Fit a field of experts to noisy photographs alone. Its energy models noisy images ``y = x + sigma n``, so
 
     x = y + sigma^2 grad log p(y)
 
-is then the mean of all clean images that ``y`` may come from. The score is minus sweep 2's delta at the input, (1).
-The same formula serves the deep prior that comes with the library. Total variation and non-local means have, at each
-level, the setting that suits each clean image best; the priors see no clean image at all.
+is the mean of all clean images that ``y`` may come from. The score, grad log p, is minus delta at the input in sweep 2,
+equation (1). The deep prior that comes with the library uses the same formula. Total variation and non-local means use
+the option that is best for each clean image; the priors see no clean image at all.
 
     python examples/denoising.py
 """
@@ -24,37 +24,38 @@ from rich import print
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.images.photographs import HELD_OUT, held_out_photograph, training_photographs
-from scorematching.restoration.baselines import non_local_means, total_variation
+from scorematching.images import photographs
+from scorematching.restoration import classics
 
 LEVELS = (15, 25, 50)  # standard deviations of the noise, white being 255
-FITTED = 25  # of the field of experts; at other levels sm.denoise rescales the contrast
+FITTED = 25  # noise level of the field of experts; for other levels sm.denoise rescales the contrast
 SHOWN, DETAIL = ("chelsea", 25), (slice(34, 154), slice(16, 136))
 
-#: A method restores a noisy image at a level; the classics look at the clean one to choose their setting.
+#: Takes a noisy image, its noise level and the clean image, by which the classic methods choose their option.
 Method = Callable[[np.ndarray, float, np.ndarray], np.ndarray]
 
 
 def main(
     output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the image.")] = Path("examples/results"),
-    steps: Annotated[int, typer.Option(min=1, help="Of the training.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise and the training.")] = 0,
-    quick: Annotated[bool, typer.Option(help="A taste: few steps, small images.")] = False,
+    steps: Annotated[int, typer.Option(min=1, help="Number of training steps.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise and the training.")] = 0,
+    quick: Annotated[bool, typer.Option(help="Take few steps and small images.")] = False,
 ) -> dict[int, dict[str, tuple[float, float]]]:
-    """Remove noise of three levels from held-out photographs, by priors that were fitted to noisy ones."""
-    noisy = [add_noise(x, FITTED, (seed, i)) for i, x in enumerate(training_photographs())]
+    """Denoise held-out photographs at three noise levels, by priors that were fitted to noisy photographs."""
+    noisy = [add_noise(x, FITTED, (seed, i)) for i, x in enumerate(photographs.training_photographs())]
     steps, crop = (40, 24) if quick else (steps, 48)
-    field = sm.fit(noisy, sigma=FITTED / 255, noisy=True, data_range=1.0, steps=steps, crop=crop, seed=seed).prior
+    training = sm.TrainingConfig(steps=steps, crop=crop, seed=seed)
+    field = sm.fit(noisy, noise=FITTED / 255, training=training, data_range=1.0).prior
 
     methods: dict[str, Method] = {
         "noisy": lambda y, sigma, x: y,
-        "total variation": total_variation,
-        "non-local means": non_local_means,
+        "total variation": classics.total_variation,
+        "non-local means": classics.non_local_means,
         "field of experts": tweedie_by(field),
         "natural-gray": tweedie_by(sm.load_prior("natural-gray")),
     }
     side = 96 if quick else 256
-    clean = {name: center(held_out_photograph(name), side) for name in HELD_OUT}
+    clean = {name: center(photographs.held_out_photograph(name), side) for name in photographs.HELD_OUT}
     tests = {
         sigma: {name: (x, add_noise(x, sigma, (seed, 100 + i))) for i, (name, x) in enumerate(clean.items())}
         for sigma in LEVELS
@@ -72,31 +73,31 @@ def main(
 
 
 def add_noise(clean: np.ndarray, sigma: float, seed: tuple[int, int]) -> np.ndarray:
-    """White Gaussian noise, neither clipped nor rounded."""
+    """Add white Gaussian noise, neither clipped nor rounded."""
     noise = np.random.default_rng(seed).normal(0, sigma / 255, clean.shape)
     return (clean + noise).astype(np.float32)
 
 
 def tweedie_by(prior: sm.Prior) -> Method:
-    """Tweedie's formula with the score of a prior."""
+    """Return the denoiser that applies Tweedie's formula with the score of a prior."""
     return lambda y, sigma, x: sm.denoise(y, sigma, prior, data_range=1.0)
 
 
 def quality(method: Method, sigma: int, pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
-    """PSNR in dB and SSIM, means over pairs of a clean image and a noisy one."""
+    """Return the mean PSNR in dB and the mean SSIM over pairs of a clean and a noisy image."""
     restored = [(x, method(y, sigma / 255, x)) for x, y in pairs]
     psnr, ssim = np.mean([(sm.psnr(x, found), sm.images.ssim(x, found)) for x, found in restored], axis=0)
     return float(psnr), float(ssim)
 
 
 def center(image: np.ndarray, side: int) -> np.ndarray:
-    """The square in the middle."""
+    """Return the square in the middle of an image."""
     top, left = ((n - side) // 2 for n in image.shape)
     return image[top : top + side, left : left + side]
 
 
 def table(found: dict[int, dict[str, tuple[float, float]]]) -> Table:
-    """A row a method, a column a level."""
+    """Return a table with one row per method and one column per noise level."""
     rows = Table("PSNR (dB), SSIM", *(f"noise of level {sigma}" for sigma in found))
     for name in next(iter(found.values())):
         rows.add_row(name, *("{:.2f}  {:.3f}".format(*scores[name]) for scores in found.values()))
@@ -104,7 +105,7 @@ def table(found: dict[int, dict[str, tuple[float, float]]]) -> Table:
 
 
 def draw(clean: np.ndarray, images: dict[str, np.ndarray], path: Path) -> None:
-    """A detail of each, with the PSNR of the whole."""
+    """Draw a detail of each image, with the PSNR of the whole image."""
     captions = {"clean": clean} | {f"{name}, {sm.psnr(clean, x):.2f} dB": x for name, x in images.items()}
     figure = Figure(figsize=(10, 7), layout="constrained")
     for axes, (caption, x) in zip(figure.subplots(2, 3).flat, captions.items(), strict=True):

@@ -1,10 +1,10 @@
-"""Gabor filters from photographs: a product of Student-t experts on whitened patches, fitted by score matching.
+"""Gabor filters from photographs: a product of Student-t experts, fitted to whitened patches by score matching.
 
     E(x) = sum_k w_k log(1 + (W x)_k^2 / 2),    J = K + L,    L = sum_i -delta'_i + lambda delta'_i^2
 
 With one hidden layer the recursion of the paper, sections 1.3 and 3.1, gives the exact diagonal delta' of the Hessian.
-The filters W start as white noise. To each, when it is learned, a Gabor function is fitted, a plane wave under a
-Gaussian envelope: the share of the filter that it explains says how localized, oriented and band-pass the filter is.
+The filters W start as white noise. After the training a Gabor function, a plane wave under a Gaussian envelope, is
+fitted to each filter. The share of the filter that it explains measures how localized, oriented and band-pass it is.
 
     python examples/gabor.py
 """
@@ -32,7 +32,7 @@ from torch import Tensor
 
 import scorematching as sm
 from scorematching.energies import ProductOfStudentT, ZCAWhitening
-from scorematching.images.photographs import training_photographs
+from scorematching.images import photographs
 
 COLORS = {"learned": "#2166ac", "without lambda": "#d6604d", "random": "0.6", "PCA": "#1b7837"}
 
@@ -42,10 +42,10 @@ class Gabor:
     """The Gabor function nearest to a filter.
 
     Attributes:
-        image: It, shape (n, n).
-        share: How much of the filter it explains: 1 - |filter - image|^2 / |filter|^2.
-        frequency: Of its wave, cycles a pixel.
-        envelope: Standard deviations of its envelope, across the stripes and along them, pixels.
+        image: The function, shape (n, n).
+        share: Share of the filter that it explains, 1 - |filter - image|^2 / |filter|^2.
+        frequency: Frequency of the wave in cycles per pixel.
+        envelope: Standard deviations of the envelope across and along the stripes, in pixels.
     """
 
     image: np.ndarray
@@ -56,19 +56,19 @@ class Gabor:
 
 def main(
     output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the image.")] = Path("examples/results"),
-    lam: Annotated[float, typer.Option(min=0, help="The regularizer, of whitened patches.")] = 0.3,
-    steps: Annotated[int, typer.Option(min=1, help="Of Adam.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the patches and the start.")] = 0,
-    quick: Annotated[bool, typer.Option(help="A taste: few steps, small patches.")] = False,
+    lam: Annotated[float, typer.Option(min=0, help="Regularizer, for whitened patches.")] = 0.3,
+    steps: Annotated[int, typer.Option(min=1, help="Number of training steps.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the patches and the initial filters.")] = 0,
+    quick: Annotated[bool, typer.Option(help="Take few steps and small patches.")] = False,
 ) -> dict[str, list[Gabor]]:
-    """Learn filters from whitened patches of photographs, and say how much like Gabor functions they are."""
+    """Learn filters from whitened patches of photographs, and fit Gabor functions to them."""
     size, steps = (6, 300) if quick else (12, steps)
-    photographs = [rescale(x, 0.5, anti_aliasing=True) for x in training_photographs()]
-    each = [extract_patches_2d(x, (size, size), max_patches=80 * size**2, random_state=seed) for x in photographs]
+    halved = [rescale(x, 0.5, anti_aliasing=True) for x in photographs.training_photographs()]
+    each = [extract_patches_2d(x, (size, size), max_patches=80 * size**2, random_state=seed) for x in halved]
     patches = torch.from_numpy(np.concatenate(each)).flatten(1).float()
 
     whitening = ZCAWhitening(size)
-    pixels = whitening.matrix.clone()  # of patches without their mean, whose orthonormal axes the whitened ones share
+    pixels = whitening.matrix.clone()  # whitened patches have the axes of patches without their mean
     whitening.fit(patches, floor=0.01)
     x = whitening(patches)
     filters = {
@@ -85,7 +85,7 @@ def main(
 
 
 def learn(x: Tensor, experts: int, lam: float, steps: int, seed: int) -> ProductOfStudentT:
-    """Adam on J, over batches of 512 patches; weights of experts stay positive, so that the density is bounded."""
+    """Minimize J by Adam on batches of 512 patches. Weights of experts stay positive, which bounds the density."""
     energy = ProductOfStudentT(x.shape[1], experts, seed)
     optimizer = torch.optim.Adam(energy.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=steps)
@@ -102,7 +102,7 @@ def learn(x: Tensor, experts: int, lam: float, steps: int, seed: int) -> Product
 
 
 def fit_gabor(target: np.ndarray) -> Gabor:
-    """Least squares by the place, the wave and the envelope; amplitude and phase are linear, and solved for."""
+    """Fit the place, wave and envelope by least squares; amplitude and phase follow linearly."""
     n = len(target)
     y, x = np.mgrid[:n, :n] - (n - 1) / 2
 
@@ -130,8 +130,10 @@ def fit_gabor(target: np.ndarray) -> Gabor:
 
 
 def table(found: dict[str, list[Gabor]]) -> Table:
-    """A row a set of filters."""
-    rows = Table("filters", "share that a Gabor explains, median", "above 0.8", "envelope across, along (pixels)")
+    """Return a table with one row per set of filters."""
+    rows = Table(
+        "filters", "share explained by Gabor functions, median", "above 0.8", "envelope across, along (pixels)"
+    )
     for name, some in found.items():
         shares = np.array([g.share for g in some])
         across, along = np.median([g.envelope for g in some], axis=0)
@@ -140,7 +142,7 @@ def table(found: dict[str, list[Gabor]]) -> Table:
 
 
 def draw(filters: np.ndarray, found: dict[str, list[Gabor]], path: Path) -> None:
-    """The learned filters from low to high frequency, the Gabor functions, and the shares of all sets."""
+    """Draw the learned filters from low to high frequency, their Gabor functions, and the shares of all sets."""
     order = np.argsort([g.frequency for g in found["learned"]])
     contrast = np.abs(filters[order]).max((1, 2), keepdims=True)
     figure = Figure(figsize=(12, 4.6), layout="constrained")
@@ -149,21 +151,21 @@ def draw(filters: np.ndarray, found: dict[str, list[Gabor]], path: Path) -> None
     show(
         nearest,
         np.stack([found["learned"][k].image for k in order]) / contrast,
-        "the Gabor functions nearest to them",
+        "their nearest Gabor functions",
     )
     for name, some in found.items():
         best_first = np.sort([g.share for g in some])[::-1]
         percent = np.linspace(0, 100, len(some))
         shares.plot(percent, best_first, color=COLORS[name], linewidth=1.8)
         shares.text(50, np.interp(50, percent, best_first) + 0.02, name, color=COLORS[name])
-    shares.set(xlabel="filters, best first (%)", title="share that the Gabor function explains", ylim=(0, 1.02))
+    shares.set(xlabel="filters, best first (%)", title="share explained by the Gabor function", ylim=(0, 1.02))
     shares.set_xlim(0, 100)
     shares.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=100)
 
 
 def show(axes: Axes, images: np.ndarray, title: str) -> None:
-    """Small images in a square, gray at 0."""
+    """Draw small images in a square, with 0 as gray."""
     axes.imshow(montage(images, fill=1.0, padding_width=1), cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
     axes.set_title(title)
     axes.set_axis_off()

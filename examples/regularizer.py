@@ -1,16 +1,16 @@
-"""What lambda is for: without it the score matching loss runs away, on few samples and on quantized ones.
+"""The purpose of lambda: without it the score matching loss falls without end on few or quantized samples.
 
     J = K + L,    K = sum_i delta_i^2 / 2,    L = sum_i -delta'_i + lambda delta'_i^2
 
-An expert whose filter w is orthogonal to some samples has its peak at them, of curvature w^2: longer filters bring
--delta' there down without end. Samples that lie in one plane make it so: D - 1 of any few, and of gray levels all
-patches in which two neighbors are equal. With lambda no term falls below -1 / (4 lambda), nor J below D times that;
-its derivative, where sweep 3 starts, is -1 + 2 lambda delta', and not the -1 that (7) prints.
+An expert whose filter w is orthogonal to some samples has its peak there, with curvature w^2. Longer filters lower
+-delta' at these samples without end. It happens where samples lie in one plane: any D - 1 of a few samples do, and so
+do all quantized patches in which two neighbors are equal. With lambda no term falls below -1 / (4 lambda), so J stays
+above D times that. The derivative of a term, where sweep 3 starts, is -1 + 2 lambda delta', not -1 as printed in (7).
 
-Which lambda? J without it, on held-out samples, is half the Fisher divergence from their density, up to a constant, and
-so is right where those samples have a density. Gray levels have none: held-out ones let the spikes pass as truth.
-Gaussian noise of their rounding's variance, q^2 / 12, gives them one. Here the truth is known, as levels before
-rounding, and tells how good that choice is.
+Which lambda is best? J without lambda, on held-out samples, is half the Fisher divergence from their density, up to a
+constant. It is the right measure for samples that have a density. Gray levels have none, and on held-out gray levels
+the spikes seem right. Gaussian noise with the variance of the rounding, q^2 / 12, gives them a density. Here the levels
+before rounding are known, and show how good that choice is.
 
     python examples/regularizer.py
 """
@@ -35,32 +35,37 @@ from torch import Tensor
 
 import scorematching as sm
 from scorematching.energies import ProductOfStudentT, ZCAWhitening
-from scorematching.images.photographs import training_photographs
+from scorematching.images import photographs
 
-SIZE = 5  # pixels a side; without its mean a patch has D = 24 dimensions
-UNIT = 10 / 255  # of the pixel values, white being 1; lambda is in units of its square
+SIZE = 5  # side of a patch in pixels; without its mean a patch has D = 24 dimensions
+UNIT = 10 / 255  # unit of the pixel values, white being 1; lambda is in units of its square
 LAMBDAS = (0.0, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-SHOWN = {0.0: "#d6604d", 3e-3: "#2166ac", 1e-1: "0.55"}  # in the panels against steps, with their colors
+SHOWN = {
+    0.0: "#d6604d",
+    3e-3: "#2166ac",
+    1e-1: "0.55",
+}  # lambdas whose curves are drawn against the steps, with their colors
 
 HELD_OUT = ("#d6604d", "#e0a030", "#2166ac")  # colors: quantized, with noise, the truth
 
-#: A training: its steps, and at those the regularized loss on its samples and J, lambda = 0, on each held-out set.
+#: A training: its steps, the regularized loss on its samples, and J with lambda = 0 on each held-out set.
 Curves = dict[str, list[float]]
 
 
 def main(
     output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the image.")] = Path("examples/results"),
-    samples: Annotated[int, typer.Option(min=30, help="How many are few.")] = 200,
-    bits: Annotated[int, typer.Option(min=1, max=8, help="Of the quantized images.")] = 6,
-    steps: Annotated[int, typer.Option(min=10, help="Of Adam.")] = 1500,
-    seed: Annotated[int, typer.Option(min=0, help="Of the patches.")] = 0,
-    quick: Annotated[bool, typer.Option(help="A taste: few steps, three lambdas.")] = False,
+    samples: Annotated[int, typer.Option(min=30, help="Number of samples where they are few.")] = 200,
+    bits: Annotated[int, typer.Option(min=1, max=8, help="Bits of the quantized images.")] = 6,
+    steps: Annotated[int, typer.Option(min=10, help="Number of training steps.")] = 1500,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the patches and the training.")] = 0,
+    quick: Annotated[bool, typer.Option(help="Take few steps and three lambdas.")] = False,
 ) -> dict[str, dict[float, Curves]]:
     """Fit products of Student-t experts with several lambdas to few patches, and to many quantized ones."""
     steps, lambdas = (200, tuple(SHOWN)) if quick else (steps, LAMBDAS)
-    photographs = [rescale(x, 0.5, anti_aliasing=True) for x in training_photographs()]  # levels in between
-    left = cut([x[:, : x.shape[1] // 2] for x in photographs], 4000 if quick else 20000, seed)
-    right = cut([x[:, x.shape[1] // 2 :] for x in photographs], 4000, seed + 1)
+    # Means of several pixels are not quantized.
+    halved = [rescale(x, 0.5, anti_aliasing=True) for x in photographs.training_photographs()]
+    left = cut([x[:, : x.shape[1] // 2] for x in halved], 4000 if quick else 20000, seed)
+    right = cut([x[:, x.shape[1] // 2 :] for x in halved], 4000, seed + 1)
     q = 1 / (2**bits - 1)
     rounded, held_out = (q * torch.round(x / q) for x in (left, right))
     noise = q / math.sqrt(12) * torch.randn(right.shape, generator=torch.Generator().manual_seed(seed))
@@ -74,25 +79,22 @@ def main(
     }
     for (title, trainings), judge in zip(found.items(), ("held out", "held out, with noise"), strict=True):
         print(table(title, trainings))
-        print(f"chosen by what is {judge}: lambda {chosen(trainings, judge):g}\n")
-    print(f"q^2 / 24, the lambda that smooths a Gaussian as rounding does: {(q / UNIT) ** 2 / 24:.2g}")
+        print(f"lambda with the lowest loss on {judge}: {chosen(trainings, judge):g}\n")
+    print(f"q^2 / 24, the lambda that smooths a Gaussian as much as rounding: {(q / UNIT) ** 2 / 24:.2g}")
     output.mkdir(parents=True, exist_ok=True)
     draw(found, output / "regularizer.png")
     return found
 
 
-def cut(photographs: list[np.ndarray], count: int, seed: int) -> Tensor:
-    """Patches at random places, (count, SIZE^2)."""
-    each = [
-        extract_patches_2d(x, (SIZE, SIZE), max_patches=count // len(photographs), random_state=seed)
-        for x in photographs
-    ]
+def cut(images: list[np.ndarray], count: int, seed: int) -> Tensor:
+    """Return patches at random places, (count, SIZE^2)."""
+    each = [extract_patches_2d(x, (SIZE, SIZE), max_patches=count // len(images), random_state=seed) for x in images]
     return torch.from_numpy(np.concatenate(each)).flatten(1).float()
 
 
 def train(patches: Tensor, held_out: Mapping[str, Tensor], lam: float, steps: int, seed: int) -> Curves:
-    """Adam on the regularized loss; weights of experts stay positive, so that the density is bounded."""
-    without_mean = ZCAWhitening(SIZE)  # not fitted to patches it takes their mean away, and no more
+    """Minimize the regularized loss by Adam. Weights of experts stay positive, which bounds the density."""
+    without_mean = ZCAWhitening(SIZE)  # without a fit it only removes the mean of patches
     x, *others = (without_mean(some) / UNIT for some in (patches, *held_out.values()))
     energy = ProductOfStudentT(dim=x.shape[1], experts=2 * x.shape[1], seed=seed)
     optimizer = torch.optim.Adam(energy.parameters(), lr=0.02)
@@ -115,12 +117,12 @@ def train(patches: Tensor, held_out: Mapping[str, Tensor], lam: float, steps: in
 
 
 def chosen(trainings: Mapping[float, Curves], judge: str) -> float:
-    """The lambda of the least loss on held-out samples, which is without lambda."""
+    """Return the lambda with the lowest unregularized loss on a held-out set."""
     return min(trainings, key=lambda lam: trainings[lam][judge][-1])
 
 
 def table(title: str, trainings: Mapping[float, Curves]) -> Table:
-    """The last losses, a row a lambda; in each column but that of the training the lowest is marked."""
+    """Return a table of the last losses, one row per lambda; the lowest of each held-out set is marked."""
     names = [name for name in trainings[0.0] if name != "steps"]
     rows = Table(f"{title}: lambda", *names)
     best = {name: min(curves[name][-1] for curves in trainings.values()) for name in names}
@@ -131,7 +133,7 @@ def table(title: str, trainings: Mapping[float, Curves]) -> Table:
 
 
 def draw(found: Mapping[str, Mapping[float, Curves]], path: Path) -> None:
-    """A row a kind of samples: the losses against the steps, and the last ones against lambda."""
+    """Draw one row per kind of samples: losses against steps, and last losses against lambda."""
     figure = Figure(figsize=(10.5, 7.2), layout="constrained")
     for (against_steps, against_lambda), (title, trainings) in zip(figure.subplots(2, 2), found.items(), strict=True):
         draw_steps(against_steps, title, trainings)
@@ -144,7 +146,7 @@ def draw(found: Mapping[str, Mapping[float, Curves]], path: Path) -> None:
 
 
 def draw_steps(axes: Axes, title: str, trainings: Mapping[float, Curves]) -> None:
-    """The training's loss, and the truth about it."""
+    """Draw the training loss, and the true loss of the same states."""
     for lam, color in SHOWN.items():
         curves = trainings[lam]
         truth = list(curves)[-1]
@@ -157,7 +159,7 @@ def draw_steps(axes: Axes, title: str, trainings: Mapping[float, Curves]) -> Non
 
 
 def draw_lambdas(axes: Axes, title: str, trainings: Mapping[float, Curves]) -> None:
-    """What each held-out set says about each lambda; a ring around the least."""
+    """Draw the last loss on each set against lambda, with a ring around the lowest."""
     names = [name for name in trainings[0.0] if name != "steps"]
     for name, color in zip(names, ("0.6", *HELD_OUT[-len(names) + 1 :]), strict=True):
         last = [curves[name][-1] for curves in trainings.values()]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from scorematching.cli import main
+from scorematching.cli.main import main
+
+#: Asserts that a command is refused with a message: its arguments, where ``IN`` and ``PRIOR`` stand for good files.
+Refusal = Callable[[tuple[str, ...], str], None]
+
+
+class ReachedError(Exception):
+    """A training, a sampling or a restoration has begun."""
 
 
 def run(*arguments: object) -> int:
-    """The exit status of ``scorematching`` with these arguments."""
+    """Return the exit status of ``scorematching`` with these arguments."""
     with pytest.raises(SystemExit) as stop:
         main([str(a) for a in arguments])
     return int(stop.value.code or 0)

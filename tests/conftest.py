@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_models import FIELD, as_bytes, with_noise
 
 import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
-from scorematching.priors.kinds import build_prior
 
 
 @pytest.fixture(autouse=True)
@@ -21,22 +21,34 @@ def _seed() -> None:
 @pytest.fixture
 def photograph() -> np.ndarray:
     """A 96 x 120 piece of a photograph, uint8."""
-    return np.rint(held_out_photograph("camera")[100:196, 200:320] * 255).astype(np.uint8)
+    return as_bytes(held_out_photograph("camera")[100:196, 200:320] * 255)
 
 
 @pytest.fixture
-def info() -> sm.priors.PriorInfo:
-    """A small field of experts for noise of level 25."""
-    return sm.priors.PriorInfo("foe", 3, 8, 25 / 255, 25 / 255, 0.0, 0, 0, "nothing", sm.__version__)
+def noisy(photograph: np.ndarray) -> np.ndarray:
+    """The photograph with noise of level 25, uint8."""
+    return as_bytes(with_noise(photograph, 25))
 
 
 @pytest.fixture
-def prior(info: sm.priors.PriorInfo) -> sm.Prior:
-    """An untrained prior, whose start is a sensible one."""
-    return build_prior(info)
+def noisy_file(noisy: np.ndarray, tmp_path: Path) -> Path:
+    sm.write_image(tmp_path / "noisy.png", noisy)
+    return tmp_path / "noisy.png"
+
+
+@pytest.fixture
+def prior() -> sm.Prior:
+    """An untrained prior for noise of level 25, whose start is a sensible one."""
+    return sm.priors.FieldPrior(FIELD, noise=25 / 255)
 
 
 @pytest.fixture
 def prior_file(prior: sm.Prior, tmp_path: Path) -> Path:
     sm.save_prior(prior, tmp_path / "prior.safetensors")
     return tmp_path / "prior.safetensors"
+
+
+@pytest.fixture
+def _save_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write the checkpoint of a training after every step."""
+    monkeypatch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)

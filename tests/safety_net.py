@@ -25,7 +25,7 @@ from scorematching.curvature import CurvaturePropagation, Hutchinson, Stein
 from scorematching.images.photographs import held_out_photograph
 from scorematching.layers import LogCosh
 from scorematching.priors.store import SHIPPED
-from scorematching.restoration import Blur, Mask, find_noise, gaussian_kernel
+from scorematching.restoration import Blur, Mask, gaussian_kernel
 
 FINGERPRINTS = Path(__file__).with_suffix(".json")
 METHODS = ("diagonal", "full", "jacobian", "coloring")
@@ -96,20 +96,22 @@ def noisy_photograph(color: bool = False) -> np.ndarray:
 
 
 def restored() -> Numbers:
-    """Small images by every prior that is shipped."""
+    """Small images by every prior that comes with the library."""
     found: Numbers = {}
     for name in SHIPPED:
         prior = sm.load_prior(name)
-        noisy = noisy_photograph(prior.info.colors > 1)
+        noisy = noisy_photograph(prior.config.colors > 1)
         known = torch.rand(noisy.shape[:2], generator=generator(9)) > 0.2
         blur = Blur(gaussian_kernel(1.0))
+        photons = sm.PoissonGaussianNoise(gain=2.0, sigma=10)
+        white = {"data_range": 255}
         found |= {
-            f"{name}: denoise": sm.denoise(noisy, 25, prior, data_range=255),
-            f"{name}: denoise, gain": sm.denoise(noisy.clip(0), 10, prior, gain=2.0, data_range=255),
-            f"{name}: upscale": sm.upscale(noisy[:36, :40], 2, prior, steps=2, data_range=255),
-            f"{name}: inpaint": sm.restore(noisy, Mask(known), prior, steps=2, data_range=255),
-            f"{name}: deblur": sm.restore(noisy, blur, prior, sigma=20, steps=2, data_range=255, method="map"),
-            f"{name}: noise": np.float64(find_noise(noisy, prior, data_range=255)),
+            f"{name}: denoise": sm.denoise(noisy, 25, prior, **white),
+            f"{name}: denoise, gain": sm.denoise(noisy.clip(0), photons, prior, **white),
+            f"{name}: upscale": sm.upscale(noisy[:36, :40], 2, prior, steps=2, **white),
+            f"{name}: inpaint": sm.restore(noisy, Mask(known), prior, steps=2, **white),
+            f"{name}: deblur": sm.restore(noisy, blur, prior, noise=20, steps=2, method="map", **white),
+            f"{name}: noise": np.float64(sm.estimate_noise(noisy, prior, **white).sigma),
         }
     prior = sm.load_prior("natural-gray-small")
     found["of colors: denoise"] = sm.denoise(noisy_photograph(color=True), 25, prior, data_range=255)
@@ -121,37 +123,31 @@ def restored() -> Numbers:
 
 def trainings() -> Numbers:
     """A few steps of each model."""
-    gray, color = noisy_photograph(), noisy_photograph(color=True)
-    short: dict[str, Any] = {"steps": 4, "batch": 4, "crop": 24, "data_range": 255.0}
-    small = {"filters": 6, "size": 3}
-    options: dict[str, dict[str, Any]] = {
-        "field": {"sigma": 25, "noisy": True, **small},
-        "field, noise found": {"noisy": True, **small},
-        "field, gain": {"sigma": 5, "gain": 2.0, "noisy": True, **small},
-        "field, clean": {**small},
-        "field, noise added": {"sigma": 10, **small},
-        "field, splines, octaves": {
-            "sigma": 25,
-            "noisy": True,
-            "octaves": 2,
-            "expert": "spline",
-            "normalize_filters": True,
-            **small,
-        },
-        "patches": {"sigma": 25, "noisy": True, "model": "pot", "filters": 9, "size": 4},
-        "deep": {"sigma": 25, "noisy": True, "model": "deep", "filters": 4, "depth": 2},
-        "deep, blind": {"sigma": 25, "model": "deep", "blind": True, "filters": 4, "depth": 2},
-        "deep, several levels": {"sigma": 5, "max_sigma": 50, "model": "deep", "filters": 4, "depth": 2},
-        "deep, regularized": {"sigma": 25, "noisy": True, "lam": 0.1, "model": "deep", "filters": 4, "depth": 2},
+    field, deep = {"filters": 6, "size": 3}, {"channels": 4, "depth": 2}
+    wide = sm.FieldConfig(**field, octaves=2, expert="spline", normalize_filters=True)
+    small, network = sm.FieldConfig(**field), sm.DeepConfig(**deep)
+    color = sm.DeepConfig(**deep, color=True)
+    photons = sm.PoissonGaussianNoise(gain=2.0, sigma=5)
+    known: dict[str, Any] = {"noise": 25}
+    options: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+        "field": (small, known, {}),
+        "field, noise found": (small, {}, {}),
+        "field, gain": (small, {"noise": photons}, {}),
+        "field, clean": (small, {"noisy": False}, {}),
+        "field, noise added": (small, {"noise": 10, "noisy": False}, {}),
+        "field, splines, octaves": (wide, known, {}),
+        "deep": (network, known, {}),
+        "deep, blind": (network, {**known, "noisy": False}, {"blind": True}),
+        "deep, several levels": (network, {"noise": 5, "noisy": False}, {"max_sigma": 50}),
+        "deep, regularized": (network, known, {"lam": 0.1}),
+        "deep, color": (color, known, {}),
     }
     found: Numbers = {}
-    for name, given in options.items():
-        found |= _training(name, [np.maximum(gray, 0)], {**short, **given})
-    return found | _training(
-        "deep, color",
-        [color],
-        {**short, "sigma": 25, "noisy": True, "model": "deep", "color": True, "filters": 4, "depth": 2},
-    )
+    for name, (model, noise, settings) in options.items():
+        image = noisy_photograph(color=True) if model.colors > 1 else np.maximum(noisy_photograph(), 0)
+        training = sm.TrainingConfig(steps=4, batch=4, crop=24, **settings)
+        found |= _training(name, [image], {"model": model, "training": training, "data_range": 255.0, **noise})
+    return found
 
 
 def _training(name: str, images: list[np.ndarray], options: dict[str, Any]) -> Numbers:

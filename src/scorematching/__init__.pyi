@@ -30,27 +30,35 @@ from .losses import (
     score_matching_loss,
     sliced_score_matching_loss,
 )
+from .noise import GaussianNoise, PoissonGaussianNoise
+from .priors.architecture import DeepConfig, FieldConfig
 from .priors.base import Prior
 from .priors.store import load_prior, save_prior
 from .restoration.denoising import denoise
 from .restoration.inverse import restore
-from .restoration.noise_estimate import find_noise
+from .restoration.noise_estimate import estimate_noise
 from .restoration.upscaling import upscale
 from .runtime.compiling import compiled
 from .sampling import langevin
 from .statistics import fit_closed_form
 from .tracing import from_torch
+from .training.config import TrainingConfig
 from .training.fitting import fit
 
 __all__ = [
     "Conv2d",
+    "DeepConfig",
+    "FieldConfig",
+    "GaussianNoise",
     "Graph",
     "Linear",
+    "PoissonGaussianNoise",
     "Prior",
     "ScoreMatchingLoss",
     "Sequential",
     "StudentT",
     "Sum",
+    "TrainingConfig",
     "WeightedSum",
     "__version__",
     "check_gradients",
@@ -61,8 +69,8 @@ __all__ = [
     "denoise",
     "denoising_score_matching_loss",
     "energies",
+    "estimate_noise",
     "exactness_report",
-    "find_noise",
     "fit",
     "fit_closed_form",
     "from_torch",

@@ -12,12 +12,6 @@ import scorematching as sm
 
 
 @pytest.fixture
-def noisy(photograph: np.ndarray) -> np.ndarray:
-    noise = np.random.default_rng(0).normal(0, 25, photograph.shape)
-    return np.rint(np.clip(photograph + noise, 0, 255)).astype(np.uint8)
-
-
-@pytest.fixture
 def folder(noisy: np.ndarray, tmp_path: Path) -> Path:
     """With one image."""
     (tmp_path / "noisy").mkdir()
@@ -35,7 +29,7 @@ def test_a_page_on_the_result(folder: Path, prior_file: Path, photograph: np.nda
 
 
 @pytest.mark.parametrize("given", ["noisy", "noisy/a.png"])
-def test_a_page_on_a_image_that_goes_to_a_folder(given: str, folder: Path, prior_file: Path, tmp_path: Path) -> None:
+def test_a_page_on_an_image_that_goes_to_a_folder(given: str, folder: Path, prior_file: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "out", tmp_path / "it.html"
     assert run("denoise", tmp_path / given, "-o", out, "--prior", prior_file, "--report", page) == 0
     assert [path.name for path in out.iterdir()] == ["a.png"]
@@ -63,9 +57,12 @@ def test_a_reference_is_never_written_over(
     assert not page.exists()
 
 
-@pytest.mark.parametrize("error", [RuntimeError("out of memory"), MemoryError()])
-def test_a_image_too_large_for_the_memory_stops_no_other(
+@pytest.mark.parametrize(
+    ("error", "message"), [(RuntimeError("out of memory"), "out of memory"), (MemoryError(), "MemoryError")]
+)
+def test_an_image_too_large_for_the_memory_stops_no_other(
     error: Exception,
+    message: str,
     folder: Path,
     noisy: np.ndarray,
     prior_file: Path,
@@ -82,15 +79,15 @@ def test_a_image_too_large_for_the_memory_stops_no_other(
             raise result
         return result
 
-    monkeypatch.setattr("scorematching.denoise", denoise)
+    monkeypatch.setattr("scorematching.cli.denoise_files.denoise", denoise)
     assert run("denoise", folder, "-o", tmp_path / "out", "--prior", prior_file) == 1
     said = capsys.readouterr()
     assert "wrote 1 images" in said.out
-    assert f"a.png: {error or 'MemoryError'}" in said.err
+    assert f"a.png: {message}" in said.err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.png"]
 
 
-def test_a_image_that_can_not_be_read_does_not_stop_the_learning_from_others(
+def test_an_image_that_can_not_be_read_does_not_stop_the_training_on_others(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "b.png").write_bytes(b"rubbish")
@@ -103,12 +100,72 @@ def test_a_image_that_can_not_be_read_does_not_stop_the_learning_from_others(
     assert "c.tif: image has 400 values that are NaN" in said.err.replace("\n", " ")
 
 
-def test_a_image_too_small_for_the_prior_is_named(
+def test_an_image_too_small_for_the_prior_is_named(
     folder: Path, noisy: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sm.write_image(folder / "a.png", noisy[:20])
     arguments = ("denoise", folder / "a.png", "-o", tmp_path / "out.png", "--sigma", 25)
     assert run(*arguments) == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert "pixels are too few: this prior takes 42 or more in width and height; a field of experts" in said
+    assert "pixels is too small: this prior takes 42 or more in width and height; a field of experts" in said
     assert run(*arguments, "--prior", "self", "--steps", 2) == 0
+
+
+def test_a_folder_is_denoised_to_a_folder(
+    folder: Path, noisy: np.ndarray, prior_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An image that can't be read is named, and stops no other."""
+    out = tmp_path / "out"
+    sm.write_image(folder / "b.png", noisy)
+    assert run("denoise", folder, "-o", out, "--prior", prior_file) == 0
+    assert "wrote 2 images" in capsys.readouterr().out
+    (folder / "c.png").write_bytes(b"rubbish")
+    (out / "a.png").unlink()
+    assert run("denoise", folder, "-o", out, "--prior", prior_file) == 1
+    said = capsys.readouterr()
+    assert "wrote 2 images" in said.out
+    assert "c.png can't be read" in said.err.replace("\n", " ")
+    assert {p.name for p in out.iterdir()} == {"a.png", "b.png"}
+
+
+@pytest.mark.parametrize(("options", "gain"), [(("--prior", "self", "--steps", 60), 4.0), ((), 6.0)])
+def test_denoising_by_the_image_itself_and_by_the_shipped_prior(
+    noisy_file: Path, photograph: np.ndarray, tmp_path: Path, options: tuple[str | int, ...], gain: float
+) -> None:
+    assert run("denoise", noisy_file, "-o", tmp_path / "clean.png", "--sigma", 25, *options) == 0
+    before, after = sm.read_image(noisy_file), sm.read_image(tmp_path / "clean.png")
+    assert sm.psnr(photograph, after, 255) > sm.psnr(photograph, before, 255) + gain
+
+
+def test_noise_that_is_found_is_told(
+    noisy_file: Path, prior_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("denoise", noisy_file, "-o", tmp_path / "out.png", "--prior", prior_file) == 0
+    assert "noise found: 2" in capsys.readouterr().out
+
+
+def test_a_level_far_from_the_priors_is_noted(
+    noisy_file: Path, prior_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for sigma, noted in ((25, False), (50, True)):
+        assert run("denoise", noisy_file, "-o", tmp_path / "out.png", "--sigma", sigma, "--prior", prior_file) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert ("this prior is for noise of 25; contrast is rescaled to use it at 50" in said) is noted
+
+
+def test_a_result_that_is_not_finite_is_not_written(
+    noisy_file: Path, prior_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.png"
+    assert run("denoise", noisy_file, "-o", out, "--sigma", "1e300", "--prior", prior_file) == 1
+    assert "NaN or infinite" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_self_ensemble_is_another_result(noisy_file: Path, prior_file: Path, tmp_path: Path) -> None:
+    results = []
+    for options in ((), ("--self-ensemble",)):
+        paths = ("-o", tmp_path / "out.png", "--sigma", 25, "--prior", prior_file)
+        assert run("denoise", noisy_file, *paths, *options) == 0
+        results.append(sm.read_image(tmp_path / "out.png"))
+    assert not np.array_equal(*results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,20 @@ from matplotlib.figure import Figure
 import scorematching as sm
 from scorematching.plotting.figures import save_figure
 from scorematching.plotting.portrait import draw_prior
-from scorematching.priors.kinds import build_prior
+from scorematching.priors import DeepPrior, FieldPrior
 
-KINDS = {"foe": {}, "foe, splines": {"octaves": 2, "expert": "spline"}, "pot": {}, "deep": {"depth": 2}}
-KINDS["deep, colors"] = {"depth": 2, "colors": 3}
+NOISE = 25 / 255
+KINDS: dict[str, Callable[[], sm.Prior]] = {
+    "field": lambda: FieldPrior(sm.FieldConfig(filters=8, size=3), NOISE),
+    "field of splines": lambda: FieldPrior(sm.FieldConfig(filters=8, size=3, octaves=2, expert="spline"), NOISE),
+    "deep": lambda: DeepPrior(sm.DeepConfig(channels=8, depth=2), NOISE),
+    "deep, color": lambda: DeepPrior(sm.DeepConfig(channels=8, depth=2, color=True), NOISE),
+}
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, info: sm.priors.PriorInfo) -> sm.Prior:
-    return build_prior(info.replace(model=request.param.partition(",")[0], **KINDS[request.param]))
+def kind(request: pytest.FixtureRequest) -> sm.Prior:
+    return KINDS[request.param]()
 
 
 @pytest.fixture
@@ -34,13 +40,13 @@ def drawn(kind: sm.Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> di
         save_figure(figure, path)
 
     monkeypatch.setattr("scorematching.plotting.portrait.save_figure", keep)
-    draw_prior(kind, tmp_path / "it.png", _image(kind), torch.rand(2, kind.info.colors, 20, 20))
+    draw_prior(kind, tmp_path / "it.png", _image(kind), torch.rand(2, kind.config.colors, 20, 20))
     assert sm.read_image(tmp_path / "it.png").ndim == 3
     return {axes.get_title().partition(":")[0]: axes for axes in figures[0].axes}
 
 
 def _image(kind: sm.Prior) -> np.ndarray:
-    shape = (30, 40, 3) if kind.info.colors == 3 else (30, 40)
+    shape = (30, 40, 3) if kind.config.colors == 3 else (30, 40)
     return np.random.default_rng(0).random(shape, dtype=np.float32)
 
 
@@ -53,7 +59,7 @@ def test_the_energy_map_is_that_of_the_image(kind: sm.Prior, drawn: dict[str, Ax
 
 def test_the_second_panel_of_experts_shows_derivatives(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
     """Finite differences of the experts equal the drawn derivatives. A deep prior has no experts."""
-    if kind.info.model == "deep":
+    if kind.config.kind == "deep":
         assert not {"experts", "derivatives of the experts"} & drawn.keys()
         return
     energies, slopes = (

@@ -9,24 +9,27 @@ import pytest
 
 import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
-from scorematching.priors.store import SHIPPED
-from scorematching.restoration.baselines import non_local_means
+from scorematching.priors import SHIPPED
+from scorematching.restoration.classics import non_local_means
 
-FOLDER = files("scorematching") / "priors"
+FOLDER = files("scorematching") / "priors" / "weights"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_it_is_small_and_described(name: str) -> None:
     assert len((FOLDER / f"{name}.safetensors").read_bytes()) < 2**21
     assert f"\n| `{name}` |" in (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert sm.load_prior(name).info.blind
+    noise = sm.load_prior(name).noise
+    assert noise is not None
+    assert noise.blind
+    assert noise.is_wide
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_it_is_ahead_of_non_local_means(name: str) -> None:
     """Of a photograph that it has not seen, at the setting of non-local means that suits the clean one best."""
     level, prior, clean = 25 / 255, sm.load_prior(name), held_out_photograph("camera")[60:188, 150:278]
-    if prior.info.colors > 1:
+    if prior.config.colors > 1:
         clean = np.dstack([clean] * 3)
     noisy = (clean + np.random.default_rng(0).normal(0, level, clean.shape)).astype(np.float32)
     ours = sm.denoise(noisy, level, prior, data_range=1.0)

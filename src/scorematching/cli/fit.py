@@ -1,40 +1,48 @@
-"""``scorematching fit``: a prior from images."""
+"""``scorematching fit``: fit a prior to images."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal
 
 import typer
 
-import scorematching as sm
-from scorematching.cli.common import (
-    SIGMA_HELP,
+from scorematching.cli.options import (
     DeviceOption,
+    FitSigmaOption,
     GainOption,
     OffsetOption,
     SeedOption,
     WhiteOption,
-    check_device,
-    console,
-    errors,
-    fit_bar,
 )
-from scorematching.energies.field_of_experts import ExpertName
-from scorematching.images.io.atomic import check_target
-from scorematching.priors.info import ModelName
+from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConfig
 from scorematching.runtime.arguments import check_choice
-from scorematching.runtime.precision import knows_bfloat16
-from scorematching.training.options import RATES, SHAPES
+from scorematching.training.config import RATES, TrainingConfig
+
+#: The value of ``--model``, and the option that has another name in a configuration.
+_MODELS: dict[str, type[ModelConfig]] = {"foe": FieldConfig, "deep": DeepConfig}
+_NAMES = {("deep", "filters"): "channels"}
 
 
 def _by_model(values: dict[str, Any]) -> str:
-    """What is so by default, for each model."""
     return ", ".join(f"{value} ({model})" for model, value in values.items())
 
 
-def _defaults(name: str) -> str:
-    return _by_model({model: shape[name] for model, shape in SHAPES.items() if name in shape})
+def _defaults(option: str) -> str:
+    """Return the default of an option for each model that has it."""
+    return _by_model({model: getattr(_MODELS[model], _name(model, option)) for model in _models_with(option)})
+
+
+def _name(model: str, option: str) -> str:
+    """Return the name of an option in a model's configuration."""
+    return _NAMES.get((model, option), option)
+
+
+def _models_with(option: str) -> list[str]:
+    """Return the models that have an option."""
+    names = {model: {field.name for field in fields(config)} for model, config in _MODELS.items()}
+    return [model for model in _MODELS if _name(model, option) in names[model]]
 
 
 def fit(
@@ -43,95 +51,86 @@ def fit(
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the prior: a .safetensors file.")
     ],
     noisy: Annotated[bool, typer.Option("--noisy", help="The images carry noise already.")] = False,
-    sigma: Annotated[
-        float | None,
-        typer.Option(
-            "--sigma",
-            help=SIGMA_HELP + " Without --noisy, such noise is added to the images.",
-            show_default="estimated from each image with --noisy, 0 without",
-        ),
-    ] = None,
+    sigma: FitSigmaOption = None,
     gain: GainOption = None,
     offset: OffsetOption = 0.0,
     clean: Annotated[
         Path | None,
         typer.Option(
             "--clean",
-            help="With --noisy, the same images without noise, by file name: to measure the result, not to learn.",
+            help="With --noisy, the same images without noise, by file name: to measure the result, not to train on.",
         ),
     ] = None,
     model: Annotated[
         str,
         typer.Option(
             "--model",
-            help="foe: a field of experts. pot: a product of Student-t on patches. deep: a convolutional network; it "
-            "denoises best and learns slowest.",
+            help="foe: a field of experts. deep: a convolutional network; it denoises best and trains slowest.",
         ),
     ] = "foe",
     filters: Annotated[
-        int | None,
-        typer.Option("--filters", min=1, help="Experts, or channels.", show_default=_defaults("filters")),
+        int | None, typer.Option("--filters", min=1, help="Filters, or channels.", show_default=_defaults("filters"))
     ] = None,
     size: Annotated[
-        int | None,
-        typer.Option("--size", min=2, help="Side of a filter or patch.", show_default=_defaults("size")),
+        int | None, typer.Option("--size", min=2, help="Side of a filter.", show_default=_defaults("size"))
     ] = None,
     depth: Annotated[
         int | None,
-        typer.Option(
-            "--depth", min=2, help="Convolutions of a deep prior, an even number.", show_default=_defaults("depth")
-        ),
+        typer.Option("--depth", min=2, help="Number of convolutions, even.", show_default=_defaults("depth")),
     ] = None,
     octaves: Annotated[
         int | None,
-        typer.Option(
-            "--octaves",
-            min=1,
-            max=4,
-            help="Foe: at how many scales it sees the image.",
-            show_default=_defaults("octaves"),
-        ),
+        typer.Option("--octaves", min=1, max=4, help="Number of scales.", show_default=_defaults("octaves")),
     ] = None,
     expert: Annotated[
         str | None,
-        typer.Option("--expert", help="Foe: student-t (mixtures) or spline.", show_default=_defaults("expert")),
+        typer.Option("--expert", help="student-t (mixtures) or spline.", show_default=_defaults("expert")),
     ] = None,
     normalize_filters: Annotated[
         bool | None,
         typer.Option(
-            "--normalize-filters/--free-filters", help="Foe: filters of zero mean and unit norm.", show_default="free"
+            "--normalize-filters/--free-filters",
+            help="Foe: keep filters at zero mean and unit norm.",
+            show_default="free",
         ),
     ] = None,
     blind: Annotated[
         bool,
-        typer.Option("--blind", help="Deep: let the prior expect less noise than it is told, as in clipped blacks."),
+        typer.Option("--blind", help="Deep: also train on less noise than the stated level, as in clipped blacks."),
     ] = False,
     color: Annotated[
-        bool, typer.Option("--color", help="Deep: learn red, green and blue together; for color images only.")
-    ] = False,
+        bool | None,
+        typer.Option("--color", help="Deep: see red, green and blue together; for color images only."),
+    ] = None,
     max_sigma: Annotated[
         float | None,
         typer.Option("--max-sigma", help="Deep: add noise to the images, up to this level, and serve all levels."),
     ] = None,
     lam: Annotated[
-        float | None,
-        typer.Option("--lam", help="The regularizer.", show_default="0 with noise, 0.2 without"),
+        float | None, typer.Option("--lam", help="The regularizer.", show_default="0 with noise, 0.2 without")
     ] = None,
     steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Steps of training; 1500 take a minute or so (deep: 6).")
-    ] = 1500,
-    crop: Annotated[int, typer.Option("--crop", min=1, help="Side of the crops to train on, in pixels.")] = 48,
+        int, typer.Option("--steps", min=1, help="Training steps; 1500 take a minute or so (deep: 6).")
+    ] = TrainingConfig.steps,
+    crop: Annotated[
+        int, typer.Option("--crop", min=1, help="Side of the training crops, in pixels.")
+    ] = TrainingConfig.crop,
     rate: Annotated[
-        float | None, typer.Option("--rate", help="Largest learning rate.", show_default=_by_model(RATES))
+        float | None,
+        typer.Option(
+            "--rate",
+            help="Largest learning rate.",
+            show_default=_by_model({model: RATES[config.kind] for model, config in _MODELS.items()}),
+        ),
     ] = None,
     compile: Annotated[
         bool | None,
-        typer.Option("--compile/--no-compile", help="Compile the training.", show_default="where it is done earlier"),
+        typer.Option("--compile/--no-compile", help="Compile the training.", show_default="where it saves time"),
     ] = None,
     bfloat16: Annotated[
         bool,
         typer.Option(
-            "--bfloat16", help="Deep: train with products in bfloat16, faster where the processor knows it natively."
+            "--bfloat16", help="Deep: train with products in bfloat16, faster where the processor supports it natively."
         ),
     ] = False,
     white: WhiteOption = None,
@@ -140,69 +139,110 @@ def fit(
 ) -> None:
     """Fit a prior to images, noisy or clean, and save it as one file.
 
-    With noisy images ([bold]--noisy[/bold]) no clean one is ever needed: the prior denoises images of their noise
-    level, or levels, by Tweedie's formula.
+    With noisy images ([bold]--noisy[/bold]) no clean one is needed: the prior denoises images of their noise level, or
+    levels, by Tweedie's formula.
 
-    A training that is interrupted leaves FILE.training behind; the same command then goes on from there.
+    An interrupted training leaves FILE.training behind; the same command then goes on from there.
 
     Example: [bold]scorematching fit scans/ -o scans.safetensors --noisy --sigma 25[/bold]
     """
-    check_target(output)
+    config = _config(
+        model,
+        filters=filters,
+        size=size,
+        depth=depth,
+        octaves=octaves,
+        expert=expert,
+        normalize_filters=normalize_filters,
+        color=color or None,
+    )
+    wanted: bool | Literal["auto"] = "auto" if compile is None else compile
+    training = TrainingConfig(
+        steps=steps, crop=crop, rate=rate, lam=lam, max_sigma=max_sigma, blind=blind, seed=seed, compile=wanted
+    )
     if output.suffix != ".safetensors":
         raise ValueError(f"{output}: expected a file that ends in .safetensors")
-    check_choice("--model", model, tuple(SHAPES))
-    where = check_device(device)
+    if not noisy and (gain is not None or offset):
+        raise ValueError("--gain and --offset are for images that carry noise: say so by --noisy")
+    _run(paths, output, config, training, noisy, sigma, gain, offset, clean, bfloat16, white, device)
+
+
+def _config(model: str, **given: object) -> ModelConfig:
+    """Return the configuration of a model, from the options that were given.
+
+    Raises:
+        ValueError: The model is unknown, or does not have an option, or a value is out of its range.
+    """
+    check_choice("--model", model, tuple(_MODELS))
+    values = {name: value for name, value in given.items() if value is not None}
+    for name, value in values.items():
+        if model not in (known := _models_with(name)):
+            option = "--" + name.replace("_", "-")
+            raise ValueError(f"{option} is for --model {' or '.join(known)}, got {value} for --model {model}")
+    options: dict[str, Any] = {_name(model, name): value for name, value in values.items()}
+    return _MODELS[model](**options)
+
+
+def _run(
+    paths: list[Path],
+    output: Path,
+    config: ModelConfig,
+    training: TrainingConfig,
+    noisy: bool,
+    sigma: float | None,
+    gain: float | None,
+    offset: float,
+    clean: Path | None,
+    bfloat16: bool,
+    white: float | None,
+    device: str,
+) -> None:
+    """Fit, save, and say how it went."""
+    from scorematching.cli.console import console, print_error, progress_bar
+    from scorematching.cli.options import check_device, noise_from_options
+    from scorematching.images.io.atomic import check_target
+    from scorematching.priors.store import save_prior
+    from scorematching.runtime.precision import bfloat16_products, has_bfloat16
+    from scorematching.training.fitting import fit as fit_prior
+
+    check_target(output)
+    where, noise = check_device(device), noise_from_options(sigma, gain, offset)
     checkpoint = output.with_name(output.name + ".training")
     if checkpoint.exists():
-        console.print(f"going on from {checkpoint}")
-    if bfloat16 and where.type == "cpu" and not knows_bfloat16():
-        console.print("note: this processor does not know bfloat16; without --bfloat16 the training takes less time")
+        console.print(f"going on from {checkpoint}", markup=False)
+    if bfloat16 and where.type == "cpu" and not has_bfloat16():
+        console.print("note: this processor has no native bfloat16 support; training is faster without --bfloat16")
     try:
-        with fit_bar("fitting") as progress, sm.runtime.bfloat16_products(bfloat16):
-            result = sm.fit(
+        with progress_bar("fitting", transient=False) as progress, bfloat16_products(bfloat16):
+            result = fit_prior(
                 paths,
-                sigma=sigma,
+                noise=noise,
                 noisy=noisy,
-                gain=gain,
-                offset=offset,
-                model=cast(ModelName, model),
-                filters=filters,
-                size=size,
-                depth=depth,
-                octaves=octaves,
-                expert=cast(ExpertName | None, expert),
-                normalize_filters=normalize_filters,
-                blind=blind,
-                color=color,
-                max_sigma=max_sigma,
-                lam=lam,
-                steps=steps,
-                crop=crop,
-                rate=rate,
-                seed=seed,
-                data_range=white,
+                model=config,
+                training=training,
                 clean=clean,
+                data_range=white,
                 device=where,
                 progress=progress,
                 checkpoint=checkpoint,
-                compile="auto" if compile is None else compile,
             )
     except KeyboardInterrupt:
         how = f"the same command goes on from {checkpoint}" if checkpoint.exists() else "nothing was saved yet"
-        errors.print(f"interrupted; {how}", highlight=False)
+        print_error(f"interrupted; {how}")
         raise typer.Exit(130) from None
-    sm.save_prior(result.prior, output)
+    save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
-    console.print(f"wrote {output}: best held-out loss {result.best:+.4f} a pixel", highlight=False)
-    low, high = (255 * level for level in result.found)
-    if noisy and sigma is None and gain is None:
+    console.print(f"wrote {output}: best held-out loss {result.best:+.4f} per pixel", highlight=False, markup=False)
+    if noise is None and result.found is not None:
+        low, high = (255 * level for level in result.found)
         console.print(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale", highlight=False)
     if result.expected_psnr is not None:
-        held_out = "noisy images held out" if gain is None else "noisy images held out, stabilized"
+        stabilized = "" if gain is None else ", stabilized"
         console.print(
-            f"one denoising step with it should give {result.expected_psnr:.2f} dB (Stein's estimate, from "
-            f"{held_out}; too high where the noise was clipped to the range of the file)",
+            f"one denoising step should give {result.expected_psnr:.2f} dB on held-out noisy images{stabilized} "
+            "(Stein's estimate, from noisy images alone; too high where the noise was clipped to the range of the "
+            "file)",
             highlight=False,
         )
     if result.psnr is not None:
-        console.print(f"and gives {result.psnr:.2f} dB, by the clean images", highlight=False)
+        console.print(f"it gives {result.psnr:.2f} dB, by the clean images", highlight=False)

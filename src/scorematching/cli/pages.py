@@ -1,62 +1,118 @@
-"""What the commands share that make images of images: a file in, a file out, one page after the other."""
+"""Restoration of files: read, restore each page, write."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-import scorematching as sm
-from scorematching.cli.common import step_bar
-from scorematching.images import count_pages
-from scorematching.restoration.convergence import Monitor
-from scorematching.runtime.progress import Step
+from scorematching.cli.choice import named_prior
+from scorematching.cli.console import console, progress_bar
+from scorematching.cli.options import check_device
+from scorematching.images.arrays import to_planes
+from scorematching.images.io.files import count_pages, find_white_of_file, read_metadata, read_pages, write_pages
+from scorematching.noise import NoiseModel, as_noise_model
+from scorematching.priors.base import Prior
+from scorematching.restoration.choice import prior_for
+from scorematching.restoration.color import distinct
+from scorematching.restoration.inverse import restore
+from scorematching.restoration.operators import LinearOperator
+from scorematching.runtime.progress import Progress, ProgressCallback
 
-#: A page and its number, what to call with the steps done and their number, and who is told how far it has come; gives
-#: the page as it shall be.
-Restoration = Callable[[np.ndarray, int, Step, Monitor], np.ndarray]
+#: A page, its number, and a progress callback; returns the restored page.
+PageFunction = Callable[[np.ndarray, int, ProgressCallback], np.ndarray]
 
 
-def restore_file(source: Path, target: Path, restore: Restoration, title: str, factor: int = 1) -> tuple[int, ...]:
-    """Read, restore and write all pages of a file; what else it says is passed on. A progress bar shows how far it is.
+def restore_file(source: Path, target: Path, restore: PageFunction, title: str, factor: int = 1) -> tuple[int, ...]:
+    """Read, restore and write all pages of a file, with its metadata and a progress bar.
 
     Args:
         source: The file.
-        target: Where to write; it appears when it is whole.
+        target: Where to write; the file appears when it is whole.
         restore: Called for each page.
-        title: Of the progress bar.
-        factor: How many times larger the pages become.
+        title: Title of the progress bar.
+        factor: Enlargement of the pages.
 
     Returns:
-        How many pages were written, and their shape.
+        The number of pages, and the shape of one.
     """
     count, shapes = count_pages(source), []
-    metadata = sm.images.read_metadata(source).enlarged(factor)
-    with step_bar(title) as bar:
+    metadata = read_metadata(source).enlarged(factor)
+    with progress_bar(title) as bar:
 
         def pages() -> Iterator[np.ndarray]:
-            for number, image in enumerate(sm.images.read_pages(source)):
-                step = bar if count == 1 else partial(_within, bar, number, count)
-                try:
-                    restored = restore(image, number, step, bar.tell)
-                except ValueError as error:
-                    raise ValueError(f"page {number + 1}: {error}" if count > 1 else str(error)) from None
+            for number, image in enumerate(read_pages(source)):
+                with _naming(number + 1, count):
+                    restored = restore(image, number, bar if count == 1 else _within(bar, number, count))
                 shapes.append(restored.shape)
-                if count > 1:
-                    bar(number + 1, count)
                 yield restored
 
-        sm.images.write_pages(target, pages(), metadata)
+        write_pages(target, pages(), metadata)
     return count, *shapes[0]
 
 
-def _within(step: Callable[[float, int], None], number: int, count: int, done: int, total: int) -> None:
-    """How far a page is, as part of all of them."""
-    step(number + done / total, count)
+def _within(bar: ProgressCallback, number: int, count: int) -> ProgressCallback:
+    """Rescale the progress of a page to that of all pages."""
+    return lambda state: bar(Progress(number + state.step / state.steps, count, state.figures))
+
+
+def check_pages(source: Path, prior: Prior | None, factor: int = 1) -> None:
+    """Raise, before any page is restored, if one does not suit the prior.
+
+    Args:
+        source: The file.
+        prior: The prior; ``None`` for the natural one of each page.
+        factor: Enlargement of the pages.
+
+    Raises:
+        ValueError: A page is too small, or grayscale while the prior is for color.
+    """
+    count = count_pages(source)
+    for number, page in enumerate(read_pages(source), 1):
+        with _naming(number, count):
+            own = prior_for(page, prior)
+            own.check_size(*(factor * n for n in page.shape[:2]))
+            own.arrange(distinct(to_planes(page).data))
+
+
+@contextmanager
+def _naming(page: int, count: int) -> Iterator[None]:
+    """Name the page, if there are several, in errors about it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"page {page}: {error}" if count > 1 else str(error)) from None
+
+
+def restore_observation(
+    operator: LinearOperator,
+    source: Path,
+    target: Path,
+    prior: str | Prior | None,
+    noise: float | NoiseModel | None,
+    white: float | None,
+    seed: int,
+    device: str,
+    title: str,
+    factor: int = 1,
+) -> None:
+    """Restore a file from a linear observation, and say what was written."""
+    where, chosen = check_device(device), named_prior(prior) if isinstance(prior, str) else prior
+    model = None if noise is None else as_noise_model(noise)
+    data_range = find_white_of_file(source, white)
+    check_pages(source, chosen, factor)
+
+    def restored(page: np.ndarray, _: int, progress: ProgressCallback) -> np.ndarray:
+        return restore(
+            page, operator, chosen, noise=model, data_range=data_range, seed=seed, device=where, progress=progress
+        )
+
+    written = restore_file(source, target, restored, title, factor)
+    console.print(f"wrote {target}: {describe_pages(*written)}", highlight=False)
 
 
 def describe_pages(count: int, height: int, width: int, *_: int) -> str:
-    """In words, what :func:`restore_file` returns."""
+    """Describe in words what :func:`restore_file` returns."""
     return f"{width} x {height}" + (f", {count} pages" if count > 1 else "")

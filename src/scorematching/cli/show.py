@@ -1,137 +1,163 @@
-"""``scorematching show``: what a prior has learned, in words and as an image."""
+"""``scorematching show``: what a prior is, in words and as an image."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import torch
 import typer
-from rich.table import Table
 
-import scorematching as sm
-from scorematching.cli.choice import NATURAL, SELF
-from scorematching.cli.common import DeviceOption, SeedOption, WhiteOption, check_device, console, step_bar
-from scorematching.images import to_planes
-from scorematching.images.io.paths import check_no_input
-from scorematching.plotting.figures import check_target
-from scorematching.plotting.portrait import draw_prior, photograph_for
-from scorematching.priors.base import place
-from scorematching.priors.store import SHIPPED
+from scorematching.cli.options import NATURAL, SELF, DeviceOption, SeedOption, WhiteOption
+from scorematching.priors.names import SHIPPED
 
-#: Of an image no more than this is drawn, its middle: rows, columns.
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from scorematching.priors.base import Prior
+
+#: Largest part of an image that is drawn, its middle: rows, columns.
 _LARGEST = 512, 768
 #: Side of a sample in pixels.
 _SIDE = 64
-#: Step size of the sampling, in units of the squared noise level: it makes the noise of the samples 7 % too strong.
-_EPSILON = 0.5
+#: Step size of the sampling, in units of the squared noise level: the noise of the samples is 7 % too strong by it.
+_STEP_SIZE = 0.5
 
 
 def show(
     prior: Annotated[
         str,
-        typer.Argument(help=f"A prior written by [bold]fit[/bold], or one that is shipped ({', '.join(SHIPPED)})."),
+        typer.Argument(help=f"A prior written by [bold]fit[/bold], or one of the library ({', '.join(SHIPPED)})."),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PNG", help="The image.", show_default="PRIOR.png"),
+        typer.Option("--output", "-o", metavar="PNG", help="Where to draw.", show_default="PRIOR.png"),
     ] = None,
     image: Annotated[
         Path | None,
         typer.Option(
             "--image",
             metavar="FILE",
-            help="Whose energy to map, as it is; of colors the mean, of a large one the middle.",
+            help="Image whose energy is mapped, as it is; the mean of its colors, and the middle of a large one.",
             show_default="a photograph, with noise of the prior's level",
         ),
     ] = None,
     white: WhiteOption = None,
-    steps: Annotated[
-        int, typer.Option("--steps", min=0, help="Of sampling from the prior; 0 leaves out the samples.")
-    ] = 300,
+    steps: Annotated[int, typer.Option("--steps", min=0, help="Sampling steps; 0 leaves out the samples.")] = 300,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
     """Print what a prior is, and draw what it has learned.
 
-    Drawn are its filters and the frequencies that they see; its experts, the energies of the filters' responses, with
-    their derivatives (a deep prior has none); which places of an image carry how much energy; and samples, from
-    a walk of [bold]--steps[/bold] steps (Langevin dynamics) that begins with noise on gray and keeps the mean, since
-    brightness bears little energy or none. They are images such as the prior was fitted to: of noisy ones, with
-    noise, and beside them the same denoised. Contrast is stretched. So short a walk shows texture; a long one, by an
-    energy of noisy images, need not stay among images.
+    The drawing shows its filters and their frequencies; its experts, the energies of the filters' responses, with
+    their derivatives (a deep prior has none); a map of the energy of an image; and samples. Samples come from
+    [bold]--steps[/bold] steps of Langevin dynamics that begin with noise on gray and keep the mean, since brightness
+    has little energy or none. They look like the training images: those of noisy images have noise, and beside them
+    stand the same denoised. Contrast is stretched. So short a walk shows texture; a long one, by an energy of noisy
+    images, may leave the images.
 
     Example: [bold]scorematching show photos.safetensors -o photos.png[/bold]
     Example: [bold]scorematching show natural-gray[/bold]
     """
+    from scorematching.cli.console import console
+    from scorematching.cli.options import check_device
+    from scorematching.images.io.paths import check_no_input
+    from scorematching.plotting.figures import check_target
+    from scorematching.plotting.portrait import draw_prior, photograph_for
+    from scorematching.priors.store import load_prior
+
     where = check_device(device)
     if prior in (NATURAL, SELF):
         raise ValueError(f"{prior} is no prior by itself: expected {' or '.join(SHIPPED)}, or a file")
-    model = sm.load_prior(prior).to(where)
     target = output if output is not None else Path(f"{prior}.png")
     check_target(target)
-    if image is None:
-        subject = photograph_for(model, seed)
-    else:
+    if image is not None:
         check_no_input(target, image)
-        subject = _middle(image, white, model)
-    _describe(model)
+    model = load_prior(prior).to(where)
+    subject = photograph_for(model, seed) if image is None else _middle(image, white, model)
+    _print_description(model)
     samples = _sample(model, steps, seed) if steps else None
     draw_prior(model, target, subject, samples)
-    console.print(f"wrote {target}", highlight=False)
+    console.print(f"wrote {target}", highlight=False, markup=False)
 
 
-def _describe(model: sm.Prior) -> None:
+def _print_description(prior: Prior) -> None:
     """Print a table on a prior."""
-    info = model.info
+    from rich.markup import escape
+    from rich.table import Table
+
+    from scorematching.cli.console import console
+    from scorematching.priors.architecture import DeepConfig
+
+    config, provenance = prior.config, prior.provenance
     table = Table(show_header=False, box=None)
-    models = {"foe": "field of experts", "pot": "product of Student-t on patches", "deep": "deep convolutional"}
-    low, high = (f"{level * 255:.4g}" for level in info.levels)
-    sizes = f"{info.filters}, of {info.size} x {info.size} pixels"
-    if info.model == "foe":
-        octaves = f" in each of {info.octaves} octaves" if info.octaves > 1 else ""
-        sizes += f"{octaves}, {info.expert}, filters {'normed' if info.normalize_filters else 'free'}"
-    if info.model == "deep":
-        sizes = f"{info.depth} layers of {info.filters} channels, {sum(p.numel() for p in model.parameters())} weights"
+    if isinstance(config, DeepConfig):
+        model = "deep convolutional"
+        weights = sum(p.numel() for p in prior.parameters())
+        sizes = f"{config.depth} layers of {config.channels} channels, {weights} weights"
+    else:
+        model = "field of experts"
+        octaves = f" in each of {config.octaves} octaves" if config.octaves > 1 else ""
+        filters = "normalized" if config.normalize_filters else "free"
+        sizes = (
+            f"{config.filters}, of {config.size} x {config.size} pixels{octaves}, {config.expert}, filters {filters}"
+        )
+    noise = "none"
+    if prior.noise is not None:
+        low, high = (f"{level * 255:.4g}" for level in prior.noise.range)
+        noise = f"sigma {low if low == high else f'{low} to {high}'} on the 0-255 scale"
     rows = {
-        "images": "in red, green and blue" if info.colors > 1 else "gray",
-        "model": models[info.model],
+        "images": "in red, green and blue" if config.colors > 1 else "grayscale",
+        "model": model,
         "experts": sizes,
-        "noise": f"sigma {low if low == high else f'{low} to {high}'} on the 0-255 scale" if info.sigma else "none",
-        "lam": f"{info.lam:g}",
-        "data": info.data,
-        "training": f"{info.steps} steps, seed {info.seed}, scorematching {info.version}",
+        "noise": noise,
+        "lam": f"{provenance.lam:g}",
+        "data": provenance.data,
+        "training": f"{provenance.steps} steps, seed {provenance.seed}, scorematching {provenance.version}",
     }
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(name, escape(value))
     console.print(table)
 
 
-def _middle(path: Path, white: float | None, model: sm.Prior) -> np.ndarray:
-    """The middle of an image, (H, W, 3) for a prior of colors, else gray, (H, W); white at 1."""
-    planes = to_planes(sm.read_image(path), white).data[:, 0]
-    if model.info.colors not in (1, len(planes)):
-        raise ValueError(f"{path} is gray, and this prior is one of images in red, green and blue")
+def _middle(path: Path, white: float | None, prior: Prior) -> np.ndarray:
+    """Return the middle of an image, white at 1: (H, W, 3) for a prior of color images, otherwise gray, (H, W).
+
+    Raises:
+        ValueError: The image is grayscale and the prior for color, or the image is too small for the prior.
+    """
+    from scorematching.images.arrays import to_planes
+    from scorematching.images.io.files import read_image
+
+    planes = to_planes(read_image(path), white).data[:, 0]
+    if prior.config.colors not in (1, len(planes)):
+        raise ValueError(f"{path} is grayscale, and this prior is for images in red, green and blue")
+    prior.check_size(*planes.shape[1:])
     rows, columns = (
         slice((n - min(n, m)) // 2, (n + min(n, m)) // 2) for n, m in zip(planes.shape[1:], _LARGEST, strict=True)
     )
     middle = planes[:, rows, columns]
-    return (middle.mean(0) if model.info.colors == 1 else middle.permute(1, 2, 0)).numpy()
+    return (middle.mean(0) if prior.config.colors == 1 else middle.permute(1, 2, 0)).numpy()
 
 
-def _sample(model: sm.Prior, steps: int, seed: int) -> torch.Tensor:
-    """Samples of a prior, planes of their middle, which the mirrored border does not bear on."""
-    generator, m = torch.Generator().manual_seed(seed), model.margin
-    count, side = 2 if model.info.sigma else 4, _SIDE + 2 * m  # four make a square, as two do with the same denoised
-    start = 0.5 + model.level * torch.randn(count, model.info.colors, side, side, generator=generator)
-    with step_bar("sampling") as bar:
-        samples = sm.langevin(
-            model,
-            place(start, model, None),
+def _sample(prior: Prior, steps: int, seed: int) -> torch.Tensor:
+    """Return samples of a prior: planes of their middle, which the mirrored border does not influence."""
+    import torch
+
+    from scorematching.cli.console import progress_bar
+    from scorematching.priors.base import move
+    from scorematching.sampling import langevin
+
+    generator, m = torch.Generator().manual_seed(seed), prior.margin
+    count, side = 4 if prior.noise is None else 2, _SIDE + 2 * m  # four make a square, as do two and the same denoised
+    start = 0.5 + prior.level * torch.randn(count, prior.config.colors, side, side, generator=generator)
+    with progress_bar("sampling") as progress:
+        samples = langevin(
+            prior,
+            move(start, prior, None),
             steps=steps,
-            step_size=_EPSILON * model.level**2,
+            step_size=_STEP_SIZE * prior.level**2,
             generator=generator,
-            progress=bar,
+            progress=progress,
         )
     return samples.x[..., m:-m, m:-m]

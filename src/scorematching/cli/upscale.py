@@ -1,83 +1,71 @@
-"""``scorematching upscale``: one image, or all pages of a stack, enlarged."""
+"""``scorematching upscale``: enlarge an image, or all pages of a stack."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import typer
 
-import scorematching as sm
-from scorematching.cli.choice import NATURAL, LearningOption, PriorOption, choose_prior
-from scorematching.cli.common import (
+from scorematching.cli.options import (
+    NATURAL,
     DeviceOption,
     ImageArgument,
+    LevelOption,
     OutputOption,
     OverwriteOption,
+    PriorOption,
     SeedOption,
+    StepsOption,
     WhiteOption,
-    check_device,
-    check_sigma,
-    console,
 )
-from scorematching.cli.pages import describe_pages, restore_file
-from scorematching.images import find_white_of_file
-from scorematching.images.io.paths import check_output
-from scorematching.restoration.convergence import Monitor
-from scorematching.runtime.progress import Step
+
+#: Level of the noise that is added to an image when a prior is fitted to it, for white at 255.
+_FITTED_SIGMA = 25
 
 
 def upscale(
     image: ImageArgument,
     output: OutputOption,
-    factor: Annotated[int, typer.Option("--factor", min=2, max=16, help="How many times larger.")] = 2,
-    sigma: Annotated[
-        float | None,
-        typer.Option(
-            "--sigma", help="Noise in the image, in its own units (0-255 for 8 bit).", show_default="1/255 of white"
-        ),
-    ] = None,
+    factor: Annotated[int, typer.Option("--factor", min=2, max=16, help="Enlargement.")] = 2,
+    sigma: LevelOption = None,
     prior: PriorOption = NATURAL,
-    steps: LearningOption = None,
+    steps: StepsOption = None,
     white: WhiteOption = None,
     overwrite: OverwriteOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Enlarge an image: find a probable large one that shrinks to it; the result has its type and range.
+    """Enlarge an image: find a probable large image that shrinks to it. The result has its type and range.
 
-    Of a TIFF with several pages each is enlarged. What else the file says is kept: resolution, color profile, texts.
+    Each page of a TIFF is enlarged. Metadata are kept: resolution, color profile, texts.
 
     Example: [bold]scorematching upscale small.png -o large.png --factor 3[/bold]
     """
-    where = check_device(device)
+    import numpy as np
+
+    from scorematching.cli.choice import named_or_fitted_prior
+    from scorematching.cli.options import check_device, noise_from_options
+    from scorematching.cli.pages import restore_observation
+    from scorematching.images.io.files import check_writable, count_pages, find_white_of_file, read_pages
+    from scorematching.images.io.paths import check_output
+    from scorematching.noise import GaussianNoise
+    from scorematching.restoration.operators import BicubicDownsampling
+
     check_output(output, image, overwrite=overwrite)
+    first = next(read_pages(image))
+    height, width = (factor * n for n in first.shape[:2])
+    check_writable(output, np.broadcast_to(first[:1, :1], (height, width, *first.shape[2:])), count_pages(image))
+    observed = noise_from_options(sigma, None, 0.0)
     data_range = find_white_of_file(image, white)
-    if sigma is not None:
-        check_sigma(sigma)
-    prior_for = choose_prior(
+    chosen = named_or_fitted_prior(
         prior,
         [image],
-        sigma=data_range * 25 / 255,
+        noise=GaussianNoise(data_range * _FITTED_SIGMA / 255),
         noisy=False,
         data_range=data_range,
         steps=steps,
         seed=seed,
-        device=where,
+        device=check_device(device),
     )
-
-    def enlarge(page: np.ndarray, _: int, progress: Step, monitor: Monitor) -> np.ndarray:
-        return sm.upscale(
-            page,
-            factor,
-            prior_for(page),
-            sigma=sigma,
-            data_range=data_range,
-            seed=seed,
-            device=where,
-            progress=progress,
-            monitor=monitor,
-        )
-
-    written = restore_file(image, output, enlarge, "enlarging", factor)
-    console.print(f"wrote {output}: {describe_pages(*written)}", highlight=False)
+    shrink = BicubicDownsampling(factor, (height, width))
+    restore_observation(shrink, image, output, chosen, observed, white, seed, device, "enlarging", factor)

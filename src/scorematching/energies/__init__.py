@@ -5,11 +5,6 @@ learned functions of filter responses, and :class:`DeepField`, a deep convolutio
 prepares patches for a product of experts. Begin with :class:`ProductOfStudentT`, the smallest model.
 """
 
-from scorematching.energies.bases import dct_filters
-from scorematching.energies.deep_field import DeepField
-from scorematching.energies.field_of_experts import FieldOfExperts
-from scorematching.energies.nice import NICE
-from scorematching.energies.product_of_student_t import ProductOfStudentT
-from scorematching.energies.whitening import ZCAWhitening
+import lazy_loader
 
-__all__ = ["NICE", "DeepField", "FieldOfExperts", "ProductOfStudentT", "ZCAWhitening", "dct_filters"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

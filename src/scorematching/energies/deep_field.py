@@ -9,8 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from scorematching.energies.sizes import check_deep_sizes
 from scorematching.graph import Graph
 from scorematching.layers import Conv2d, Crop, Layer, PixelUnshuffle, SiLU, Square, Sum
+from scorematching.runtime.arguments import check_count
 
 #: Initial weights relative to He initialization. The first convolution has smaller weights because the data are large;
 #: the second convolution of each block, so that the block starts near the identity; the last convolution, so that the
@@ -45,11 +47,8 @@ class DeepField(Graph):
     BLOCK = 2
 
     def __init__(self, channels: int = 64, depth: int = 6, size: int = 3, seed: int = 0, colors: int = 1) -> None:
-        if min(channels, colors) < 1 or depth < 2 or depth % 2 or size < 3 or size % 2 == 0:
-            raise ValueError(
-                "expected 1 or more channels and colors, an even depth of 2 or more and an odd size of 3 or more, got "
-                f"channels {channels}, colors {colors}, depth {depth} and size {size}"
-            )
+        check_deep_sizes(channels, size, depth)
+        check_count("colors", colors)
         inside, count = colors * self.BLOCK**2, depth // 2 - 1
         edges: list[tuple[str, Layer, str]] = [
             ("x", PixelUnshuffle(self.BLOCK), "pixels"),

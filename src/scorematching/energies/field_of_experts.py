@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from scorematching.energies.bases import dct_filters
+from scorematching.energies.sizes import ExpertName, check_field_sizes
 from scorematching.graph import Graph
 from scorematching.layers import AvgPool2d, Conv2d, Crop, Layer, Spline, StudentTMixture, Sum
-from scorematching.runtime.arguments import check_choice
-
-ExpertName = Literal["student-t", "spline"]
 
 
 class FieldOfExperts(Graph):
@@ -52,15 +49,7 @@ class FieldOfExperts(Graph):
         octaves: int = 1,
         expert: ExpertName = "student-t",
     ) -> None:
-        if size < 2 or not 1 <= filters <= size**2 - 1:
-            raise ValueError(
-                f"expected a size of 2 or more and 1 to size^2 - 1 filters, got size {size} and {filters} filters"
-            )
-        if octaves < 1 or (octaves > 1 and size % 2 == 0):
-            raise ValueError(
-                f"expected 1 octave, or several octaves and an odd size, got octaves {octaves} and size {size}"
-            )
-        check_choice("expert", expert, get_args(ExpertName))
+        check_field_sizes(filters, size, octaves, expert)
         if expert == "spline" and scales is not None:
             raise ValueError(f"scales are an option of 'student-t' experts, not of splines, got {scales}: remove them")
         given = {} if scales is None else {"scales": scales}

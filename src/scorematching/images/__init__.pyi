@@ -1,3 +1,4 @@
+from . import photographs
 from .arrays import Planes, find_white, from_planes, to_planes
 from .io.files import (
     IMAGE_SUFFIXES,
@@ -22,6 +23,7 @@ __all__ = [
     "find_white",
     "find_white_of_file",
     "from_planes",
+    "photographs",
     "psnr",
     "read_image",
     "read_metadata",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from skimage.restoration import estimate_sigma
 
 from scorematching.images.arrays import to_planes
 
 
-def estimate_noise(image: np.ndarray, data_range: float | None = None) -> float:
+def wavelet_sigma(image: np.ndarray, data_range: float | None = None) -> float:
     """Estimate the standard deviation of white Gaussian noise in an image, in the units of the image (0-255 for 8 bit).
 
     The estimate is based on the median of the finest wavelet coefficients (Donoho & Johnstone 1994), averaged over the
@@ -27,9 +26,11 @@ def estimate_noise(image: np.ndarray, data_range: float | None = None) -> float:
 
     Example:
         >>> noisy = np.random.default_rng(0).normal(128, 25, (128, 128))
-        >>> 24 < estimate_noise(noisy, data_range=255) < 26
+        >>> 24 < wavelet_sigma(noisy, data_range=255) < 26
         True
     """
+    from skimage.restoration import estimate_sigma  # loads scipy.stats, which takes longer than a denoising
+
     planes = to_planes(image, data_range)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a constant image has no nonzero coefficients

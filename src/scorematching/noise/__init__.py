@@ -1,5 +1,10 @@
-"""Noise models."""
+"""Noise models: what an image's noise is, in the image's own units.
 
-from scorematching.noise.poisson_gaussian import PoissonGaussianNoise, Stabilizer, camera_noise
+A number stands for white Gaussian noise of that standard deviation wherever a noise model is expected.
+"""
 
-__all__ = ["PoissonGaussianNoise", "Stabilizer", "camera_noise"]
+from scorematching.noise.base import NoiseModel, Stabilizer
+from scorematching.noise.gaussian import GaussianNoise, as_noise_model, white_level
+from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
+
+__all__ = ["GaussianNoise", "NoiseModel", "PoissonGaussianNoise", "Stabilizer", "as_noise_model", "white_level"]

@@ -14,7 +14,7 @@ from PIL import Image
 from scorematching.images import psnr, ssim, to_planes
 from scorematching.images.io.atomic import write_atomically
 from scorematching.images.metrics import SSIM_WINDOW
-from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
+from scorematching.noise import NoiseModel
 
 #: Largest side of a displayed image in pixels. Larger images are shrunk, to keep the page small.
 _LARGEST = 2048
@@ -29,7 +29,7 @@ def write_page(
     path: str | Path,
     before: np.ndarray,
     after: np.ndarray,
-    noise: float | PoissonGaussianNoise,
+    noise: NoiseModel,
     *,
     title: str,
     found: bool = False,
@@ -42,7 +42,7 @@ def write_page(
         path: File to write.
         before: Noisy image, as in :func:`scorematching.images.to_planes`.
         after: Denoised image of the same shape.
-        noise: Standard deviation of the noise, in the units of the images, or a Poisson-Gaussian noise model.
+        noise: Noise that was removed, in the units of the images.
         title: Title of the page.
         found: Whether ``noise`` is an estimate.
         data_range: Value of white in the images.
@@ -63,13 +63,10 @@ def write_page(
     """
     data_range = to_planes(before, data_range).data_range
     planes = {name: _planes(image, data_range) for name, image in (("before", before), ("after", after))}
-    if isinstance(noise, PoissonGaussianNoise):
-        said, taken = str(noise), noise(data_range * planes["before"]) - noise.mean(data_range * planes["after"])
-    else:
-        said, taken = f"sigma {noise:.4g}", (planes["before"] - planes["after"]) / (noise / data_range)
+    taken = noise.residual(data_range * planes["before"], data_range * planes["after"])
     rows = {
         "image": f"{before.shape[1]} x {before.shape[0]} pixels, {before.dtype}",
-        "noise": f"{said} of {data_range:g}, {'estimated from the image' if found else 'as given'}",
+        "noise": f"{noise}, white is {data_range:g}, {'estimated from the image' if found else 'as given'}",
         "removed noise": f"standard deviation {taken.std():.2f}, mean {taken.mean():+.3f}, relative to the noise level",
         "neighboring pixels": f"correlation {_correlation(taken):+.3f} in the removed noise; above 0, image structure "
         "was removed",

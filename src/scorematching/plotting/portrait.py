@@ -15,16 +15,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from scorematching.energies.field_of_experts import FieldOfExperts
-from scorematching.energies.product_of_student_t import ProductOfStudentT
 from scorematching.images import to_planes
 from scorematching.images.photographs import held_out_photograph
 from scorematching.plotting.figures import check_target, save_figure, set_caption, show_image
-from scorematching.priors.base import Prior, place
+from scorematching.priors.base import Prior, move
 from scorematching.priors.tweedie import tweedie
 
 #: Experts are drawn for responses from minus this number to this number.
 _REACH = 12.0
-_WITH_EXPERTS = (FieldOfExperts, ProductOfStudentT)
 
 
 def photograph_for(prior: Prior, seed: int) -> np.ndarray:
@@ -44,9 +42,9 @@ def photograph_for(prior: Prior, seed: int) -> np.ndarray:
         >>> photograph_for(load_prior("natural-gray-small"), seed=0).shape
         (512, 512)
     """
-    color = prior.info.colors > 1
+    color = prior.config.colors > 1
     clean = held_out_photograph("chelsea" if color else "camera", color)
-    noise = np.random.default_rng(seed).normal(0, prior.level if prior.info.sigma else 0, clean.shape)
+    noise = np.random.default_rng(seed).normal(0, prior.level if prior.noise is not None else 0, clean.shape)
     return (clean + noise).astype(np.float32)
 
 
@@ -74,11 +72,11 @@ def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tenso
         True
     """
     check_target(path)
-    if (image.ndim == 3) != (prior.info.colors > 1):
-        kind = "grayscale, shape (H, W)" if prior.info.colors == 1 else "color, shape (H, W, 3)"
+    if (image.ndim == 3) != (prior.config.colors > 1):
+        kind = "grayscale, shape (H, W)" if prior.config.colors == 1 else "color, shape (H, W, 3)"
         raise ValueError(f"the prior needs an image in {kind}, got shape {image.shape}")
     squares: list[Callable[[Axes, Prior], None]] = [_draw_filters, _draw_spectrum]
-    if isinstance(prior.energy, _WITH_EXPERTS):
+    if isinstance(prior.energy, FieldOfExperts):
         squares += [_draw_experts, _draw_slopes]
     if samples is not None:
         squares.append(partial(_draw_samples, samples=samples))
@@ -143,15 +141,14 @@ def _draw_curves(axes: Axes, prior: Prior, u: Tensor, curves: Tensor) -> LineCol
     axes.autoscale()
     axes.margins(x=0)
     axes.set_box_aspect(1)
-    noise = ", in units of the noise level" if prior.info.sigma else ""
-    axes.set_xlabel("response $u$" + (" to a whitened patch" if prior.info.model == "pot" else noise))
+    axes.set_xlabel("response $u$" + (", in units of the noise level" if prior.noise is not None else ""))
     axes.spines[["top", "right"]].set_visible(False)
     return drawn
 
 
 def _experts(prior: Prior) -> tuple[Tensor, Tensor, Tensor]:
     """Return responses, shape (T,), and the energies of the K experts and their derivatives there, shape (K, T)."""
-    assert isinstance(prior.energy, _WITH_EXPERTS)
+    assert isinstance(prior.energy, FieldOfExperts)
     u = torch.linspace(-_REACH, _REACH, 481).to(prior.filters)
     responses = u[:, None].repeat(1, len(prior.filters)).requires_grad_()
     with torch.enable_grad():
@@ -162,8 +159,8 @@ def _experts(prior: Prior) -> tuple[Tensor, Tensor, Tensor]:
 
 def _draw_energy(axes: Axes, prior: Prior, image: np.ndarray) -> None:
     """Draw the energy map of an image."""
-    planes = place(to_planes(image, data_range=1.0).data, prior, None)
-    energy = prior.energy_map(prior.seen(planes))[0, 0].cpu().numpy()
+    planes = move(to_planes(image, data_range=1.0).data, prior, None)
+    energy = prior.energy_map(prior.arrange(planes))[0, 0].cpu().numpy()
     low, high = np.percentile(energy, (0.5, 99.5))
     drawn = axes.imshow(energy, cmap="magma", vmin=low, vmax=high, interpolation="nearest")
     set_caption(axes, f"energy of the image: {energy.mean():.3g} per pixel")
@@ -174,7 +171,7 @@ def _draw_energy(axes: Axes, prior: Prior, image: np.ndarray) -> None:
 def _draw_samples(axes: Axes, prior: Prior, samples: Tensor) -> None:
     """Draw samples; if the prior was trained on noisy images, each beside its denoised version."""
     images, caption = samples, "samples"
-    if prior.info.sigma:
+    if prior.noise is not None:
         images = torch.stack([samples, tweedie(samples, prior.level, prior)], 1).flatten(0, 1)
         caption = "samples, each with its denoised version"
     low, high = torch.quantile(images.flatten(1), torch.tensor([0.005, 0.995]).to(images), dim=1)[..., None, None, None]

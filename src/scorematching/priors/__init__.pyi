@@ -1,15 +1,24 @@
+from .architecture import DeepConfig, FieldConfig
 from .base import Prior
+from .batch import Crops
 from .deep import DeepPrior
 from .field import FieldPrior
-from .info import PriorInfo
-from .store import SHIPPED, load_prior, save_prior
+from .info import Provenance, TrainedNoise
+from .names import SHIPPED
+from .store import load_prior, save_prior
+from .tweedie import tweedie
 
 __all__ = [
     "SHIPPED",
+    "Crops",
+    "DeepConfig",
     "DeepPrior",
+    "FieldConfig",
     "FieldPrior",
     "Prior",
-    "PriorInfo",
+    "Provenance",
+    "TrainedNoise",
     "load_prior",
     "save_prior",
+    "tweedie",
 ]

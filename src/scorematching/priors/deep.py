@@ -9,17 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scorematching.curvature import Curvature, Hutchinson, Stein
-from scorematching.curvature.derivatives import score
 from scorematching.curvature.objective import Penalty
-from scorematching.energies.deep_field import DeepField
-from scorematching.losses.score_matching import score_matching_loss
-from scorematching.priors.base import Prior, summands
-from scorematching.priors.info import PriorInfo
+from scorematching.energies import DeepField
+from scorematching.losses import score_matching_loss
+from scorematching.noise import GaussianNoise
+from scorematching.priors.architecture import DeepConfig
+from scorematching.priors.base import Prior
+from scorematching.priors.batch import Crops
+from scorematching.priors.info import Provenance, TrainedNoise
 
 
 @dataclass(frozen=True)
-class _SteinsProbes(Hutchinson):
-    """Probes as long as the noise of each sample, so that the loss is ``1/2 |d|^2 - noise^2 tr H`` in the mean."""
+class _ScaledProbes(Hutchinson):
+    """Probes scaled by the noise of each sample: the loss is ``1/2 |d|^2 - noise^2 tr H`` in expectation."""
 
     noise: Tensor | None = field(default=None, compare=False)
 
@@ -29,79 +31,82 @@ class _SteinsProbes(Hutchinson):
 
 
 class DeepPrior(Prior):
-    """``E(x) = 1/2 |N(x)|^2`` with a convolutional network ``N``; the curvature of its loss is a random estimate.
+    """``E(x) = 1/2 |N(x)|^2`` with a convolutional network ``N``; its curvature in the loss is a random estimate.
 
-    Crops are trained on with zeros around them, which wastes no pixel. Images are worked on with mirrored
-    surroundings, which the network sees nothing beyond.
+    Training pads crops with zeros, which wastes no pixel. Images are processed with mirrored surroundings, beyond which
+    the network sees nothing.
+
+    Args:
+        config: The architecture.
+        noise: White noise of the images whose density is modeled, white being 1: a level, a model, or ``None`` for
+            clean images.
+        provenance: How the prior came about; its seed is that of the initial weights.
+
+    Raises:
+        TypeError: ``noise`` is not white Gaussian noise.
+        ValueError: The noise level is not above 0.
+
+    Example:
+        >>> prior = DeepPrior(DeepConfig(channels=4, depth=2, color=True), noise=25 / 255)
+        >>> prior.score(torch.zeros(1, 3, 20, 30)).shape
+        torch.Size([1, 3, 20, 30])
     """
 
+    config: DeepConfig
     energy: DeepField
     block = DeepField.BLOCK
     tile = 512
 
-    def __init__(self, info: PriorInfo) -> None:
-        energy = DeepField(info.filters, info.depth, info.size, seed=info.seed, colors=info.colors)
-        super().__init__(info, energy.margin)
+    def __init__(
+        self,
+        config: DeepConfig,
+        noise: float | GaussianNoise | TrainedNoise | None = None,
+        provenance: Provenance | None = None,
+    ) -> None:
+        seed = 0 if provenance is None else provenance.seed
+        energy = DeepField(config.channels, config.depth, config.size, seed=seed, colors=config.colors)
+        super().__init__(config, noise, energy.margin, provenance)
         self.energy = energy
-        self._bordered = (energy.with_border(),)  # in a tuple, lest its parameters be counted twice
+        self._bordered = (energy.with_border(),)  # in a tuple, so that its parameters are not counted twice
 
     @property
     def filters(self) -> Tensor:
-        """The filters of the first layer, (K, n, n), or (K, 3, n, n) of colors."""
+        """The filters of the first layer, (K, n, n), or (K, 3, n, n) for color."""
         filters = F.pixel_shuffle(self.energy.convolutions[0].weight, self.block)
-        return filters if self.info.colors > 1 else filters[:, 0]
+        return filters if self.config.color else filters[:, 0]
 
     @property
     def matrices(self) -> list[nn.Parameter]:
-        """The weights of all convolutions but the last one, whose outputs are too few."""
+        """The weights of all convolutions but the last one, which has too few outputs."""
         return [convolution.weight for convolution in self.energy.convolutions[:-1]]
 
+    @property
+    def min_crop(self) -> int:
+        """Minimum height and width of a training crop: those of an image that can be denoised."""
+        return self.min_size
+
+    @torch.no_grad()
     def constrain(self) -> None:
-        """Take the mean out of the first filters: brightness bears no energy."""
-        with torch.no_grad():
-            weight = self.energy.convolutions[0].weight
-            weight -= weight.mean((1, 2, 3), keepdim=True)
+        """Remove the mean of the first filters, so that brightness has no energy."""
+        weight = self.energy.convolutions[0].weight
+        weight -= weight.mean((1, 2, 3), keepdim=True)
 
-    def loss(
-        self,
-        crops: Tensor,
-        generator: torch.Generator | None = None,
-        noise: Tensor | None = None,
-        added: Tensor | None = None,
-    ) -> Tensor:
-        """The loss of all pixels, by one random probe a crop, two with ``lam``, or by noise that was added to it.
+    def loss(self, crops: Crops, lam: float, generator: torch.Generator | None = None) -> Tensor:
+        """Return the loss per pixel: by one random probe per crop, two with ``lam``, or by the noise that was added.
 
-        Args:
-            crops: Shape (N, C, H, W), with ``info.colors`` C.
-            generator: What the probes are drawn with.
-            noise: What noise each crop carries, as a share of ``info.sigma``, (N,); all of it if not given. For a
-                share the loss is Stein's estimate of the denoiser's error, as it is for all, up to constants.
-            added: For the last M crops, (M, C, H, W): the noise that was added to them, over its variance as a share
-                of theirs. It takes the place of probes (:class:`scorematching.curvature.Stein`).
+        For a crop with a fraction of the prior's noise the loss is Stein's estimate of the denoiser's error, up to
+        constants, as it is for the others. Added noise takes the place of probes
+        (:class:`scorematching.curvature.Stein`).
         """
-        x, count = crops / self.info.unit, 2 if self.info.lam else 1
-        known = 0 if added is None else len(added)
-        own, rest = x[: len(x) - known], x[len(x) - known :]
+        x = crops.pixels / self.unit
+        own = len(x) - len(crops.added)
         total = x.new_zeros(())
-        if len(own):
-            probes = Hutchinson(count, generator=generator)
-            if noise is not None:
-                probes = _SteinsProbes(count, generator=generator, noise=noise[: len(own)])
-            total = total + self._summed(own, probes)
-        if added is not None and known:
-            total = total + self._summed(rest, Stein(added / self.info.unit))
+        if own:
+            probes = _ScaledProbes(2 if lam else 1, generator=generator, noise=crops.noise[:own])
+            total = total + self._summed(x[:own], probes, lam)
+        if len(crops.added):
+            total = total + self._summed(x[own:], Stein(crops.added / self.unit), lam)
         return total / x.numel()
 
-    @property
-    def least_crop(self) -> int:
-        """An image that can be denoised can be learned from."""
-        return self.least
-
-    def _summed(self, x: Tensor, curvature: Curvature) -> Tensor:
-        return score_matching_loss(self._bordered[0], x, self.info.lam, curvature, reduction="sum", check_finite=False)
-
-    def _places(self, planes: Tensor) -> Tensor:
-        return summands(self.energy, planes)
-
-    def _gradient(self, planes: Tensor) -> Tensor:
-        return -score(self.energy, planes, check_finite=False)
+    def _summed(self, x: Tensor, curvature: Curvature, lam: float) -> Tensor:
+        return score_matching_loss(self._bordered[0], x, lam, curvature, reduction="sum", check_finite=False)

@@ -1,91 +1,98 @@
-"""What a prior is and where it came from."""
+"""What a prior was trained for, and where it came from."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Literal, get_args
 
-from scorematching.energies.field_of_experts import ExpertName
-from scorematching.runtime.arguments import check_choice, check_count, check_flag, check_positive
-
-ModelName = Literal["foe", "pot", "deep"]
-_LARGEST = {"size": 64, "filters": 4096, "depth": 64, "octaves": 4}
+from scorematching._version import __version__
+from scorematching.noise import GaussianNoise, as_noise_model
+from scorematching.runtime.arguments import check_count, check_flag, check_positive
 
 
 @dataclass(frozen=True)
-class PriorInfo:
-    """What a prior is and where it came from; intensities are shares of white.
+class TrainedNoise:
+    """White Gaussian noise of the images whose density a prior models; white is 1.
 
-    Attributes:
-        model: ``"foe"`` (field of experts), ``"pot"`` (product of Student-t on patches) or ``"deep"`` (convolutional).
-        size: Side of a filter or patch, in pixels; of a deep prior in blocks of pixels.
-        filters: Number of experts, of each octave; of a deep prior the channels of a layer.
-        unit: The intensity that the energy sees as 1: the noise level where there is one.
-        sigma: Standard deviation of the noise in the training data; 0 for clean data.
-        lam: The regularizer of the loss, in units of ``unit`` squared.
-        seed: Of the training.
-        steps: Of the training.
-        data: What it was trained on, in words.
-        version: Of this library.
-        depth: Convolutions of a deep prior, one behind the other.
-        blind: Whether it was also trained on images with less noise than it is told.
-        octaves: At how many scales a field of experts sees the image.
-        expert: What its experts are: ``"student-t"`` or ``"spline"``.
-        normalize_filters: Whether its filters have zero mean and unit norm.
-        levels: The lowest and the highest noise level that it was trained for; ``sigma`` twice if not given.
-        colors: Of a pixel: 1 for gray images; 3, red, green and blue, which deep priors can see together.
+    Args:
+        sigma: Noise level of the density itself. At another level the contrast of the image is rescaled.
+        lowest: Lowest noise level that the prior was trained for; ``sigma`` by default.
+        highest: Highest noise level that the prior was trained for; ``sigma`` by default.
+        blind: Whether the prior was also trained on images with less noise than the stated level.
+
+    Raises:
+        ValueError: A level is not above 0, or ``lowest`` is above ``highest``.
+
+    Example:
+        >>> TrainedNoise(0.1).highest
+        0.1
     """
 
-    model: ModelName
-    size: int
-    filters: int
-    unit: float
     sigma: float
-    lam: float
-    seed: int
-    steps: int
-    data: str
-    version: str
-    depth: int = 1
+    lowest: float | None = None
+    highest: float | None = None
     blind: bool = False
-    octaves: int = 1
-    expert: ExpertName = "student-t"
-    normalize_filters: bool = False
-    levels: tuple[float, float] = (0.0, 0.0)
-    colors: int = 1
 
     def __post_init__(self) -> None:
-        check_choice("model", self.model, get_args(ModelName))
-        for name, largest in (*_LARGEST.items(), ("seed", None), ("steps", None)):
-            object.__setattr__(self, name, check_count(name, getattr(self, name), 0, largest))
-        self._check_field()
-        for name in ("unit", "sigma", "lam"):
-            object.__setattr__(self, name, check_positive(name, getattr(self, name), zero=name != "unit"))
-        self._check_levels()
-        for name in ("blind", "normalize_filters"):
-            check_flag(name, getattr(self, name))
+        for name in ("sigma", "lowest", "highest"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, check_positive(name, self.sigma if given is None else given))
+        if self.range[0] > self.range[1]:
+            raise ValueError(f"lowest must not be above highest, got {self.lowest} and {self.highest}")
+        check_flag("blind", self.blind)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest level."""
+        return self.lowest or self.sigma, self.highest or self.sigma
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the range of levels spans at least a factor of four, as annealing needs."""
+        low, high = self.range
+        return 4 * low <= high
+
+
+def as_trained_noise(noise: float | GaussianNoise | TrainedNoise | None) -> TrainedNoise | None:
+    """Return the noise of a prior: from a level with white at 1, a model, or ``None`` for clean images.
+
+    Raises:
+        TypeError: It is none of these.
+        ValueError: The level is not above 0.
+
+    Example:
+        >>> as_trained_noise(0.1).range
+        (0.1, 0.1)
+    """
+    if noise is None or isinstance(noise, TrainedNoise):
+        return noise
+    model = as_noise_model(noise)
+    if not isinstance(model, GaussianNoise):
+        raise TypeError(f"a prior models white Gaussian noise, got {model}: give the level of the stabilized images")
+    return TrainedNoise(model.sigma)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a prior came about.
+
+    Attributes:
+        data: The training data, in words.
+        steps: Number of training steps; 0 for a prior that was not trained.
+        seed: Seed of the training.
+        lam: Regularizer of the loss, in units of the prior's ``unit`` squared.
+        version: Version of this library.
+    """
+
+    data: str = "none"
+    steps: int = 0
+    seed: int = 0
+    lam: float = 0.0
+    version: str = __version__
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "seed"):
+            object.__setattr__(self, name, check_count(name, getattr(self, name), 0))
+        object.__setattr__(self, "lam", check_positive("lam", self.lam, zero=True))
         for name in ("data", "version"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be text, got {getattr(self, name)!r}")
-
-    def _check_field(self) -> None:
-        if self.octaves < 1:
-            raise ValueError(f"octaves must be 1 or more, got {self.octaves}")
-        check_choice("expert", self.expert, get_args(ExpertName))
-        told = (self.octaves, self.expert, self.normalize_filters)
-        if self.model != "foe" and told != (1, "student-t", False):
-            raise ValueError(f"octaves, expert and normed are for 'foe', got {told} for {self.model!r}")
-        if type(self.colors) is not int or self.colors not in ((1, 3) if self.model == "deep" else (1,)):
-            raise ValueError(f"colors must be 1, or 3 of a deep prior, got {self.colors!r} for {self.model!r}")
-
-    def _check_levels(self) -> None:
-        given = (self.sigma, self.sigma) if tuple(self.levels) == (0.0, 0.0) else self.levels
-        levels = tuple(check_positive("each of levels", level, zero=True) for level in given)
-        if len(levels) != 2 or levels[0] > levels[1]:
-            raise ValueError(f"levels must be two numbers of 0 or more, the lower one first, got {self.levels!r}")
-        object.__setattr__(self, "levels", levels)
-
-    def replace(self, **changes: object) -> PriorInfo:
-        """A copy with some entries changed."""
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]

@@ -1,22 +1,24 @@
-"""The kinds of priors, and how one is built."""
+"""The kinds of priors: one line each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConfig
 from scorematching.priors.base import Prior
 from scorematching.priors.deep import DeepPrior
 from scorematching.priors.field import FieldPrior
-from scorematching.priors.info import ModelName, PriorInfo
-from scorematching.priors.patches import PatchPrior
+from scorematching.priors.info import Provenance, TrainedNoise
 
-_KINDS: dict[ModelName, Callable[[PriorInfo], Prior]] = {"foe": FieldPrior, "pot": PatchPrior, "deep": DeepPrior}
+CONFIGS: dict[str, type[ModelConfig]] = {"field": FieldConfig, "deep": DeepConfig}
 
 
-def build_prior(info: PriorInfo) -> Prior:
-    """An untrained prior.
+def build_prior(config: ModelConfig, noise: TrainedNoise | None, provenance: Provenance | None = None) -> Prior:
+    """Return an untrained prior of a configuration's kind, in float32.
 
     Raises:
-        ValueError: A size is out of its range.
+        TypeError: The configuration is of no known kind.
     """
-    return _KINDS[info.model](info).float()
+    if isinstance(config, FieldConfig):
+        return FieldPrior(config, noise, provenance).float()
+    if isinstance(config, DeepConfig):
+        return DeepPrior(config, noise, provenance).float()
+    raise TypeError(f"model must be a FieldConfig or a DeepConfig, got {type(config).__name__}")

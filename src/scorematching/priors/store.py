@@ -1,4 +1,4 @@
-"""Files: a prior as one ``.safetensors`` file, and the state of a training that may be interrupted."""
+"""Files of priors: one ``.safetensors`` file each, with its architecture, noise and provenance apart."""
 
 from __future__ import annotations
 
@@ -15,44 +15,58 @@ from torch import Tensor
 
 from scorematching.images.io.atomic import write_atomically
 from scorematching.priors.base import Prior
-from scorematching.priors.info import PriorInfo
-from scorematching.priors.kinds import build_prior
+from scorematching.priors.info import Provenance, TrainedNoise
+from scorematching.priors.kinds import CONFIGS, build_prior
+from scorematching.priors.names import SHIPPED
+from scorematching.runtime.arguments import check_choice
 
-#: The priors that come with this library.
-SHIPPED = ("natural-color", "natural-gray", "natural-gray-small", "berkeley-gray")
-#: The one metadata entry of our files. (One, because safetensors does not keep the order of several, and the same
-#: training is to give the same bytes.)
+#: The only metadata entry of our files: safetensors does not keep the order of several, and the same training must
+#: give the same bytes.
 _KEY = "scorematching"
-_KIND = "prior/1"
+#: What a file holds, and the version of its format.
+_FORMAT = "prior/2"
+_SECTIONS = {"format", "architecture", "noise", "provenance"}
 
 
 def save_prior(prior: Prior, path: str | Path) -> None:
     """Write a prior to one file, whole or not at all.
 
     Args:
-        prior: What to save.
-        path: Where to; by custom it ends in ``.safetensors``.
+        prior: The prior.
+        path: Where to write; the name ends in ``.safetensors`` by convention.
 
     Raises:
         FileNotFoundError: The folder does not exist.
     """
     tensors = {name: t.detach().cpu().contiguous() for name, t in prior.state_dict().items()}
-    write_tensors(path, tensors, {"kind": _KIND, **dataclasses.asdict(prior.info)})
+    write_tensors(path, tensors, describe_prior(prior))
+
+
+def describe_prior(prior: Prior) -> dict[str, Any]:
+    """Return what a prior's file says besides its weights, as entries for JSON."""
+    return {
+        "format": _FORMAT,
+        "architecture": {"kind": prior.config.kind, **dataclasses.asdict(prior.config)},
+        "noise": None if prior.noise is None else dataclasses.asdict(prior.noise),
+        "provenance": dataclasses.asdict(prior.provenance),
+    }
 
 
 def load_prior(path: str | Path) -> Prior:
-    """Read a prior from a file of :func:`save_prior`; it is checked, and nothing in it is executed.
+    """Read a prior from a file of :func:`save_prior`. The file is checked, and nothing in it is executed.
 
     Args:
-        path: The file, or the name of a prior that comes with this library: one of :data:`SHIPPED`.
+        path: The file, or the name of a prior that comes with this library: ``"natural-color"``, ``"natural-gray"``,
+            ``"natural-gray-small"`` or ``"berkeley-gray"``.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no prior of this library, or damaged.
+        ValueError: The file is not a prior of this library, or it is damaged.
 
     Example:
-        >>> load_prior("natural-gray").info.model
-        'deep'
+        >>> prior = load_prior("natural-gray")
+        >>> prior.config.depth, [round(255 * level) for level in prior.noise.range]
+        (10, [5, 55])
     """
     if str(path) in SHIPPED:
         with as_file(files("scorematching") / "priors" / "weights" / f"{path}.safetensors") as shipped:
@@ -64,14 +78,32 @@ def load_prior(path: str | Path) -> Prior:
 
 def _read_prior(path: str | Path) -> Prior:
     tensors, entries = read_tensors(path)
-    if entries.pop("kind", None) != _KIND:
-        raise ValueError(f"{path} is not a prior that this version of scorematching can read")
+    if entries.get("format") != _FORMAT:
+        raise ValueError(f"{path} is not a prior that this version of scorematching can read: fit it again")
+    for name in sorted(entries.keys() ^ _SECTIONS):
+        what = f"an unknown section, {name}" if name in entries else f"no section {name}"
+        raise ValueError(f"{path} describes no prior: it has {what}")
     try:
-        old = {"colours": "colors", "normed": "normalize_filters"}
-        prior = build_prior(PriorInfo(**{old.get(name, name): value for name, value in entries.items()}))
+        prior = _described(entries)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} describes no prior: {error}") from None
-    expected = prior.state_dict()
+    _check_tensors(path, tensors, prior.state_dict())
+    prior.load_state_dict(tensors)
+    return prior
+
+
+def _described(entries: dict[str, Any]) -> Prior:
+    """Return the untrained prior that a file describes."""
+    architecture = dict(entries["architecture"])
+    kind = architecture.pop("kind", None)
+    check_choice("kind", kind, tuple(CONFIGS))
+    config = CONFIGS[kind](**architecture)
+    noise = None if entries["noise"] is None else TrainedNoise(**entries["noise"])
+    return build_prior(config, noise, Provenance(**entries["provenance"]))
+
+
+def _check_tensors(path: str | Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Raise ``ValueError`` unless the tensors have the expected names, shapes and types, and are finite."""
     for name in expected.keys() | tensors.keys():
         found = tensors.get(name)
         if name not in expected or found is None or found.shape != expected[name].shape:
@@ -82,8 +114,6 @@ def _read_prior(path: str | Path) -> Prior:
             raise ValueError(f"{path} is damaged: {name} should be {expected[name].dtype}, it is {found.dtype}")
         if not bool(torch.isfinite(found).all()):
             raise ValueError(f"{path} is damaged: {name} has entries that are NaN or infinite")
-    prior.load_state_dict(tensors)
-    return prior
 
 
 def write_tensors(path: str | Path, tensors: dict[str, Tensor], entries: dict[str, Any]) -> None:
@@ -96,7 +126,7 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], entries: dict[st
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`write_tensors` wrote.
+    """Read a file of :func:`write_tensors`.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -1,4 +1,4 @@
-"""Restoration of images with a prior: one public function a task."""
+"""Restoration of images with a prior: one public function per task."""
 
 import lazy_loader
 

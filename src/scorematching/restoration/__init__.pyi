@@ -1,7 +1,18 @@
+from . import classics
+from .choice import prior_for
+from .clipping import unclipped
 from .denoising import denoise
 from .inverse import restore
-from .noise_estimate import find_noise
-from .operators import BicubicDownsampling, Blur, FunctionOperator, LinearOperator, Mask, check_adjoint, gaussian_kernel
+from .noise_estimate import estimate_noise
+from .operators import (
+    BicubicDownsampling,
+    Blur,
+    FunctionOperator,
+    LinearOperator,
+    Mask,
+    check_adjoint,
+    gaussian_kernel,
+)
 from .upscaling import upscale
 
 __all__ = [
@@ -11,9 +22,12 @@ __all__ = [
     "LinearOperator",
     "Mask",
     "check_adjoint",
+    "classics",
     "denoise",
-    "find_noise",
+    "estimate_noise",
     "gaussian_kernel",
+    "prior_for",
     "restore",
+    "unclipped",
     "upscale",
 ]

@@ -1,31 +1,31 @@
-"""Pixels that the range of a file has cut off: their noise is not Gaussian any more, and can be given back."""
+"""Pixels whose noise was clipped to the range of a file: draw the noise beyond the range again."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-#: Of the pixels: fewer at an end of the range make no difference.
+#: Minimum fraction of the pixels at an end of the range; with fewer, clipping makes no difference.
 _SHARE = 1e-3
-#: At least as probable is taken what was observed, lest a draw be infinite.
+#: Lower bound on the probability, so that draws stay finite.
 _LEAST = 1e-12
 
 
 def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | None = None) -> Tensor:
-    """Noisy planes as they may have been before values below black and above white were cut off.
+    """Draw noisy planes as they may have been before values below black and above white were clipped.
 
-    Where ``y`` is at an end of its range, the Gaussian ``N(x, sigma^2)`` beyond that end is drawn from: the noise that
-    was there, given what the clean image is held to be. A prior of noisy images knows no places without noise.
+    A prior of noisy images was never trained on noise-free regions. Where ``y`` is at an end of the range, its value is
+    therefore replaced by a draw from the part of the Gaussian ``N(x, sigma^2)`` beyond that end.
 
     Args:
-        y: Shape (N, 1, H, W), black 0 and white 1. An end counts where no value lies beyond it, and a thousandth of all
-            at it.
-        x: An estimate of the clean planes, of that shape.
+        y: Noisy planes, shape (N, 1, H, W), black 0 and white 1. They are clipped at an end of the range if no value
+            lies beyond it and at least a thousandth of the values are equal to it.
+        x: Estimate of the clean planes, of the same shape.
         sigma: Standard deviation of the noise, white being 1.
-        generator: What is drawn with; torch's own if not given.
+        generator: Source of the draws; torch's default if ``None``.
 
     Returns:
-        ``y`` itself where nothing is clipped, otherwise a copy.
+        ``y`` itself if nothing is clipped, otherwise a copy.
 
     Example:
         >>> y = torch.tensor([[[[0.0, 0.0, 0.5]]]])
@@ -37,7 +37,7 @@ def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | N
     for end, sign in ends_cut(y):
         cut = y == end
         mean = (sign * (x[cut] - end)).double() / sigma
-        below = torch.special.ndtr(-mean)  # how probable it was that this pixel would be cut off
+        below = torch.special.ndtr(-mean)  # probability that this pixel was clipped
         share = torch.rand(mean.shape, generator=generator, dtype=mean.dtype).to(mean.device)
         drawn = mean + torch.special.ndtri((share * below).clamp_min(_LEAST))
         result = result.clone() if result is y else result
@@ -46,7 +46,7 @@ def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | N
 
 
 def ends_cut(y: Tensor) -> list[tuple[float, float]]:
-    """The ends of the range at which noise was cut off, and the sign of what lies within."""
+    """Return the ends of the range at which noise was clipped, each with the sign of the direction into the range."""
     return [
         (end, sign)
         for end, sign in ((0.0, 1.0), (1.0, -1.0))

@@ -1,4 +1,4 @@
-"""Color images: by priors of colors, or of gray images by luminance and color differences."""
+"""Color images for priors: all colors together, or luminance and color differences for priors of grayscale images."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.images import to_planes
+from scorematching.images.arrays import to_planes
 from scorematching.priors.base import Prior
 from scorematching.priors.tweedie import tweedie
-from scorematching.runtime.progress import Step, share
+from scorematching.runtime.progress import ProgressCallback, subtask
 
-#: Of an orthonormal basis of colors the first is gray: white has the value sqrt(3) there.
+#: Value of white in the first of the opponent colors, luminance.
 _WHITE = math.sqrt(3)
+#: Directions of the opponent colors in red, green and blue, before normalization.
 _BASIS = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
 
 
 def opponent(planes: Tensor, back: bool = False) -> Tensor:
-    """Red, green and blue as luminance and two color differences, or back: an orthonormal map of (3, 1, H, W).
+    """Transform red, green and blue to luminance and two color differences, or back.
 
-    White noise keeps its level. Luminance is the sum over the root of 3, so that it has more contrast to the noise than
-    any channel; the differences have hardly a detail.
+    The map is orthonormal, so white noise stays white and keeps its level. Luminance is the sum of the channels over
+    the root of 3: it has a higher contrast-to-noise ratio than any channel. The differences contain few details.
+
+    Args:
+        planes: Shape (3, 1, H, W).
+        back: Whether to apply the inverse.
 
     Example:
         >>> planes = torch.rand(3, 1, 4, 5)
@@ -35,12 +40,12 @@ def opponent(planes: Tensor, back: bool = False) -> Tensor:
 
 
 def distinct(planes: Tensor) -> Tensor:
-    """One plane of an image whose planes are all equal, as of gray that is stored as color; else all of them."""
+    """Return the first plane if all planes are equal, as in grayscale stored as color; otherwise all planes."""
     return planes[:1] if bool((planes == planes[:1]).all()) else planes
 
 
 def is_colored(image: np.ndarray) -> bool:
-    """Whether an image has red, green and blue, and they are not the same.
+    """Return whether an image has red, green and blue channels that are not all equal.
 
     Example:
         >>> is_colored(np.zeros((4, 5, 3))), is_colored(np.eye(3)[None])
@@ -49,15 +54,14 @@ def is_colored(image: np.ndarray) -> bool:
     return len(distinct(to_planes(image).data)) > 1
 
 
-def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: Step | None = None) -> Tensor:
-    """Tweedie's formula for the planes of one image, (C, 1, H, W), colors together.
+def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None) -> Tensor:
+    """Apply Tweedie's formula to the planes of one image, (C, 1, H, W), with its colors together.
 
-    A prior of gray images sees luminance and color differences, whose noise is as white and of the same level: the
-    differences are images of little contrast.
+    A prior of grayscale images sees the opponent colors of :func:`opponent` one by one.
     """
-    if prior.info.colors > 1 or len(y) != 3:
-        return prior.seen(tweedie(prior.seen(y), sigma, prior, progress))
+    if prior.config.colors > 1 or len(y) != 3:
+        return prior.arrange(tweedie(prior.arrange(y), sigma, prior, progress))
     mixed = opponent(y)
-    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, share(progress, 0, 1, parts=3))
-    differences = tweedie(mixed[1:], sigma, prior, share(progress, 1, 3, parts=3))
+    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, subtask(progress, 0, 1, parts=3))
+    differences = tweedie(mixed[1:], sigma, prior, subtask(progress, 1, 3, parts=3))
     return opponent(torch.cat([luminance, differences]), back=True)

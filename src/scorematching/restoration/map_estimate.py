@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from scorematching.priors.base import Prior
-from scorematching.restoration.convergence import Monitor, Watch
+from scorematching.restoration.convergence import Watch
 from scorematching.restoration.operators import LinearOperator
+from scorematching.runtime.progress import ProgressCallback
 
-#: Of white: an iteration that changes no pixel by more is the last.
+#: Largest change of a pixel at which the iteration ends, white being 1.
 _SMALLEST_STEP = 1e-5
-#: Iterations at most, where nothing is said.
+#: Default maximum number of iterations.
 ITERATIONS = 30
 
 
@@ -24,9 +25,11 @@ def maximum_a_posteriori(
     prior: Prior,
     start: Tensor,
     steps: int = ITERATIONS,
-    monitor: Monitor | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Tensor:
-    """The most probable image near ``start`` behind an observation with Gaussian noise; never less so than ``start``.
+    """Return the most probable image near ``start`` given an observation with Gaussian noise.
+
+    It is never less probable than ``start``.
 
     Args:
         observed: ``y``, planes of one image, (C, 1, H', W'), white at 1.
@@ -34,8 +37,8 @@ def maximum_a_posteriori(
         sigma: Standard deviation of the noise in ``y``, white being 1.
         prior: ``E``.
         start: First guess of ``x``, planes (C, 1, H, W).
-        steps: Iterations of L-BFGS at most; it stops where nothing changes any more.
-        monitor: Told of each iteration.
+        steps: Maximum number of iterations of L-BFGS; it ends earlier where nothing changes any more.
+        progress: Called after each iteration with ``misfit`` and ``change``.
 
     Returns:
         ``x``, planes (C, 1, H, W).
@@ -50,20 +53,20 @@ def maximum_a_posteriori(
         line_search_fn="strong_wolfe",
     )
     best, kept = math.inf, start
-    watch, done, before = Watch(observed, operator, sigma, monitor), 0, start
+    watch, done, before = Watch(observed, operator, sigma, progress), 0, start
 
     def objective() -> float:
         nonlocal best, kept, done, before
         value, x.grad = posterior_energy(x.detach(), observed, operator, sigma, prior)
         if value < best:
             best, kept = value, x.detach().clone()
-        if (iteration := optimizer.state[x].get("n_iter", 0)) > done:  # several evaluations may make one
-            watch.tell(iteration, steps, before, kept)
+        if (iteration := optimizer.state[x].get("n_iter", 0)) > done:  # an iteration may take several evaluations
+            watch.report(iteration, steps, before, kept)
             done, before = iteration, kept
         return value
 
     optimizer.step(objective)
-    watch.tell(steps, steps, before, kept)
+    watch.report(steps, steps, before, kept)
     return kept
 
 
@@ -71,8 +74,8 @@ def maximum_a_posteriori(
 def posterior_energy(
     x: Tensor, observed: Tensor, operator: LinearOperator, sigma: float, prior: Prior, noise: Tensor | float = 0.0
 ) -> tuple[float, Tensor]:
-    """``|A x - y|^2 / (2 sigma^2) + E(x + noise)`` of all planes, and its gradient; arguments as above."""
+    """Return ``|A x - y|^2 / (2 sigma^2) + E(x + noise)`` of all planes, and its gradient with respect to ``x``."""
     rest = operator(x) - observed
-    energies, gradient = prior.energy_and_gradient(prior.seen(x + noise))
+    energies, gradient = prior.energy_and_gradient(prior.arrange(x + noise))
     value = float((0.5 / sigma**2) * rest.double().square().sum() + energies.double().sum())
-    return value, operator.adjoint(rest) / sigma**2 + prior.seen(gradient)
+    return value, operator.adjoint(rest) / sigma**2 + prior.arrange(gradient)

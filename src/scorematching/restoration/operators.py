@@ -1,4 +1,4 @@
-"""Linear operators ``A`` of the observation ``y = A x + noise``, each with its exact adjoint."""
+"""Linear operators ``A`` of observations ``y = A x + noise``, each with its exact adjoint."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from scorematching.runtime.arguments import check_positive
 
 
 class LinearOperator(Protocol):
-    """A linear map of planes, (N, 1, H, W) to (N, 1, H', W')."""
+    """A linear map of planes, from (N, 1, H, W) to (N, 1, H', W')."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """``A x``."""
+        """Return ``A x``."""
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """``A^T y``."""
+        """Return ``A^T y``."""
 
     def start(self, y: Tensor) -> Tensor:
-        """A first guess of the ``x`` behind an observation."""
+        """Return a first guess of ``x`` from an observation ``y``."""
 
 
 class Identity:
-    """``A x = x``: an observation with nothing but noise."""
+    """The identity, ``A x = x``: an observation of the image itself."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """``x``."""
+        """Return ``x``."""
         return x
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """``y``."""
+        """Return ``y``."""
         return y
 
     def start(self, y: Tensor) -> Tensor:
-        """``y``."""
+        """Return ``y``."""
         return y
 
 
 class Mask:
-    """``A x`` is ``x`` where it is known and 0 elsewhere: an image with holes.
+    """An image with holes: ``A x`` is ``x`` where pixels are known, and 0 elsewhere.
 
     Args:
-        known: Shape (H, W): True, or 1, where a pixel is known.
+        known: Shape (H, W), True or nonzero where a pixel is known.
 
     Raises:
-        ValueError: The shape is another, or no pixel is known.
+        ValueError: ``known`` has another number of dimensions, or no pixel is known.
 
     Example:
         >>> mask = Mask(torch.tensor([[True, False, True]]))
@@ -60,22 +60,24 @@ class Mask:
     """
 
     def __init__(self, known: Tensor) -> None:
-        if known.ndim != 2 or not bool((known != 0).any()):
-            raise ValueError(f"known must be (H, W) with a pixel that is known, got shape {tuple(known.shape)}")
+        if known.ndim != 2:
+            raise ValueError(f"known must have shape (H, W), got {tuple(known.shape)}")
+        if not bool((known != 0).any()):
+            raise ValueError("no pixel is known: the mask must be True where a pixel is known")
         self.known = known != 0
 
     def __call__(self, x: Tensor) -> Tensor:
-        """What is known of ``x``."""
+        """Return ``x`` with unknown pixels set to 0."""
         if x.shape[2:] != self.known.shape:
             raise ValueError(f"the mask is {tuple(self.known.shape)}, the image is {tuple(x.shape[2:])}")
         return x * self.known.to(x)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """The map is its own."""
+        """Return ``A y``: the operator is its own adjoint."""
         return self(y)
 
     def start(self, y: Tensor) -> Tensor:
-        """Holes filled with the mean of what is known around them, at the finest scale at which something is."""
+        """Fill each unknown pixel with the mean of the known pixels in the smallest square that contains one."""
         values, weights = self(y), self.known.to(y).expand_as(y)
         filled, side = values.clone(), 3
         missing = (weights == 0).clone()
@@ -89,20 +91,20 @@ class Mask:
 
 
 def _box_mean(planes: Tensor, side: int) -> Tensor:
-    """The mean over the square around each pixel, zeros beyond the border: by columns, then by rows."""
+    """Return the mean over the square around each pixel, with zeros beyond the border."""
     half = side // 2
     columns = F.avg_pool2d(planes, (side, 1), 1, (half, 0))
     return F.avg_pool2d(columns, (1, side), 1, (0, half))
 
 
 class Blur:
-    """Convolution with a kernel, the image being mirrored at its borders.
+    """Convolution with a kernel; the image is mirrored at its borders.
 
     Args:
-        kernel: Shape (h, w), both odd; such as :func:`gaussian_kernel`.
+        kernel: Shape (h, w), both odd, for example from :func:`gaussian_kernel`.
 
     Raises:
-        ValueError: A side is even, or an entry is not finite.
+        ValueError: The kernel has an even side or another number of dimensions, or an entry is not finite.
 
     Example:
         >>> Blur(gaussian_kernel(1.5))(torch.ones(1, 1, 20, 20)).mean().round(decimals=3)
@@ -110,22 +112,25 @@ class Blur:
     """
 
     def __init__(self, kernel: Tensor) -> None:
-        if kernel.ndim != 2 or any(n % 2 == 0 for n in kernel.shape) or not bool(torch.isfinite(kernel).all()):
-            raise ValueError(f"expected a finite kernel with odd sides, got shape {tuple(kernel.shape)}")
+        if kernel.ndim != 2 or any(n % 2 == 0 for n in kernel.shape):
+            raise ValueError(f"kernel must have shape (h, w) with odd sides, got shape {tuple(kernel.shape)}")
+        if not bool(torch.isfinite(kernel).all()):
+            raise ValueError("kernel must be finite, got entries that are NaN or infinite")
         self.kernel = kernel
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The blurred image."""
+        """Return the blurred image."""
         height, width = (n // 2 for n in self.kernel.shape)
         if x.shape[2] <= height or x.shape[3] <= width:
             raise ValueError(
-                f"an image of {x.shape[2]} x {x.shape[3]} is too small for a kernel {tuple(self.kernel.shape)}"
+                f"an image of {x.shape[3]} x {x.shape[2]} pixels is too small for a kernel of shape "
+                f"{tuple(self.kernel.shape)}: each side must be more than half the kernel's"
             )
         padded = F.pad(x, [width, width, height, height], mode="reflect")
         return correlate(padded, self.kernel.flip(0, 1)[None, None].to(x), (0, 0))
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """The transpose: what was spread beyond a border is mirrored back."""
+        """Return ``A^T y``: the part that falls beyond a border is mirrored back."""
         spread = correlate(y, self.kernel[None, None].to(y), tuple(n - 1 for n in self.kernel.shape))
         for dim, size, reach in zip((2, 3), y.shape[2:], self.kernel.shape, strict=True):
             places = mirrored(size, reach // 2, reach // 2, y.device)
@@ -134,15 +139,18 @@ class Blur:
         return spread
 
     def start(self, y: Tensor) -> Tensor:
-        """``y``."""
+        """Return ``y``."""
         return y
 
 
 def gaussian_kernel(sigma: float) -> Tensor:
-    """A Gaussian kernel of sum 1, cut off at four standard deviations; ``sigma`` in pixels.
+    """Return a Gaussian kernel with sum 1, truncated at four standard deviations.
+
+    Args:
+        sigma: Standard deviation in pixels, above 0.
 
     Raises:
-        ValueError: ``sigma`` is not positive.
+        ValueError: ``sigma`` is not above 0.
 
     Example:
         >>> gaussian_kernel(0.8).shape
@@ -156,12 +164,12 @@ def gaussian_kernel(sigma: float) -> Tensor:
 
 
 class FunctionOperator:
-    """A linear map that is given as a pair of functions; :func:`check_adjoint` tells whether they are adjoint.
+    """A linear operator that is given by functions. :func:`check_adjoint` checks that they are adjoint.
 
     Args:
-        forward: ``A x``.
-        backward: ``A^T y``.
-        guess: A first guess of ``x`` from ``y``; by default ``A^T y``.
+        forward: Function that returns ``A x``.
+        backward: Function that returns ``A^T y``.
+        guess: Function that returns a first guess of ``x`` from ``y``; by default ``backward``.
 
     Example:
         >>> flip = FunctionOperator(lambda x: x.flip(2), lambda y: y.flip(2))
@@ -177,15 +185,15 @@ class FunctionOperator:
         self.forward, self.backward, self.guess = forward, backward, guess or backward
 
     def __call__(self, x: Tensor) -> Tensor:
-        """``A x``."""
+        """Return ``A x``."""
         return self.forward(x)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """``A^T y``."""
+        """Return ``A^T y``."""
         return self.backward(y)
 
     def start(self, y: Tensor) -> Tensor:
-        """The guess."""
+        """Return the first guess."""
         return self.guess(y)
 
 
@@ -196,17 +204,17 @@ def check_adjoint(
     seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> None:
-    """The dot-product test: ``<A x, y> = <x, A^T y>`` for random planes.
+    """Check the adjoint of an operator by the dot-product test: ``<A x, y> = <x, A^T y>`` for random planes.
 
     Args:
         operator: ``A``.
         size: Height and width of ``x``.
-        tolerance: Relative to the size of the vectors.
-        seed: Of the random planes.
-        device: Where they are.
+        tolerance: Largest difference of the two products, relative to the norms of their factors.
+        seed: Seed of the random planes.
+        device: Device of the random planes.
 
     Raises:
-        ValueError: The two differ, or a shape does not fit.
+        ValueError: The two products differ, or ``A^T y`` has not the shape of ``x``.
     """
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(1, 1, *size, generator=generator).to(device)
@@ -221,13 +229,13 @@ def check_adjoint(
 
 
 class BicubicDownsampling:
-    """Blur by the bicubic kernel (a = -1/2), widened by the factor, and decimation: the standard of super-resolution.
+    """Bicubic downsampling (a = -1/2) with antialiasing, the standard observation of super-resolution.
 
-    By PyTorch's antialiased interpolation, and its transpose.
+    The operator is PyTorch's antialiased interpolation.
 
     Args:
-        factor: How many times smaller, 2 or more.
-        size: Height and width of the large image, multiples of the factor.
+        factor: Ratio of the sides of the large and the small image, 2 or more.
+        size: Height and width of the large image, multiples of ``factor``.
 
     Raises:
         ValueError: The factor is below 2, or does not divide the size.
@@ -243,26 +251,26 @@ class BicubicDownsampling:
         self.factor, self.size = factor, size
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The small image."""
+        """Return the small image."""
         small = [n // self.factor for n in self.size]
         return F.interpolate(x, small, mode="bicubic", antialias=True, align_corners=False)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """The transpose."""
+        """Return ``A^T y``, a large image."""
         return transposed(self, y, self.size)
 
     def start(self, y: Tensor) -> Tensor:
-        """Bicubic interpolation."""
+        """Return the bicubic interpolation, a large image."""
         return bicubic_upscale(y, self.factor)
 
 
 def bicubic_upscale(planes: Tensor, factor: int) -> Tensor:
-    """Bicubic interpolation of planes (a = -1/2): (N, 1, H, W) to (N, 1, factor H, factor W)."""
+    """Enlarge planes by bicubic interpolation (a = -1/2), (N, 1, H, W) to (N, 1, factor H, factor W)."""
     return F.interpolate(planes, scale_factor=factor, mode="bicubic", antialias=True, align_corners=False)
 
 
 def transposed(operator: LinearOperator, y: Tensor, size: tuple[int, int]) -> Tensor:
-    """``A^T y`` for planes ``x`` of a size, by the derivative of the map, which is linear."""
+    """Return ``A^T y`` by automatic differentiation of ``A``, for planes ``x`` of a size."""
     with torch.enable_grad():
         x = y.new_zeros(*y.shape[:2], *size, requires_grad=True)
         (found,) = torch.autograd.grad(operator(x), x, y)

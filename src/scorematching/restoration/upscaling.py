@@ -5,71 +5,69 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from scorematching.images import to_planes
-from scorematching.priors.base import Prior
-from scorematching.restoration.convergence import Monitor
+from scorematching.images.arrays import find_white
+from scorematching.noise import NoiseModel
+from scorematching.restoration.choice import PriorChoice
 from scorematching.restoration.inverse import RestorationMethod, restore
 from scorematching.restoration.operators import BicubicDownsampling
-from scorematching.runtime.progress import Step
+from scorematching.runtime.arguments import check_count
+from scorematching.runtime.progress import ProgressCallback
 
 
 def upscale(
     image: np.ndarray,
     factor: int,
-    prior: Prior,
+    prior: PriorChoice = None,
     *,
-    sigma: float | None = None,
+    noise: float | NoiseModel | None = None,
     method: RestorationMethod = "auto",
     steps: int | None = None,
-    seed: int = 0,
     data_range: float | None = None,
+    seed: int = 0,
     device: str | torch.device | None = None,
-    progress: Step | None = None,
-    monitor: Monitor | None = None,
+    progress: ProgressCallback | None = None,
 ) -> np.ndarray:
-    """Enlarge an image: :func:`restore` with bicubic down-sampling, from the bicubic interpolation on.
+    """Enlarge an image: :func:`scorematching.restore` with bicubic downsampling, from the bicubic interpolation on.
 
     Args:
-        image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is enlarged without MAP.
-        factor: How many times larger, 2 or more.
-        prior: What images look like.
-        sigma: Standard deviation of the noise in the image, in its own units; 1/255 of white if not given.
-        method: As in :func:`restore`.
-        steps: As in :func:`restore`.
-        seed: As in :func:`restore`.
+        image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is enlarged by its nearest
+            pixels.
+        factor: Enlargement, 2 or more.
+        prior: As in :func:`scorematching.denoise`.
+        noise: As in :func:`scorematching.restore`.
+        method: As in :func:`scorematching.restore`.
+        steps: As in :func:`scorematching.restore`.
         data_range: The image's value of white, as in :func:`scorematching.images.to_planes`.
-        device: Where to compute; by default where the prior is. The prior is moved there.
-        progress: As in :func:`restore`.
-        monitor: As in :func:`restore`.
+        seed: As in :func:`scorematching.restore`.
+        device: Device to compute on, to which the prior is moved; by default the prior's.
+        progress: As in :func:`scorematching.restore`.
 
     Returns:
         The large image, (factor H, factor W) or (factor H, factor W, C), with the type and range of ``image``.
 
     Raises:
-        TypeError: The image is not an array of a known type.
-        ValueError: Its shape is unknown or too small, a value is not finite, or an option is out of its range.
+        FileNotFoundError: There is no such prior.
+        TypeError: The image has an unknown type, or ``noise`` or ``prior`` is of the wrong type.
+        ValueError: The image's shape is unknown or too small, a value is not finite, or an option is out of its range.
 
     Example:
         >>> import scorematching as sm
-        >>> info = sm.priors.PriorInfo("foe", 3, 8, unit=0.1, sigma=0.1, lam=0, seed=0, steps=0, data="", version="")
-        >>> prior = sm.priors.kinds.build_prior(info)
+        >>> prior = sm.priors.FieldPrior(sm.FieldConfig(filters=8, size=3), noise=0.1)
         >>> sm.upscale(np.zeros((10, 12), np.uint8), factor=2, prior=prior, steps=2).shape
         (20, 24)
     """
-    if factor != int(factor) or factor < 2:
-        raise ValueError(f"factor must be a whole number of 2 or more, got {factor}")
-    to_planes(image, data_range)  # raises where it is no image
-    operator = BicubicDownsampling(int(factor), (int(factor) * image.shape[0], int(factor) * image.shape[1]))
+    factor = check_count("factor", factor, least=2)
+    find_white(image, data_range)  # raises for arrays that are no image
+    operator = BicubicDownsampling(factor, (factor * image.shape[0], factor * image.shape[1]))
     return restore(
         image,
         operator,
         prior,
-        sigma=sigma,
+        noise=noise,
         method=method,
         steps=steps,
-        seed=seed,
         data_range=data_range,
+        seed=seed,
         device=device,
         progress=progress,
-        monitor=monitor,
     )

@@ -38,7 +38,7 @@ class bfloat16_products(ContextDecorator):  # noqa: N801  # a context such as to
     For long trainings whose gradients are noisy anyway, such as deep priors by random probes or by noise that was
     added: a gradient is off by some 2 %, at random. Not for closed comparisons of losses. Scores, Hessian diagonals
     and losses in float64 stay as they are; autocast is without effect on losses. It is slower where the processor does
-    not know bfloat16 (:func:`knows_bfloat16`).
+    not know bfloat16 (:func:`has_bfloat16`).
 
     Args:
         enabled: Whether to do so.
@@ -67,11 +67,11 @@ class bfloat16_products(ContextDecorator):  # noqa: N801  # a context such as to
         _wanted.reset(self._before.pop())
 
 
-def knows_bfloat16() -> bool:
+def has_bfloat16() -> bool:
     """Whether the processor has instructions for bfloat16, as those with AMX have.
 
     Example:
-        >>> knows_bfloat16() in (True, False)
+        >>> has_bfloat16() in (True, False)
         True
     """
     return any(known for name, known in torch.cpu.get_capabilities().items() if "bf16" in name)

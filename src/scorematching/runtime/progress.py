@@ -1,26 +1,55 @@
-"""Progress of work that is done in parts."""
+"""Progress of long work: one protocol for training, restoration and sampling."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-#: Called with the steps done and their number.
-Step = Callable[[int, int], None]
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 
-def share(progress: Step | None, first: int, last: int, parts: int) -> Step | None:
-    """What a part of the work calls with its own progress, to be told as that of the whole.
+@dataclass(frozen=True)
+class Progress:
+    """The state of long work.
 
-    Args:
-        progress: Of the whole, called with the steps done and their number.
-        first: How many equal parts come before.
-        last: How many are done at its end.
-        parts: In all.
+    Attributes:
+        step: Steps done; a fraction where a step has parts.
+        steps: Their number, or the largest that it may be.
+        figures: Named numbers that tell how it goes, such as the loss of a training.
 
     Example:
-        >>> share(print, 1, 3, parts=3)(5, 10)
-        20 30
+        >>> print(Progress(5, 10, {"loss": -1.25}))
+        5 of 10, loss -1.25
+    """
+
+    step: float
+    steps: int
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return ", ".join([f"{self.step:g} of {self.steps}", *(f"{n} {v:.4g}" for n, v in self.figures.items())])
+
+
+#: Called with the state after each step.
+ProgressCallback = Callable[[Progress], None]
+
+
+def subtask(progress: ProgressCallback | None, first: int, last: int, parts: int) -> ProgressCallback | None:
+    """Rescale the progress of a subtask to that of the whole task.
+
+    Args:
+        progress: Callback of the whole task.
+        first: Number of equal parts done before the subtask.
+        last: Number of parts done after it.
+        parts: Number of parts of the whole task.
+
+    Example:
+        >>> subtask(print, 1, 3, parts=3)(Progress(5, 10))
+        20 of 30
     """
     if progress is None:
         return None
-    return lambda done, total: progress(first * total + (last - first) * done, parts * total)
+
+    def rescaled(state: Progress) -> None:
+        step = first * state.steps + (last - first) * state.step
+        progress(Progress(step, parts * state.steps, state.figures))
+
+    return rescaled

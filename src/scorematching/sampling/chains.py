@@ -13,7 +13,7 @@ from scorematching.curvature.derivatives import score
 from scorematching.curvature.probes import draw
 from scorematching.priors.base import Prior
 from scorematching.runtime.arguments import check_positive
-from scorematching.runtime.progress import Step
+from scorematching.runtime.progress import Progress, ProgressCallback
 from scorematching.runtime.validation import check_data, energies
 
 
@@ -45,7 +45,7 @@ def langevin(
     step_size: float,
     metropolis: bool = False,
     generator: torch.Generator | None = None,
-    progress: Step | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Samples:
     """Draw samples by Langevin dynamics, ``x <- x + (eps / 2) grad log p(x) + sqrt(eps) n``, ``n`` being normal.
 
@@ -98,7 +98,7 @@ def langevin(
         if not math.isfinite(state.x.sum()):
             raise ValueError(f"a chain has run off to infinity by step {step}: take a step_size below {eps:g}")
         if progress is not None:
-            progress(step, steps)
+            progress(Progress(step, steps))
     return Samples(state.x, accepted / max(steps, 1))
 
 

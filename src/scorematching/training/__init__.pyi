@@ -1,8 +1,5 @@
+from .config import TrainingConfig
 from .fitting import fit
-from .trainer import FitResult, Progress
+from .result import FitResult
 
-__all__ = [
-    "FitResult",
-    "Progress",
-    "fit",
-]
+__all__ = ["FitResult", "TrainingConfig", "fit"]

@@ -1,63 +1,45 @@
-"""Random crops of images, with their own noise or more, that depend on seed and step alone."""
+"""Random crops of images, with their own noise or more, that depend on the seed and the step alone."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from scorematching.priors.base import Prior
+from scorematching.priors.batch import Crops
 from scorematching.training.data import Plane
 
-#: Every so manieth crop of a blind training has less noise than is told.
+#: In blind training, every n-th crop has less noise than the stated level.
 _BLIND = 4
-#: Of the crops of noisy images, where noise may be added: what keeps its own alone.
+#: Fraction of noisy crops that keep their own noise alone, where noise may be added.
 _OWN_SHARE = 0.25
-#: Where noise is added to a noisy crop, so many times its own there is in all, at least: with less added, Stein's
-#: estimate is noisier than a probe's.
+#: Minimum ratio of total noise to the crop's own noise, where noise is added: with less, Stein's estimate is noisier
+#: than that of a probe.
 _LEAST = math.sqrt(2)
-
-
-class Crops(NamedTuple):
-    """A batch of crops.
-
-    Attributes:
-        pixels: Shape (N, C, H, W).
-        noise: What noise each carries, as a share of the level that the energy is told: shape (N,), all 1 unless the
-            training is a blind one.
-        added: The noise that was added to the last M of them, over the share that it has of their noise's variance:
-            shape (M, C, H, W).
-    """
-
-    pixels: Tensor
-    noise: Tensor
-    added: Tensor
-
-    def to(self, device: torch.device) -> Crops:
-        """On a device."""
-        return Crops(*(tensor.to(device) for tensor in self))
 
 
 class CropStream:
     """Random square crops of planes, turned and mirrored at random. A batch depends on the seed and its number alone.
 
-    The contrast of each crop is such that its noise is of one level.
+    The contrast of each crop is changed so that all have the same noise level.
 
     Args:
-        planes: One is drawn with a chance in proportion to its pixels. All carry noise, or none does.
-        crop: Side of a crop.
-        batch: Crops a batch.
-        sigma: Standard deviation of fresh noise that is added to each crop of clean planes, white being 1.
-        seed: Of the draws.
-        blind: Lower the contrast of every fourth crop by a random factor, noise and all.
-        max_sigma: If given, noise is added to three of four noisy crops and all clean ones up to a random level,
-            uniform in its logarithm, of this at most.
+        planes: The planes, each drawn with a probability in proportion to its pixels. All carry noise, or none does.
+        crop: Side of a crop, in pixels.
+        batch: Number of crops per batch.
+        fresh: Level of the noise that is added to each crop of clean planes, white being 1.
+        seed: Seed of the draws.
+        blind: Whether to lower the contrast of every fourth crop by a random factor, noise included.
+        max_level: Highest level of added noise, white being 1. If given, three of four noisy crops and all clean ones
+            get noise up to a random level, which is uniform in its logarithm.
 
     Raises:
-        ValueError: A plane is smaller than a crop, or none has so little noise that some may be added.
+        ValueError: A plane is smaller than a crop, or all have too much noise for some to be added.
 
     Example:
         >>> from scorematching.training.data import open_images
@@ -71,10 +53,10 @@ class CropStream:
         planes: Sequence[Plane],
         crop: int,
         batch: int,
-        sigma: float = 0.0,
+        fresh: float = 0.0,
         seed: int = 0,
         blind: bool = False,
-        max_sigma: float | None = None,
+        max_level: float | None = None,
     ) -> None:
         for plane in planes:
             if min(plane.shape) < crop:
@@ -82,22 +64,22 @@ class CropStream:
                     f"{plane.name}, of {plane.shape[0]} x {plane.shape[1]} pixels, is smaller than a crop of {crop}: "
                     "leave it out, or train on smaller crops or filters"
                 )
-        self.planes, self.crop, self.batch, self.sigma, self.seed = list(planes), crop, batch, sigma, seed
-        self.blind, self.max_sigma = blind, max_sigma
-        #: How many crops of a batch, the first ones, have no noise but their own.
-        self.own = 0 if sigma else math.ceil(_OWN_SHARE * batch) if max_sigma else batch
+        self.planes, self.crop, self.batch, self.fresh, self.seed = list(planes), crop, batch, fresh, seed
+        self.blind, self.max_level = blind, max_level
+        #: Number of crops, the first ones of a batch, that have their own noise alone.
+        self.own = 0 if fresh else math.ceil(_OWN_SHARE * batch) if max_level else batch
         self._pool = _with_chances(self.planes)
-        quiet = [plane for plane in planes if not max_sigma or _LEAST * plane.sigma <= max_sigma]
+        quiet = [plane for plane in planes if not max_level or _LEAST * plane.sigma <= max_level]
         if not quiet:
             least = min(plane.sigma * plane.data_range for plane in planes)
             raise ValueError(
-                f"highest must be {_LEAST:.3g} times the noise of some image or more: the least is {least:.4g}, got "
-                f"{(max_sigma or 0) * planes[0].data_range:g}"
+                f"max_sigma must be {_LEAST:.3g} times the noise of some image or more: the least is {least:.4g}, got "
+                f"{(max_level or 0) * planes[0].data_range:g}"
             )
         self._quiet = _with_chances(quiet)
 
     def __getitem__(self, number: int) -> Crops:
-        """Batch ``number``."""
+        """Return batch ``number``."""
         random = np.random.default_rng((self.seed, number))
         pixels, noise, added = [], [], []
         for k in range(self.batch):
@@ -110,7 +92,7 @@ class CropStream:
                 added.append(more)
             share = 1.0
             if self.blind and k % _BLIND == 0:
-                share = random.uniform(min(level / self.max_sigma, 1.0) if self.max_sigma else 0.0, 1.0)
+                share = random.uniform(min(level / self.max_level, 1.0) if self.max_level else 0.0, 1.0)
             pixels.append(crop)
             noise.append(share)
         shares = torch.tensor(noise, dtype=torch.float32)
@@ -119,29 +101,43 @@ class CropStream:
         return Crops(by_crop * stack, shares, by_crop[self.own :] * known if added else known)
 
     def _cut(self, plane: Plane, random: np.random.Generator) -> Tensor:
-        """A crop as the plane has it."""
+        """Return a random crop of a plane, turned and mirrored."""
         top, left = (int(random.integers(n - self.crop + 1)) for n in plane.shape)
         crop = torch.rot90(plane.crop(top, left, self.crop), int(random.integers(4)), (1, 2))
         return crop.flip(1) if random.integers(2) else crop
 
     def _level(self, plane: Plane, random: np.random.Generator) -> float:
-        """How much noise the crop of a plane is to have."""
-        least = _LEAST * plane.sigma or self.sigma
-        return math.exp(random.uniform(math.log(least), math.log(max(least, self.max_sigma or least))))
+        """Return a random noise level for a crop, white being 1."""
+        least = _LEAST * plane.sigma or self.fresh
+        return math.exp(random.uniform(math.log(least), math.log(max(least, self.max_level or least))))
 
     def _noisier(self, crop: Tensor, plane: Plane, level: float, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """The crop with noise added up to a level, its contrast such that it has what the energy is told.
+        """Add noise to a crop up to a level, and change its contrast so that the noise has the stated level.
 
         Returns:
-            The crop, and the noise that was added over its share of the variance.
+            The crop, and the added noise divided by its fraction of the variance.
         """
         fresh = torch.from_numpy(random.standard_normal(crop.shape, dtype=np.float32))
-        own, whole = plane.contrast * plane.sigma, plane.contrast * level  # at the contrast of the crop as it was cut
-        told, part = own or self.sigma, math.sqrt(whole**2 - own**2)
+        own, whole = plane.contrast * plane.sigma, plane.contrast * level  # at the contrast of the crop
+        told, part = own or self.fresh, math.sqrt(whole**2 - own**2)
         return (told / whole) * (crop + part * fresh), (told * whole / part) * fresh
 
 
 def _with_chances(planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray]:
-    """Planes, and the chance of each, in proportion to its pixels."""
+    """Return planes and the probability of each, in proportion to its pixels."""
     pixels = np.array([plane.shape[0] * plane.shape[1] for plane in planes], dtype=float)
     return list(planes), pixels / pixels.sum()
+
+
+def usable_planes(planes: list[Plane], crop: int, prior: Prior) -> tuple[list[Plane], int]:
+    """Return the planes that crops fit into, and the side of a crop: the one asked for, if a plane is large enough.
+
+    A warning names the images that are left out.
+    """
+    side = max(min(crop, max(min(plane.shape) for plane in planes)), prior.min_crop)
+    side -= side % prior.block
+    large = [plane for plane in planes if min(plane.shape) >= side]
+    small = sorted({plane.name for plane in planes} - {plane.name for plane in large})
+    if large and small:
+        warnings.warn(f"left out, smaller than a crop of {side} pixels: {', '.join(small)}", stacklevel=3)
+    return large or planes, side

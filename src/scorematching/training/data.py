@@ -1,8 +1,7 @@
-"""Training data: images from arrays or files, their noise, and what of them is held out."""
+"""Training data: images from arrays or files, and the part of them that is held out."""
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,33 +19,32 @@ from scorematching.images import (
     read_pages,
     to_planes,
 )
-from scorematching.images.wavelet_noise import estimate_noise
-from scorematching.noise.poisson_gaussian import Stabilizer, camera_noise
+from scorematching.noise import NoiseModel, Stabilizer
 
 ImageSource = np.ndarray | str | Path
 
-#: Bytes of images from files that are kept in memory; the rest is read again for each crop.
+#: Bytes of images from files that are kept in memory; others are read again for each crop.
 MEMORY = 2 * 1024**3
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Channels of an image that are seen together, one as a rule, or some rows of them; read when they are needed.
+    """Channels of an image that are seen together, usually one, or some rows of them. They are read when needed.
 
     Attributes:
         source: The image.
         name: Its name.
-        channels: Which of its channels, C.
+        channels: Indices of its channels, C of them.
         shape: Height and width in pixels.
-        first: The row of the image that is row 0 here.
+        first: Row of the image that is row 0 here.
         data_range: The image's value of white.
-        checksum: Of the image's pixels.
-        sigma: Standard deviation of the noise that it carries, white being 1 (and stabilized, where it is); 0 where it
-            is clean.
-        stabilizer: What makes its noise Gaussian where it grows with brightness.
-        contrast: What its values are multiplied by in crops, so that the noise of all planes is the same there.
-        page: Which image of the file.
-        file: The file that it is from, if it is from one.
+        checksum: Checksum of the image's pixels.
+        sigma: Noise level of its stabilized pixels, white being 1; 0 for clean images.
+        noise: Its noise, in the image's own units; ``None`` for clean images.
+        stabilizer: Map to white noise of one level; ``None`` for clean images.
+        contrast: Factor of its values in crops, which makes the noise of all planes the same.
+        page: Number of the page, from 0 on.
+        file: The file that it is from, if any.
         floating: Whether its values are floating-point numbers.
     """
 
@@ -58,6 +56,7 @@ class Plane:
     data_range: float
     checksum: int
     sigma: float = 0.0
+    noise: NoiseModel | None = None
     stabilizer: Stabilizer | None = None
     contrast: float = 1.0
     page: int = 0
@@ -65,16 +64,16 @@ class Plane:
     floating: bool = False
 
     def crop(self, top: int, left: int, side: int) -> Tensor:
-        """A square of pixels, (C, side, side), white at ``contrast``."""
+        """Return a square of pixels, (C, side, side), white at ``contrast``."""
         top += self.first
         return self._seen(self._image()[top : top + side, left : left + side])
 
     def pixels(self) -> Tensor:
-        """All of it, (C, H, W), white at ``contrast``."""
+        """Return all pixels, (C, H, W), white at ``contrast``."""
         return self._seen(self._image()[self.first : self.first + self.shape[0]])
 
     def rows(self, start: int, stop: int) -> Plane:
-        """Some rows of it."""
+        """Return a plane of some of its rows."""
         return replace(self, shape=(stop - start, self.shape[1]), first=self.first + start)
 
     def _seen(self, part: np.ndarray) -> Tensor:
@@ -87,25 +86,29 @@ class Plane:
         return self.source if isinstance(self.source, np.ndarray) else read_image(self.source, self.page)
 
 
+#: The planes of each image.
+ImagePlanes = Sequence[list[Plane]]
+
+
 def open_images(
     images: Iterable[ImageSource] | ImageSource, data_range: float | None = None, colors: int = 1
 ) -> list[list[Plane]]:
-    """The planes of all images, one list an image: channels are planes of their own, or all three one.
+    """Open the planes of all images, one list per image: each channel is a plane of its own, or all three are one.
 
-    Every image is looked at once. Files are kept in memory up to ``MEMORY`` bytes, the others read when needed. The
-    pages of a stack are images of their own, with one value of white.
+    Every image is read once. Files are kept in memory up to ``MEMORY`` bytes; others are read when needed. The pages of
+    a stack are images of their own, with the same value of white.
 
     Args:
         images: Arrays, files, folders of files; or one of them. Arrays as in
             :func:`scorematching.images.to_planes`.
-        data_range: The value of white in all of them; by default, what their types say.
-        colors: How many channels a plane has: 1, or 3, that of an image in red, green and blue.
+        data_range: The value of white in all of them; by default that of their types.
+        colors: Number of channels of a plane: 1, or 3 for red, green and blue together.
 
     Raises:
         FileNotFoundError: A file or folder does not exist, or there is no image.
-        TypeError: An array is not of a known type.
-        ValueError: A file can't be read, an array has a wrong shape, an image has not as many colors, or the images
-            differ in their value of white.
+        TypeError: An array has an unknown type.
+        ValueError: A file can't be read, an array has a wrong shape, an image lacks colors, or the images differ in
+            their value of white.
     """
     found: list[list[Plane]] = []
     kept = 0
@@ -125,7 +128,7 @@ def open_images(
     if low.data_range != high.data_range:
         raise ValueError(
             f"the images differ in their white: {low.data_range:g} in {low.name}, {high.data_range:g} in {high.name}; "
-            "say it (peak, --white)"
+            "give one for all (data_range, --white)"
         )
     return found
 
@@ -144,7 +147,9 @@ def _planes_of(
     height, width = image.shape[:2]
     count = len(to_planes(image[:1, :1], white).data)
     if colors > 1 and count != colors:
-        raise ValueError(f"{name} has {count} channel(s), expected red, green and blue: leave it out, or learn gray")
+        raise ValueError(
+            f"{name} has {count} channel(s), expected red, green and blue: leave it out, or train on grayscale"
+        )
     groups = [tuple(range(c, c + colors)) for c in range(0, count, colors)]
     first = Plane(
         source,
@@ -161,65 +166,16 @@ def _planes_of(
     return [replace(first, channels=group) for group in groups]
 
 
-def with_noise(
-    images: Sequence[list[Plane]],
-    sigma: float | Sequence[float] | None,
-    gain: float | None = None,
-    offset: float = 0.0,
-) -> tuple[list[list[Plane]], float]:
-    """Noisy images that know their noise, and the level that their crops are brought to, white being 1.
-
-    Args:
-        images: One list of planes an image.
-        sigma: Standard deviation of the noise in the images' own units: one for all, one an image, or ``None`` to
-            estimate each image's by :func:`scorematching.images.estimate_noise`; with ``gain`` that of the read
-            noise, ``None`` being 0.
-        gain: What a photon adds to a pixel, in the images' own units, where noise grows with brightness.
-        offset: With ``gain``, the pixel value of no light at all.
-
-    Returns:
-        The images, and the mean of their levels.
-
-    Raises:
-        ValueError: There are more or fewer levels than images, or one is not positive; or what
-            :class:`scorematching.noise.PoissonGaussianNoise` raises.
-    """
-    sigmas = list(sigma) if isinstance(sigma, Iterable) else [sigma] * len(images)
-    if len(sigmas) != len(images):
-        raise ValueError(f"sigma must be one number, or one an image: got {len(sigmas)} for {len(images)} images")
-    known = [_with_own_noise(planes, s, gain, offset) for planes, s in zip(images, sigmas, strict=True)]
-    levels = [planes[0].sigma for planes in known]
-    mean = levels[0] if len(set(levels)) == 1 else math.fsum(levels) / len(levels)
-    return [[replace(plane, contrast=mean / plane.sigma) for plane in planes] for planes in known], mean
-
-
-def _with_own_noise(planes: list[Plane], sigma: float | None, gain: float | None, offset: float) -> list[Plane]:
-    """The planes of one image, with their noise."""
-    data_range, noise = planes[0].data_range, camera_noise(sigma or 0.0, gain, offset)
-    if noise is not None:
-        stabilizer = Stabilizer(noise, data_range)
-        return [replace(plane, sigma=stabilizer.level, stabilizer=stabilizer) for plane in planes]
-    if sigma is None:
-        channels = [channel.numpy() for plane in planes for channel in plane.pixels()]
-        level = float(np.mean([estimate_noise(channel, 1.0) for channel in channels]))
-    else:
-        level = float(sigma) / data_range
-    if not 0 < level < math.inf:
-        how = "was found to be" if sigma is None else "must be above 0, got"
-        raise ValueError(f"{planes[0].name}: the noise level {how} {level * data_range:g}")
-    return [replace(plane, sigma=level) for plane in planes]
-
-
 def split(images: Sequence[list[Plane]], rows: int, share: float = 0.1) -> tuple[list[Plane], list[Plane]]:
-    """Planes to train on, and planes held out: every tenth image or so, or the last rows of a single one.
+    """Split images into planes to train on and held-out planes: every tenth image or so, or the last rows of one.
 
     Args:
-        images: One list of planes an image.
-        rows: How many rows of a single image to hold out at least.
-        share: How much to hold out; of two images or more, at least one is.
+        images: The planes of each image.
+        rows: Minimum number of rows to hold out of a single image.
+        share: Fraction to hold out; of two images or more, at least one is.
 
     Raises:
-        ValueError: A single image has too few rows to be parted.
+        ValueError: A single image has too few rows to be split.
 
     Example:
         >>> train, held_out = split(open_images([np.zeros((200, 8))]), rows=10)

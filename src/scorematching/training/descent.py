@@ -1,4 +1,4 @@
-"""How a training goes down: Adam, and Muon for weights that act as matrices, in one cycle."""
+"""Optimizer and learning-rate schedule: Adam, and Muon for weights that act as matrices, in one cycle."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import OneCycleLR
 
-#: Singular values of a step of Muon, in rates of Adam.
+#: Learning rate of Muon, as a multiple of that of Adam.
 _MUON = 5.0
 
 
 class Descent:
     """One-cycle descent with gradients clipped to norm 1.
 
-    Adam makes steps of single entries alike in size; Muon (Jordan et al. 2024) does so for the singular values of a
-    matrix's steps, by its rate, times the root of rows by columns where there are more rows. Both rates rise to their
-    highest in the first third, while momentum falls from 0.95 to 0.85, and then fall to nothing as it rises again.
+    Adam gives the steps of single entries the same size. Muon (Jordan et al. 2024) does so for the singular values of a
+    matrix's step, times the root of rows over columns for matrices with more rows. Both rates rise to their maximum in
+    the first third of the training, while momentum falls from 0.95 to 0.85; then they fall to zero as it rises again.
 
     Args:
-        parameters: All that are learned.
-        matrices: Those of them that Muon moves: weights (M, C, h, w) of convolutions, as matrices (M, C h w).
+        parameters: All trained parameters.
+        matrices: Those that Muon updates: weights (M, C, h, w) of convolutions, as matrices (M, C h w).
         rate: Largest learning rate of Adam.
-        steps: In all.
+        steps: Number of steps.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Descent:
         by_muon = {id(weight) for weight in self.weights}
         rest = [parameter for parameter in self.parameters if id(parameter) not in by_muon]
         self.optimizers: list[torch.optim.Optimizer] = [torch.optim.Adam(rest, lr=rate)]
-        #: Of the same storage as the weights.
+        #: Views of the weights as matrices.
         self.views = [nn.Parameter(weight.detach().view(len(weight), -1)) for weight in self.weights]
         if self.views:
             muon = torch.optim.Muon(self.views, lr=_MUON * rate, weight_decay=0.0)
@@ -43,7 +43,7 @@ class Descent:
         self.schedules = [OneCycleLR(one, one.defaults["lr"], total_steps=steps + 1) for one in self.optimizers]
 
     def step(self, loss: Tensor) -> None:
-        """Go down the gradient of the loss."""
+        """Take one step down the gradient of the loss."""
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
@@ -55,7 +55,7 @@ class Descent:
             schedule.step()
 
     def state(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-        """What a descent that was interrupted goes on with: tensors by name, and entries for JSON."""
+        """Return the state that an interrupted training continues from: tensors by name, and entries for JSON."""
         tensors: dict[str, Tensor] = {}
         entries = []
         for number, (optimizer, schedule) in enumerate(zip(self.optimizers, self.schedules, strict=True)):
@@ -66,7 +66,7 @@ class Descent:
         return tensors, entries
 
     def load_state(self, tensors: dict[str, Tensor], entries: list[dict[str, Any]]) -> None:
-        """Go on from a state of :meth:`state`."""
+        """Continue from a state of :meth:`state`."""
         states: list[dict[int, dict[str, Tensor]]] = [{} for _ in self.optimizers]
         for key, moment in tensors.items():
             number, index, name = key.split(".")

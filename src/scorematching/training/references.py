@@ -1,26 +1,22 @@
-"""Clean images that belong to noisy ones: which to which, and in whose units."""
+"""Clean images that belong to noisy ones: which belongs to which, and in whose units."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scorematching.training.data import Plane
-
-ImagePlanes = Sequence[list[Plane]]
+from scorematching.training.data import ImagePlanes, Plane
 
 
 def belonging(clean: ImagePlanes, noisy: ImagePlanes) -> list[list[Plane]]:
-    """The clean images in the order of the noisy ones, with their white, transform and contrast.
+    """Return the clean images in the order of the noisy ones, with their white, transform and contrast.
 
-    Files are matched by their names, or by those without endings where the endings differ; arrays by their order, as
-    is one file to one. A floating-point image has the white of the noisy one, unless that one has whole numbers and
-    it is within 0 ... 1.
+    Files are matched by name, or by name without suffix where suffixes differ; arrays by their order. A floating-point
+    image has the white of the noisy one, unless that one has integers and the clean one is within 0 to 1.
 
     Raises:
-        ValueError: They are not the same images, by name, number or shape.
+        ValueError: They are not the same images by name, number or shape.
     """
     clean = _in_order(clean, noisy)
     shapes, expected = ([[plane.shape for plane in planes] for planes in images] for images in (clean, noisy))
@@ -49,7 +45,7 @@ def _in_order(clean: ImagePlanes, noisy: ImagePlanes) -> ImagePlanes:
 
 
 def _names(images: ImagePlanes, part: str) -> list[tuple[str, int]]:
-    """The name of each image's file, or its stem, and the page."""
+    """Return the name of each image's file, or its stem, and the page."""
     return [(getattr(Path(planes[0].file or ""), part), planes[0].page) for planes in images]
 
 

@@ -1,13 +1,10 @@
-"""The training loop: descent on the score matching loss of random crops, the best held-out state kept."""
+"""The training loop: descend the score matching loss of random crops, and keep the best held-out state."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,80 +12,42 @@ import torch
 from torch import Tensor
 
 from scorematching.priors.base import Prior
-from scorematching.priors.deep import DeepPrior
-from scorematching.priors.store import read_tensors, write_tensors
+from scorematching.priors.batch import Crops
+from scorematching.priors.store import describe_prior, read_tensors, write_tensors
 from scorematching.runtime.compiling import backend
 from scorematching.runtime.precision import in_bfloat16
-from scorematching.training.crops import Crops, CropStream
+from scorematching.runtime.progress import Progress, ProgressCallback
+from scorematching.training.crops import CropStream
 from scorematching.training.descent import Descent
+from scorematching.training.result import FitResult
 
-#: An interrupted training loses no more than this.
+#: An interrupted training loses at most this time.
 SECONDS_BETWEEN_SAVES = 2.0
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a training stands.
-
-    Attributes:
-        step: Steps done.
-        steps: Steps in all.
-        loss: Loss a pixel, a running mean.
-        held_out: Latest loss a pixel on held-out crops.
-        speed: Steps a second in this run.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    held_out: float
-    speed: float
-
-
-@dataclass
-class FitResult:
-    """A fitted prior, and how the training went.
-
-    Attributes:
-        prior: The state with the best held-out loss.
-        history: Triples (step, loss, held-out loss), the losses a pixel and in units of ``prior.info.unit``.
-        best: The best held-out loss.
-        expected_psnr: Of one Tweedie step on held-out noisy images, before clipping, in dB with white at 1: Stein's
-            estimate, which needs no clean image. It is unbiased for Gaussian noise, and too high where the noise was
-            clipped to the range of the file. With a gain it is that of the stabilized images. ``None`` for clean
-            training data, and where no noise is left.
-        psnr: The true one, where clean images were given to compare with.
-        found: The lowest and the highest noise level of the images themselves, white being 1; 0 where they are clean.
-    """
-
-    prior: Prior
-    history: list[tuple[int, float, float]] = field(default_factory=list)
-    best: float = math.inf
-    expected_psnr: float | None = None
-    psnr: float | None = None
-    found: tuple[float, float] = (0.0, 0.0)
-
-
 class Trainer:
-    """The state of a training, and its steps."""
+    """The state of a training, and its steps.
+
+    Args:
+        prior: The prior, which is trained in place.
+        stream: The training batches.
+        held_out: The held-out batch.
+        rate: Largest learning rate.
+    """
 
     def __init__(self, prior: Prior, stream: CropStream, held_out: Crops, rate: float) -> None:
         self.prior, self.stream, self.rate = prior, stream, rate
-        self.steps, self.step, self.running = prior.info.steps, 0, 0.0
+        self.steps, self.step, self.running = prior.provenance.steps, 0, 0.0
         self.device = next(prior.parameters()).device
         self.held_out = held_out
-        self.prior.fit_preprocessing(self._first_crops)
         self.descent = Descent([*prior.parameters()], prior.matrices, rate, self.steps)
         self.result = FitResult(prior)
         self.best_state = self._copy()
         self.checkpoint: Path | None = None
         self.interval = max(1, min(50, self.steps // 10))
 
-    def _first_crops(self) -> Tensor:
-        return torch.cat([self.stream[i].pixels for i in range(32)]).to(self.device)
-
-    def run(self, progress: Callable[[Progress], None] | None) -> FitResult:
-        """Go on to the last step."""
+    def run(self, progress: ProgressCallback | None) -> FitResult:
+        """Train to the last step, and return the best state."""
         start, first, saved = time.monotonic(), self.step, time.monotonic()
         while self.step < self.steps:
             self._advance()
@@ -104,16 +63,17 @@ class Trainer:
 
     def _progress(self, seconds: float, done: int) -> Progress:
         latest = self.result.history[-1][2] if self.result.history else math.nan
-        return Progress(self.step, self.steps, self.running, latest, done / seconds)
+        figures = {"loss": self.running, "held out": latest, "steps per second": done / seconds}
+        return Progress(self.step, self.steps, figures)
 
     def _advance(self) -> None:
-        """One step."""
+        """Take one step."""
         loss = self._loss(self.stream[self.step], 1 + self.step)
         value = loss.item()
         if not math.isfinite(value):
             raise ValueError(
                 f"the loss became {value} at step {self.step}: lower the rate ({self.rate:g}), or raise lam "
-                f"({self.prior.info.lam:g})"
+                f"({self.prior.provenance.lam:g})"
             )
         self.descent.step(loss)
         self.prior.constrain()
@@ -121,7 +81,7 @@ class Trainer:
         self.step += 1
 
     def _evaluate(self) -> None:
-        """The held-out loss; the state is kept if it is the best so far."""
+        """Compute the held-out loss, and keep the state if it is the best so far."""
         with torch.no_grad():
             value = float(self._loss(self.held_out, 0))
         self.result.history.append((self.step, self.running, value))
@@ -129,22 +89,18 @@ class Trainer:
             self.result.best, self.best_state = value, self._copy()
 
     def _loss(self, crops: Crops, number: int) -> Tensor:
-        """Of a batch, with the random probes of that number: 0 for the held-out crops, the same at each look."""
-        crops, generator = crops.to(self.device), self._generator(number)
-        if not isinstance(self.prior, DeepPrior):
-            return self.prior.loss(crops.pixels, generator)
-        noise = crops.noise if self.stream.blind else None
-        return self.prior.loss(crops.pixels, generator, noise, None if self.prior.info.lam else crops.added)
+        """Return the loss of a batch, with random probes of that number: 0 for the held-out crops, always the same."""
+        return self.prior.loss(crops.to(self.device), self.prior.provenance.lam, self._generator(number))
 
     def _generator(self, number: int) -> torch.Generator:
-        seed = np.random.SeedSequence((self.prior.info.seed, number)).generate_state(1, np.uint64)[0]
+        seed = np.random.SeedSequence((self.prior.provenance.seed, number)).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(seed))
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: t.detach().clone() for name, t in self.prior.state_dict().items()}
 
     def use_checkpoint(self, path: Path) -> None:
-        """Keep the state in a file, and start from it if it exists.
+        """Keep the state in a file, and start from the file if it exists.
 
         Raises:
             ValueError: The file holds the state of another training.
@@ -178,14 +134,14 @@ class Trainer:
         write_tensors(path, {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, entries)
 
     def _identity(self) -> dict[str, object]:
-        """What must be equal for a checkpoint to be of this training, and for the same bits to come out."""
+        """Return what must be equal for a checkpoint to belong to this training and to give the same bits."""
         stream = self.stream
         settings = {
             "rate": self.rate,
             "batch": stream.batch,
             "crop": stream.crop,
-            "fresh": stream.sigma,
-            "max_sigma": stream.max_sigma,
+            "fresh": stream.fresh,
+            "max_level": stream.max_level,
             "threads": torch.get_num_threads(),
             "backend": backend(),
             "bfloat16": in_bfloat16(),
@@ -193,11 +149,10 @@ class Trainer:
             "held out": [zlib.crc32(tensor.numpy().tobytes()) for tensor in self.held_out],
         }
         planes = [
-            [plane.name, *plane.shape, plane.data_range, plane.checksum, plane.contrast, repr(plane.stabilizer)]
+            [plane.name, *plane.shape, plane.data_range, plane.checksum, plane.contrast, repr(plane.noise)]
             for plane in stream.planes
         ]
-        info = self.prior.info
-        return {**dataclasses.asdict(info), "levels": list(info.levels), **settings, "planes": planes}
+        return {**describe_prior(self.prior), **settings, "planes": planes}
 
 
 def _unprefixed(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

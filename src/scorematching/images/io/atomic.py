@@ -15,17 +15,30 @@ def check_target(path: str | Path) -> Path:
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
+        PermissionError: The folder is not writable.
 
     Example:
         >>> check_target("prior.safetensors").name
         'prior.safetensors'
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no such folder: {path.parent}")
+    check_folder(path.parent)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, expected a file to write")
     return path
+
+
+def check_folder(folder: Path) -> None:
+    """Raise, before any work is done, unless files can be written to a folder.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        PermissionError: The folder is not writable.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder: {folder}")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"no permission to write to the folder {folder}")
 
 
 @contextmanager

@@ -23,6 +23,8 @@ _KINDS = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff}
 #: Suffixes of the supported image files, in lower case.
 IMAGE_SUFFIXES = tuple(_KINDS)
 _TIFF = (".tif", ".tiff")
+#: Largest side of a JPEG, in pixels.
+_LARGEST_JPEG = 65500
 
 
 def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
@@ -243,6 +245,10 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
         raise ValueError(f"{path.name}: {suffix} files can't store {image.dtype} pixels: write a .tif instead")
     if suffix in (".jpg", ".jpeg") and image.ndim == 3 and image.shape[2] in (2, 4):
         raise ValueError(f"{path.name}: {suffix} files can't store an alpha channel: write a .png instead")
+    if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > _LARGEST_JPEG:
+        raise ValueError(
+            f"{path.name}: {suffix} files store up to {_LARGEST_JPEG} rows and columns: write a .png instead"
+        )
     if suffix not in _TIFF and pages != 1:
         raise ValueError(f"{path.name}: {suffix} files store one image, not {pages} pages: write a .tif instead")
 

@@ -1,4 +1,4 @@
-"""Stein's unbiased estimate of a denoiser's error, from the noisy image alone."""
+"""Stein's unbiased risk estimate: a denoiser's error from the noisy image alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor
 from scorematching.priors.base import Prior
 from scorematching.priors.tweedie import tweedie
 
-#: Of the noise: the distance of the two images whose difference gives the divergence.
+#: Step of the finite difference that gives the divergence, as a fraction of the noise level.
 _STEP = 0.1
 
 
 @torch.no_grad()
 def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generator | None = None) -> float:
-    """The mean squared error of Tweedie's formula on noisy planes, estimated without the clean ones.
+    """Estimate the mean squared error of Tweedie's formula on noisy planes, without the clean ones.
 
     ``SURE = mean (D(y) - y)^2 - sigma^2 + 2 sigma^2 mean div D`` (Stein 1981), the divergence by one random probe
     (Ramani, Blu & Unser 2008). It is unbiased for Gaussian noise of that level, up to the finite difference.
@@ -22,14 +22,14 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
     Args:
         y: Shape (N, C, H, W), white at 1.
         sigma: Standard deviation of the noise, white being 1.
-        prior: One of noisy images.
-        generator: What the probe is drawn with; torch's own if not given.
+        prior: A prior of noisy images.
+        generator: Source of the random probe; torch's default if ``None``.
 
     Returns:
-        The estimate, white being 1; by chance it may be negative where hardly an error is left.
+        The estimate, white being 1. It may be negative by chance where the error is small.
 
     Raises:
-        ValueError: The prior is one of clean images, or the shape does not fit.
+        ValueError: The prior was trained on clean images, or the shape does not fit.
     """
     residual, divergence = residual_and_divergence(y, sigma, prior, generator)
     return residual - sigma**2 + 2 * sigma**2 * divergence
@@ -39,7 +39,7 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
 def residual_and_divergence(
     y: Tensor, sigma: float, prior: Prior, generator: torch.Generator | None = None
 ) -> tuple[float, float]:
-    """``mean (D(y) - y)^2`` and, by one random probe, ``mean div D`` of Tweedie's formula; arguments as above."""
+    """Return ``mean (D(y) - y)^2`` and, by one random probe, ``mean div D`` for Tweedie's formula ``D``."""
     probe = torch.randint(2, y.shape, generator=generator).to(y) * 2 - 1
     x, ahead = (tweedie(near, sigma, prior) for near in (y, y + _STEP * sigma * probe))
     divergence = (probe * (ahead - x)).double().mean() / (_STEP * sigma)

@@ -1,6 +1,6 @@
-"""The classics to compare with, by scikit-image: each at the setting that suits the clean image best.
+"""Classic methods for comparison, from scikit-image, each with the option that gives the best PSNR.
 
-A user has no clean image to choose a setting by, so these are upper bounds of what the methods give.
+The choice needs the clean image, which a user does not have: the results are upper bounds of these methods.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from scorematching.images import psnr
 
 
 def total_variation(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
-    """Total variation (Chambolle 2004) with the best of seven weights; images with white at 1."""
+    """Denoise an image, white at 1, by total variation (Chambolle 2004) with the best of seven weights."""
     weights = (sigma * share for share in (0.6, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0))
     colors = _colors(noisy)
     return _best(clean, (denoise_tv_chambolle(noisy, weight=weight, channel_axis=colors) for weight in weights))
 
 
 def non_local_means(noisy: np.ndarray, sigma: float, clean: np.ndarray) -> np.ndarray:
-    """Non-local means (Buades et al. 2005; 5x5 patches) with the best of four cut-offs; images with white at 1."""
+    """Denoise an image, white at 1, by non-local means (Buades et al. 2005; 5x5 patches), best of four cut-offs."""
     settings = (share * sigma for share in (0.5, 0.6, 0.7, 0.8))
     shape = {"patch_size": 5, "patch_distance": 6, "channel_axis": _colors(noisy)}
     return _best(clean, (denoise_nl_means(noisy, h=h, sigma=sigma, fast_mode=True, **shape) for h in settings))
 
 
 def _colors(image: np.ndarray) -> int | None:
-    """The axis of the colors; gray images have none."""
+    """Return the axis of the colors; ``None`` for grayscale images."""
     return 2 if image.ndim == 3 else None
 
 

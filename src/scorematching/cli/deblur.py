@@ -1,0 +1,62 @@
+"""``scorematching deblur``: remove the blur of an image, or of all pages of a stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scorematching.cli.options import (
+    NATURAL,
+    DeviceOption,
+    ImageArgument,
+    LevelOption,
+    NamedPriorOption,
+    OutputOption,
+    OverwriteOption,
+    SeedOption,
+    WhiteOption,
+)
+
+
+def deblur(
+    image: ImageArgument,
+    output: OutputOption,
+    prior: NamedPriorOption = NATURAL,
+    blur: Annotated[
+        float | None, typer.Option("--blur", help="Standard deviation of a Gaussian blur, in pixels.")
+    ] = None,
+    kernel: Annotated[
+        Path | None,
+        typer.Option("--kernel", metavar="FILE", help="The blur as an image, odd in height and width, instead."),
+    ] = None,
+    sigma: LevelOption = None,
+    white: WhiteOption = None,
+    overwrite: OverwriteOption = False,
+    seed: SeedOption = 0,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Remove the blur of an image: find a probable image that gives this one when it is blurred.
+
+    Each page of a TIFF is an image of its own. Metadata are kept.
+
+    Example: [bold]scorematching deblur soft.png -o sharp.png --blur 1.6[/bold]
+    """
+    from scorematching.cli.pages import restore_observation
+    from scorematching.images.arrays import to_planes
+    from scorematching.images.io.files import read_image
+    from scorematching.images.io.paths import check_output
+    from scorematching.restoration.operators import Blur, gaussian_kernel
+
+    if (blur is None) == (kernel is None):
+        raise ValueError("expected one of --blur and --kernel")
+    check_output(output, image, *([] if kernel is None else [kernel]), overwrite=overwrite)
+    if blur is not None:
+        weights = gaussian_kernel(blur)
+    else:
+        weights = to_planes(read_image(str(kernel))).data[:, 0].mean(0)
+        if not float(weights.sum()) > 0:
+            raise ValueError(f"{kernel} is black: a kernel needs a positive sum")
+        weights = weights / weights.sum()
+    restore_observation(Blur(weights), image, output, prior, sigma, white, seed, device, "removing blur")

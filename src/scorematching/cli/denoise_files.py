@@ -1,0 +1,179 @@
+"""The work of ``scorematching denoise``: one file, or one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from scorematching.cli.console import console, print_error
+from scorematching.cli.pages import check_pages, describe_pages, restore_file
+from scorematching.images.io.atomic import check_folder, check_target
+from scorematching.images.io.files import IMAGE_SUFFIXES, count_pages, find_white_of_file, read_image, read_pages
+from scorematching.images.io.paths import check_output
+from scorematching.noise import GaussianNoise, NoiseModel
+from scorematching.plotting.html_report import check_reference, write_page
+from scorematching.priors.base import Prior
+from scorematching.restoration.choice import prior_for
+from scorematching.restoration.denoising import denoise
+from scorematching.restoration.noise_estimate import estimate_noise
+from scorematching.runtime.progress import ProgressCallback
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for all files.
+
+    Attributes:
+        noise: The noise; ``None`` to estimate that of each page.
+        prior: The prior; ``None`` for the natural one.
+        self_ensemble: Whether to average over turns and mirrorings.
+        white: Pixel value of white, if given.
+        seed: Seed of everything random.
+        device: Device to compute on.
+        report: Where to write a page on the result, if asked for.
+        reference: The clean image for that page, if there is one.
+    """
+
+    noise: NoiseModel | None
+    prior: Prior | None
+    self_ensemble: bool
+    white: float | None
+    seed: int
+    device: torch.device
+    report: Path | None
+    reference: Path | None
+
+
+def find_targets(folder: Path, sources: list[Path]) -> list[Path]:
+    """Return a file for each image in a folder that exists, or can be made."""
+    if not folder.is_dir() and (folder.exists() or folder.suffix.lower() in IMAGE_SUFFIXES):
+        raise NotADirectoryError(f"{folder} is a file's name: {len(sources)} images from a folder go to a folder")
+    check_folder(folder if folder.is_dir() else folder.parent)
+    targets = [folder / source.name for source in sources]
+    if len(set(targets)) < len(targets):
+        name = next(target.name for target in targets if targets.count(target) > 1)
+        raise ValueError(f"two images are called {name}: denoise their folders one after the other")
+    return targets
+
+
+def check_report(report: Path | None, reference: Path | None, sources: list[Path]) -> None:
+    """Raise ``ValueError`` or ``OSError``, before any work, if the report can't be written."""
+    if report is None:
+        if reference is not None:
+            raise ValueError("--reference is for the page of --report")
+        return
+    check_target(report)
+    if len(sources) > 1 or count_pages(sources[0]) > 1 or report.suffix.lower() not in (".html", ".htm"):
+        count = sum(count_pages(source) for source in sources)
+        raise ValueError(f"--report takes a file that ends in .html, for one image; got {report}, {count} images")
+    if reference is not None:
+        check_reference(read_image(reference), read_image(sources[0]))
+
+
+def denoise_one(job: Job, source: Path, target: Path) -> None:
+    """Denoise a file, and say what was written."""
+    noise, _ = _denoise(job, source, target)
+    how = "found" if job.noise is None else "given"
+    console.print(f"wrote {target}; noise {how}: {_described(noise)}", highlight=False, markup=False)
+
+
+def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: bool) -> None:
+    """Denoise one file after the other. What can't be read is named at the end, and does not stop the others."""
+    targets[0].parent.mkdir(exist_ok=True)
+    table, failures = Table("image", "pixels", "noise"), []
+    for source, target in zip(sources, targets, strict=True):
+        try:
+            check_output(target, source, overwrite=overwrite)
+            noise, written = _denoise(job, source, target)
+        except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:  # torch's own when out of memory
+            failures.append(f"{source.name}: {str(error) or type(error).__name__}")
+        else:
+            table.add_row(escape(source.name), describe_pages(*written), _described(noise))
+    console.print(table)
+    console.print(f"wrote {table.row_count} images to {targets[0].parent}/", highlight=False, markup=False)
+    if failures:
+        for failure in failures:
+            print_error(f"error: {failure}")
+        raise typer.Exit(1)
+
+
+def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tuple[int, ...]]:
+    """Read, denoise, write. Return the noise of each page, and the number of pages and their shape."""
+    before = None if job.report is None else read_image(source)
+    data_range = find_white_of_file(source, job.white)
+    check_pages(source, job.prior)
+    pages = [_known(job, image, data_range) for image in read_pages(source)]
+    silent = [number for number, (_, noise) in enumerate(pages, 1) if not noise.stabilizer(data_range).level]
+    if silent:
+        page = f" page {silent[0]}" if len(pages) > 1 else ""
+        raise ValueError(f"no noise was found in {source.name}{page}: give --sigma")
+    for prior in dict.fromkeys(prior for prior, _ in pages):
+        _note_where_approximate(prior, [noise for own, noise in pages if own is prior], data_range)
+
+    def denoised(page: np.ndarray, number: int, progress: ProgressCallback) -> np.ndarray:
+        prior, noise = pages[number]
+        return denoise(
+            page,
+            noise,
+            prior,
+            self_ensemble=job.self_ensemble,
+            data_range=data_range,
+            seed=job.seed,
+            device=job.device,
+            progress=progress,
+        )
+
+    written = restore_file(source, target, denoised, "denoising")
+    noise = [noise for _, noise in pages]
+    if job.report is not None and before is not None:
+        write_page(
+            job.report,
+            before,
+            read_image(target),
+            noise[0],
+            title=f"{source.name}, denoised",
+            found=job.noise is None,
+            data_range=job.white,
+            reference=None if job.reference is None else read_image(job.reference),
+        )
+    return noise, written
+
+
+def _known(job: Job, image: np.ndarray, data_range: float) -> tuple[Prior, NoiseModel]:
+    """Return the prior and the noise of a page."""
+    prior = prior_for(image, job.prior)
+    if job.noise is not None:
+        return prior, job.noise
+    return prior, estimate_noise(image, prior, data_range=data_range, seed=job.seed, device=job.device)
+
+
+def _described(noise: Sequence[NoiseModel]) -> str:
+    """Describe the noise of several pages, by the lowest and the highest level."""
+    levels = [f"{one.sigma:.3g}" if isinstance(one, GaussianNoise) else str(one) for one in noise]
+    ordered = sorted(zip((getattr(one, "sigma", 0.0) for one in noise), levels, strict=True))
+    low, high = ordered[0][1], ordered[-1][1]
+    return low if low == high else f"{low} to {high}"
+
+
+def _note_where_approximate(prior: Prior, noise: list[NoiseModel], data_range: float) -> None:
+    """Print a note if the noise is outside the range that the prior was trained for."""
+    if prior.noise is None:
+        return
+    low, high = (level * data_range for level in prior.noise.range)
+    levels = [data_range * one.stabilizer(data_range).level for one in noise]
+    outside = [GaussianNoise(level) for level in levels if not 0.95 * low < level < 1.05 * high]
+    if outside:
+        trained = _described([GaussianNoise(low), GaussianNoise(high)])
+        where = "" if isinstance(noise[0], GaussianNoise) else f" of the stabilized image (white: {data_range:g})"
+        console.print(
+            f"note: this prior is for noise of {trained}; contrast is rescaled to use it at {_described(outside)}"
+            f"{where}, which is an approximation",
+            highlight=False,
+        )

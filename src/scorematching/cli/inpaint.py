@@ -1,0 +1,57 @@
+"""``scorematching inpaint``: fill the holes of an image, or of all pages of a stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scorematching.cli.options import (
+    NATURAL,
+    DeviceOption,
+    ImageArgument,
+    LevelOption,
+    NamedPriorOption,
+    OutputOption,
+    OverwriteOption,
+    SeedOption,
+    WhiteOption,
+)
+
+
+def inpaint(
+    image: ImageArgument,
+    mask: Annotated[
+        Path, typer.Option("--mask", metavar="FILE", help="An image of the same size, white where pixels are missing.")
+    ],
+    output: OutputOption,
+    prior: NamedPriorOption = NATURAL,
+    sigma: LevelOption = None,
+    white: WhiteOption = None,
+    overwrite: OverwriteOption = False,
+    seed: SeedOption = 0,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Fill the holes of an image: find a probable image that agrees with the known pixels.
+
+    Each page of a TIFF is filled where the mask says. Metadata are kept.
+
+    Example: [bold]scorematching inpaint torn.png --mask holes.png -o whole.png[/bold]
+    """
+    from scorematching.cli.pages import restore_observation
+    from scorematching.images.arrays import to_planes
+    from scorematching.images.io.files import read_image
+    from scorematching.images.io.paths import check_output
+    from scorematching.restoration.operators import Mask
+
+    check_output(output, image, mask, overwrite=overwrite)
+    brightness = to_planes(read_image(mask))
+    holes = brightness.data[:, 0].amax(0) > 0.5
+    if not bool(holes.any()):
+        brightest = brightness.data_range * float(brightness.data.max())
+        raise ValueError(
+            f"{mask} has no hole: missing pixels are white ({brightness.data_range:g}), its largest value is "
+            f"{brightest:g}"
+        )
+    restore_observation(Mask(~holes), image, output, prior, sigma, white, seed, device, "filling holes")

@@ -1,0 +1,84 @@
+"""The program: its commands, and what becomes of errors and warnings."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+
+from scorematching._version import __version__
+from scorematching.cli import check, deblur, demo, denoise, fit, inpaint, show, upscale
+from scorematching.cli.console import keep_freed_memory, print_error
+
+_HELP = (
+    "Fit image priors by regularized score matching, and restore images with them. "
+    "New here? [bold]scorematching demo[/bold] shows it all in under three minutes."
+)
+app = typer.Typer(
+    name="scorematching",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback(help=_HELP)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def _paragraphs(docstring: str | None) -> str:
+    """Join the lines of each paragraph, so that the terminal breaks them; examples keep a line each."""
+    return re.sub(r"(?<!\n)\n(?!\n|Example: )", " ", inspect.cleandoc(docstring or ""))
+
+
+for command in (
+    demo.demo,
+    fit.fit,
+    denoise.denoise,
+    upscale.upscale,
+    inpaint.inpaint,
+    deblur.deblur,
+    show.show,
+    check.check,
+):
+    app.command(help=_paragraphs(command.__doc__))(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command. Wrong input ends in one line on stderr and a non-zero exit status.
+
+    Args:
+        arguments: The command line without the program's name; by default the process's own.
+    """
+    keep_freed_memory()
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: print_error(f"note: {message}")
+            code = app(args=arguments, standalone_mode=False)
+    except (ValueError, TypeError, OSError, RuntimeError, MemoryError, OverflowError) as error:
+        print_error(f"error: {str(error) or type(error).__name__}")
+        sys.exit(1)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own errors about the command line have it
+            raise
+        message = error.format_message()
+        if message.strip():  # otherwise there was no command, and the help has been shown
+            print_error(f"error: {message} (see --help)")
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)

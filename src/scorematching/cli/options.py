@@ -1,0 +1,137 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scorematching.priors.names import SHIPPED
+
+if TYPE_CHECKING:
+    import torch
+
+    from scorematching.noise import NoiseModel
+
+#: Instead of a prior's name: the prior that suits each image, which is the default.
+NATURAL = "natural"
+#: Instead of a prior's name: a prior that is fitted to the images themselves.
+SELF = "self"
+#: Default number of training steps with ``--prior self``.
+SELF_STEPS = 600
+
+DeviceOption = Annotated[str, typer.Option("--device", help="Device to compute on: cpu, cuda, cuda:1.")]
+SeedOption = Annotated[
+    int,
+    typer.Option("--seed", min=0, help="Seed of everything random. The same seed on the same machine: the same bits."),
+]
+WhiteOption = Annotated[
+    float | None,
+    typer.Option(
+        "--white",
+        help="Pixel value of white, such as 4095 for 12-bit data in 16-bit files.",
+        show_default="255, 65535 or 1, by the type; the largest value of floating point above 2",
+    ),
+]
+ImageArgument = Annotated[
+    Path, typer.Argument(help="The image, or stack: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
+]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Allow the result to replace the image that it is made from.")
+]
+_SIGMA_HELP = (
+    "Standard deviation of the noise, in the image's own units: on the 0-255 scale for 8-bit images, 0-65535 for "
+    "16-bit, the pixel values' own for floating point."
+)
+SigmaOption = Annotated[
+    float | None, typer.Option("--sigma", help=_SIGMA_HELP, show_default="estimated from each image")
+]
+FitSigmaOption = Annotated[
+    float | None,
+    typer.Option(
+        "--sigma",
+        help=_SIGMA_HELP + " Without --noisy, noise of this level is added to the images.",
+        show_default="estimated from each image with --noisy, none without",
+    ),
+]
+LevelOption = Annotated[
+    float | None,
+    typer.Option(
+        "--sigma",
+        help="Standard deviation of the noise, in the image's own units (0-255 for 8 bit).",
+        show_default="1/255 of white",
+    ),
+]
+GainOption = Annotated[
+    float | None,
+    typer.Option(
+        "--gain",
+        help="For low light, where noise grows with brightness: increase of a pixel per photon, in the image's own "
+        "units. It is in the camera's data sheet (take the inverse of electrons per count), or the slope of variance "
+        "against mean in shots of evenly lit paper. --sigma is then the read noise alone, 0 by default.",
+        show_default="noise of the same level everywhere",
+    ),
+]
+OffsetOption = Annotated[
+    float,
+    typer.Option("--offset", help="With --gain, pixel value without light: the mean of a shot with the lens covered."),
+]
+PriorOption = Annotated[
+    str,
+    typer.Option(
+        "--prior",
+        metavar="NAME|FILE",
+        help=f"A prior that comes with the library ({', '.join(SHIPPED)}; the last one is not for commercial use; "
+        "natural-gray-small takes a sixth of the time), a file of [bold]fit[/bold], [bold]natural[/bold] for "
+        "natural-color or natural-gray by the colors of each image, or [bold]self[/bold] to fit one to the image "
+        "itself.",
+    ),
+]
+NamedPriorOption = Annotated[
+    str,
+    typer.Option(
+        "--prior",
+        metavar="NAME|FILE",
+        help=f"A prior that comes with the library ({', '.join(SHIPPED)}), a file of [bold]fit[/bold], or "
+        "[bold]natural[/bold] for natural-color or natural-gray by the colors of each image.",
+    ),
+]
+StepsOption = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, help="Training steps, with --prior self.", show_default=str(SELF_STEPS)),
+]
+
+
+def noise_from_options(sigma: float | None, gain: float | None, offset: float) -> NoiseModel | None:
+    """Return the noise that the options describe; ``None`` for noise that is to be estimated.
+
+    Raises:
+        ValueError: A number is out of its range, or an offset comes without a gain.
+    """
+    from scorematching.noise import PoissonGaussianNoise, as_noise_model
+
+    if gain is not None:
+        return PoissonGaussianNoise(gain, offset, sigma or 0.0)
+    if offset:
+        raise ValueError(f"--offset is for noise that grows with brightness: give --gain too, got offset {offset:g}")
+    return None if sigma is None else as_noise_model(sigma)
+
+
+def check_device(name: str) -> torch.device:
+    """Return the device of a name.
+
+    Raises:
+        ValueError: This machine does not have it.
+    """
+    import torch
+
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"no device {name!r} here: expected cpu or cuda")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ValueError(f"no device {name!r} here: try --device cpu") from None
+    return device

@@ -1,0 +1,38 @@
+"""Sizes of energies of images, checked where they are given."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from scorematching.runtime.arguments import check_choice, check_count
+
+ExpertName = Literal["student-t", "spline"]
+
+
+def check_field_sizes(filters: int, size: int, octaves: int, expert: str) -> None:
+    """Check the sizes of a field of experts.
+
+    Raises:
+        ValueError: A size is out of its range, or the expert is unknown.
+    """
+    check_count("size", size, 2, 64)
+    check_count("filters", filters, 1, size**2 - 1)
+    check_count("octaves", octaves, 1, 4)
+    if octaves > 1 and size % 2 == 0:
+        raise ValueError(f"several octaves need filters of odd size, got size {size} and {octaves} octaves")
+    check_choice("expert", expert, get_args(ExpertName))
+
+
+def check_deep_sizes(channels: int, size: int, depth: int) -> None:
+    """Check the sizes of a deep field.
+
+    Raises:
+        ValueError: A size is out of its range.
+    """
+    check_count("channels", channels, 1, 4096)
+    check_count("size", size, 3, 63)
+    check_count("depth", depth, 2, 64)
+    if size % 2 == 0:
+        raise ValueError(f"size must be odd, got {size}")
+    if depth % 2:
+        raise ValueError(f"depth must be even, got {depth}")

@@ -1,0 +1,89 @@
+"""Configurations: the architecture of each kind of prior, checked where it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from scorematching.energies.sizes import ExpertName, check_deep_sizes, check_field_sizes
+from scorematching.runtime.arguments import check_flag
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """Architecture of a field of experts (:class:`scorematching.energies.FieldOfExperts`): fast to train.
+
+    Args:
+        filters: Number of filters per octave, from 1 to ``size**2 - 1``.
+        size: Side of a filter in pixels, 2 or more; odd with several octaves.
+        octaves: Number of scales at which the field sees the image, 1 to 4; each halves the resolution.
+        expert: ``"student-t"`` for mixtures of Student-t experts, or ``"spline"`` for free curves.
+        normalize_filters: Whether the filters are kept at zero mean and unit norm.
+
+    Raises:
+        ValueError: A value is out of its range.
+
+    Example:
+        >>> FieldConfig(filters=48, size=7)
+        FieldConfig(filters=48, size=7, octaves=1, expert='student-t', normalize_filters=False)
+    """
+
+    kind: ClassVar[str] = "field"
+    #: Number of color channels that the prior sees together.
+    colors: ClassVar[int] = 1
+
+    filters: int = 24
+    size: int = 5
+    octaves: int = 1
+    expert: ExpertName = "student-t"
+    normalize_filters: bool = False
+
+    def __post_init__(self) -> None:
+        check_field_sizes(self.filters, self.size, self.octaves, self.expert)
+        _to_int(self, "filters", "size", "octaves")
+        check_flag("normalize_filters", self.normalize_filters)
+
+
+@dataclass(frozen=True)
+class DeepConfig:
+    """Architecture of a deep prior (:class:`scorematching.energies.DeepField`): denoises best, trains slowest.
+
+    Args:
+        channels: Number of channels of the hidden layers, 1 to 4096.
+        size: Side of a filter in blocks of 2 x 2 pixels, odd, 3 or more.
+        depth: Number of convolutions in a row, even, 2 to 64.
+        color: Whether the prior sees red, green and blue together. It is then for color images only.
+
+    Raises:
+        ValueError: A value is out of its range.
+
+    Example:
+        >>> DeepConfig(channels=32).depth
+        6
+    """
+
+    kind: ClassVar[str] = "deep"
+
+    channels: int = 64
+    size: int = 3
+    depth: int = 6
+    color: bool = False
+
+    def __post_init__(self) -> None:
+        check_deep_sizes(self.channels, self.size, self.depth)
+        _to_int(self, "channels", "size", "depth")
+        check_flag("color", self.color)
+
+    @property
+    def colors(self) -> int:
+        """Number of color channels that the prior sees together."""
+        return 3 if self.color else 1
+
+
+def _to_int(config: FieldConfig | DeepConfig, *names: str) -> None:
+    """Turn counts of other integer types, such as NumPy's, into those that a file can hold."""
+    for name in names:
+        object.__setattr__(config, name, int(getattr(config, name)))
+
+
+ModelConfig = FieldConfig | DeepConfig

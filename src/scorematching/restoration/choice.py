@@ -1,0 +1,47 @@
+"""Choice of the prior for an image: the given one, or a natural one that suits its colors."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from scorematching.priors.base import Prior
+from scorematching.priors.names import NATURAL_COLOR, NATURAL_GRAY
+from scorematching.priors.store import load_prior
+from scorematching.restoration.color import is_colored
+
+#: A prior, its name or its file; ``None`` for the natural prior that suits the image.
+PriorChoice = Prior | str | Path | None
+
+
+def prior_for(image: np.ndarray, prior: PriorChoice) -> Prior:
+    """Return the prior for an image.
+
+    Args:
+        image: As in :func:`scorematching.images.to_planes`.
+        prior: A prior, the name of one that comes with this library, or a file. If ``None``, ``"natural-color"`` for
+            color images and ``"natural-gray"`` for grayscale images, including grayscale stored as color.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TypeError: ``prior`` is of another type.
+        ValueError: The image has an unknown shape, or the file is not a prior.
+
+    Example:
+        >>> prior_for(np.zeros((8, 8), np.uint8), None).config.colors
+        1
+    """
+    if isinstance(prior, Prior):
+        return prior
+    if prior is None:
+        return _shipped(NATURAL_COLOR if is_colored(image) else NATURAL_GRAY)
+    if isinstance(prior, str | Path):
+        return load_prior(prior)
+    raise TypeError(f"prior must be a Prior, a name or a file, got {type(prior).__name__}")
+
+
+@cache
+def _shipped(name: str) -> Prior:
+    return load_prior(name)

@@ -1,0 +1,103 @@
+"""The noise of training images: what they carry, and what is added."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from scorematching.images.wavelet_noise import wavelet_sigma
+from scorematching.noise import GaussianNoise, NoiseModel, as_noise_model, white_level
+from scorematching.training.config import TrainingConfig
+from scorematching.training.data import ImagePlanes, Plane
+
+
+def check_noise(
+    noise: float | NoiseModel | Sequence[float] | None, noisy: bool, training: TrainingConfig, clean: bool = False
+) -> None:
+    """Check the noise of a training, as far as that takes no image.
+
+    Args:
+        noise: As in :func:`scorematching.fit`.
+        noisy: Whether the images carry it.
+        training: The configuration.
+        clean: Whether there are clean images to compare with.
+
+    Raises:
+        TypeError: The noise is neither a number nor a noise model.
+        ValueError: A level is not above 0, or the noise does not suit the images or the configuration.
+    """
+    if noisy:
+        for one in noise if isinstance(noise, Iterable) else [noise]:
+            model = None if one is None else as_noise_model(one)
+            if training.max_sigma is not None and not isinstance(model, GaussianNoise | None):
+                raise ValueError(f"max_sigma is for white noise, got {model}")
+        return
+    if clean:
+        raise ValueError("clean images are to compare noisy ones with: say noisy=True, or leave clean out")
+    level = added_level(noise, 1.0)
+    for name in ("blind", "max_sigma"):
+        if getattr(training, name) and level is None:
+            raise ValueError(f"{name} needs the lowest noise level that clean images get: give noise")
+    if level is not None and training.max_sigma is not None and training.max_sigma < level:
+        raise ValueError(f"max_sigma must be {level:g} (noise) or more, got {training.max_sigma:g}")
+
+
+def with_noise(
+    images: ImagePlanes, noise: float | NoiseModel | Sequence[float] | None
+) -> tuple[list[list[Plane]], float]:
+    """Return noisy images whose planes know their noise, and the noise level of their crops, white being 1.
+
+    Args:
+        images: The planes of each image.
+        noise: Their noise, in the images' own units: one for all, one per image, or ``None`` to estimate each image's
+            level from its wavelet coefficients.
+
+    Returns:
+        The images, and the mean of their levels, to which the contrast of crops brings them.
+
+    Raises:
+        TypeError: The noise is neither a number nor a noise model.
+        ValueError: There are more or fewer levels than images, or a level is not above 0.
+    """
+    given = list(noise) if isinstance(noise, Iterable) else [noise] * len(images)
+    if len(given) != len(images):
+        raise ValueError(f"noise must be one for all images, or one per image: got {len(given)} for {len(images)}")
+    known = [_with_own_noise(planes, one) for planes, one in zip(images, given, strict=True)]
+    levels = [planes[0].sigma for planes in known]
+    mean = levels[0] if len(set(levels)) == 1 else math.fsum(levels) / len(levels)
+    return [[replace(plane, contrast=mean / plane.sigma) for plane in planes] for planes in known], mean
+
+
+def _with_own_noise(planes: list[Plane], noise: float | NoiseModel | None) -> list[Plane]:
+    """Return the planes of one image with their noise."""
+    name, data_range = planes[0].name, planes[0].data_range
+    model = _estimated(planes) if noise is None else as_noise_model(noise)
+    stabilizer = model.stabilizer(data_range)
+    if not 0 < stabilizer.level < math.inf:
+        how = "was found to be" if noise is None else "must be above 0, got"
+        raise ValueError(f"{name}: the noise level {how} {stabilizer.level * data_range:g}")
+    return [replace(plane, noise=model, stabilizer=stabilizer, sigma=stabilizer.level) for plane in planes]
+
+
+def _estimated(planes: list[Plane]) -> GaussianNoise:
+    """Return the mean of the wavelet estimates of all channels."""
+    channels = [channel.numpy() for plane in planes for channel in plane.pixels()]
+    level = float(np.mean([wavelet_sigma(channel, 1.0) for channel in channels]))
+    return GaussianNoise(level * planes[0].data_range)
+
+
+def added_level(noise: float | NoiseModel | Sequence[float] | None, data_range: float) -> float | None:
+    """Return the level of the noise that is added to clean images, white being 1; ``None`` for no noise.
+
+    Raises:
+        TypeError: The noise is neither a number nor a noise model.
+        ValueError: It is one per image, not white, or not above 0.
+    """
+    if isinstance(noise, Iterable):
+        raise ValueError(f"noise must be one number for clean images, got {noise}: only noisy images have one each")
+    if isinstance(noise, NoiseModel) and not isinstance(noise, GaussianNoise):
+        raise ValueError(f"only white noise is added to clean images, got {noise}: simulate it, and say noisy=True")
+    return None if noise is None else white_level(noise, data_range)

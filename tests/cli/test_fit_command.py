@@ -1,0 +1,96 @@
+"""``fit``: the prior it writes, what it says of it, and how it goes on after an interruption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+from small_models import DEEP_OPTIONS, FIELD_OPTIONS
+
+import scorematching as sm
+
+NOISY = ("--noisy", "--sigma", 25)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "p.safetensors"
+
+
+def words(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_prior_is_written_alone_with_the_options_given(
+    noisy_file: Path, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--steps", 20, "--seed", 3, "--expert", "spline", "--normalize-filters", "--octaves", 2)
+    assert run("fit", noisy_file, "-o", target, *NOISY, *FIELD_OPTIONS, *options) == 0
+    said = words(capsys)
+    assert f"wrote {target}: best held-out loss" in said
+    assert "Stein's estimate" in said
+    prior = sm.load_prior(target)
+    assert prior.config == sm.FieldConfig(8, 3, octaves=2, expert="spline", normalize_filters=True)
+    assert prior.noise == sm.priors.TrainedNoise(25 / 255)
+    assert (prior.provenance.steps, prior.provenance.seed) == (20, 3)
+    assert {path.name for path in target.parent.iterdir()} == {"noisy.png", "p.safetensors"}
+
+
+def test_a_prior_of_clean_images(noisy_file: Path, target: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("fit", noisy_file, "-o", target, "--steps", 2, *FIELD_OPTIONS) == 0
+    assert "Stein" not in words(capsys)
+    prior = sm.load_prior(target)
+    assert (prior.noise, prior.provenance.lam) == (None, 0.2)
+
+
+def test_a_deep_prior_of_many_levels(noisy_file: Path, target: Path) -> None:
+    levels = (*NOISY, "--max-sigma", 50, "--blind")
+    assert run("fit", noisy_file, "-o", target, *DEEP_OPTIONS, *levels, "--steps", 2) == 0
+    prior = sm.load_prior(target)
+    assert prior.config == sm.DeepConfig(channels=4, depth=2)
+    assert prior.noise == sm.priors.TrainedNoise(25 / 255, 25 / 255, 50 / 255, blind=True)
+
+
+def test_levels_that_are_found_are_told_and_the_truth_where_it_is_known(
+    noisy_file: Path, photograph: np.ndarray, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean = target.parent / "clean"
+    clean.mkdir()
+    sm.write_image(clean / "it.png", photograph)
+    assert run("fit", noisy_file, "-o", target, "--noisy", "--clean", clean, "--steps", 5, *DEEP_OPTIONS) == 0
+    said = words(capsys)
+    assert "noise levels found: 2" in said
+    assert "by the clean images" in said
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_fit_says_where_bfloat16_is_slow(
+    known: bool, noisy_file: Path, target: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"amx_bf16": known, "avx2": True})
+    assert run("fit", noisy_file, "-o", target, "--bfloat16", *NOISY, *DEEP_OPTIONS, "--steps", 2) == 0
+    assert ("has no native bfloat16 support" in words(capsys)) is not known
+
+
+@pytest.mark.usefixtures("_save_often")
+def test_an_interrupted_fit_says_how_to_go_on(
+    noisy_file: Path, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("fit", noisy_file, "-o", target, *NOISY, "--steps", 20, *FIELD_OPTIONS)
+    steps = 0
+
+    def interrupt(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 12:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scorematching.training.descent.clip_grad_norm_", interrupt)
+        assert run(*arguments) == 130
+    assert f"the same command goes on from {target}.training" in capsys.readouterr().err
+    assert run(*arguments) == 0
+    assert "going on from" in capsys.readouterr().out
+    assert {path.name for path in target.parent.iterdir()} == {"noisy.png", "p.safetensors"}
