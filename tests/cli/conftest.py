@@ -61,3 +61,11 @@ def refuse(
         assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
 
     return refused
+
+
+@pytest.fixture
+def folder(noisy: np.ndarray, tmp_path: Path) -> Path:
+    """A folder with one noisy image, ``a.png``."""
+    (tmp_path / "noisy").mkdir()
+    sm.write_image(tmp_path / "noisy" / "a.png", noisy)
+    return tmp_path / "noisy"
