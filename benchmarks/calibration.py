@@ -29,12 +29,12 @@ LIMIT = 1.0
 def calibration() -> None:
     """Time one loss and gradient by each method that can be exact, on networks of many sizes; print coefficients.
 
-    The coefficients go to ``SECONDS`` in ``curvature/costs.py``. The last lines say how often the fitted model
+    The coefficients go to ``SECONDS`` in ``curvature/analysis/costs.py``. The last lines say how often the fitted model
     chooses the fastest exact method, and what its choices cost in the geometric mean over the best.
     """
     measured: list[dict[str, tuple[Cost, float]]] = []
     for energy, x in track(list(_steps()), "measuring", console=console):
-        costs = {cost.method: cost for cost in method_costs(energy, x, len(x), "diagonal")}
+        costs = {cost.method: cost for cost in method_costs(energy, x, len(x))}
         affordable = [method for method in costs if costs[method].seconds < LIMIT]
         measured.append({method: (costs[method], _seconds(energy, x, method)) for method in affordable})
     fitted = {method: _fit([row[method] for row in measured if method in row]) for method in SECONDS}

@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from scorematching.graph import Graph
@@ -174,6 +175,8 @@ def sweep4(
             add_term(state.c, source, layer.pull_c(local, sides))
         for name, gradient in layer.gradients(local, sides).items():
             found[f"layers.{edge.number}.{name}"] = gradient
+    if by_data and graph.input not in state.c:
+        state.c[graph.input] = torch.zeros_like(state.local[graph.edges[0].number][0])
     return found
 
 

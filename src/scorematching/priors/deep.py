@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from scorematching.curvature import Curvature, Hutchinson, Stein
 from scorematching.curvature.derivatives import score
-from scorematching.curvature.objective import Penalty
 from scorematching.energies.deep_field import DeepField
 from scorematching.losses.score_matching import score_matching_loss
 from scorematching.priors.base import Prior, summands
@@ -23,9 +22,9 @@ class _SteinsProbes(Hutchinson):
 
     noise: Tensor | None = field(default=None, compare=False)
 
-    def draws(self, x: Tensor, penalty: Penalty) -> Tensor:
+    def directions(self, x: Tensor, squared: bool) -> Tensor:
         assert self.noise is not None
-        return super().draws(x, penalty) * self.noise.view(-1, *[1] * x.ndim)
+        return super().directions(x, squared) * self.noise.view(-1, *[1] * x.ndim)
 
 
 class DeepPrior(Prior):

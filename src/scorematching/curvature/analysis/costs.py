@@ -12,7 +12,6 @@ from typing import NamedTuple
 from torch import Tensor
 
 from scorematching.curvature.analysis.structure import coupling_distance, node_shapes
-from scorematching.curvature.objective import Penalty
 from scorematching.graph import Graph
 
 #: Seconds a multiplication, a number touched, and a call, by method: `python -m benchmarks calibration`.
@@ -48,7 +47,7 @@ class Cost(NamedTuple):
         return sum(count * rate for count, rate in zip(counts, SECONDS[self.method], strict=True))
 
 
-def method_costs(graph: Graph, x: Tensor, batch: int, penalty: Penalty = "none") -> list[Cost]:
+def method_costs(graph: Graph, x: Tensor, batch: int) -> list[Cost]:
     """The cost of each method that could be exact, for ``batch`` samples of the shape of those of ``x``."""
     shapes = node_shapes(graph, x)
     size = {node: shape.numel() for node, shape in shapes.items()}
@@ -58,8 +57,6 @@ def method_costs(graph: Graph, x: Tensor, batch: int, penalty: Penalty = "none")
     blocks = hessian_blocks(graph)
     columns = {node: sum(size[u] for u, v in blocks if v == node) for node in graph.nodes}
     classes = shapes[graph.input][0] * math.prod(coupling_distance(graph, shapes[graph.input], graph.input))
-    if penalty == "hessian":
-        classes = inputs
     ahead = graph.influential
     forward = sum(p for edge, p in edges if edge.target in ahead)
     widths = sum(size[node] for node in ahead)
