@@ -37,10 +37,6 @@ class Linear(Affine):
         if x.ndim != 2 or x.shape[1] != inputs:
             raise ValueError(f"expected shape (N, {inputs}), got {tuple(x.shape)}")
 
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One a weight."""
-        return x.numel() * y.numel()
-
     def footprint(self) -> tuple[Span, Span]:
         """The same position."""
         return HERE, HERE
@@ -83,10 +79,6 @@ class Scale(Affine):
         if x.ndim < 2 or x.shape[1] != len(self.weight):
             raise ValueError(f"expected shape (N, {len(self.weight)}, ...), got {tuple(x.shape)}")
 
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One an entry."""
-        return x.numel()
-
     def footprint(self) -> tuple[Span, Span]:
         """The same position."""
         return HERE, HERE
@@ -128,10 +120,6 @@ class Multiply(Affine):
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless the weight broadcasts to the shape of ``x``."""
         _check_broadcast(x, self.shape)
-
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One an entry."""
-        return x.numel()
 
     def footprint(self) -> tuple[Span, Span] | None:
         """The same position, unless each has values of its own."""

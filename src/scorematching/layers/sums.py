@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorematching.layers.base import Coefficients, Local, Span, channel_view
+from scorematching.layers.base import AffineLocal, Coefficients, Span, channel_view
 from scorematching.layers.families import Affine
 
 
@@ -29,10 +29,6 @@ class Sum(Affine):
         """Raise ``ValueError`` unless ``x`` is (N, ...)."""
         if x.ndim < 2:
             raise ValueError(f"expected shape (N, ...), got {tuple(x.shape)}")
-
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One an entry."""
-        return x.numel()
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """The sum, times the factor."""
@@ -73,9 +69,9 @@ class SumOver(Affine):
         """Sweep 1."""
         return self.linear(x, self._factor(x))
 
-    def local(self, x: Tensor, curvature: bool = True) -> Local:
-        """The input, the factor and its square."""
-        return x, self._factor(x), self._factor(x) ** 2
+    def local(self, x: Tensor, curvature: bool = True) -> AffineLocal:
+        """Return the input, the factor and its square."""
+        return AffineLocal(x, self._factor(x), self._factor(x) ** 2)
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """The sum, times the factor."""
@@ -112,10 +108,6 @@ class WeightedSum(Affine):
         """Raise ``ValueError`` unless ``x`` is (N, channels, ...)."""
         if x.ndim < 2 or x.shape[1] != len(self.weight):
             raise ValueError(f"expected shape (N, {len(self.weight)}, ...), got {tuple(x.shape)}")
-
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One an entry."""
-        return x.numel()
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """``sum_k w_k x_k``."""
@@ -162,10 +154,6 @@ class SumPool2d(Affine):
         """The square."""
         span = Span(Fraction(self.stride), Fraction(0), Fraction(self.size - 1))
         return span, span
-
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """One an entry."""
-        return x.numel()
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """``w`` times the sum over each square."""

@@ -119,7 +119,7 @@ def _new_program(
         return None
     unfit = next((module for module in energy.modules() if not getattr(module, "recordable", True)), None)
     if unfit is not None:
-        _tell(energy, f"{type(unfit).__name__}({unfit.extra_repr()}) looks at its values or differentiates on its own")
+        _tell(energy, f"{type(unfit).__name__}({unfit.extra_repr()}) checks its values or differentiates by itself")
         return None
 
     try:
