@@ -131,6 +131,7 @@ def _sample(model: sm.Prior, steps: int, seed: int) -> torch.Tensor:
             place(start, model, None),
             steps=steps,
             step_size=_EPSILON * model.level**2,
+            project=sm.sampling.without_mean,
             generator=generator,
             progress=bar,
         )
