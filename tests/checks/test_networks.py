@@ -85,7 +85,7 @@ def test_separate_sweeps_of_k_and_l_add_up_to_j(name: str) -> None:
     with torch.no_grad():
         state = sweep1(energy, x)
         sweep2(energy, state)
-        a, a2, _ = sm_partials(state.d["x"], state.d2["x"], lam)
+        a, a2 = sm_partials(state.d["x"], state.d2["x"], lam)
         of_k, of_l, of_j = gradients(a, None), gradients(None, a2), gradients(a, a2)
     sm.score_matching_loss(energy, x, lam, DiagonalRecursion(), reduction="sum").backward()
     for key, parameter in energy.named_parameters():

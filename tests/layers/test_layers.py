@@ -97,7 +97,7 @@ class _WrongA2(sm.Linear):
 
 class _WrongC(Tanh):
     def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
-        return super().pull_c((*local[:3], torch.zeros_like(local[3])), sides)  # omits f'''
+        return super().pull_c(local._replace(f3=torch.zeros_like(local.f3)), sides)  # forgets f'''
 
 
 class _WrongGradient(sm.Linear):
