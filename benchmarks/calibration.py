@@ -34,7 +34,7 @@ def calibration() -> None:
     """
     measured: list[dict[str, tuple[Cost, float]]] = []
     for energy, x in track(list(_steps()), "measuring", console=console):
-        costs = {cost.method: cost for cost in method_costs(energy, x, len(x), "diagonal")}
+        costs = {cost.method: cost for cost in method_costs(energy, x, len(x))}
         affordable = [method for method in costs if costs[method].seconds < LIMIT]
         measured.append({method: (costs[method], _seconds(energy, x, method)) for method in affordable})
     fitted = {method: _fit([row[method] for row in measured if method in row]) for method in SECONDS}

@@ -65,7 +65,7 @@ def curvature(
         report = sm.curvature_report(energy, x, LAM)
         row: dict[str, Any] = {
             "architecture": name,
-            "auto": type(method_named("auto", energy, x, "diagonal")).__name__.lower(),
+            "auto": type(method_named("auto", energy, x)).__name__.lower(),
             "error of d2": report.errors["x"][0],
             "loss": report.loss,
             "loss with the recursion": report.diagonal_loss,

@@ -12,10 +12,6 @@ from scorematching.cli.main import main
 Refusal = Callable[[tuple[str, ...], str], None]
 
 
-class ReachedError(Exception):
-    """A training, a sampling or a restoration has begun."""
-
-
 def run(*arguments: object) -> int:
     """Return the exit status of ``scorematching`` with these arguments."""
     with pytest.raises(SystemExit) as stop:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from reached import forbid
 from small_models import FIELD, as_bytes, with_noise
 
 import scorematching as sm
@@ -52,3 +53,9 @@ def prior_file(prior: sm.Prior, tmp_path: Path) -> Path:
 def _save_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write the checkpoint of a training after every step."""
     monkeypatch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
+
+
+@pytest.fixture
+def _no_work_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a step of a training, nor one of a sampling, nor an evaluation of a prior."""
+    forbid(monkeypatch, "training.trainer.Trainer.run", "sampling.langevin", "priors.base.run")

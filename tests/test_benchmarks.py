@@ -1,4 +1,4 @@
-"""The runner of contests, and the least work of a step: what the benchmarks of speed rest on. Nothing is timed."""
+"""Benchmarks: the contests, the least work of a step, and the tables of restoration. No speed is asserted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEGABYTES = 64
 
 
 def working_step() -> Callable[[], object]:
-    """Fills some memory, which is freed again."""
+    """Return a step that allocates and frees memory."""
     return lambda: np.ones(MEGABYTES * 10**6, np.uint8).sum()
 
 
@@ -40,13 +40,13 @@ def slow_step() -> Callable[[], object]:
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Result]:
-    """Of one contest for all tests."""
+    """Results of one contest, for all tests."""
     builders = (working_step, failing_step, slow_step)
     found = hold([Contestant(build.__name__, build) for build in builders], Rules(call=1.0, turns=3))
     return {result.name: result for result in found}
 
 
-def test_a_contestant_that_works_is_timed_and_its_memory_measured(results: dict[str, Result]) -> None:
+def test_time_and_memory_of_a_contestant_are_measured(results: dict[str, Result]) -> None:
     working = results["working_step"]
     assert working.failure is None
     assert len(working.seconds) == 3
@@ -55,7 +55,7 @@ def test_a_contestant_that_works_is_timed_and_its_memory_measured(results: dict[
 
 
 @pytest.mark.parametrize(("name", "why"), [("failing_step", "ValueError: nothing to see"), ("slow_step", "too slow")])
-def test_a_contestant_that_fails_says_why_and_stops_nobody(results: dict[str, Result], name: str, why: str) -> None:
+def test_a_failed_contestant_has_a_reason(results: dict[str, Result], name: str, why: str) -> None:
     assert results[name].failure == why
     assert results[name].median is None
 
@@ -69,7 +69,7 @@ def test_a_contestant_that_fails_says_why_and_stops_nobody(results: dict[str, Re
         (MemoryError(), "out of memory"),
     ],
 )
-def test_errors_in_a_few_words(error: Exception, why: str) -> None:
+def test_the_reason_of_an_error_is_short(error: Exception, why: str) -> None:
     assert reason(error).startswith(why)
 
 
@@ -82,17 +82,17 @@ def test_a_table_has_a_row_for_each_contestant(results: dict[str, Result]) -> No
     assert "| too slow |" in rows[2]
 
 
-def test_products_of_experts_need_eight_products_or_five() -> None:
+def test_a_product_of_experts_needs_eight_or_five_products() -> None:
     network = Dense((144, 256))
     assert multiplications(network, 10, lam=1e-3) == 8 * 10 * 144 * 256
     assert multiplications(network, 10, lam=0.0) == 5 * 10 * 144 * 256
 
 
-def test_fields_of_experts_multiply_all_patches() -> None:
+def test_a_field_of_experts_multiplies_all_patches() -> None:
     assert multiplications(Field(48, 7, 48), 16, lam=1e-3) == 8 * 48 * 49 * 16 * 42 * 42
 
 
-def test_deep_networks_need_nine_products_a_further_layer() -> None:
+def test_each_further_layer_needs_nine_products() -> None:
     sizes = [(3, 5), (5, 7), (7, 2)]
     expected = {0.0: 5 * 15 + 9 * (35 + 14), 1e-3: 8 * 15 + 9 * (35 + 14)}
     for lam, count in expected.items():
@@ -100,20 +100,20 @@ def test_deep_networks_need_nine_products_a_further_layer() -> None:
         assert len(list(products(Dense((3, 5, 7, 2)), lam))) == (5 if lam == 0 else 8) + 9 * (len(sizes) - 1)
 
 
-def test_convolutions_multiply_the_patches_of_each_layer() -> None:
+def test_each_convolution_multiplies_the_patches_of_its_input() -> None:
     network = Convolutional((4, 6), 3, 10)
     assert multiplications(network, 2, 0.0) == 2 * (5 * 4 * 9 * 8 * 8 + 9 * 6 * 4 * 9 * 6 * 6)
 
 
 @pytest.mark.parametrize("network", [Dense((3, 5, 4)), Field(4, 3, 8), Convolutional((2, 3), 3, 8)])
-def test_the_products_can_be_computed(network: Dense | Field | Convolutional) -> None:
+def test_the_products_have_matching_shapes(network: Dense | Field | Convolutional) -> None:
     products_step(network, batch=2, lam=1e-3)()
 
 
-def test_the_table_of_restoration(
+def test_restoration_improves_on_its_input(
     photograph: np.ndarray, prior: sm.Prior, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Gray, in colors, cut off to 8 bit, enlarged: each better than what it starts from."""
+    """The PSNR rises for grayscale, color and 8-bit images, and for enlarging."""
     gray, colored = tmp_path / "gray", tmp_path / "colored"
     for folder, image in ((gray, photograph), (colored, np.stack([photograph, 255 - photograph, photograph], 2))):
         folder.mkdir()
@@ -121,8 +121,8 @@ def test_the_table_of_restoration(
     sm.save_prior(prior, tmp_path / "prior.safetensors")
     options = {"denoise": [gray], "color": colored, "enlarge": gray, "sigma": [25.0], "factor": [2]}
     restoration(prior=[tmp_path / "prior.safetensors"], **options, eight=True, others=False, output=tmp_path)
-    said = capsys.readouterr().out
-    assert "| gray, 8 bit, sigma 25 | PSNR (dB) | SSIM |" in said
+    printed = capsys.readouterr().out
+    assert "| gray, 8 bit, sigma 25 | PSNR (dB) | SSIM |" in printed
     tables = json.loads((tmp_path / "restoration.json").read_text())["restoration"]
     assert [table["title"] for table in tables][1:] == ["colored, color, 8 bit, sigma 25", "gray, enlarged by 2"]
     for table in tables:
@@ -130,7 +130,7 @@ def test_the_table_of_restoration(
         assert after["psnr"] > before["psnr"] + 1
 
 
-def test_the_usual_sets_of_a_folder(
+def test_restoration_of_the_usual_test_sets(
     photograph: np.ndarray, prior: sm.Prior, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, image in (("BSD68", photograph), ("Set12", photograph), ("Set5", np.stack([photograph] * 3, 2))):
@@ -139,8 +139,8 @@ def test_the_usual_sets_of_a_folder(
     sm.save_prior(prior, tmp_path / "prior.safetensors")
     options = {"sigma": [25.0], "factor": [2], "others": False, "output": tmp_path}
     restoration(tmp_path, [tmp_path / "prior.safetensors"], **options)
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for title in ("BSD68, sigma 25", "Set12, sigma 25", "Set5, color, sigma 25", "Set5, enlarged by 2"):
-        assert f"| {title} | PSNR (dB) | SSIM |" in said
+        assert f"| {title} | PSNR (dB) | SSIM |" in printed
     with pytest.raises(typer.BadParameter, match="expected DATA"):
         restoration(prior=[tmp_path / "prior.safetensors"], **options)

@@ -1,4 +1,4 @@
-"""The same numbers on a GPU, where there is one."""
+"""A GPU computes the same numbers as the CPU. Skipped without a CUDA device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import scorematching as sm
 from scorematching.checks.cases import NETWORKS, make_network
 from scorematching.priors.kinds import build_prior
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 METHODS = ["diagonal", "full", "jacobian", "coloring", "auto"]
 
 
@@ -19,11 +19,11 @@ def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
 
 
-@pytest.mark.filterwarnings("ignore::scorematching.ApproximationWarning")
+@pytest.mark.filterwarnings("ignore::scorematching.curvature.ApproximationWarning")
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-3)])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_loss_and_gradient_are_those_of_the_cpu(name: str, method: str, dtype: torch.dtype, tolerance: float) -> None:
+def test_loss_and_gradient_agree_with_the_cpu(name: str, method: str, dtype: torch.dtype, tolerance: float) -> None:
     energy, x, _ = make_network(name)
     results = []
     for device in ("cpu", "cuda"):
@@ -37,7 +37,7 @@ def test_loss_and_gradient_are_those_of_the_cpu(name: str, method: str, dtype: t
 
 
 @pytest.mark.parametrize("model", ["foe", "pot", "deep"])
-def test_priors_denoise_and_learn_there(model: str, info: sm.priors.PriorInfo) -> None:
+def test_priors_run_and_train_on_the_gpu(model: str, info: sm.priors.PriorInfo) -> None:
     prior = build_prior(info.replace(model=model, depth=2 if model == "deep" else 1))
     planes = torch.rand(1, 1, 60, 70)
     torch.testing.assert_close(

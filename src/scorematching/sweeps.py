@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from scorematching.graph import Graph
@@ -68,7 +69,7 @@ def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
         y = layer(g) if edge.target in influential else layer.stand_in(g)
         graph.add_to_node(values, edge, y)
         if state.d_alone:
-            local = (g.new_zeros(()).expand_as(g), *local[1:])  # of the input no rule for d needs more than the shape
+            local = local._replace(x=g.new_zeros(()).expand_as(g))  # the rules for d use no more than its shape
             if edge.number == last[edge.source]:
                 del values[edge.source]
         state.local[edge.number] = local
@@ -87,7 +88,7 @@ def sweep2(graph: Graph, state: State, curvature: bool = True, of_data: bool = T
         curvature: Whether ``d2`` is wanted.
         of_data: Whether ``d2`` of the data is, besides that of the nodes behind.
     """
-    x = state.local[graph.edges[0].number][0]
+    x = state.local[graph.edges[0].number].x
     state.d, state.d2 = {graph.output: x.new_ones(1)}, {}
     first = {edge.target: edge.number for edge in reversed(graph.edges)}
     for edge, layer in reversed(list(graph.pairs())):
@@ -136,7 +137,7 @@ def curvature_of_data(graph: Graph, state: State, a2: Tensor) -> Tensor:
         state: After sweep 2.
         a2: Shape of the data, or a batch of one for what is the same for all samples.
     """
-    x = state.local[graph.edges[0].number][0]
+    x = state.local[graph.edges[0].number].x
     found = x.new_zeros(())
     for edge, layer in graph.pairs():
         if edge.source != graph.input:
@@ -174,6 +175,8 @@ def sweep4(
             add_term(state.c, source, layer.pull_c(local, sides))
         for name, gradient in layer.gradients(local, sides).items():
             found[f"layers.{edge.number}.{name}"] = gradient
+    if by_data and graph.input not in state.c:
+        state.c[graph.input] = torch.zeros_like(state.local[graph.edges[0].number].x)
     return found
 
 

@@ -1,4 +1,4 @@
-"""``curvature_report``: its errors against the blocks of the full Hessian, its biases against the losses themselves."""
+"""``curvature_report``: errors compared with the full Hessian, and biases with the losses themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scorematching.sweeps import sweep1, sweep2
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_error_of_each_node_is_that_of_its_block(name: str) -> None:
+def test_the_error_of_each_node_agrees_with_its_hessian_block(name: str) -> None:
     energy, x, exact = make_network(name)
     report = sm.curvature_report(energy, x, 0.1)
     with torch.no_grad():
@@ -29,9 +29,9 @@ def test_the_error_of_each_node_is_that_of_its_block(name: str) -> None:
         assert (error < 1e-12) == exact
 
 
-@pytest.mark.filterwarnings("ignore::scorematching.ApproximationWarning")
+@pytest.mark.filterwarnings("ignore::scorematching.curvature.ApproximationWarning")
 @pytest.mark.parametrize("name", ["three hidden layers", "NICE", "FoE"])
-def test_the_bias_is_that_of_loss_and_gradient(name: str) -> None:
+def test_the_report_agrees_with_losses_and_gradients(name: str) -> None:
     energy, x, exact = make_network(name)
     report = sm.curvature_report(energy, x, 0.1)
     found = []
@@ -47,7 +47,7 @@ def test_the_bias_is_that_of_loss_and_gradient(name: str) -> None:
     assert "leads to" in str(report)
 
 
-def test_nothing_of_the_energy_is_changed() -> None:
+def test_the_energy_is_not_changed() -> None:
     energy, x, _ = make_network("residual")
     before = [p.detach().clone() for p in energy.parameters()]
     sm.curvature_report(energy, x)
@@ -55,7 +55,7 @@ def test_nothing_of_the_energy_is_changed() -> None:
     assert all(p.grad is None for p in energy.parameters())
 
 
-def test_bad_input_is_named() -> None:
+def test_bad_input_is_refused() -> None:
     energy, x, _ = make_network("residual")
     with pytest.raises(TypeError, match="curvature_report needs a scorematching Graph or Sequential, got Linear"):
         sm.curvature_report(torch.nn.Linear(4, 1).double(), x)

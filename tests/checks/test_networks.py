@@ -1,4 +1,4 @@
-"""Oracles 3 to 6: whole networks against automatic differentiation and finite differences."""
+"""Whole networks against automatic differentiation and finite differences, and planted wrong rules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_four_sweeps_agree_with_autograd(name: str, lam: float) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_batch_of_one_strides_and_weights(name: str) -> None:
+def test_gradients_with_one_sample_with_strides_and_with_weights(name: str) -> None:
     energy, x, _ = make_network(name)
     strided = x.movedim(0, -1).contiguous().movedim(-1, 0)
     sm.check_gradients(energy, x[:1], 0.1)
@@ -43,7 +43,7 @@ def true_diagonal(energy: sm.Graph, x: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_first_and_second_derivatives_of_the_energy(name: str) -> None:
-    """``d`` is the gradient; ``d2`` is the Hessian's diagonal just where the case says so."""
+    """``d`` is the gradient. ``d2`` is the diagonal of the Hessian exactly where the case says so."""
     energy, x, exact = make_network(name)
     slope = torch.func.grad(lambda z: energy(z).sum())(x)
     torch.testing.assert_close(-sm.score(energy, x), slope, rtol=1e-10, atol=1e-12)
@@ -54,8 +54,8 @@ def test_first_and_second_derivatives_of_the_energy(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["PoE, mixtures", "FoE", "three hidden layers", "residual"])
-def test_finite_differences(name: str) -> None:
-    """The loss's gradient against central differences of its value: independent of automatic differentiation."""
+def test_gradients_agree_with_finite_differences(name: str) -> None:
+    """The gradient of the loss agrees with central differences of its value, without automatic differentiation."""
     energy, x, _ = make_network(name)
     sm.score_matching_loss(energy, x, 0.2).backward()
     step = 1e-5
@@ -71,10 +71,10 @@ def test_finite_differences(name: str) -> None:
         assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.filterwarnings("ignore::scorematching.ApproximationWarning")
+@pytest.mark.filterwarnings("ignore::scorematching.curvature.ApproximationWarning")
 @pytest.mark.parametrize("name", ["PoE, Student-t", "FoE", "residual"])
-def test_k_and_l_apart_add_up_to_j(name: str) -> None:
-    """The paper's separate sweeps of K and L, (3)-(4) and (5)-(8), give the merged ones by addition."""
+def test_separate_sweeps_of_k_and_l_add_up_to_j(name: str) -> None:
+    """The paper's separate sweeps of K, (3)-(4), and L, (5)-(8), add up to the merged sweeps."""
     energy, x, _ = make_network(name)
     lam = 0.3
 
@@ -85,7 +85,7 @@ def test_k_and_l_apart_add_up_to_j(name: str) -> None:
     with torch.no_grad():
         state = sweep1(energy, x)
         sweep2(energy, state)
-        a, a2, _ = sm_partials(state.d["x"], state.d2["x"], lam)
+        a, a2 = sm_partials(state.d["x"], state.d2["x"], lam)
         of_k, of_l, of_j = gradients(a, None), gradients(None, a2), gradients(a, a2)
     sm.score_matching_loss(energy, x, lam, DiagonalRecursion(), reduction="sum").backward()
     for key, parameter in energy.named_parameters():
@@ -95,8 +95,8 @@ def test_k_and_l_apart_add_up_to_j(name: str) -> None:
         torch.testing.assert_close(merged, parameter.grad, rtol=1e-10, atol=1e-12)
 
 
-def test_the_erratum_matters() -> None:
-    """Copying (7) as printed, a' = -1, trains the unregularized model: the check must see it."""
+def test_the_printed_equation_7_ignores_the_regularizer() -> None:
+    """Equation (7) as printed, a' = -1, gives the gradient of the unregularized loss. The check must detect it."""
     energy, x, _ = make_network("PoE, Student-t")
     with torch.no_grad():
         state = sweep1(energy, x)
@@ -109,7 +109,7 @@ def test_the_erratum_matters() -> None:
     assert float((printed["layers.0.weight"] - by_lam[1]).norm() / by_lam[1].norm()) > 0.1
 
 
-def test_value_by_hand() -> None:
+def test_the_loss_agrees_with_a_value_computed_by_hand() -> None:
     """E = sum_i x_i^2: delta = 2 x, delta' = 2."""
     energy = sm.Sequential(Square(), sm.Sum())
     x = torch.tensor([[1.0, -3.0]])
@@ -123,13 +123,13 @@ class _WrongInSweep4(sm.StudentT):
         return super().pull_c(local, sides._replace(a2=None))
 
 
-def test_a_wrong_rule_shows_in_a_network() -> None:
+def test_a_wrong_rule_is_found_in_a_network() -> None:
     energy = sm.Sequential(sm.Linear(4, 6), _WrongInSweep4(), sm.WeightedSum(6))
     with pytest.raises(CheckError, match=r"layers\.0\.weight"):
         sm.check_gradients(energy, torch.randn(3, 4))
 
 
-def test_state_keeps_only_what_bears_on_the_loss() -> None:
+def test_the_state_keeps_only_values_that_the_loss_depends_on() -> None:
     energy, x, _ = make_network("PoE, Student-t")
     state: State = sweep1(energy, x)
     assert set(state.g) == energy.influential == {"x", "g1"}
@@ -137,8 +137,8 @@ def test_state_keeps_only_what_bears_on_the_loss() -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_score_alone_keeps_nothing_but_slopes(name: str) -> None:
-    """Its ``d`` is that of all sweeps, and of no layer's input more than the shape is kept."""
+def test_a_score_keeps_only_slopes(name: str) -> None:
+    """``d`` is the same as with all sweeps, and only the shapes of the layers' inputs are kept."""
     energy, x, _ = make_network(name)
     whole, lean = sweep1(energy, x), sweep1(energy, x, curvature=False)
     for number, local in lean.local.items():

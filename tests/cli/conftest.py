@@ -7,20 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import ReachedError, Refusal, run
+from command_line import Refusal, run
 
 import scorematching as sm
-
-
-@pytest.fixture
-def _no_work_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a step of a training, nor one of a sampling, nor an evaluation of a prior."""
-
-    def reached(*_: object, **__: object) -> None:
-        raise ReachedError
-
-    for work in ("training.trainer.Trainer.run", "sampling.langevin", "priors.base.run"):
-        monkeypatch.setattr(f"scorematching.{work}", reached)
 
 
 def _write_bad_files(folder: Path) -> None:
@@ -72,3 +61,11 @@ def refuse(
         assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
 
     return refused
+
+
+@pytest.fixture
+def folder(noisy: np.ndarray, tmp_path: Path) -> Path:
+    """A folder with one noisy image, ``a.png``."""
+    (tmp_path / "noisy").mkdir()
+    sm.write_image(tmp_path / "noisy" / "a.png", noisy)
+    return tmp_path / "noisy"

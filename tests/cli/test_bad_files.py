@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from command_line import ReachedError, Refusal
+from command_line import Refusal
+from reached import ReachedError
 
 DENOISE = ("denoise", "IN", "-o", "OUT.png", "--sigma", "25")
 BY_SELF = (*DENOISE, "--prior", "self")

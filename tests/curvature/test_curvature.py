@@ -14,7 +14,6 @@ from scorematching.checks.cases import NETWORKS, make_network
 from scorematching.curvature import (
     Coloring,
     Curvature,
-    DiagonalRecursion,
     ForwardJacobian,
     FullHessian,
     Hutchinson,
@@ -44,13 +43,6 @@ def test_exact_methods_agree_with_brute_force(name: str, method: str, lam: float
     energy, x, _ = make_network(name)
     errors = sm.check_gradients(energy, x, lam, curvature=EXACT[method], tolerance=1e-9)
     assert {"loss", "x", *(n for n, _ in energy.named_parameters())} < set(errors)
-
-
-@pytest.mark.parametrize("method", ["full", "coloring", "full, in chunks"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_penalty_of_the_whole_hessian(name: str, method: str) -> None:
-    energy, x, _ = make_network(name)
-    sm.check_gradients(energy, x, 0.3, torch.rand_like(x), 1e-9, EXACT[method], "hessian")
 
 
 @pytest.mark.parametrize("name", DEEP)
@@ -148,9 +140,9 @@ def test_chunks_hold_no_more_than_their_budget() -> None:
 
 def test_a_method_of_ones_own() -> None:
     class Twice(Curvature):
-        def derivatives(self, energy: nn.Module, x: Tensor, penalty: str = "none") -> Derivatives:
-            d, d2, square = FullHessian().derivatives(energy, x, penalty)
-            return Derivatives(d, 2 * d2, square)
+        def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
+            d, d2, _ = FullHessian().derivatives(energy, x, squared)
+            return Derivatives(d, 2 * d2)
 
     energy, x, _ = make_network("NICE")
     torch.testing.assert_close(sm.hessian_diagonal(energy, x, Twice()), 2 * sm.hessian_diagonal(energy, x))
@@ -181,13 +173,6 @@ BAD = {
     "distribution": (
         lambda e, x: Hutchinson(distribution="uniform"),
         "'rademacher' or 'gaussian', got 'uniform'",
-    ),
-    "penalty": (_loss(penalty="all"), "penalty must be 'diagonal' or 'hessian', got 'all'"),
-    "no rows": (_loss(curvature="jacobian", penalty="hessian"), "give no whole Hessian.*'full'"),
-    "no rows either": (_loss(curvature="propagation", penalty="hessian"), "no rows of the Hessian"),
-    "no Hessian": (
-        _loss(curvature=DiagonalRecursion(), penalty="hessian"),
-        "no Hessian to penalize: take curvature='full'",
     ),
     "field": (_loss(curvature=Coloring(field=(3, 3))), r"field must be 0 whole numbers.*got \(3, 3\)"),
     "sigma": (lambda e, x: sm.denoising_score_matching_loss(e, x, 0.0), "sigma must be a number above 0, got 0.0"),

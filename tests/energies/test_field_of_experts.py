@@ -1,4 +1,4 @@
-"""Fields of experts: splines against scipy's, octaves, normed filters."""
+"""Fields of experts: octaves, normalized filters, splines, and training."""
 
 from __future__ import annotations
 
@@ -6,46 +6,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy.interpolate import BSpline
 
 import scorematching as sm
 from scorematching.energies import FieldOfExperts
-from scorematching.layers import Spline
 from scorematching.priors.kinds import build_prior
 
 
-@pytest.fixture
-def spline() -> Spline:
-    layer = Spline(1, reach=2.0, knots=5).double()
-    torch.nn.init.normal_(layer.weight)
-    return layer
-
-
-def test_a_spline_is_scipys(spline: Spline) -> None:
-    w = spline.weight[0].detach().numpy()
-    line = np.array([1.0, 2.0])
-    around = np.concatenate([w[0] + (w[0] - w[1]) * line[::-1], w, w[-1] + (w[-1] - w[-2]) * line])
-    truth, x = (
-        BSpline(np.arange(-4, len(around)), around, 3),
-        torch.linspace(-2.9, 2.9, 60, dtype=torch.float64)[:, None],
-    )
-    for order, found in enumerate((spline(x), *spline.derivatives(x))):
-        expected = torch.from_numpy(truth.derivative(order)(x.numpy() + 2))
-        torch.testing.assert_close(found.detach(), expected, rtol=1e-10, atol=1e-10)
-
-
-def test_beyond_its_knots_a_spline_is_straight(spline: Spline) -> None:
-    x = torch.tensor([[-1e6], [-3.0], [3.0], [1e6], [torch.nan]], dtype=torch.float64)
-    f1, f2, f3 = (f.detach()[:4, 0] for f in spline.derivatives(x))
-    assert f2.abs().sum() == f3.abs().sum() == 0
-    torch.testing.assert_close(f1[[0, 2]], f1[[1, 3]], rtol=1e-12, atol=0)
-    y = spline(x).detach()[:, 0]
-    torch.testing.assert_close((y[3] - y[2]) / (1e6 - 3), f1[2], rtol=1e-10, atol=0)
-    assert y[4].isnan()
-
-
 @pytest.mark.parametrize("octaves", [1, 2, 3])
-def test_the_diagonal_rule_is_exact_at_any_number_of_octaves(octaves: int) -> None:
+def test_the_diagonal_recursion_is_exact_for_any_number_of_octaves(octaves: int) -> None:
     energy = FieldOfExperts(4, 3, octaves=octaves, expert="spline").double()
     x = 3 * torch.randn(2, 1, 16, 20, dtype=torch.float64)
     assert sm.exactness_report(energy).exact
@@ -54,8 +22,8 @@ def test_the_diagonal_rule_is_exact_at_any_number_of_octaves(octaves: int) -> No
 
 
 @pytest.mark.parametrize("octaves", [1, 2, 3])
-def test_filters_are_as_they_meet_the_image(info: sm.priors.PriorInfo, octaves: int) -> None:
-    """Each place of the coarsest octave has some of the finer ones, of which the first is compared."""
+def test_filters_of_all_octaves_act_on_the_image(info: sm.priors.PriorInfo, octaves: int) -> None:
+    """Each position of the coarsest octave has several of the finer ones; the first of them is compared."""
     prior = build_prior(info.replace(octaves=octaves)).double()
     x, values = torch.randn(1, 1, 24, 28, dtype=torch.float64), {}
     for edge, layer in prior.energy.pairs():
@@ -66,7 +34,7 @@ def test_filters_are_as_they_meet_the_image(info: sm.priors.PriorInfo, octaves: 
         torch.testing.assert_close(met[:, 8 * octave : 8 * octave + 8], first, rtol=1e-6, atol=1e-6)
 
 
-def test_normed_filters_have_zero_mean_and_unit_norm() -> None:
+def test_normalized_filters_have_zero_mean_and_unit_norm() -> None:
     noisy = np.random.default_rng(0).normal(0.5, 0.1, (64, 64)).astype(np.float32)
     options = {"sigma": 0.1, "noisy": True, "steps": 3, "crop": 24, "size": 3, "filters": 5, "octaves": 2}
     prior = sm.fit([noisy], **options, normalize_filters=True).prior
@@ -76,8 +44,8 @@ def test_normed_filters_have_zero_mean_and_unit_norm() -> None:
     assert free.filters.sum((1, 2)).abs().max() > 1e-4
 
 
-def test_splines_of_clean_images_rise_at_their_ends(info: sm.priors.PriorInfo) -> None:
-    """So that the energy is bounded below; with noise they are free."""
+def test_splines_trained_on_clean_images_rise_at_their_ends(info: sm.priors.PriorInfo) -> None:
+    """Rising ends keep the energy bounded below. Splines trained on noisy images are not constrained."""
     for sigma in (0.0, 0.1):
         prior = build_prior(info.replace(expert="spline", sigma=sigma))
         weights = prior.energy.expert_layers[0].weight
@@ -89,7 +57,7 @@ def test_splines_of_clean_images_rise_at_their_ends(info: sm.priors.PriorInfo) -
         assert torch.equal(weights, before) == (sigma > 0)
 
 
-def test_splines_of_clean_images_denoise_by_map(photograph: np.ndarray) -> None:
+def test_a_spline_prior_of_clean_images_denoises_by_map(photograph: np.ndarray) -> None:
     prior = sm.fit([photograph], size=3, filters=8, steps=150, crop=24, expert="spline").prior
     noisy = (photograph / 255 + np.random.default_rng(0).normal(0, 0.05, photograph.shape)).astype(np.float32)
     before, after = (sm.psnr(photograph / 255, x) for x in (noisy, sm.denoise(noisy, 0.05, prior, data_range=1.0)))
@@ -97,7 +65,7 @@ def test_splines_of_clean_images_denoise_by_map(photograph: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("options", [{"octaves": 2, "normalize_filters": True}, {"expert": "spline"}])
-def test_it_learns_to_denoise(photograph: np.ndarray, options: dict[str, object]) -> None:
+def test_a_trained_field_denoises(photograph: np.ndarray, options: dict[str, object]) -> None:
     clean = photograph.astype(np.float32) / 255
     noisy = (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).astype(np.float32)
     prior = sm.fit([noisy], sigma=0.1, noisy=True, size=3, filters=8, steps=200, crop=24, **options).prior

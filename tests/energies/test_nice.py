@@ -1,4 +1,4 @@
-"""NICE as a graph, against a NICE written out in plain PyTorch, and its recursion against one written out by hand."""
+"""NICE as a graph, compared with NICE and its recursion written in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def energy() -> NICE:
 
 
 def weights(energy: NICE) -> tuple[list[sm.Linear], Tensor]:
-    """The two linear layers of each coupling, and the scale."""
+    """Return the two linear layers of each coupling, and the scale."""
     linear = [layer for layer in energy.layers if isinstance(layer, sm.Linear)]
     (scale,) = (layer for layer in energy.layers if isinstance(layer, Scale))
     return linear, scale.weight
 
 
 def flow(energy: NICE, x: Tensor) -> Tensor:
-    """``z`` of ``x``, written out."""
+    """Compute ``z`` from ``x``."""
     linear, scale = weights(energy)
     for i in range(COUPLINGS):
         first, second = linear[2 * i : 2 * i + 2]
@@ -46,7 +46,7 @@ def flow(energy: NICE, x: Tensor) -> Tensor:
 
 
 def recursion(energy: NICE, x: Tensor) -> tuple[Tensor, Tensor]:
-    """``d`` and ``d2`` at the data, one coupling after the other from the end, as the published code has it."""
+    """Compute ``d`` and ``d2`` at the data, coupling by coupling from the end, as in the published code."""
     linear, scale = weights(energy)
     inputs = []
     for i in range(COUPLINGS):
@@ -70,8 +70,8 @@ def recursion(energy: NICE, x: Tensor) -> tuple[Tensor, Tensor]:
     return d, d2
 
 
-def test_the_energy_is_that_of_the_flow(energy: NICE) -> None:
-    """``2 log cosh(z / 2)``, minus the log density of the logistic prior, in a map that keeps volumes."""
+def test_the_energy_agrees_with_the_flow(energy: NICE) -> None:
+    """The energy is the negative log density of a logistic distribution, and the couplings preserve volume."""
     x = torch.randn(5, DIM, dtype=torch.float64)
     z = flow(energy, x)
     torch.testing.assert_close(energy(x), (F.softplus(z) + F.softplus(-z)).sum(1) - DIM * torch.log(torch.tensor(4.0)))
@@ -80,8 +80,8 @@ def test_the_energy_is_that_of_the_flow(energy: NICE) -> None:
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.2])
-@pytest.mark.filterwarnings("ignore::scorematching.ApproximationWarning")
-def test_the_gradient_through_the_recursion_is_that_of_autograd(energy: NICE, lam: float) -> None:
+@pytest.mark.filterwarnings("ignore::scorematching.curvature.ApproximationWarning")
+def test_gradients_of_the_recursion_agree_with_autograd(energy: NICE, lam: float) -> None:
     x = torch.randn(5, DIM, dtype=torch.float64)
     d, d2 = recursion(energy, x)
     torch.testing.assert_close(d, -sm.score(energy, x))
@@ -95,13 +95,13 @@ def test_the_gradient_through_the_recursion_is_that_of_autograd(energy: NICE, la
 
 
 class _Unsquared(sm.Linear):
-    """The fault of the published code: sweep 3 takes ``a2`` through ``W`` where it is ``W∘W``."""
+    """The error of the published code: sweep 3 applies ``W`` to ``a2`` instead of ``W∘W``."""
 
     def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
         return None if a2 is None else self.linear(a2, self.weight)
 
 
-def test_the_published_fault_would_be_found(energy: NICE) -> None:
+def test_the_error_of_the_published_code_is_found(energy: NICE) -> None:
     linear = next(layer for layer in energy.layers if isinstance(layer, sm.Linear))
     wrong = _Unsquared(*linear.weight.shape[::-1]).double()
     energy.layers[list(energy.layers).index(linear)] = wrong

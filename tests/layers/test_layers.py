@@ -1,4 +1,4 @@
-"""Oracles 1 and 2: each rule of each layer, alone, against automatic differentiation; and planted wrong rules."""
+"""Each rule of each layer against automatic differentiation, and planted wrong rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_rule_agrees_with_autograd(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_the_slope_alone_is_that_of_all_derivatives(name: str) -> None:
+def test_the_score_rule_agrees_with_the_full_rule(name: str) -> None:
     layer, x = make_layer(name)
     d = torch.randn_like(layer(x))
     alone, whole = (layer.pull_d(layer.local(x, curvature), d) for curvature in (False, True))
@@ -52,7 +52,7 @@ def test_sweep_3_is_the_adjoint_of_sweep_2(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_batch_of_one_and_strides_change_nothing(name: str) -> None:
+def test_one_sample_and_strides_give_the_same_values(name: str) -> None:
     layer, x = make_layer(name)
     strided = x.movedim(0, -1).contiguous().movedim(-1, 0)
     torch.testing.assert_close(layer(strided), layer(x), rtol=1e-12, atol=1e-12)
@@ -61,8 +61,8 @@ def test_a_batch_of_one_and_strides_change_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("kind", [sm.Conv2d, ConvTranspose2d])
 @pytest.mark.parametrize("inputs", [1, 2, 4])
-def test_the_two_ways_of_a_convolution_agree(kind: type[sm.Conv2d], inputs: int) -> None:
-    """Few channels go through a matrix product, many through the convolution of PyTorch."""
+def test_convolutions_agree_with_pytorch(kind: type[sm.Conv2d], inputs: int) -> None:
+    """The layer, its adjoint and its weight gradient equal those of PyTorch."""
     layer = kind(inputs, 6, 3, stride=2, padding=1, bias=False).double()
     reference = (torch.nn.Conv2d if kind is sm.Conv2d else torch.nn.ConvTranspose2d)(inputs, 6, 3, 2, 1, bias=False)
     reference.weight = torch.nn.Parameter(layer.weight.detach().clone())
@@ -82,28 +82,28 @@ class _WrongD(Tanh):
 
 class _WrongD2(Tanh):
     def pull_d2(self, local: tuple, d: Tensor, d2: Tensor | None) -> Tensor | None:
-        return super().pull_d2(local, torch.zeros_like(d), d2)  # forgets f'' d
+        return super().pull_d2(local, torch.zeros_like(d), d2)  # omits f'' d
 
 
 class _WrongA(Tanh):
     def push_a(self, local: tuple, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
-        return super().push_a(local, a, None)  # forgets f'' a2
+        return super().push_a(local, a, None)  # omits f'' a2
 
 
 class _WrongA2(sm.Linear):
     def push_a2(self, local: tuple, a2: Tensor | None) -> Tensor | None:
-        return super().push_a(local, a2, None)  # takes W for W∘W
+        return super().push_a(local, a2, None)  # uses W instead of W∘W
 
 
 class _WrongC(Tanh):
     def pull_c(self, local: tuple, sides: Sides) -> Tensor | None:
-        return super().pull_c((*local[:3], torch.zeros_like(local[3])), sides)  # forgets f'''
+        return super().pull_c(local._replace(f3=torch.zeros_like(local.f3)), sides)  # forgets f'''
 
 
 class _WrongGradient(sm.Linear):
     def gradients(self, local: tuple, sides: Sides) -> dict[str, Tensor]:
         found = super().gradients(local, sides)
-        return found | {"weight": found["weight"] - self.outer(sides.d2, sides.a2) * self.weight}  # 1 for the factor 2
+        return found | {"weight": found["weight"] - self.outer(sides.d2, sides.a2) * self.weight}  # lacks the factor 2
 
 
 PLANTED = {
@@ -117,7 +117,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("rule", PLANTED)
-def test_a_planted_wrong_rule_is_caught_and_named(rule: str) -> None:
+def test_a_planted_wrong_rule_is_found_and_named(rule: str) -> None:
     with pytest.raises(CheckError, match=rule):
         check_layer(PLANTED[rule](), torch.randn(3, 4))
 
@@ -135,7 +135,7 @@ def test_power_refuses_the_root_of_a_negative_number() -> None:
         energy(-torch.ones(2, 3))
 
 
-def test_a_function_without_derivatives_is_said_to_be_slow() -> None:
+def test_missing_derivatives_of_a_function_give_a_warning() -> None:
     with pytest.warns(UserWarning, match="2 of its 3 derivatives by automatic differentiation"):
         PointwiseFunction(torch.sin, torch.cos)
     with pytest.raises(TypeError, match="expected functions, got float"):

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 import scorematching as sm
 from scorematching.checks import check_layer
@@ -15,10 +16,9 @@ from scorematching.energies import FieldOfExperts, ProductOfStudentT
 from scorematching.layers import Power, correlation
 from scorematching.layers.base import Sides
 from scorematching.layers.correlation import block_side, correlate
-from scorematching.losses import blocks as step
-from scorematching.sweeps import sweep1, sweep2, sweep3
+from scorematching.sweeps import sweep1, sweep2, sweep3, sweep4
 
-pytestmark = pytest.mark.filterwarnings("ignore::scorematching.ApproximationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::scorematching.curvature.ApproximationWarning")
 
 
 def _loss_and_gradients(energy: sm.Graph, x: Tensor, lam: float, weight: Tensor | None) -> list[Tensor]:
@@ -37,16 +37,32 @@ def test_blocks_of_samples_add_up(lam: float, weighted: str, monkeypatch: pytest
     whole = _loss_and_gradients(energy, x, lam, weight[weighted])
     monkeypatch.setattr(diagonal.DiagonalRecursion, "samples", lambda self, energy, x: 3)
     sizes: list[int] = []
-    plain = step._Block.__call__
-    monkeypatch.setattr(step._Block, "__call__", lambda *a: (sizes.append(len(a[2])), plain(*a))[1])
+    plain = diagonal.DiagonalRecursion.gradients
+    monkeypatch.setattr(diagonal.DiagonalRecursion, "gradients", lambda *a: (sizes.append(len(a[2])), plain(*a))[1])
     torch.testing.assert_close(_loss_and_gradients(energy, x, lam, weight[weighted]), whole, rtol=1e-12, atol=1e-12)
     assert sizes == [3, 2, 2]
 
 
-def test_a_block_holds_what_the_cache_does() -> None:
-    energy = ProductOfStudentT(144, 256)
-    numbers = 144 + 256 + 256 + 1
-    assert DiagonalRecursion().samples(energy, torch.zeros(1, 144)) == diagonal.BLOCK // (8 * 4 * numbers)
+@pytest.mark.parametrize("name", ["dense", "convolutional"])
+def test_the_sweeps_of_a_block_fill_the_cache_and_no_more(name: str) -> None:
+    """Measured: the bytes of all tensors that the four sweeps leave in their state."""
+    dense = name == "dense"
+    energy = ProductOfStudentT(144, 256) if dense else FieldOfExperts(16, 5)
+    like = torch.zeros(1, 144) if dense else torch.zeros(1, 1, 48, 48)
+    samples = DiagonalRecursion().samples(energy, like)
+    state = sweep1(energy, torch.randn(samples, *like.shape[1:]))
+    with torch.no_grad():
+        sweep2(energy, state)
+        sweep3(energy, state, state.d["x"], 0.2 * state.d2["x"] - 1)
+        sweep4(energy, state)
+    weights = {p.untyped_storage().data_ptr() for p in energy.parameters()}
+    tensors = [leaf for leaf in tree_leaves(vars(state)) if isinstance(leaf, Tensor)]
+    held = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+    size = sum(number for place, number in held.items() if place not in weights)
+    assert 0.4 * diagonal.BLOCK < size <= diagonal.BLOCK
+
+
+def test_a_sample_that_is_larger_than_a_block_is_a_block() -> None:
     assert DiagonalRecursion().samples(FieldOfExperts(48, 7), torch.zeros(1, 1, 4096, 4096)) == 1
 
 

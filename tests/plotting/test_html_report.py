@@ -1,4 +1,4 @@
-"""The page on a denoised image: whole, self-contained, with figures that are right."""
+"""The HTML report: self-contained, with the right images and measurements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def noisy(photograph: np.ndarray) -> np.ndarray:
     return noisy_uint8(photograph, 20)
 
 
-def test_the_page_holds_the_images_and_the_figures(
+def test_the_page_shows_the_images_and_the_measurements(
     noisy: np.ndarray, photograph: np.ndarray, prior: sm.Prior, tmp_path: Path
 ) -> None:
     after = sm.denoise(noisy, NOISE, prior)
@@ -45,34 +45,32 @@ def images_of(page: Path) -> list[np.ndarray]:
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in found]
 
 
-def test_a_large_image_is_shown_shrunk_and_its_middle_as_it_is(noisy: np.ndarray, tmp_path: Path) -> None:
+def test_a_large_image_is_shown_shrunk_with_a_crop_at_full_size(noisy: np.ndarray, tmp_path: Path) -> None:
     before = np.tile(np.stack([noisy, noisy, 255 - noisy], 2), (30, 2, 1))
     write_page(tmp_path / "it.html", before, before // 2, NOISE, title="it")
     after, first, taken, *middle = images_of(tmp_path / "it.html")
     assert after.shape == first.shape == taken.shape == (2048, 171, 3)
-    assert (tmp_path / "it.html").read_text().count("at 71% of the size, which weakens noise") == 2
+    assert (tmp_path / "it.html").read_text().count("at 71% of the size, which averages noise away") == 2
     np.testing.assert_array_equal(middle[0], before[1184:1696] // 2)
     np.testing.assert_array_equal(middle[1], before[1184:1696])
     assert middle[2].shape == (512, 240, 3)
 
 
-def test_a_small_image_is_shown_once(noisy: np.ndarray, tmp_path: Path) -> None:
+def test_a_small_image_has_no_crop(noisy: np.ndarray, tmp_path: Path) -> None:
     write_page(tmp_path / "it.html", noisy, noisy, NOISE, title="it")
     assert len(images_of(tmp_path / "it.html")) == 3
     assert "of the size" not in (tmp_path / "it.html").read_text()
 
 
-def test_figures_are_of_colors_each_by_its_own_white(noisy: np.ndarray, photograph: np.ndarray, tmp_path: Path) -> None:
-    """An 8-bit reference of a 16-bit image, one of them with alpha."""
+def test_the_reference_has_a_white_of_its_own(noisy: np.ndarray, photograph: np.ndarray, tmp_path: Path) -> None:
+    """The reference has 8 bits, and the image has 16 bits and an alpha channel."""
     before = np.stack([noisy * np.uint16(257), np.arange(noisy.size, dtype=np.uint16).reshape(noisy.shape)], 2)
     write_page(tmp_path / "it.html", before, before, sm.GaussianNoise(20 * 257), title="it", reference=photograph)
-    said = f"{sm.psnr(photograph, noisy):.2f} dB, SSIM {ssim(photograph, noisy):.3f}"
-    assert (tmp_path / "it.html").read_text().count(said) == 2
+    expected = f"{sm.psnr(photograph, noisy):.2f} dB, SSIM {ssim(photograph, noisy):.3f}"
+    assert (tmp_path / "it.html").read_text().count(expected) == 2
 
 
-def test_of_images_too_small_for_the_ssim_the_psnr_is_said(
-    noisy: np.ndarray, photograph: np.ndarray, tmp_path: Path
-) -> None:
+def test_small_images_have_no_ssim(noisy: np.ndarray, photograph: np.ndarray, tmp_path: Path) -> None:
     before, clean = noisy[:10], photograph[:10]
     write_page(tmp_path / "it.html", before, before, NOISE, title="it", reference=clean)
     page = (tmp_path / "it.html").read_text()
@@ -81,12 +79,12 @@ def test_of_images_too_small_for_the_ssim_the_psnr_is_said(
 
 
 def test_a_reference_of_other_colors_is_refused(noisy: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"the reference is \(96, 120, 3\), the image is \(96, 120\): expected the"):
+    with pytest.raises(ValueError, match=r"the reference has shape \(96, 120, 3\), the image \(96, 120\)"):
         write_page(tmp_path / "it.html", noisy, noisy, NOISE, title="it", reference=np.stack([noisy] * 3, 2))
     assert not (tmp_path / "it.html").exists()
 
 
-def test_neighbors_of_noise_are_not_correlated_and_those_of_structure_are(photograph: np.ndarray) -> None:
+def test_neighboring_pixels_of_structure_are_correlated(photograph: np.ndarray) -> None:
     noise = np.random.default_rng(0).normal(size=(1, 200, 200))
     assert abs(_correlation(noise)) < 0.02
     assert _correlation(photograph[None] / 255) > 0.8

@@ -1,4 +1,4 @@
-"""Images of priors: what is drawn is what the prior holds."""
+"""Figures of priors: the panels show the filters, experts, energy map and samples of the prior."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def kind(request: pytest.FixtureRequest) -> sm.Prior:
 
 @pytest.fixture
 def drawn(kind: sm.Prior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Axes]:
-    """The panels by their captions."""
+    """Panels of the figure, by caption."""
     figures: list[Figure] = []
 
     def keep(figure: Figure, path: Path) -> None:
@@ -50,28 +50,28 @@ def _image(kind: sm.Prior) -> np.ndarray:
     return np.random.default_rng(0).random(shape, dtype=np.float32)
 
 
-def test_the_map_is_that_of_the_image(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
+def test_the_energy_map_is_that_of_the_image(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
     planes = torch.from_numpy(np.atleast_3d(_image(kind))).permute(2, 0, 1)[None]
     expected = kind.energy_map(planes)[0, 0].numpy()
-    np.testing.assert_array_equal(drawn["its energy"].images[0].get_array(), expected)
+    np.testing.assert_array_equal(drawn["energy of the image"].images[0].get_array(), expected)
     np.testing.assert_array_equal(drawn["an image"].images[0].get_array(), _image(kind))
 
 
-def test_experts_stand_beside_their_derivatives(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
-    """As differences of the one are the other; and a deep prior has none."""
+def test_the_second_panel_of_experts_shows_derivatives(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
+    """Finite differences of the experts equal the drawn derivatives. A deep prior has no experts."""
     if kind.config.kind == "deep":
-        assert not {"experts", "their derivatives"} & drawn.keys()
+        assert not {"experts", "derivatives of the experts"} & drawn.keys()
         return
     energies, slopes = (
-        np.array(drawn[name].collections[0].get_segments()) for name in ("experts", "their derivatives")
+        np.array(drawn[name].collections[0].get_segments()) for name in ("experts", "derivatives of the experts")
     )
     assert energies.shape == (len(kind.filters), 481, 2)
     differences = np.gradient(energies[..., 1], energies[0, :, 0], axis=1)
     np.testing.assert_allclose(slopes[:, 1:-1, 1], differences[:, 1:-1], rtol=0, atol=2e-3)
 
 
-def test_samples_of_noisy_images_stand_beside_the_same_denoised(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
-    sheet = drawn["samples, and the same denoised"].images[0].get_array()
+def test_samples_are_drawn_with_their_denoised_versions(kind: sm.Prior, drawn: dict[str, Axes]) -> None:
+    sheet = drawn["samples, each with its denoised version"].images[0].get_array()
     assert sheet.shape == (2 * 22 + 2, 2 * 22 + 2, *_image(kind).shape[2:])
     inner = [np.asarray(sheet[top : top + 20, left : left + 20]) for top in (2, 24) for left in (2, 24)]
     assert all(np.isfinite(one).all() and one.min() == 0 and one.max() == 1 for one in inner)

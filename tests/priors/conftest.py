@@ -1,6 +1,8 @@
-"""Priors of every architecture."""
+"""Priors of every architecture, and a place for their files."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from small_models import DEEP, FIELD
@@ -27,3 +29,8 @@ def config(request: pytest.FixtureRequest) -> ModelConfig:
 def double(config: ModelConfig) -> sm.Prior:
     """An untrained prior in double precision."""
     return build_prior(config, sm.priors.TrainedNoise(25 / 255)).double()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "p.safetensors"

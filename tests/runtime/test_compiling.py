@@ -1,7 +1,7 @@
 """Recorded and compiled steps give the numbers of the usual run; what can't be compiled is run as usual."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -11,7 +11,17 @@ import scorematching as sm
 from scorematching.checks.cases import NETWORKS, make_network
 from scorematching.curvature import ApproximationWarning
 from scorematching.energies import FieldOfExperts
-from scorematching.layers import Pointwise, SiLU, Softplus, StudentTMixture, Tanh
+from scorematching.layers import (
+    Exp,
+    Layer,
+    Pointwise,
+    PointwiseFunction,
+    Power,
+    SiLU,
+    Softplus,
+    StudentTMixture,
+    Tanh,
+)
 from scorematching.runtime import compiling
 from scorematching.runtime.compiling import compiled
 
@@ -109,13 +119,21 @@ def test_what_can_not_be_recorded_runs_as_usual() -> None:
         torch.testing.assert_close(sm.score_matching_loss(energy, x), plain)
 
 
+@pytest.mark.parametrize("make", [lambda: Power(0.5), lambda: PointwiseFunction(torch.atan)])
+def test_a_layer_that_says_so_is_not_recorded(make: Callable[[], Layer]) -> None:
+    energy, x = sm.Sequential(Exp(), make(), sm.Sum()).double(), torch.randn(4, 3).double()
+    plain = _everything(energy, x, 0.1)
+    with compiled(backend="eager"), pytest.warns(RuntimeWarning, match="checks its values or differentiates by itself"):
+        torch.testing.assert_close(_everything(energy, x, 0.1), plain)
+
+
 def test_without_a_compiler_it_runs_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("no C++ compiler was found")
 
     energy, x = _small()
     plain = sm.score_matching_loss(energy, x)
-    monkeypatch.setattr(compiling, "inductor", fails)
+    monkeypatch.setattr("torch._inductor.compile", fails)
     with compiled(), pytest.warns(RuntimeWarning, match="RuntimeError: no C\\+\\+ compiler was found"):
         found = sm.score_matching_loss(energy, x)
     torch.testing.assert_close(found, plain)

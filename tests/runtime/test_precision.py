@@ -31,7 +31,7 @@ def _some_numbers() -> None:
     torch.manual_seed(0)
 
 
-@pytest.mark.filterwarnings("ignore::scorematching.ApproximationWarning")
+@pytest.mark.filterwarnings("ignore::scorematching.curvature.ApproximationWarning")
 @pytest.mark.parametrize("lam", [0.1, 0.0])
 @pytest.mark.parametrize("recorded", [True, False])
 def test_losses_and_gradients_are_near_to_the_exact_ones(lam: float, recorded: bool) -> None:

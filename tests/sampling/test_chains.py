@@ -10,6 +10,7 @@ from torch import Tensor
 import scorematching as sm
 from scorematching.layers import LogCosh, Square
 from scorematching.priors.kinds import build_prior
+from scorematching.sampling import without_mean
 
 #: Chains of the tests, each of which gives one independent sample.
 CHAINS = 20_000
@@ -110,12 +111,38 @@ def test_planes_are_sampled_given_their_brightness(info: sm.priors.PriorInfo, ge
     prior.energy.convolutions[0].weight.data += 0.1  # so that brightness bears some energy
     brightness = torch.linspace(0.2, 0.8, 1000, dtype=torch.float64)
     start, eps = brightness[:, None, None, None].expand(-1, 1, 3, 4), prior.level**2
-    x, acceptance = sm.langevin(prior, start, steps=80, step_size=eps, metropolis=True, generator=generator)
+    x, acceptance = sm.langevin(
+        prior, start, steps=80, step_size=eps, metropolis=True, project=without_mean, generator=generator
+    )
     torch.testing.assert_close(x.mean((1, 2, 3)), brightness, rtol=0, atol=1e-12)
     _, gradient = prior.energy_and_gradient(x)
     virial = ((x - x.mean((1, 2, 3), keepdim=True)) * gradient).sum((1, 2, 3))
     assert abs(virial.mean() - 11) < ERRORS * virial.std() / 1000**0.5
     assert 0.4 < acceptance.mean() < 0.9
+
+
+class Harmonic:
+    """``|x|^2 / 2``, an energy that is not a module."""
+
+    def energy_and_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies and gradient."""
+        return 0.5 * x.square().sum(1), x
+
+
+def test_any_object_with_an_energy_and_a_gradient_is_sampled(generator: torch.Generator) -> None:
+    start = torch.zeros(CHAINS, 3, dtype=torch.float64)
+    x, _ = sm.langevin(Harmonic(), start, steps=40, step_size=0.5, metropolis=True, generator=generator)
+    check_moments(x, torch.zeros(3), torch.eye(3, dtype=torch.float64))
+
+
+def test_a_projection_samples_a_subspace(generator: torch.Generator) -> None:
+    """Of a standard Gaussian given the mean of its entries, the covariance is the projection itself."""
+    start = torch.full((CHAINS, 3), 2.0, dtype=torch.float64)
+    x, _ = sm.langevin(
+        Harmonic(), start, steps=40, step_size=0.5, metropolis=True, project=without_mean, generator=generator
+    )
+    torch.testing.assert_close(x.mean(1), start[:, 0], rtol=0, atol=1e-12)
+    check_moments(x, start[0], torch.eye(3, dtype=torch.float64) - 1 / 3)
 
 
 def test_the_same_generator_gives_the_same_samples(prior: sm.Prior) -> None:
@@ -139,9 +166,9 @@ def test_bad_input_is_named(prior: sm.Prior) -> None:
         sm.langevin(energy, x, steps=1, step_size=0)
     with pytest.raises(ValueError, match="steps must be a whole number of 0 or more, got -1"):
         sm.langevin(energy, x, steps=-1, step_size=1)
-    with pytest.raises(TypeError, match="must be an energy, a prior or a score, got int"):
+    with pytest.raises(TypeError, match="must be an energy or a score, got int"):
         sm.langevin(3, x, steps=1, step_size=1)
-    with pytest.raises(TypeError, match="metropolis=True takes an energy"):
+    with pytest.raises(TypeError, match="metropolis=True needs an energy"):
         sm.langevin(lambda x: -x, x, steps=1, step_size=1, metropolis=True)
     with pytest.raises(ValueError, match=r"score must have the shape of its data, \(2, 3\), got \(2,\)"):
         sm.langevin(energy.forward, x, steps=1, step_size=1)

@@ -1,4 +1,4 @@
-"""The closed form: exact minima, and what is refused."""
+"""The closed form: exact minima, and input that is refused."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from scorematching.statistics import closed_form
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.3])
-def test_a_gaussian_in_one_dimension(lam: float) -> None:
-    """J = theta^2 m / 2 - theta + lam theta^2, least at 1 / (m + 2 lam), where it is -theta / 2."""
+def test_the_precision_of_a_gaussian_in_one_dimension(lam: float) -> None:
+    """J = theta^2 m / 2 - theta + lam theta^2 has its minimum -theta / 2 at theta = 1 / (m + 2 lam)."""
     x = torch.randn(200, 1, dtype=torch.float64) * 1.7
     energy = gaussian()
     found = sm.fit_closed_form(energy, x, lam)
@@ -27,8 +27,8 @@ def test_a_gaussian_in_one_dimension(lam: float) -> None:
     assert found.loss == pytest.approx(-0.5 * expected.item())
 
 
-def test_a_precision_matrix() -> None:
-    """Squares of x_i and of x_i + x_j span the quadratic forms; the fit is the inverse of the second moments."""
+def test_the_precision_matrix_of_a_gaussian() -> None:
+    """The squares of x_i and x_i + x_j span all quadratic forms, so the fit is the inverse of the second moments."""
     rows = [torch.eye(3)[i] for i in range(3)]
     rows += [one + two for one, two in itertools.combinations(rows, 2)]
     filters = torch.stack(rows).double()
@@ -40,8 +40,8 @@ def test_a_precision_matrix() -> None:
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.1])
-def test_no_optimizer_beats_it(lam: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Independent sources of Student-t, in batches of three samples."""
+def test_an_optimizer_finds_no_lower_loss(lam: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data are independent Student-t variables; the second fit uses batches of three samples."""
     x = torch.distributions.StudentT(5.0).sample((300, 2)).double()
     energy = sm.Sequential(sm.Linear(2, 2), StudentTMixture(2, (0.5, 1.0, 4.0)), sm.Sum()).double()
     energy.layers[0].requires_grad_(False)
@@ -58,7 +58,7 @@ def test_no_optimizer_beats_it(lam: float, monkeypatch: pytest.MonkeyPatch) -> N
     torch.testing.assert_close(again.covariance, found.covariance)
 
 
-def test_the_last_weight_is_fitted_and_the_result_prints() -> None:
+def test_the_default_is_the_last_weight() -> None:
     energy, x = sm.Sequential(sm.Linear(2, 30), Tanh(), sm.Linear(30, 1), sm.Sum()), torch.randn(500, 2)
     before = energy.layers[2].bias.item()
     found = sm.fit_closed_form(energy, x)
@@ -89,7 +89,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_named_and_nothing_changed(name: str) -> None:
+def test_bad_input_is_refused_and_changes_nothing(name: str) -> None:
     change, kind, message = BAD[name]
     energy = sm.Sequential(sm.Linear(2, 4), Tanh(), sm.Linear(4, 1), sm.Sum())
     before = {n: p.clone() for n, p in energy.named_parameters()}
@@ -98,7 +98,7 @@ def test_bad_input_is_named_and_nothing_changed(name: str) -> None:
     assert all(torch.equal(p, before[n]) for n, p in energy.named_parameters())
 
 
-def test_derivatives_that_are_not_finite_are_named() -> None:
+def test_derivatives_that_are_not_finite_are_refused() -> None:
     energy = sm.Sequential(PointwiseFunction(torch.sqrt, lambda x: 0.5 / x.sqrt()), sm.WeightedSum(1))
     with pytest.raises(ValueError, match=r"derivatives at x that are NaN or infinite, with layers.1.weight at 0 or 1"):
         sm.fit_closed_form(energy, torch.tensor([[0.0], [1.0]]))

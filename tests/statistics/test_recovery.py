@@ -1,4 +1,4 @@
-"""Statistical truth: known parameters are recovered from samples."""
+"""Known parameters are recovered from samples."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from benchmarks.problems import PROBLEMS, Gaussian, Problem, fit_fully, precisio
 
 
 @pytest.mark.parametrize("dim", [2, 5])
-def test_the_precision_of_a_gaussian_is_that_of_maximum_likelihood(dim: int) -> None:
-    """For Gaussians the minimum of the score matching loss is the inverse of the sample's second moments."""
+def test_the_precision_of_a_gaussian_equals_maximum_likelihood(dim: int) -> None:
+    """For a Gaussian, the minimum of the loss is the inverse of the second moments of the samples."""
     mixing = torch.eye(dim, dtype=torch.float64) + 0.3 * torch.randn(dim, dim, dtype=torch.float64)
     x = torch.randn(500, dim, dtype=torch.float64) @ mixing.T
     energy = Gaussian(dim, repeats=1).energy()
@@ -21,7 +21,7 @@ def test_the_precision_of_a_gaussian_is_that_of_maximum_likelihood(dim: int) -> 
 
 
 def test_lam_shrinks_the_precision_as_computed_by_hand() -> None:
-    """In one dimension J = p^2 m / 2 - p + lam p^2, with second moment m, is least at p = 1 / (m + 2 lam)."""
+    """In one dimension J = p^2 m / 2 - p + lam p^2, with second moment m, has its minimum at p = 1 / (m + 2 lam)."""
     x = torch.randn(1000, 1, dtype=torch.float64) * 0.5
     energy = Gaussian(1, repeats=1).energy()
     fit_fully(energy, x, lam=0.2)
@@ -29,8 +29,8 @@ def test_lam_shrinks_the_precision_as_computed_by_hand() -> None:
     torch.testing.assert_close(precision(energy)[0, 0], expected, rtol=1e-6, atol=0)
 
 
-def test_a_student_t_of_learned_scale_is_recovered() -> None:
-    """Independent Student-t of 5 degrees of freedom: E = 3 log(1 + x^2 / 5), weight and scale learned."""
+def test_weight_and_scale_of_a_student_t_are_recovered() -> None:
+    """The samples have 5 degrees of freedom, so the true energy is E = 3 log(1 + x^2 / 5)."""
     x = torch.distributions.StudentT(5.0).sample((60_000, 1)).double()
     energy = sm.Sequential(sm.StudentT(learn_scale=True), sm.WeightedSum(1)).double()
     fit_fully(energy, x)
@@ -45,12 +45,12 @@ def test_a_student_t_of_learned_scale_is_recovered() -> None:
     ids=[problem.name for problem in PROBLEMS],
 )
 def test_errors_fall_as_one_over_the_root_of_n(problem: Problem, largest: float) -> None:
-    """Mean errors at 2,000 and at 32,000 samples: a ratio of 4, within a factor of 1.5, and the latter small.
+    """The ratio of the mean errors at 2,000 and 32,000 samples is 4, within a factor of 1.5; the second is small.
 
-    One error is of relative standard deviation 0.5 (Gaussian of D = 2, Student-t), 0.2 (ICA) or less, and ``repeats``
-    makes that of the ratio 0.12 at most: the factor is about three of them. At D = 100 the expected ratio is 4.4, since
-    at n = 2,000 terms of the next order, D / n, still count. ``largest`` is 1.2 to 1.5 times what is expected, by
-    theory, sqrt((D + 1) / n), for the Gaussians, and as measured, 0.018 and 0.031, for the others.
+    The relative standard deviation of one error is 0.5 (Gaussian of D = 2, Student-t), 0.2 (ICA) or less. With
+    ``repeats`` fits, that of the ratio is at most 0.12, so the factor allows about three standard deviations. At
+    D = 100 the expected ratio is 4.4, because terms of order D / n matter at n = 2,000. ``largest`` is 1.2 to 1.5 times
+    the expected error: sqrt((D + 1) / n) by theory for the Gaussians, and 0.018 and 0.031 as measured for the others.
     """
     few, many = (np.mean(recovery_errors(problem, n)) for n in (2_000, 32_000))
     assert 4 / 1.5 < few / many < 4 * 1.5
@@ -58,11 +58,11 @@ def test_errors_fall_as_one_over_the_root_of_n(problem: Problem, largest: float)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS[:3], ids=[problem.name for problem in PROBLEMS[:3]])
-def test_errors_of_gaussians_are_those_of_the_inverse_wishart(problem: Problem) -> None:
-    """For every n the mean squared error of maximum likelihood is known exactly; here n is 1,000.
+def test_errors_of_gaussians_follow_the_inverse_wishart_distribution(problem: Problem) -> None:
+    """The mean squared error of maximum likelihood is known exactly for every n; here n is 1,000.
 
-    The measured one has about as many degrees of freedom as there are free entries in all the precisions, ``k``, and
-    so a relative standard deviation of about sqrt(2 / k); four of those are allowed.
+    The measured error has about ``k`` degrees of freedom, the number of free entries of all precisions. Its relative
+    standard deviation is about sqrt(2 / k), and four of them are allowed.
     """
     n, dim = 1_000, problem.dim
     p = (problem.unmixing.T @ problem.unmixing).numpy()

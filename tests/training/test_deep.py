@@ -22,7 +22,7 @@ def test_blind_training_is_for_crops_with_less_noise_than_told() -> None:
     clean = camera(slice(100, 228), slice(200, 328))
     noisy, error = with_noise(clean, 0.1), {}
     for blind in (False, True):
-        training = short(200, crop=24, rate=0.015, blind=blind)
+        training = short(120, crop=18, rate=0.02, blind=blind)
         prior = sm.fit([noisy], noise=0.1, model=LEARNING, training=training).prior
         assert prior.noise is not None
         assert prior.noise.blind is blind
@@ -34,7 +34,7 @@ def test_a_deep_prior_learns_to_denoise_from_one_noisy_image() -> None:
     """It gains several dB, about as many as Stein's estimate and the clean image say."""
     clean = camera(slice(60, 316), slice(120, 376))
     noisy = with_noise(clean, 0.1)
-    result = sm.fit([noisy], noise=0.1, model=LEARNING, training=short(150, crop=24), clean=[clean])
+    result = sm.fit([noisy], noise=0.1, model=LEARNING, training=short(80, crop=24, rate=0.015), clean=[clean])
     assert sm.psnr(clean, sm.denoise(noisy, 0.1, result.prior, data_range=1.0)) > 24.5
     assert result.psnr is not None
     assert result.expected_psnr == pytest.approx(result.psnr, abs=0.7)

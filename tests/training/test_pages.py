@@ -22,7 +22,8 @@ def test_a_prior_is_trained_on_the_pages_of_a_stack(tmp_path: Path, monkeypatch:
         assert [planes[0].name for planes in images] == ["stack.tif page 1", "stack.tif page 2", "stack.tif page 3"]
         for planes, page in zip(images, PAGES, strict=True):
             np.testing.assert_allclose(planes[0].pixels()[0].numpy() * 255, page, atol=1e-4)
-    assert sm.fit(stack, sigma=9, noisy=True, size=3, filters=4, steps=2, crop=8).prior.info.data.startswith("3 noisy")
+    model, training = sm.FieldConfig(filters=4, size=3), sm.TrainingConfig(steps=2, crop=8)
+    assert sm.fit(stack, noise=9, model=model, training=training).prior.provenance.data.startswith("3 noisy")
 
 
 def test_pages_of_floating_point_have_one_white(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reached import ReachedError, forbid
 from small_models import DEEP, FIELD, short
 
 import scorematching as sm
@@ -16,24 +17,9 @@ DEEP_WIDE = {"model": DEEP, "training": short(2, max_sigma=50.0)}
 LOW_LIGHT = sm.PoissonGaussianNoise(2.0)
 
 
-class ReachedError(Exception):
-    """The code got further than it should."""
-
-
 @pytest.fixture
 def _no_image_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    def reached(*_: object, **__: object) -> None:
-        raise ReachedError
-
-    monkeypatch.setattr("scorematching.training.fitting.open_images", reached)
-
-
-@pytest.fixture
-def _no_step_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    def reached(*_: object, **__: object) -> None:
-        raise ReachedError
-
-    monkeypatch.setattr("scorematching.training.trainer.Trainer.run", reached)
+    forbid(monkeypatch, "training.fitting.open_images")
 
 
 @pytest.mark.usefixtures("_no_image_is_read")
@@ -78,7 +64,7 @@ def test_images_are_read_where_nothing_is_wrong(photograph: np.ndarray) -> None:
         sm.fit([photograph], noise=25)
 
 
-@pytest.mark.usefixtures("_no_step_is_made")
+@pytest.mark.usefixtures("_no_work_begins")
 @pytest.mark.parametrize(
     ("change", "options", "error", "message"),
     [
@@ -104,7 +90,7 @@ def test_images_are_refused_before_the_first_step(
         sm.fit(change(photograph), **{"model": FIELD, **options})
 
 
-@pytest.mark.usefixtures("_no_step_is_made")
+@pytest.mark.usefixtures("_no_work_begins")
 def test_a_checkpoint_that_is_none_is_refused_before_the_first_step(photograph: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "training").write_bytes(b"rubbish")
     with pytest.raises(ValueError, match="is not a safetensors file"):

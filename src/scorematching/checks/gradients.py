@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import copy
 import warnings
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature import ApproximationWarning, Choice, Derivatives
+from scorematching.curvature import ApproximationWarning, Choice
 from scorematching.curvature.derivatives import score
 from scorematching.curvature.objective import sm_value
 from scorematching.graph import check_graph
@@ -84,7 +83,6 @@ def check_gradients(
     weight: Tensor | None = None,
     tolerance: float = 1e-10,
     curvature: Choice = "diagonal",
-    penalty: Literal["diagonal", "hessian"] = "diagonal",
 ) -> dict[str, float]:
     """Check the score, the loss, and the gradients of the loss with respect to every parameter and the data.
 
@@ -99,7 +97,6 @@ def check_gradients(
         weight: Weights of the inputs in the loss.
         tolerance: Largest relative error that passes.
         curvature: Curvature method, as in :func:`score_matching_loss`.
-        penalty: What the regularizer squares, likewise.
 
     Returns:
         Relative errors of ``"score"``, ``"loss"``, each parameter by its name, and ``"x"``.
@@ -120,13 +117,13 @@ def check_gradients(
     check_data(energy, x, finite=True)
     weight = None if weight is None else weight.double()
     leaves: dict[str, Tensor] = {n: p for n, p in energy.named_parameters() if p.requires_grad} | {"x": x}
-    d, d2, square = _recursion(energy, x) if curvature == "diagonal" else _brute_derivatives(energy, x, penalty)
+    d, d2 = _recursion(energy, x) if curvature == "diagonal" else _brute_derivatives(energy, x)
     (slope,) = torch.autograd.grad(energies(energy, x).sum(), x)
-    value = sm_value(d, d2, lam, weight, square).mean()
+    value = sm_value(d, d2, lam, weight).mean()
     oracle = _gradients(value, leaves)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ApproximationWarning)
-        loss = score_matching_loss(energy, x, lam, curvature, weight, penalty=penalty)
+        loss = score_matching_loss(energy, x, lam, curvature, weight)
     found = _gradients(loss, leaves)
     errors = {"score": _relative(-score(energy, x), slope), "loss": _relative(loss, value)}
     return _verdict(type(energy).__name__, errors | {n: _relative(found[n], oracle[n]) for n in leaves}, tolerance)
@@ -156,19 +153,18 @@ def brute_force(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     return d, torch.stack(rows, 1)
 
 
-def _recursion(energy: nn.Module, x: Tensor) -> Derivatives:
-    """Run sweeps 1 and 2 with gradients enabled, so that automatic differentiation can follow them."""
+def _recursion(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``d`` and ``d2`` by sweeps 1 and 2, differentiable by automatic differentiation."""
     graph = check_graph(energy, "curvature='diagonal'")
     state = sweep1(graph, x)
     sweep2(graph, state)
-    return Derivatives(state.d[graph.input], state.d2.get(graph.input, torch.zeros_like(x)))
+    return state.d[graph.input], state.d2.get(graph.input, torch.zeros_like(x))
 
 
-def _brute_derivatives(energy: nn.Module, x: Tensor, penalty: str) -> Derivatives:
-    """Return the derivatives that an exact curvature method must return."""
+def _brute_derivatives(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``d`` and ``d2`` by :func:`brute_force`."""
     d, h = brute_force(energy, x)
-    d2 = h.diagonal(dim1=1, dim2=2).view_as(x)
-    return Derivatives(d, d2, h.square().sum(2).view_as(x) if penalty == "hessian" else None)
+    return d, h.diagonal(dim1=1, dim2=2).view_as(x)
 
 
 def _check_sweep2(layer: Layer, x: Tensor, sides: Sides) -> dict[str, float]:

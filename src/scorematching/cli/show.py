@@ -146,7 +146,7 @@ def _sample(prior: Prior, steps: int, seed: int) -> torch.Tensor:
 
     from scorematching.cli.console import progress_bar
     from scorematching.priors.base import move
-    from scorematching.sampling import langevin
+    from scorematching.sampling import langevin, without_mean
 
     generator, m = torch.Generator().manual_seed(seed), prior.margin
     count, side = 4 if prior.noise is None else 2, _SIDE + 2 * m  # four make a square, as do two and the same denoised
@@ -157,6 +157,7 @@ def _sample(prior: Prior, steps: int, seed: int) -> torch.Tensor:
             move(start, prior, None),
             steps=steps,
             step_size=_STEP_SIZE * prior.level**2,
+            project=without_mean,
             generator=generator,
             progress=progress,
         )

@@ -9,7 +9,6 @@ from scorematching.curvature.full import FullHessian
 from scorematching.curvature.gradient import differentiable_gradient
 from scorematching.curvature.hutchinson import Hutchinson
 from scorematching.curvature.jacobian import ForwardJacobian
-from scorematching.curvature.objective import Penalty
 from scorematching.curvature.propagation import CurvaturePropagation
 from scorematching.curvature.stein import Stein
 
@@ -25,7 +24,6 @@ __all__ = [
     "ForwardJacobian",
     "FullHessian",
     "Hutchinson",
-    "Penalty",
     "Stein",
     "differentiable_gradient",
     "exactness_report",

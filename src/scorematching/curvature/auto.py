@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from torch import Tensor, nn
 
-from scorematching.curvature.analysis.costs import Cost, method_costs
+from scorematching.curvature.analysis.costs import method_costs
 from scorematching.curvature.analysis.exactness import path_meetings
 from scorematching.curvature.base import Curvature
 from scorematching.curvature.coloring import Coloring
@@ -17,7 +17,6 @@ from scorematching.curvature.diagonal import DiagonalRecursion
 from scorematching.curvature.full import FullHessian
 from scorematching.curvature.hutchinson import Hutchinson
 from scorematching.curvature.jacobian import ForwardJacobian
-from scorematching.curvature.objective import Penalty
 from scorematching.curvature.propagation import CurvaturePropagation
 from scorematching.graph import Graph, check_graph
 from scorematching.runtime.arguments import check_choice
@@ -49,16 +48,15 @@ class ApproximationWarning(UserWarning):
     """The diagonal recursion was asked for where it is an approximation."""
 
 
-def method_named(choice: Choice, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Curvature:
-    """The method that a user chose, for this energy and these data.
+def method_named(choice: Choice, energy: nn.Module, x: Tensor) -> Curvature:
+    """Return the curvature method that a user chose, for this energy and data of the shape of ``x``.
 
     Raises:
-        TypeError: ``"diagonal"`` for an energy that is no graph.
+        TypeError: ``"diagonal"`` is chosen for an energy that is not a graph.
         ValueError: The name is unknown, or no exact method is affordable.
     """
     if choice == "auto":
-        key = ("auto", x.shape, x.dtype, penalty)
-        return remembered(energy, key, lambda: cheapest_exact(energy, x, penalty))
+        return remembered(energy, ("auto", x.shape, x.dtype), lambda: cheapest_exact(energy, x))
     if not isinstance(choice, Curvature):
         check_choice("curvature", choice, ("auto", *METHODS))
         choice = METHODS[choice]()
@@ -67,46 +65,40 @@ def method_named(choice: Choice, energy: nn.Module, x: Tensor, penalty: Penalty 
     return choice
 
 
-def cheapest_exact(energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Curvature:
-    """The method that is exact for this energy and, by the cost model, takes the least time.
+def cheapest_exact(energy: nn.Module, x: Tensor) -> Curvature:
+    """Return the method that is exact for this energy and, by the cost model, takes the least time.
 
     Raises:
-        ValueError: None is affordable; the message names what could be done.
+        ValueError: No exact method is affordable; the message names the alternatives.
     """
     if not isinstance(energy, Graph):
-        return _colored(energy, x, penalty)
-    exact: dict[str, Curvature] = {"full": FullHessian(), "coloring": Coloring()}
-    if penalty != "hessian":
-        if not path_meetings(energy, x):
-            return DiagonalRecursion()
-        exact["jacobian"] = ForwardJacobian()
-    costs = {cost.method: cost for cost in method_costs(energy, x, len(x), penalty)}
+        return _affordable_coloring(energy, x)
+    if not path_meetings(energy, x):
+        return DiagonalRecursion()
+    exact: dict[str, Curvature] = {"full": FullHessian(), "coloring": Coloring(), "jacobian": ForwardJacobian()}
+    costs = {cost.method: cost for cost in method_costs(energy, x, len(x))}
     fitting = [name for name in exact if name == "coloring" or costs[name].memory <= BYTES * len(x)]
     best = min(fitting, key=lambda name: costs[name].seconds)
-    if costs[best].seconds > SECONDS:
-        raise _unaffordable(f"the cheapest, {best!r}, would take {_said(costs[best])} a batch of {len(x)}", penalty)
+    if (seconds := costs[best].seconds) > SECONDS:
+        count = costs[best].multiplications
+        took = f"about {seconds:.0f} s and {count:.1e} multiplications for a batch of {len(x)}"
+        raise _unaffordable(f"the cheapest, {best!r}, would take {took}")
     return exact[best]
 
 
-def _colored(energy: nn.Module, x: Tensor, penalty: Penalty) -> Curvature:
-    """Coloring, for a module whose layers can't be seen."""
-    field = tuple(x.shape[2:]) if penalty == "hessian" else Coloring().distance(energy, x)
-    products = x.shape[1] * math.prod(field)
+def _affordable_coloring(energy: nn.Module, x: Tensor) -> Coloring:
+    """Return the coloring method, for a module whose layers are unknown; raise if it needs too many products."""
+    method = Coloring()
+    products = x.shape[1] * math.prod(method.distance(energy, x))
     if products > PRODUCTS:
-        raise _unaffordable(f"{type(energy).__name__} takes {products} Hessian-vector products a batch", penalty)
-    return Coloring()
+        raise _unaffordable(f"{type(energy).__name__} takes {products} Hessian-vector products per batch")
+    return method
 
 
-def _said(cost: Cost) -> str:
-    return f"some {cost.seconds:.0f} s and {cost.multiplications:.1e} multiplications"
-
-
-def _unaffordable(why: str, penalty: Penalty) -> ValueError:
-    cheap, exact = "'hutchinson' (random, unbiased)", "'full' or 'coloring'"
-    if penalty != "hessian":
-        cheap, exact = f"{cheap}, 'diagonal' (the recursion, an approximation here)", "'full', 'jacobian' or 'coloring'"
+def _unaffordable(why: str) -> ValueError:
     return ValueError(
-        f"no exact curvature is affordable: {why}. Choose curvature={cheap}, or an exact one all the same: {exact}"
+        f"no exact curvature is affordable: {why}. Choose curvature='hutchinson' (random, unbiased), 'diagonal' (the "
+        "recursion, an approximation here), or an exact method in spite of its cost: 'full', 'jacobian' or 'coloring'"
     )
 
 

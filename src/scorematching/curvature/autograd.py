@@ -62,5 +62,4 @@ class _Swept(torch.autograd.Function):
         state, by_data = ctx.kind(**tree_unflatten(leaves, ctx.spec)), ctx.needs_input_grad[2]
         with full_precision(x):
             found = ctx.rule.backward(ctx.energy, state, upstream, by_data)
-        by_x = state.c.get(ctx.energy.input, torch.zeros_like(x)) if by_data else None
-        return None, None, by_x, None, *(found.get(name) for name in ctx.names)
+        return None, None, state.c.get(ctx.energy.input), None, *(found.get(name) for name in ctx.names)

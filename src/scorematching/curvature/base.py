@@ -1,4 +1,4 @@
-"""What a method of curvature gives: the first and second derivatives of the energy that the loss is made of."""
+"""The interface of the curvature methods: derivatives of the energy, and the loss made of them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature.objective import Objective, Penalty, sm_value
+from scorematching.curvature.objective import Objective, sm_value
 from scorematching.graph import Graph
 from scorematching.runtime.functional import Gradients, differentiated, parameters_of
 from scorematching.runtime.validation import full_precision
 
 
 class Derivatives(NamedTuple):
-    """Derivatives of the energy by the data, each of the shape of the data, differentiable by the parameters.
+    """Derivatives of the energy with respect to the data, differentiable with respect to the parameters.
 
     Attributes:
-        d: The gradient.
-        d2: The diagonal of the Hessian, or an estimate of it.
-        square: What the regularizer sums: for the penalty of the diagonal an estimate of its square, ``None`` where
-            that is ``d2 * d2``; for the penalty of the Hessian the sums of the squares of its rows.
+        d: The gradient, of the shape of the data.
+        d2: The diagonal of the Hessian, or an estimate of it, of the same shape.
+        square: An unbiased estimate of the square of the diagonal; ``None`` if it is ``d2 * d2``.
     """
 
     d: Tensor
@@ -31,68 +30,67 @@ class Derivatives(NamedTuple):
 
 
 class Curvature(ABC):
-    """A way to compute the diagonal of the Hessian. The concrete ones say how; what they cost, ``exactness`` prints."""
+    """A method to compute the diagonal of the Hessian.
 
-    #: Whether one and the same list of operations on tensors, of a bearable length, is made at each call.
+    A subclass implements :meth:`derivatives`. It overrides the other methods where it can do better than automatic
+    differentiation.
+    """
+
+    #: Whether :meth:`value` and :meth:`gradients` run the same list of tensor operations at each call, so that they
+    #: can be recorded and compiled.
     recordable: ClassVar[bool] = False
 
     @abstractmethod
-    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
-        """The derivatives of the energy at a batch of data.
+    def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
+        """Return the derivatives of the energy at a batch of data.
 
         Args:
             energy: The model.
             x: Data, shape (N, ...).
-            penalty: What of the Hessian is squared in the loss.
+            squared: Whether an unbiased square of the diagonal is needed, as for ``lam`` above 0.
 
         Raises:
-            TypeError: The method does not work on this kind of energy.
-            ValueError: A shape does not fit, or the penalty is not to be had by this method.
+            TypeError: The method does not support this kind of energy.
+            ValueError: A shape does not fit, or the method has no unbiased square.
         """
 
     def samples(self, energy: Graph, x: Tensor) -> int:
-        """How many samples to take at a time; all, unless the method says otherwise."""
+        """Return the number of samples to process at a time; the whole batch by default."""
         return len(x)
 
-    def draws(self, x: Tensor, penalty: Penalty) -> Tensor | None:
-        """The random numbers of one loss, shape (N, ...); ``None`` for methods that draw none, or draw as they go."""
-        return None
+    def prepared(self, x: Tensor, squared: bool) -> Curvature:
+        """Return this method with everything random drawn for the batch ``x``; the method itself if it draws nothing.
 
-    def value(self, energy: nn.Module, x: Tensor, objective: Objective, drawn: Tensor | None = None) -> Tensor:
-        """The loss, summed over a batch.
-
-        Args:
-            energy: The model.
-            x: Data, shape (N, ...).
-            objective: Which loss.
-            drawn: What :meth:`draws` gave.
+        A method that holds tensors must be registered with ``torch.export.register_dataclass``: the tensors are then
+        inputs of a compiled program, not constants in it.
         """
-        d, d2, square = self.derivatives(energy, x, objective.penalty)
+        return self
+
+    def value(self, energy: nn.Module, x: Tensor, objective: Objective) -> Tensor:
+        """Return the loss, summed over the batch ``x``."""
+        d, d2, square = self.derivatives(energy, x, objective.squared)
         return sm_value(d, d2, objective.lam, objective.weight, square).sum()
 
-    def gradients(
-        self, energy: Graph, x: Tensor, objective: Objective, by_data: bool, drawn: Tensor | None = None
-    ) -> Gradients:
-        """The value and its gradients at once; by automatic differentiation, if not overridden.
+    def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
+        """Return the loss, summed over the batch ``x``, and its gradients; by automatic differentiation by default.
 
         Args:
             energy: The model.
             x: Data, shape (N, ...).
-            objective: Which loss.
-            by_data: Whether its gradient by ``x`` is wanted.
-            drawn: What :meth:`draws` gave.
+            objective: The loss to compute.
+            by_data: Whether the gradient with respect to ``x`` is needed.
         """
 
         def loss(energy: nn.Module, x: Tensor) -> Tensor:
-            return self.value(energy, x, objective, drawn)
+            return self.value(energy, x, objective)
 
         return differentiated(loss, energy, parameters_of(energy), x, by_data)
 
 
 def in_chunks(function: Callable[..., Derivatives], size: int, energy: nn.Module, x: Tensor) -> Derivatives:
-    """A function of an energy and a batch, ``size`` samples at a time, so that no more than one chunk's memory is held.
+    """Return ``function(energy, x)``, computed for ``size`` samples at a time to bound the memory.
 
-    Where a gradient will be asked for, each chunk is computed again in the backward pass.
+    If gradients are enabled, the backward pass computes each chunk again instead of keeping it.
     """
     if len(x) <= size:
         return function(energy, x)
@@ -102,13 +100,13 @@ def in_chunks(function: Callable[..., Derivatives], size: int, energy: nn.Module
 
 
 def recomputed(function: Callable[..., Derivatives], energy: nn.Module, x: Tensor) -> Derivatives:
-    """``function(energy, x)``, nothing of which is kept for the backward pass: there it is computed again."""
+    """Return ``function(energy, x)``; the backward pass computes it again instead of keeping intermediate values."""
     parameters = parameters_of(energy)
     return Derivatives(*_Recomputed.apply(function, energy, tuple(parameters), x, *parameters.values()))
 
 
 class _Recomputed(torch.autograd.Function):
-    """The parameters are arguments, and put back into the energy when it is run again."""
+    """The parameters are arguments; backward puts them back into the energy to run the function again."""
 
     @staticmethod
     def forward(

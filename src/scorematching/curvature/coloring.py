@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from scorematching.curvature.analysis.structure import coupling_distance
 from scorematching.curvature.base import Curvature, Derivatives, in_chunks, recomputed
 from scorematching.curvature.hessian_products import Products, saved_bytes
-from scorematching.curvature.objective import Penalty
 from scorematching.graph import Graph
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.cache import remembered
@@ -58,9 +57,9 @@ class Coloring(Curvature):
     def __post_init__(self) -> None:
         check_positive("memory", self.memory)
 
-    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
-        """As :class:`Curvature` has it; the penalty of the whole Hessian takes one product an input."""
-        field = tuple(x.shape[2:]) if penalty == "hessian" else self.distance(energy, x)
+    def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
+        """Implement :meth:`Curvature.derivatives`."""
+        field = self.distance(energy, x)
         if self.field is None and not isinstance(energy, Graph) and field != tuple(x.shape[2:]):
             _check_measured(energy, x[:1], field)
         classes = list(itertools.product(range(x.shape[1]), *(range(n) for n in field)))
@@ -73,13 +72,11 @@ class Coloring(Curvature):
 
         def chunk(energy: nn.Module, x: Tensor) -> Derivatives:
             groups = [classes[i : i + together] for i in range(0, len(classes), together)]
-            parts = [_of_classes(field, group, penalty) for group in groups]
+            parts = [_of_classes(field, group) for group in groups]
             if len(parts) == 1:
                 return parts[0](energy, x)
             found = [recomputed(part, energy, x) for part in parts]
-            squares = [f.square for f in found if f.square is not None]
-            d2 = torch.stack([f.d2 for f in found]).sum(0)
-            return Derivatives(found[0].d, d2, torch.stack(squares).sum(0) if squares else None)
+            return Derivatives(found[0].d, torch.stack([f.d2 for f in found]).sum(0))
 
         return in_chunks(chunk, samples, energy, x)
 
@@ -103,20 +100,18 @@ class Coloring(Curvature):
         return remembered(energy, ("measured", x.shape[1:]), lambda: measured_field(energy, x[:1]))
 
 
-def _of_classes(field: tuple[int, ...], classes: list[Class], penalty: Penalty) -> Callable[..., Derivatives]:
-    """The diagonal for some classes, zero for the others, as a function of an energy and data."""
+def _of_classes(field: tuple[int, ...], classes: list[Class]) -> Callable[..., Derivatives]:
+    """Return a function of an energy and data: the diagonal for the given classes, zero for the others."""
 
     def derivatives(energy: nn.Module, x: Tensor) -> Derivatives:
         products = Products(energy, x)
-        d2, square = torch.zeros_like(x), torch.zeros_like(x) if penalty == "hessian" else None
+        d2 = torch.zeros_like(x)
         for channel, *offsets in classes:
             indicator = torch.zeros_like(x[0])
             places = tuple(slice(first, None, step) for first, step in zip(offsets, field, strict=True))
             indicator[channel][places] = 1
-            product = products.hessian_times(indicator)
-            d2 = d2 + indicator * product
-            square = None if square is None else square + product.square()
-        return Derivatives(products.d, d2, square)
+            d2 = d2 + indicator * products.hessian_times(indicator)
+        return Derivatives(products.d, d2)
 
     return derivatives
 

@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from scorematching.curvature.analysis.structure import node_shapes
 from scorematching.curvature.autograd import swept
 from scorematching.curvature.base import Curvature, Derivatives
-from scorematching.curvature.objective import Objective, Penalty, sm_partials, sm_value
+from scorematching.curvature.objective import Objective, sm_partials, sm_value
 from scorematching.graph import Graph, check_graph
 from scorematching.runtime.functional import Gradients
 from scorematching.sweeps import State, curvature_of_data, sweep1, sweep2, sweep3, sweep4
 
-#: Bytes of a block of samples, some eight numbers for each entry of a node: about what a processor's cache holds.
+#: Bytes of a block of samples, at about eight numbers per entry of a node: roughly the size of a processor's cache.
 BLOCK = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class DiagonalRecursion(Curvature):
-    """Extended double backpropagation, Algorithm 1 of the supplement: the price of a few passes, whatever D is.
+    """Extended double backpropagation, Algorithm 1 of the supplement: the cost of a few passes, whatever D is.
 
-    Exact where each non-linear unit is reached from each input by one path at most (products and fields of experts,
-    ICA, one hidden layer, disjoint pools); otherwise an approximation, whose own gradient is exact. Needs a
-    :class:`scorematching.Graph`.
+    The diagonal is exact if each input reaches each non-linear unit by at most one path (products and fields of
+    experts, ICA, one hidden layer, disjoint pools). Otherwise it is an approximation, and the gradient of the loss is
+    the exact gradient of that approximation. The energy must be a :class:`scorematching.Graph`.
 
     Example:
         >>> import torch, scorematching as sm
@@ -37,46 +37,36 @@ class DiagonalRecursion(Curvature):
 
     recordable: ClassVar[bool] = True
 
-    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
-        """As :class:`Curvature` has it; the penalty of the whole Hessian is not to be had."""
-        d, d2 = swept(_Recursion(), _checked(energy, penalty), x)
-        return Derivatives(d, d2)
+    def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
+        """Implement :meth:`Curvature.derivatives`."""
+        return Derivatives(*swept(_Recursion(), check_graph(energy, "curvature='diagonal'"), x))
 
     def samples(self, energy: Graph, x: Tensor) -> int:
-        """As many as keep what the sweeps carry in a block of :data:`BLOCK` bytes."""
+        """Return how many samples the sweeps can process within :data:`BLOCK` bytes."""
         numbers = sum(shape.numel() for shape in node_shapes(energy, x).values())
         return max(1, BLOCK // (8 * numbers * x.element_size()))
 
-    def gradients(
-        self, energy: Graph, x: Tensor, objective: Objective, by_data: bool, drawn: Tensor | None = None
-    ) -> Gradients:
-        """The four sweeps; with ``lam`` at 0 the sum of ``d2`` over the data is enough."""
-        graph, lam, weight = _checked(energy, objective.penalty), objective.lam, objective.weight
+    def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
+        """Implement :meth:`Curvature.gradients` by the four sweeps; ``lam = 0`` needs only the sum of ``d2``."""
+        graph = check_graph(energy, "curvature='diagonal'")
         state = sweep1(graph, x)
-        sweep2(graph, state, of_data=lam > 0)
+        sweep2(graph, state, of_data=objective.squared)
         d = state.d[graph.input]
         d2 = state.d2.get(graph.input, d.new_zeros(1).expand_as(d))
-        a, a2, _ = sm_partials(d, d2, lam, weight)
-        value = sm_value(d, d2, lam, weight).sum()
-        if not lam:
+        a, a2 = sm_partials(d, d2, *objective)
+        value = sm_value(d, d2, *objective).sum()
+        if not objective.squared:
             value = value + curvature_of_data(graph, state, a2)
         sweep3(graph, state, a, a2)
         found = sweep4(graph, state, by_data)
-        return Gradients(value, found, state.c.get(graph.input, torch.zeros_like(x)) if by_data else None)
-
-
-def _checked(energy: nn.Module, penalty: Penalty) -> Graph:
-    """The energy, if it is a graph and the penalty is to be had."""
-    if penalty == "hessian":
-        raise ValueError("the diagonal recursion has no Hessian to penalize: take curvature='full'")
-    return check_graph(energy, "curvature='diagonal'")
+        return Gradients(value, found, state.c.get(graph.input))
 
 
 class _Recursion:
     """All four sweeps."""
 
     def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
-        """``d`` and ``d2``, all zeros for an energy without curvature."""
+        """Return the state, and ``d`` and ``d2``: zeros if the energy has no curvature."""
         state = sweep1(energy, x)
         sweep2(energy, state)
         d = state.d[energy.input]
@@ -85,6 +75,6 @@ class _Recursion:
     def backward(
         self, energy: Graph, state: State, upstream: tuple[Tensor | None, ...], by_data: bool
     ) -> dict[str, Tensor]:
-        """Sweeps 3 and 4, from the gradients by ``d`` and ``d2``."""
+        """Run sweeps 3 and 4, from the gradients with respect to ``d`` and ``d2``."""
         sweep3(energy, state, *upstream)
         return sweep4(energy, state, by_data)

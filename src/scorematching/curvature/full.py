@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from scorematching.curvature.analysis.costs import full_bytes
 from scorematching.curvature.autograd import swept
 from scorematching.curvature.base import Curvature, Derivatives, in_chunks
-from scorematching.curvature.objective import Penalty
 from scorematching.graph import Graph, check_graph
 from scorematching.runtime.arguments import check_positive
 from scorematching.sweeps import State, add_term, sweep1, sweep2, sweep4
@@ -55,20 +54,20 @@ class FullHessian(Curvature):
     def __post_init__(self) -> None:
         check_positive("memory", self.memory)
 
-    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
-        """As :class:`Curvature` has it."""
+    def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
+        """Implement :meth:`Curvature.derivatives`."""
         graph = check_graph(energy, "curvature='full'")
-
-        def whole(graph: Graph, x: Tensor) -> Derivatives:
-            d, h = swept(_Hessian(), graph, x)
-            d2 = h.flatten(2).diagonal(dim1=1, dim2=2).view_as(x)
-            return Derivatives(d, d2, h.square().flatten(2).sum(2).view_as(x) if penalty == "hessian" else None)
-
-        return in_chunks(whole, self.samples(graph, x), graph, x)
+        return in_chunks(_derivatives, self.samples(graph, x), graph, x)
 
     def samples(self, energy: Graph, x: Tensor) -> int:
-        """As many as the memory holds."""
+        """Return how many samples fit the memory."""
         return max(1, int(self.memory / full_bytes(energy, x)))
+
+
+def _derivatives(graph: Graph, x: Tensor) -> Derivatives:
+    """Return the derivatives of one chunk."""
+    d, h = swept(_Hessian(), graph, x)
+    return Derivatives(d, h.flatten(2).diagonal(dim1=1, dim2=2).view_as(x))
 
 
 @dataclass

@@ -1,10 +1,11 @@
-"""Forward Jacobians: exact for every network, and the cheaper way where D is smaller than the hidden widths.
+"""Forward Jacobians: exact for every network, and cheaper than full Hessians if D is below the hidden widths.
 
-With ``J`` the Jacobian by the data of the inputs ``u`` of the point-wise layers, and ``d`` behind them::
+With ``J`` the Jacobian, with respect to the data, of the inputs ``u`` of the point-wise layers, and ``d`` at their
+outputs::
 
     delta'_i = sum over layers and their units k of  d_k f''(u_k) J_ki^2
 
-The Jacobians go forward through the layers as D columns a sample: the tangents of the unit vectors.
+The Jacobians go forward through the layers as D columns per sample: the tangents of the unit vectors.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from scorematching.curvature.analysis.costs import jacobian_bytes
 from scorematching.curvature.base import Curvature, Derivatives, in_chunks
-from scorematching.curvature.objective import Objective, Penalty, sm_partials, sm_value
+from scorematching.curvature.objective import Objective, sm_partials, sm_value
 from scorematching.curvature.tangents import identity, tangent_gradients, tangent_sweeps
 from scorematching.graph import Graph, check_graph
 from scorematching.runtime.arguments import check_positive
@@ -26,13 +26,13 @@ from scorematching.runtime.functional import Gradients
 
 @dataclass(frozen=True)
 class ForwardJacobian(Curvature):
-    """The diagonal of the Hessian by forward Jacobians. Needs a :class:`scorematching.Graph`.
+    """The diagonal of the Hessian by forward Jacobians, for a :class:`scorematching.Graph`.
 
     Args:
-        memory: Bytes that the Jacobians may take; the batch is cut into chunks accordingly.
+        memory: Maximum size of the Jacobians in bytes; the batch is split into chunks accordingly.
 
     Raises:
-        ValueError: ``memory`` is no number above 0.
+        ValueError: ``memory`` is not a number above 0.
 
     Example:
         >>> import torch, scorematching as sm
@@ -47,38 +47,28 @@ class ForwardJacobian(Curvature):
     def __post_init__(self) -> None:
         check_positive("memory", self.memory)
 
-    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
-        """As :class:`Curvature` has it; the penalty of the whole Hessian is not to be had."""
-        graph = _checked(energy, penalty)
+    def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
+        """Implement :meth:`Curvature.derivatives`."""
+        graph = check_graph(energy, "curvature='jacobian'")
         return in_chunks(_derivatives, self.samples(graph, x), graph, x)
 
     def samples(self, energy: Graph, x: Tensor) -> int:
-        """As many as the memory holds."""
+        """Return how many samples fit the memory."""
         return max(1, int(self.memory / jacobian_bytes(energy, x)))
 
-    def gradients(
-        self, energy: Graph, x: Tensor, objective: Objective, by_data: bool, drawn: Tensor | None = None
-    ) -> Gradients:
-        """By the sweeps of the tangents."""
-        graph, lam, weight = _checked(energy, objective.penalty), objective.lam, objective.weight
+    def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
+        """Implement :meth:`Curvature.gradients` by the sweeps of the tangents."""
+        graph = check_graph(energy, "curvature='jacobian'")
         state, diagonal = tangent_sweeps(graph, x, identity(x))
         d = state.d[graph.input]
         d2 = diagonal.view_as(d)
-        a, a2, _ = sm_partials(d, d2, lam, weight)
+        a, a2 = sm_partials(d, d2, *objective)
         found = tangent_gradients(graph, state, a, a2.flatten(1), by_data)
-        by_x = state.c.get(graph.input, torch.zeros_like(x)) if by_data else None
-        return Gradients(sm_value(d, d2, lam, weight).sum(), found, by_x)
-
-
-def _checked(energy: nn.Module, penalty: Penalty) -> Graph:
-    """The energy, if it is a graph and the penalty is to be had."""
-    if penalty == "hessian":
-        raise ValueError("forward Jacobians give no whole Hessian to penalize: take curvature='full'")
-    return check_graph(energy, "curvature='jacobian'")
+        return Gradients(sm_value(d, d2, *objective).sum(), found, state.c.get(graph.input))
 
 
 def _derivatives(graph: Graph, x: Tensor) -> Derivatives:
-    """The derivatives of one chunk."""
+    """Return the derivatives of one chunk."""
     state, diagonal = tangent_sweeps(graph, x, identity(x))
     d = state.d[graph.input]
     return Derivatives(d, diagonal.view_as(d))

@@ -1,4 +1,4 @@
-"""The regularized score matching loss of one sample, its value and its partial derivatives side by side.
+"""The regularized score matching loss of one sample: its value, and its partial derivatives beside it.
 
 With ``delta = dE/dx`` and ``delta'`` the diagonal of the Hessian of ``E``::
 
@@ -8,27 +8,37 @@ With ``delta = dE/dx`` and ``delta'`` the diagonal of the Hessian of ``E``::
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
-
-#: Which squared second derivatives the regularizer sums: none, those of the diagonal, or all of the Hessian.
-Penalty = Literal["none", "diagonal", "hessian"]
 
 
 class Objective(NamedTuple):
-    """Which loss: the regularizer, what it squares, and the weights of the inputs, of a batch or of each sample."""
+    """The loss to compute.
+
+    Attributes:
+        lam: Weight of the regularizer, 0 or more.
+        weight: Weights of the inputs, of the shape of the batch or of one sample; ``None`` if all are 1.
+    """
 
     lam: float
-    penalty: Penalty
     weight: Tensor | None = None
+
+    @property
+    def squared(self) -> bool:
+        """Whether the loss contains the square of the diagonal."""
+        return self.lam > 0
 
 
 def sm_value(d: Tensor, d2: Tensor, lam: float, weight: Tensor | None = None, square: Tensor | None = None) -> Tensor:
-    """The loss of each sample, shape (N,), from ``d`` and ``d2`` at the input, shape (N, ...).
+    """Return the loss of each sample, shape (N,).
 
-    ``square`` stands for the squares in the regularizer, where they are not those of ``d2``.
+    Args:
+        d: ``delta`` at the input, shape (N, ...).
+        d2: ``delta'`` at the input, of the same shape.
+        lam: Weight of the regularizer.
+        weight: Weights of the inputs, of the shape of the batch or of one sample.
+        square: Estimate of ``delta'^2``, of the same shape; ``d2 * d2`` if not given.
     """
     terms = 0.5 * d * d - d2
     if lam:
@@ -38,36 +48,11 @@ def sm_value(d: Tensor, d2: Tensor, lam: float, weight: Tensor | None = None, sq
     return terms.flatten(1).sum(1)
 
 
-def sm_partials(
-    d: Tensor, d2: Tensor, lam: float, weight: Tensor | None = None, square: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Derivatives of the loss by ``d``, (3), by ``d2``, (7), and by ``square`` if there is one.
+def sm_partials(d: Tensor, d2: Tensor, lam: float, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return the derivatives of the loss with respect to ``d``, (3), and ``d2``, (7): the start of sweep 3.
 
-    The supplement prints ``dL/d delta' = -1`` in (7), which is the case ``lam = 0``; the loss has -1 + 2 lam delta'.
-    What is the same for all samples has a batch of one.
+    The supplement prints ``dL/d delta' = -1`` in (7), which is the case ``lam = 0``; with the regularizer it is
+    ``-1 + 2 lam delta'``. A derivative that is the same for all samples has a batch of one.
     """
-    constant = not lam or square is not None
-    a, a2 = d, d2.new_full((1, *d2.shape[1:]), -1.0) if constant else 2 * lam * d2 - 1
-    by_square = None if square is None else torch.full_like(square, lam)
-    if weight is None:
-        return a, a2, by_square
-    return a * weight, a2 * weight, None if by_square is None else by_square * weight
-
-
-class LossOfEach(torch.autograd.Function):
-    """:func:`sm_value`, whose derivatives are :func:`sm_partials`."""
-
-    @staticmethod
-    def forward(  # noqa: D102  # torch's own
-        ctx: Any, lam: float, weight: Tensor | None, d: Tensor, d2: Tensor, square: Tensor | None
-    ) -> Tensor:
-        ctx.lam = lam
-        ctx.save_for_backward(weight, d, d2, square)
-        return sm_value(d, d2, lam, weight, square)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
-        weight, d, d2, square = ctx.saved_tensors
-        each = upstream.view(-1, *[1] * (d.ndim - 1))
-        partials = sm_partials(d, d2, ctx.lam, weight, square)
-        return None, None, *(None if partial is None else partial * each for partial in partials)
+    a, a2 = d, 2 * lam * d2 - 1 if lam else d2.new_full((1, *d2.shape[1:]), -1.0)
+    return (a, a2) if weight is None else (a * weight, a2 * weight)

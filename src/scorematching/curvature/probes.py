@@ -1,4 +1,4 @@
-"""Random probes, and unbiased squares from several of them."""
+"""Random probes, and unbiased squares of what several of them estimate."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from scorematching.curvature.objective import Penalty
-from scorematching.runtime.arguments import check_choice
+from scorematching.runtime.arguments import check_choice, check_count
 
 Distribution = Literal["rademacher", "gaussian"]
 
 
 def draw(like: Tensor, distribution: Distribution, generator: torch.Generator | None) -> Tensor:
-    """A probe ``v`` with independent entries of mean 0 and variance 1, of the shape of a tensor."""
+    """Draw a probe ``v``: independent entries of mean 0 and variance 1, in the shape of ``like``."""
     check_choice("distribution", distribution, ("rademacher", "gaussian"))
     device = like.device if generator is None else generator.device
     if distribution == "gaussian":
@@ -23,23 +22,27 @@ def draw(like: Tensor, distribution: Distribution, generator: torch.Generator | 
 
 
 def unbiased_square(estimates: Tensor) -> Tensor:
-    """The square of a mean from independent estimates of it, shape (P, ...), without the bias of their variance.
+    """Return an unbiased estimate of a squared mean, from independent estimates of the mean, shape (P, ...).
 
-    A single estimate squared is too large by its variance; products of two independent ones are right in the mean.
+    The square of one estimate is too large by its variance; the product of two independent ones is unbiased.
     """
     probes = len(estimates)
     return (estimates.sum(0).square() - estimates.square().sum(0)) / (probes * (probes - 1))
 
 
-def probes_for(probes: int | None, penalty: Penalty) -> int:
-    """The number of probes: as given, or as many as the penalty needs."""
-    needed = 2 if penalty == "diagonal" else 1
+def probes_for(probes: int | None, squared: bool) -> int:
+    """Return the number of probes, by default as few as the loss needs.
+
+    Raises:
+        ValueError: One probe is given, and an unbiased square needs two.
+    """
+    needed = 2 if squared else 1
     if probes is not None and probes < needed:
         raise ValueError(f"the square of a random estimate is biased: lam > 0 needs probes of {needed} or more, got 1")
     return needed if probes is None else probes
 
 
 def check_probes(probes: int | None) -> None:
-    """Raise ``ValueError`` where there is no probe."""
-    if probes is not None and (not isinstance(probes, int) or isinstance(probes, bool) or probes < 1):
-        raise ValueError(f"probes must be a whole number of 1 or more, got {probes!r}")
+    """Raise ``ValueError`` unless ``probes`` is ``None`` or a whole number of 1 or more."""
+    if probes is not None:
+        check_count("probes", probes)

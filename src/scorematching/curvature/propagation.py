@@ -1,4 +1,4 @@
-"""Curvature propagation: a random estimate of the diagonal by vectors sent back through the layers."""
+"""Curvature propagation: a random estimate of the diagonal, by vectors sent back through the layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from scorematching.curvature.base import Curvature, Derivatives
-from scorematching.curvature.objective import Penalty
 from scorematching.curvature.probes import check_probes, draw, probes_for, unbiased_square
 from scorematching.graph import check_graph
 from scorematching.layers.base import Layer, Local
@@ -19,20 +18,20 @@ from scorematching.sweeps import add_term, sweep1, sweep2
 class CurvaturePropagation(Curvature):
     """Curvature propagation (Martens, Sutskever & Swersky, 2012): random vectors sent back through the layers.
 
-    With ``M = diag(f'' d)`` the curvature that a point-wise layer brings in, two vectors go backward::
+    With ``M = diag(f'' d)`` the curvature that a point-wise layer adds, two vectors go backward::
 
         t  =  J^T t + v |M|^(1/2) sign M          u  =  J^T u + v |M|^(1/2)
 
-    with the same signs ``v``; at the data ``t∘u`` has the diagonal of the Hessian as its mean. The layers must be
-    seen: a module that is no :class:`scorematching.Graph` is traced by :func:`scorematching.from_torch`, at every
-    call; to trace it once, do so yourself.
+    with the same random signs ``v``; at the data the mean of ``t∘u`` is the diagonal of the Hessian. The method needs
+    the layers: the energy must be a :class:`scorematching.Graph`; :func:`scorematching.from_torch` makes one of most
+    modules.
 
     Args:
-        probes: How many; by default 1, or 2 where the diagonal is to be squared.
-        generator: What the signs are drawn with; torch's own if not given.
+        probes: Number of probes; by default 1, or 2 if the regularizer squares the diagonal.
+        generator: Random number generator for the signs; torch's default if not given.
 
     Raises:
-        ValueError: ``probes`` is no whole number of 1 or more.
+        ValueError: ``probes`` is not a whole number of 1 or more.
 
     Example:
         >>> import torch, scorematching as sm
@@ -47,14 +46,12 @@ class CurvaturePropagation(Curvature):
     def __post_init__(self) -> None:
         check_probes(self.probes)
 
-    def derivatives(self, energy: nn.Module, x: Tensor, penalty: Penalty = "none") -> Derivatives:
-        """As :class:`Curvature` has it; the penalty of the diagonal needs two probes, that of the Hessian is not."""
+    def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
+        """Implement :meth:`Curvature.derivatives`; an unbiased square needs two probes or more."""
         graph = check_graph(energy, "curvature='propagation'")
-        if penalty == "hessian":
-            raise ValueError("curvature propagation gives no rows of the Hessian to penalize: take 'hutchinson'")
+        probes = probes_for(self.probes, squared)
         state = sweep1(graph, x)
         sweep2(graph, state, curvature=False)
-        probes = probes_for(self.probes, penalty)
         columns: dict[str, Tensor] = {}
         for edge, layer in reversed(list(graph.pairs())):
             local = state.local[edge.number]
@@ -67,12 +64,12 @@ class CurvaturePropagation(Curvature):
             return Derivatives(d, torch.zeros_like(d))
         t, u = columns[graph.input].chunk(2, dim=1)
         each = (t * u).transpose(0, 1)
-        return Derivatives(d, each.mean(0), unbiased_square(each) if penalty == "diagonal" else None)
+        return Derivatives(d, each.mean(0), unbiased_square(each) if squared else None)
 
     def _noise(self, layer: Layer, local: Local, d: Tensor, probes: int) -> Tensor:
-        """``v M / s`` and ``v s`` with ``s = |M|^(1/2)``, shape (N, 2 probes, ...).
+        """Return ``v M / s`` and ``v s`` with ``s = |M|^(1/2)``, shape (N, 2 probes, ...).
 
-        ``s`` counts as a constant: the mean of the product is ``M`` for any, and a root has no slope at zero.
+        ``s`` counts as a constant: the mean of the product is ``M`` for any ``s``, and a root has no slope at zero.
         """
         curved = layer.pull_d2(local, d, None)
         assert curved is not None

@@ -1,23 +1,22 @@
-"""What a layer is: a function on an edge of the graph, with its rules for the sweeps.
+"""The interface of a layer: a function on an edge of the graph, with its rules for the four sweeps.
 
-The rules themselves are in ``families.py``. A layer sits on an edge of the graph and maps the value ``x`` of its
-source node to a summand ``y`` of its target node. For each node the sweeps carry five quantities
-(symbols of the paper on the left)::
+The rules themselves are in ``families.py``. A layer maps the value ``x`` of its edge's source node to a summand ``y``
+of the target node. For each node the sweeps carry six quantities (the paper's symbols on the left)::
 
-    g            g    the node's value                                            sweep 1, forward
+    g            g    value of the node                                           sweep 1, forward
     delta        d    dE/dg                                                       sweep 2, backward
-    delta'       d2   the diagonal of d2E/dg2                                     sweep 2, backward
-    dJ/d delta   a    how the loss depends on d                                   sweep 3, forward
-    dJ/d delta'  a2   how the loss depends on d2                                  sweep 3, forward
-    dJ/dg        c    how the loss depends on the value, once d, d2 are unrolled  sweep 4, backward
+    delta'       d2   diagonal of d2E/dg2                                         sweep 2, backward
+    dJ/d delta   a    derivative of the loss with respect to d                    sweep 3, forward
+    dJ/d delta'  a2   derivative of the loss with respect to d2                   sweep 3, forward
+    dJ/dg        c    derivative of the loss with respect to g, through d and d2  sweep 4, backward
 
-A rule takes the quantities of one end of the edge and gives the edge's summand for the other end. ``None`` stands
-for a tensor of zeros, so that what is zero costs nothing, and a batch of one for a tensor that is the same for all
-samples. Numbers in brackets are equations of the supplement to Kingma & LeCun, *Regularized estimation of image
-statistics by Score Matching*, NIPS 2010.
+A rule takes the quantities at one end of the edge and returns the edge's summand for the other end. ``None`` stands
+for a tensor of zeros, so that zeros cost nothing. A batch of one stands for a tensor that is the same for all samples.
+Numbers in brackets are equations of the supplement to Kingma & LeCun, *Regularized estimation of image statistics by
+Score Matching*, NIPS 2010.
 
-Where whole Hessians or Jacobians are carried, a layer acts on *columns*: tensors of shape (N, K, ...) that hold K
-vectors a sample. Column rules are those of ``J``, the layer's own Jacobian at its input.
+The methods that carry whole Hessians or Jacobians apply a layer to *columns*: tensors of shape (N, K, ...) that hold K
+vectors per sample. The rules for columns are those of ``J``, the layer's Jacobian at its input.
 """
 
 from __future__ import annotations
@@ -27,34 +26,55 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 Gradients = dict[str, Tensor]
-#: What a layer works out once at its input and uses in every sweep; the input itself comes first.
-Local = tuple[Any, ...]
 #: Coefficients of a linear map: a tensor, one number for all, or ``None`` for a map of zeros and ones.
 Coefficients = Any
+#: Named tuple of what a layer computes once at its input and uses in every sweep; its first field is the input ``x``.
+Local = Any
 
 
-class Span(NamedTuple):
-    """Which positions a position ``q`` sees along one dimension: from ``rate q + first`` to ``rate q + last``."""
+class AffineLocal(NamedTuple):
+    """What the sweeps need of an affine layer.
 
-    rate: Fraction
-    first: Fraction
-    last: Fraction
+    Attributes:
+        x: The input.
+        w: The coefficients of the linear map.
+        ww: Their squares.
+    """
 
-    def behind(self, other: Span) -> Span:
-        """What is seen by way of this span, of what ``other`` sees."""
-        return Span(self.rate * other.rate, other.first + other.rate * self.first, other.last + other.rate * self.last)
+    x: Tensor
+    w: Coefficients
+    ww: Coefficients
 
 
-#: The span of a layer that keeps every position at its place.
-HERE = Span(Fraction(1), Fraction(0), Fraction(0))
+class PointwiseLocal(NamedTuple):
+    """What the sweeps need of a point-wise layer.
+
+    Attributes:
+        x: The input.
+        f1: ``f'(x)``.
+        f2: ``f''(x)``; ``None`` where only ``d`` is needed.
+        f3: ``f'''(x)``; likewise.
+    """
+
+    x: Tensor
+    f1: Tensor
+    f2: Any
+    f3: Any
 
 
 class Sides(NamedTuple):
-    """What sweep 4 needs of an edge: ``d``, ``d2``, ``c`` of its target node and ``a``, ``a2`` of its source node."""
+    """The quantities at both ends of an edge that sweep 4 needs.
+
+    Attributes:
+        d: ``d`` of the target node.
+        d2: ``d2`` of the target node.
+        a: ``a`` of the source node.
+        a2: ``a2`` of the source node.
+        c: ``c`` of the target node.
+    """
 
     d: Tensor
     d2: Tensor | None
@@ -63,14 +83,30 @@ class Sides(NamedTuple):
     c: Tensor | None
 
 
+class Span(NamedTuple):
+    """The positions that position ``q`` depends on along one dimension: ``rate q + first`` to ``rate q + last``."""
+
+    rate: Fraction
+    first: Fraction
+    last: Fraction
+
+    def behind(self, other: Span) -> Span:
+        """Return the span of a map with this span that follows one with the ``other``."""
+        return Span(self.rate * other.rate, other.first + other.rate * self.first, other.last + other.rate * self.last)
+
+
+#: The span of a layer that keeps every position in place.
+HERE = Span(Fraction(1), Fraction(0), Fraction(0))
+
+
 def total(*terms: Tensor | None) -> Tensor | None:
-    """Sum of tensors, where ``None`` is zero."""
+    """Return the sum of tensors, where ``None`` is zero."""
     present = [term for term in terms if term is not None]
     return sum(present[1:], present[0]) if present else None
 
 
 def times(*factors: Tensor | None) -> Tensor | None:
-    """Product of tensors, where ``None`` is zero."""
+    """Return the product of tensors, where ``None`` is zero."""
     result: Tensor | None = None
     for factor in factors:
         if factor is None:
@@ -80,12 +116,12 @@ def times(*factors: Tensor | None) -> Tensor | None:
 
 
 def maybe(rule: Callable[..., Tensor], *tensors: Tensor | None) -> Tensor | None:
-    """A rule that is linear in each of its arguments, where ``None`` is zero."""
+    """Return ``rule(*tensors)`` for a rule that is linear in each argument, where ``None`` is zero."""
     return None if any(tensor is None for tensor in tensors) else rule(*tensors)
 
 
 def channel_view(values: Tensor, ndim: int) -> Tensor:
-    """View of ``values``, shape (C,), that broadcasts along dimension 1 of a tensor of ``ndim`` dimensions."""
+    """View ``values``, shape (C,), so that they broadcast along dimension 1 of a tensor of ``ndim`` dimensions."""
     return values.view(-1, *[1] * (ndim - 2))
 
 
@@ -97,79 +133,75 @@ def channel_sum(values: Tensor) -> Tensor:
 class Layer(nn.Module, ABC):
     """A function on an edge, with its rules for the four sweeps.
 
-    Subclass :class:`Affine` or :class:`Pointwise`, which hold the rules; this class only names them.
+    This class only names the rules. Subclass :class:`Affine` or :class:`Pointwise`, which implement them.
     """
 
-    #: Whether second derivatives vanish everywhere: the value of a node from which only such layers lead to the
-    #: energy has no influence on the loss.
+    #: Whether second derivatives vanish everywhere. The value of a node from which only such layers lead to the energy
+    #: has no influence on the loss.
     affine: ClassVar[bool]
-    #: Whether the rules make the same list of operations on tensors whatever the values, so that it can be compiled.
+    #: Whether the rules run the same list of tensor operations whatever the values, so that they can be compiled.
     recordable: bool = True
 
     def check_input(self, x: Tensor) -> None:
-        """Raise ``ValueError``, saying what was expected, where ``x`` does not fit. The default accepts all."""
+        """Raise ``ValueError`` with the expected shape if ``x`` does not fit. The default accepts every input."""
 
     def stand_in(self, x: Tensor) -> Tensor:
-        """A tensor of the shape of ``forward(x)``, of any values, where only the shape is asked for."""
+        """Return a tensor of the shape of ``forward(x)``, with arbitrary values: only its shape is used."""
         return self(x)
 
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """How many it takes to make one output of shape ``y`` of one input of shape ``x``; moves and sums are free."""
-        return 0
-
     def footprint(self) -> tuple[Span, Span] | None:
-        """Which positions of the input, along height and width, an output sees; ``None`` if it may be any.
+        """Return the input positions that an output depends on, along height and width; ``None`` if it may be any.
 
-        What is not known to keep to positions must not claim so: then nothing is said to be exact that is not.
+        Return ``None`` unless locality is certain: a wrong claim makes the analysis call exact what is not.
         """
         return None
 
     @abstractmethod
     def local(self, x: Tensor, curvature: bool = True) -> Local:
-        """What the sweeps need of this layer at its input ``x``; ``x`` itself comes first.
+        """Return the named tuple that the sweeps need of this layer at its input ``x``, with ``x`` first.
 
-        Without ``curvature`` it is enough for :meth:`pull_d`.
+        Without ``curvature`` only :meth:`pull_d` is called with it.
         """
 
     @abstractmethod
     def pull_d(self, local: Local, d: Tensor) -> Tensor:
-        """Sweep 2: the layer's summand of ``d`` at its source, (1).
+        """Sweep 2: return the layer's summand of ``d`` at its source, (1).
 
-        Of the input in ``local`` only the shape is to be used: for a score alone its values are not kept.
+        Use only the shape of ``local.x``: its values are not kept where only a score is computed.
         """
 
     @abstractmethod
     def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
-        """Sweep 2: the layer's summand of ``d2`` at its source, section 1.3."""
+        """Sweep 2: return the layer's summand of ``d2`` at its source, section 1.3."""
 
     @abstractmethod
     def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
-        """Sweep 3: the layer's summand of ``a`` at its target, (4) and (6)."""
+        """Sweep 3: return the layer's summand of ``a`` at its target, (4) and (6)."""
 
     @abstractmethod
     def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
-        """Sweep 3: the layer's summand of ``a2`` at its target, (8)."""
+        """Sweep 3: return the layer's summand of ``a2`` at its target, (8)."""
 
     @abstractmethod
     def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
-        """Sweep 4: the layer's summand of ``c`` at its source, (9) and (10)."""
+        """Sweep 4: return the layer's summand of ``c`` at its source, (9) and (10)."""
 
     @abstractmethod
     def gradients(self, local: Local, sides: Sides) -> Gradients:
-        """Sweep 4: dJ/dw for each own parameter that asks for a gradient, by name."""
+        """Sweep 4: return dJ/dw for each parameter of this layer that requires a gradient, by name."""
 
     @abstractmethod
     def pull_columns(self, local: Local, h: Tensor) -> Tensor:
-        """``J^T h`` for columns ``h``, shape (N, K, ...), of the target node: one side of (2)."""
+        """Return ``J^T h`` for columns ``h``, shape (N, K, ...), of the target node: one side of (2)."""
 
     @abstractmethod
     def push_columns(self, local: Local, g: Tensor) -> Tensor:
-        """``J g`` for columns ``g``, shape (N, K, ...), of the source node; N may be 1, for all samples."""
+        """Return ``J g`` for columns ``g``, shape (N, K, ...), of the source node; N may be 1, for all samples."""
 
     @abstractmethod
     def pull_pairing(self, local: Local, h: Tensor, g: Tensor) -> Tensor | None:
-        """Gradient of ``<h, J g>`` by the layer's input, for columns ``h`` of the target and ``g`` of the source."""
+        """Return the gradient of ``<h, J g>`` with respect to ``x``, for columns ``h`` and ``g`` of both ends."""
 
     @abstractmethod
     def pairing_gradients(self, local: Local, h: Tensor, g: Tensor) -> Gradients:
-        """Gradient of ``<h, J g>`` by each own parameter that asks for a gradient, by name."""
+        """Return the gradient of ``<h, J g>`` with respect to each parameter that requires a gradient, by name."""

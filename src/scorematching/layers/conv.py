@@ -64,11 +64,6 @@ class _Convolution(Affine):
         if x.ndim != 4 or x.shape[1] != self.inputs:
             raise ValueError(f"expected shape (N, {self.inputs}, H, W), got {tuple(x.shape)}")
 
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """Count one multiplication per filter coefficient and position."""
-        positions = x if isinstance(self, ConvTranspose2d) else y
-        return positions[1:].numel() * self.weight.numel()
-
     def extra_repr(self) -> str:
         """Return the sizes, for ``print``."""
         channels, kernel = tuple(self.weight.shape[:2]), tuple(self.weight.shape[2:])

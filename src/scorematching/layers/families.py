@@ -1,4 +1,4 @@
-"""The two families of layers, and every rule of the sweeps, each at one place.
+"""The two families of layers, with every rule of the sweeps in one place.
 
 Symbols are those of ``base.py``; numbers in brackets are equations of the supplement to Kingma & LeCun (2010).
 """
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from scorematching.layers.base import (
     HERE,
+    AffineLocal,
     Coefficients,
     Gradients,
     Layer,
-    Local,
+    PointwiseLocal,
     Sides,
     Span,
     channel_sum,
@@ -27,11 +28,11 @@ from scorematching.layers.base import (
 
 
 class Affine(Layer):
-    """``y = W x + b``, for any linear map ``W`` that is made of coefficients ``w``.
+    """``y = W x + b``, for any linear map ``W`` with coefficients ``w``.
 
-    A concrete layer says how the map is applied (:meth:`linear`), how its adjoint is (:meth:`adjoint`), and, if it
-    has a ``weight`` to learn, how two tensors make its gradient (:meth:`outer`). ``W∘W`` is the same map with
-    squared coefficients; a map of zeros and ones has no coefficients (``None``) and is its own square.
+    A concrete layer implements the map (:meth:`linear`), its adjoint (:meth:`adjoint`) and, if its ``weight`` is
+    learned, the gradient with respect to the weight (:meth:`outer`). ``W∘W`` is the same map with squared
+    coefficients. A map of zeros and ones has no coefficients (``None``) and is its own square.
     """
 
     affine = True
@@ -43,14 +44,14 @@ class Affine(Layer):
 
     @abstractmethod
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
-        """``W x`` with coefficients ``w``, for a batch ``x``."""
+        """Return ``W x`` with coefficients ``w``, for a batch ``x``."""
 
     @abstractmethod
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """``W^T y`` with coefficients ``w``, where ``shape`` is that of the input ``x``."""
+        """Return ``W^T y`` with coefficients ``w``, of the given shape, that of the input ``x``."""
 
     def outer(self, y: Tensor, x: Tensor) -> Tensor:
-        """Gradient of ``<y, W x>`` by the coefficients: ``y x^T``, summed over the batch."""
+        """Return the gradient of ``<y, W x>`` with respect to the coefficients: ``y x^T``, summed over the batch."""
         raise TypeError(f"{type(self).__name__} has no weight to learn, so it needs no outer product")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,90 +59,80 @@ class Affine(Layer):
         y = self.linear(x, self.weight)
         return y if self.bias is None else y + channel_view(self.bias, y.ndim)
 
-    def local(self, x: Tensor, curvature: bool = True) -> Local:
-        """The input, ``w`` and ``w∘w``, which every sweep shares."""
-        return x, self.weight, None if self.weight is None else self.weight * self.weight
+    def local(self, x: Tensor, curvature: bool = True) -> AffineLocal:
+        """Return the input, ``w`` and ``w∘w``."""
+        return AffineLocal(x, self.weight, None if self.weight is None else self.weight * self.weight)
 
-    def pull_d(self, local: Local, d: Tensor) -> Tensor:
+    def pull_d(self, local: AffineLocal, d: Tensor) -> Tensor:
         """Sweep 2: ``W^T d``, section 3.1."""
-        x, w, _ = local
-        return self._back(d, w, x)
+        return self._back(d, local.w, local.x)
 
-    def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
+    def pull_d2(self, local: AffineLocal, d: Tensor, d2: Tensor | None) -> Tensor | None:
         """Sweep 2: ``(W∘W)^T d2``, section 3.1."""
-        x, _, ww = local
-        return maybe(lambda t: self._back(t, ww, x), d2)
+        return maybe(lambda d2: self._back(d2, local.ww, local.x), d2)
 
-    def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
+    def push_a(self, local: AffineLocal, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: ``W a``, (11) and (12)."""
-        _, w, _ = local
-        return maybe(lambda t: self.linear(t, w), a)
+        return maybe(lambda a: self.linear(a, local.w), a)
 
-    def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
+    def push_a2(self, local: AffineLocal, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: ``(W∘W) a2``, (13)."""
-        _, _, ww = local
-        return maybe(lambda t: self.linear(t, ww), a2)
+        return maybe(lambda a2: self.linear(a2, local.ww), a2)
 
-    def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
+    def pull_c(self, local: AffineLocal, sides: Sides) -> Tensor | None:
         """Sweep 4: ``W^T c``, (14) and (15)."""
-        x, w, _ = local
-        return maybe(lambda t: self._back(t, w, x), sides.c)
+        return maybe(lambda c: self._back(c, local.w, local.x), sides.c)
 
-    def gradients(self, local: Local, sides: Sides) -> Gradients:
+    def gradients(self, local: AffineLocal, sides: Sides) -> Gradients:
         """Sweep 4: ``c x^T + d a^T + 2 W∘(d2 a2^T)`` for the weight, (16) and (17), and ``c`` for the bias."""
-        x, w, _ = local
         if strange := {name for name, _ in self.named_parameters()} - {"weight", "bias"}:
             raise TypeError(f"{type(self).__name__} has parameters {sorted(strange)}: only weight and bias are learned")
+        (x, w, _), (d, d2, a, a2, c) = local, sides
         found: Gradients = {}
         if isinstance(w, Tensor) and w.requires_grad:
-            d, d2, a, a2, c = sides
-            curved = self._paired(d2, a2, len(x))
-            gradient = total(
-                self._paired(c, x, len(x)), self._paired(d, a, len(x)), None if curved is None else 2 * w * curved
-            )
+            n = len(x)
+            curved = maybe(lambda pairs: 2 * w * pairs, self._paired(d2, a2, n))
+            gradient = total(self._paired(c, x, n), self._paired(d, a, n), curved)
             if gradient is not None:
                 found["weight"] = gradient
-        if self.bias is not None and self.bias.requires_grad and sides.c is not None:
-            found["bias"] = channel_sum(sides.c)
+        if self.bias is not None and self.bias.requires_grad and c is not None:
+            found["bias"] = channel_sum(c)
         return found
 
+    def pull_columns(self, local: AffineLocal, h: Tensor) -> Tensor:
+        """Return ``W^T h``."""
+        return self._back(h.flatten(0, 1), local.w, local.x).unflatten(0, h.shape[:2])
+
+    def push_columns(self, local: AffineLocal, g: Tensor) -> Tensor:
+        """Return ``W g``."""
+        return self.linear(g.flatten(0, 1), local.w).unflatten(0, g.shape[:2])
+
+    def pull_pairing(self, local: AffineLocal, h: Tensor, g: Tensor) -> Tensor | None:
+        """Return zero: ``J`` does not depend on the input."""
+        return None
+
+    def pairing_gradients(self, local: AffineLocal, h: Tensor, g: Tensor) -> Gradients:
+        """Return ``h g^T``."""
+        learned = isinstance(local.w, Tensor) and local.w.requires_grad
+        return {"weight": self.outer(h.flatten(0, 1), g.flatten(0, 1))} if learned else {}
+
     def _back(self, y: Tensor, w: Coefficients, x: Tensor) -> Tensor:
-        """:meth:`adjoint` to samples like those of ``x``; a batch of one stands for all samples."""
+        """Return :meth:`adjoint` of any number of ``y``, in the shape of the samples of ``x``."""
         return self.adjoint(y, w, torch.Size((len(y), *x.shape[1:])))
 
     def _paired(self, y: Tensor | None, x: Tensor | None, samples: int) -> Tensor | None:
-        """:meth:`outer`, summed over ``samples``, where ``None`` is zero and a batch of one stands for all samples."""
+        """Return :meth:`outer` over ``samples``, where ``None`` is zero and a batch of one stands for all samples."""
         if y is None or x is None:
             return None
         if len(y) == len(x):
             return self.outer(y, x) if len(x) == samples else samples * self.outer(y, x)
         return self.outer(*(t if len(t) == 1 else t.sum(0, keepdim=True) for t in (y, x)))
 
-    def pull_columns(self, local: Local, h: Tensor) -> Tensor:
-        """``W^T h``."""
-        x, w, _ = local
-        n, k = h.shape[:2]
-        return self.adjoint(h.flatten(0, 1), w, torch.Size((n * k, *x.shape[1:]))).unflatten(0, (n, k))
-
-    def push_columns(self, local: Local, g: Tensor) -> Tensor:
-        """``W g``."""
-        return self.linear(g.flatten(0, 1), local[1]).unflatten(0, g.shape[:2])
-
-    def pull_pairing(self, local: Local, h: Tensor, g: Tensor) -> Tensor | None:
-        """Zero: ``J`` does not depend on the input."""
-        return None
-
-    def pairing_gradients(self, local: Local, h: Tensor, g: Tensor) -> Gradients:
-        """``h g^T``."""
-        w = local[1]
-        learned = isinstance(w, Tensor) and w.requires_grad
-        return {"weight": self.outer(h.flatten(0, 1), g.flatten(0, 1))} if learned else {}
-
 
 class Pointwise(Layer):
     """``y = f(x)``, entry by entry.
 
-    A concrete layer gives ``f`` as :meth:`forward` and ``f', f'', f'''`` as :meth:`derivatives`, and, if it has
+    A concrete layer implements ``f`` as :meth:`forward`, ``f', f'', f'''`` as :meth:`derivatives` and, if it has
     parameters, :meth:`parameter_gradients`.
 
     Example:
@@ -160,83 +151,77 @@ class Pointwise(Layer):
 
     @abstractmethod
     def derivatives(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``f'(x), f''(x), f'''(x)``, each of the shape of ``x``."""
+        """Return ``f'(x), f''(x), f'''(x)``, each of the shape of ``x``."""
 
     def parameter_gradients(self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None) -> Gradients:
-        """Gradient of ``<p0, f> + <p1, f'> + <p2, f''>`` by each own parameter."""
+        """Return the gradient of ``<p0, f> + <p1, f'> + <p2, f''>`` with respect to each parameter, by name."""
         raise TypeError(f"{type(self).__name__} has parameters, so it needs a method parameter_gradients")
 
+    def slope(self, x: Tensor) -> Tensor:
+        """Return ``f'(x)`` alone, for the score. Override it where that is cheaper than all derivatives."""
+        return self.derivatives(x)[0]
+
     def stand_in(self, x: Tensor) -> Tensor:
-        """The input: it has the shape of the output."""
+        """Return the input, which has the shape of the output."""
         return x
 
     def footprint(self) -> tuple[Span, Span]:
-        """The same position."""
+        """Return the same position."""
         return HERE, HERE
 
-    def slope(self, x: Tensor) -> Tensor:
-        """``f'(x)`` alone, for the score; to be overridden where that is cheaper than all derivatives."""
-        return self.derivatives(x)[0]
+    def local(self, x: Tensor, curvature: bool = True) -> PointwiseLocal:
+        """Return the input and ``f', f'', f'''`` there."""
+        return PointwiseLocal(x, *self.derivatives(x)) if curvature else PointwiseLocal(x, self.slope(x), None, None)
 
-    def local(self, x: Tensor, curvature: bool = True) -> Local:
-        """The input and ``f', f'', f'''`` there."""
-        return (x, *self.derivatives(x)) if curvature else (x, self.slope(x), None, None)
-
-    def pull_d(self, local: Local, d: Tensor) -> Tensor:
+    def pull_d(self, local: PointwiseLocal, d: Tensor) -> Tensor:
         """Sweep 2: ``f' d``, (1)."""
-        _, f1, _, _ = local
-        return f1 * d
+        return local.f1 * d
 
-    def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
+    def pull_d2(self, local: PointwiseLocal, d: Tensor, d2: Tensor | None) -> Tensor | None:
         """Sweep 2: ``f'^2 d2 + f'' d``, section 1.3."""
-        _, f1, f2, _ = local
-        return total(f2 * d, times(d2, f1, f1))
+        return total(local.f2 * d, times(d2, local.f1, local.f1))
 
-    def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
+    def push_a(self, local: PointwiseLocal, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: ``f' a + f'' a2``, (18) and (19)."""
-        _, f1, f2, _ = local
-        return total(times(f1, a), times(f2, a2))
+        return total(times(local.f1, a), times(local.f2, a2))
 
-    def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
+    def push_a2(self, local: PointwiseLocal, a2: Tensor | None) -> Tensor | None:
         """Sweep 3: ``f'^2 a2``, (20)."""
-        _, f1, _, _ = local
-        return times(a2, f1, f1)
+        return times(a2, local.f1, local.f1)
 
-    def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
+    def pull_c(self, local: PointwiseLocal, sides: Sides) -> Tensor | None:
         """Sweep 4: ``f' c + f'' d a + (2 f' f'' d2 + f''' d) a2``, (21) and (22)."""
-        _, f1, f2, f3 = local
         p0, p1, p2 = self._multipliers(local, sides)
-        return total(times(f1, p0), times(f2, p1), times(f3, p2))
+        return total(times(local.f1, p0), times(local.f2, p1), times(local.f3, p2))
 
-    def gradients(self, local: Local, sides: Sides) -> Gradients:
-        """Sweep 4: (21) and (22) with the derivative by a parameter in the place of the derivative by ``x``."""
+    def gradients(self, local: PointwiseLocal, sides: Sides) -> Gradients:
+        """Sweep 4: (21) and (22), with the derivative with respect to a parameter in place of that by ``x``."""
         if not any(p.requires_grad for p in self.parameters()):
             return {}
-        x = local[0]
-        multipliers = (maybe(lambda p: p.expand_as(x), p) for p in self._multipliers(local, sides))
-        return self.parameter_gradients(x, *multipliers)
+        multipliers = (maybe(lambda p: p.expand_as(local.x), p) for p in self._multipliers(local, sides))
+        return self.parameter_gradients(local.x, *multipliers)
 
-    def pull_columns(self, local: Local, h: Tensor) -> Tensor:
-        """``f' h``."""
-        return local[1].unsqueeze(1) * h
+    def pull_columns(self, local: PointwiseLocal, h: Tensor) -> Tensor:
+        """Return ``f' h``."""
+        return local.f1.unsqueeze(1) * h
 
-    def push_columns(self, local: Local, g: Tensor) -> Tensor:
-        """``f' g``."""
-        return local[1].unsqueeze(1) * g
+    def push_columns(self, local: PointwiseLocal, g: Tensor) -> Tensor:
+        """Return ``f' g``."""
+        return local.f1.unsqueeze(1) * g
 
-    def pull_pairing(self, local: Local, h: Tensor, g: Tensor) -> Tensor | None:
-        """``f'' h g``, summed over the columns."""
-        return local[2] * (h * g).sum(1)
+    def pull_pairing(self, local: PointwiseLocal, h: Tensor, g: Tensor) -> Tensor | None:
+        """Return ``f'' h g``, summed over the columns."""
+        return local.f2 * (h * g).sum(1)
 
-    def pairing_gradients(self, local: Local, h: Tensor, g: Tensor) -> Gradients:
-        """The same with the derivative by a parameter in the place of the derivative by ``x``."""
+    def pairing_gradients(self, local: PointwiseLocal, h: Tensor, g: Tensor) -> Gradients:
+        """Return the same with the derivative with respect to a parameter in place of that by ``x``."""
         if not any(p.requires_grad for p in self.parameters()):
             return {}
-        return self.parameter_gradients(local[0], None, (h * g).sum(1), None)
+        return self.parameter_gradients(local.x, None, (h * g).sum(1), None)
 
     @staticmethod
-    def _multipliers(local: Local, sides: Sides) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """What multiplies a change of ``f``, ``f'`` and ``f''`` in the loss: ``c``, ``d a + 2 d2 a2 f'``, ``d a2``."""
+    def _multipliers(local: PointwiseLocal, sides: Sides) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Return ``c``, ``d a + 2 d2 a2 f'`` and ``d a2``: dJ/df, dJ/df' and dJ/df''."""
         d, d2, a, a2, c = sides
-        p1 = total(times(d, a), times(d2, a2, 2 * local[1]) if d2 is not None else None)
-        return c, p1, times(d, a2)
+        curved = None if d2 is None else times(d2, a2, 2 * local.f1)
+        return c, total(times(d, a), curved), times(d, a2)

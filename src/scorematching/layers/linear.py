@@ -38,10 +38,6 @@ class Linear(Affine):
         if x.ndim != 2 or x.shape[1] != inputs:
             raise ValueError(f"expected shape (N, {inputs}), got {tuple(x.shape)}")
 
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """Count one multiplication per weight."""
-        return x.numel() * y.numel()
-
     def footprint(self) -> tuple[Span, Span]:
         """Return the same position: an output sees the input at its own position only."""
         return HERE, HERE
@@ -82,10 +78,6 @@ class Scale(Affine):
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless ``x`` is (N, channels, ...)."""
         check_channels(x, len(self.weight))
-
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """Count one multiplication per entry."""
-        return x.numel()
 
     def footprint(self) -> tuple[Span, Span]:
         """Return the same position: an output sees the input at its own position only."""
@@ -128,10 +120,6 @@ class Multiply(Affine):
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless the weight broadcasts to the shape of ``x``."""
         _check_broadcast(x, self.shape)
-
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """Count one multiplication per entry."""
-        return x.numel()
 
     def footprint(self) -> tuple[Span, Span] | None:
         """Return the same position, or None if the coefficients differ between positions."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorematching.layers.base import Coefficients, Local, Span, channel_view
+from scorematching.layers.base import AffineLocal, Coefficients, Span, channel_view
 from scorematching.layers.families import Affine
 from scorematching.layers.shapes import check_channels
 
@@ -34,10 +34,6 @@ class Sum(Affine):
         """Raise ``ValueError`` unless ``x`` is (N, ...)."""
         if x.ndim < 2:
             raise ValueError(f"expected shape (N, ...), got {tuple(x.shape)}")
-
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """Count one multiplication per entry."""
-        return x.numel()
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """Return the sum, times the factor."""
@@ -78,9 +74,9 @@ class SumOver(Affine):
         """Sweep 1: return the sum or the mean."""
         return self.linear(x, self._factor(x))
 
-    def local(self, x: Tensor, curvature: bool = True) -> Local:
+    def local(self, x: Tensor, curvature: bool = True) -> AffineLocal:
         """Return the input, the factor and its square."""
-        return x, self._factor(x), self._factor(x) ** 2
+        return AffineLocal(x, self._factor(x), self._factor(x) ** 2)
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """Return the sum, times the factor."""
@@ -120,10 +116,6 @@ class WeightedSum(Affine):
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless ``x`` is (N, channels, ...)."""
         check_channels(x, len(self.weight))
-
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """Count one multiplication per entry."""
-        return x.numel()
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """Return ``sum_k w_k x_k``."""
@@ -178,10 +170,6 @@ class SumPool2d(Affine):
         """Return the window."""
         span = Span(Fraction(self.stride), Fraction(0), Fraction(self.size - 1))
         return span, span
-
-    def multiplications(self, x: torch.Size, y: torch.Size) -> int:
-        """Count one multiplication per entry."""
-        return x.numel()
 
     def linear(self, x: Tensor, w: Coefficients) -> Tensor:
         """Return ``w`` times the sum over each window."""

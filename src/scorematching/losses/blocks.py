@@ -1,63 +1,31 @@
-"""One step: the loss of a batch and its gradient in one go, one block of samples after the other.
+"""One step: the loss of a batch together with its gradient, computed in blocks of samples.
 
-All four sweeps are run over a block while its values are still in the processor's cache, and nothing of it is kept but
-the gradient. So the memory of a step does not grow with the batch, and ``backward()`` has only to scale.
+All sweeps run over a block while its values are still in the processor's cache, and only the gradient is kept. So the
+memory of a step does not grow with the batch, and ``backward()`` only scales the gradient.
 """
 
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from scorematching.curvature import Curvature
-from scorematching.curvature.objective import Objective, Penalty
+from scorematching.curvature.objective import Objective
 from scorematching.graph import Graph
 from scorematching.runtime.compiling import run
-from scorematching.runtime.functional import Gradients, parameters_of
+from scorematching.runtime.functional import Gradients
 from scorematching.runtime.precision import in_bfloat16, products
 from scorematching.sweeps import add_term
 
 
-def summed_loss(method: Curvature, energy: Graph, x: Tensor, objective: Objective) -> Tensor:
-    """The loss, summed over a batch, whose gradient is computed at once where one may be asked for.
+class SummedLoss(torch.autograd.Function):
+    """The loss, summed over a batch; its gradient is computed in the forward pass, where one is needed.
 
-    Args:
-        method: How the curvature is computed.
-        energy: The model.
-        x: Data, shape (N, ...).
-        objective: Which loss.
+    The parameters are arguments under all their names; autograd adds up the gradients of a parameter with several.
     """
-    parameters = parameters_of(energy)
-    asked = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *parameters.values()))
-    return _Step.apply(method, energy, objective, asked, tuple(parameters), x, *parameters.values())
-
-
-@dataclass(frozen=True)
-class _Block:
-    """What is to be done with a block of samples; equal ones do the same, and share a compiled program."""
-
-    method: Curvature
-    lam: float
-    penalty: Penalty
-    by_parameters: bool
-    by_data: bool
-    bfloat16: bool
-
-    def __call__(self, energy: Graph, x: Tensor, weight: Tensor | None, drawn: Tensor | None) -> Gradients:
-        """The sum of the losses, and the gradients that are asked for."""
-        objective = Objective(self.lam, self.penalty, weight)
-        with products(self.bfloat16):
-            if self.by_parameters or self.by_data:
-                return self.method.gradients(energy, x, objective, self.by_data, drawn)
-            return Gradients(self.method.value(energy, x, objective, drawn), {}, None)
-
-
-class _Step(torch.autograd.Function):
-    """The parameters are arguments, by all their names; autograd adds up what a parameter with several receives."""
 
     @staticmethod
     def forward(
@@ -65,40 +33,72 @@ class _Step(torch.autograd.Function):
         method: Curvature,
         energy: Graph,
         objective: Objective,
-        asked: bool,
+        differentiable: bool,
         names: tuple[str, ...],
         x: Tensor,
         *parameters: Tensor,
     ) -> Tensor:
-        by_data = asked and ctx.needs_input_grad[5]
-        by_parameters = asked and any(ctx.needs_input_grad[6:])
-        block = _Block(method, objective.lam, objective.penalty, by_parameters, by_data, in_bfloat16())
+        """Return the loss.
+
+        Args:
+            ctx: Context of autograd.
+            method: The curvature method.
+            energy: The model.
+            objective: The loss to compute.
+            differentiable: Whether a gradient may be asked for: ``torch.is_grad_enabled()`` at the call.
+            names: Names of the parameters.
+            x: Data, shape (N, ...).
+            parameters: The parameters, in the order of their names.
+        """
+        by_data = differentiable and ctx.needs_input_grad[5]
+        by_parameters = differentiable and any(ctx.needs_input_grad[6:])
         value, sums, parts = x.new_zeros(()), dict[str, Tensor](), []
-        for part, weight in _blocks(x.detach(), objective.weight, method.samples(energy, x)):
-            drawn = method.draws(part, objective.penalty)
-            call = run if method.recordable else operator.call
-            summand, by_name, by_part = call(block, energy, part, weight, drawn)
+        for part, objective_of_part in _blocks(x.detach(), objective, method.samples(energy, x)):
+            prepared = method.prepared(part, objective.squared)
+            call = run if prepared.recordable else operator.call
+            options = by_parameters, by_data, in_bfloat16()
+            summand, by_name, by_part = call(_block, energy, part, prepared, objective_of_part, *options)
             value = value + summand
             for name, gradient in by_name.items():
                 add_term(sums, name, gradient)
             if by_part is not None:
                 parts.append(by_part)
-        by_x = torch.cat(parts) if parts else None
-        ctx.save_for_backward(by_x, *(sums.get(name) for name in names))
+        ctx.save_for_backward(torch.cat(parts) if parts else None, *(sums.get(name) for name in names))
         return value
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Scale the gradient.
+
+        Raises:
+            RuntimeError: A second derivative was asked for.
+        """
         if torch.is_grad_enabled():
             raise RuntimeError("the score matching loss can be differentiated once: create_graph=True is not possible")
         scaled = (None if gradient is None else upstream * gradient for gradient in ctx.saved_tensors)
         return None, None, None, None, None, *scaled
 
 
-def _blocks(x: Tensor, weight: Tensor | None, size: int) -> list[tuple[Tensor, Tensor | None]]:
-    """Blocks of ``size`` samples or fewer, alike in size, and their weights."""
-    count = -(-len(x) // size)
+def _block(
+    energy: Graph,
+    x: Tensor,
+    method: Curvature,
+    objective: Objective,
+    by_parameters: bool,
+    by_data: bool,
+    bfloat16: bool,
+) -> Gradients:
+    """Return the loss, summed over a block of samples, and the gradients that are needed."""
+    with products(bfloat16):
+        if by_parameters or by_data:
+            return method.gradients(energy, x, objective, by_data)
+        return Gradients(method.value(energy, x, objective), {}, None)
+
+
+def _blocks(x: Tensor, objective: Objective, size: int) -> list[tuple[Tensor, Objective]]:
+    """Split a batch, and the weights in its objective, into blocks of equal size, ``size`` samples or fewer."""
+    count, weight = -(-len(x) // size), objective.weight
     blocks = x.tensor_split(count)
     if weight is None or weight.ndim < x.ndim:
-        return [(block, weight) for block in blocks]
-    return list(zip(blocks, weight.tensor_split(count), strict=True))
+        return [(block, objective) for block in blocks]
+    return [(b, objective._replace(weight=w)) for b, w in zip(blocks, weight.tensor_split(count), strict=True)]

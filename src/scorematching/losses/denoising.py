@@ -1,4 +1,4 @@
-"""Denoising score matching: any module, without a second derivative."""
+"""Denoising score matching, for any module, without second derivatives."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from scorematching.curvature import differentiable_gradient
 from scorematching.curvature.probes import draw
-from scorematching.losses.reduction import Reduction, reduced
-from scorematching.runtime.arguments import check_choice, check_positive
+from scorematching.losses.reduction import Reduction, check_reduction, reduced
+from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.validation import check_data, full_precision
 
 
@@ -19,20 +19,20 @@ def denoising_score_matching_loss(
     generator: torch.Generator | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Denoising score matching (Vincent, 2011), for any module that returns energies; no second derivative is taken.
+    """Return the denoising score matching loss (Vincent, 2011), which needs no second derivative.
 
-    ``1/2 |d(x + sigma n) - n / sigma|^2`` with standard normal noise ``n``: up to a constant, and in the mean over
-    the noise, the score matching loss on data with that noise. So the energy becomes that of the *noisy* density.
+    The loss is ``1/2 |d(x + sigma n) - n / sigma|^2`` with standard normal noise ``n``. Up to a constant, its mean over
+    the noise is the score matching loss on data with that noise: the energy becomes that of the *noisy* density.
 
     Args:
-        energy: The model.
+        energy: The model, any module that returns energies.
         x: Clean data, shape (N, ...).
-        sigma: The noise's standard deviation, in the units of ``x``.
-        generator: What the noise is drawn with; torch's own if not given.
+        sigma: Standard deviation of the noise, in the unit of ``x``.
+        generator: Random number generator for the noise; torch's default if not given.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
-        TypeError: ``energy`` is no module, or ``x`` is not of floating point.
+        TypeError: ``energy`` is not a module, or ``x`` is not of floating point.
         ValueError: A shape does not fit, ``sigma`` is not above 0, ``x`` is not finite, or an option is unknown.
 
     Example:
@@ -40,7 +40,7 @@ def denoising_score_matching_loss(
         >>> denoising_score_matching_loss(energy, torch.randn(16, 4), sigma=0.1).shape
         torch.Size([])
     """
-    check_choice("reduction", reduction, ("mean", "sum", "none"))
+    check_reduction(reduction)
     sigma = check_positive("sigma", sigma)
     check_data(energy, x, finite=True)
     with full_precision(x):

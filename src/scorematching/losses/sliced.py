@@ -1,4 +1,4 @@
-"""Sliced score matching: any module, by random directions."""
+"""Sliced score matching, for any module, by random directions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from scorematching.curvature.hessian_products import Products
 from scorematching.curvature.probes import Distribution, check_probes, draw, probes_for, unbiased_square
-from scorematching.losses.reduction import Reduction, reduced
-from scorematching.runtime.arguments import check_choice, check_positive
+from scorematching.losses.reduction import Reduction, check_reduction, reduced
+from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.validation import check_data, full_precision
 
 
@@ -21,23 +21,24 @@ def sliced_score_matching_loss(
     generator: torch.Generator | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Sliced score matching (Song et al., 2019), for any module that returns energies.
+    """Return the sliced score matching loss (Song et al., 2019), for any module that returns energies.
 
-    With random directions ``v`` the loss is the mean of ``1/2 (v·d)^2 - v·(H v)``; in the mean over the directions
-    that is the loss of :func:`score_matching_loss`. Its variance-reduced form, which has ``d`` as it is and is to be
-    preferred, is ``curvature="hutchinson"`` there.
+    With random directions ``v`` the loss is the mean of ``1/2 (v·d)^2 - v·(H v)``. Its mean over the directions is the
+    loss of :func:`score_matching_loss`. Prefer ``curvature="hutchinson"`` there: that is the variance-reduced form,
+    which uses ``d`` itself.
 
     Args:
         energy: The model.
         x: Data, shape (N, ...).
-        lam: The regularizer, as in :func:`score_matching_loss`; unbiased by products of independent directions.
-        probes: Directions a sample; by default 1, or 2 for ``lam`` above 0.
+        lam: Weight of the regularizer, as in :func:`score_matching_loss`; its squares are products of independent
+            directions, which are unbiased.
+        probes: Number of directions per sample; by default 1, or 2 for ``lam`` above 0.
         distribution: ``"rademacher"`` or ``"gaussian"``.
-        generator: What the directions are drawn with; torch's own if not given.
+        generator: Random number generator for the directions; torch's default if not given.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
-        TypeError: ``energy`` is no module, or ``x`` is not of floating point.
+        TypeError: ``energy`` is not a module, or ``x`` is not of floating point.
         ValueError: A shape does not fit, ``x`` is not finite, or an option is unknown.
 
     Example:
@@ -45,14 +46,14 @@ def sliced_score_matching_loss(
         >>> sliced_score_matching_loss(energy, torch.randn(16, 4)).shape
         torch.Size([])
     """
-    check_choice("reduction", reduction, ("mean", "sum", "none"))
+    check_reduction(reduction)
     lam = check_positive("lam", lam, zero=True)
     check_probes(probes)
     check_data(energy, x, finite=True)
     with full_precision(x):
         products = Products(energy, x)
         slopes, curved = [], []
-        for _ in range(probes_for(probes, "diagonal" if lam else "none")):
+        for _ in range(probes_for(probes, lam > 0)):
             v = draw(x, distribution, generator)
             slopes.append((v * products.d).flatten(1).sum(1))
             curved.append((v * products.hessian_times(v)).flatten(1))

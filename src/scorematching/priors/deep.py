@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scorematching.curvature import Curvature, Hutchinson, Stein
-from scorematching.curvature.objective import Penalty
 from scorematching.energies import DeepField
 from scorematching.losses import score_matching_loss
 from scorematching.noise import GaussianNoise
@@ -25,9 +24,9 @@ class _ScaledProbes(Hutchinson):
 
     noise: Tensor | None = field(default=None, compare=False)
 
-    def draws(self, x: Tensor, penalty: Penalty) -> Tensor:
+    def directions(self, x: Tensor, squared: bool) -> Tensor:
         assert self.noise is not None
-        return super().draws(x, penalty) * self.noise.view(-1, *[1] * x.ndim)
+        return super().directions(x, squared) * self.noise.view(-1, *[1] * x.ndim)
 
 
 class DeepPrior(Prior):

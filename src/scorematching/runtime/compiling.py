@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.functional import call_with, modules_of, state_of
@@ -81,104 +81,99 @@ def backend() -> str:
     return os.environ.get(VARIABLE, "") if chosen is None else chosen
 
 
-def run(function: Callable[..., Any], energy: nn.Module, *tensors: Tensor | None) -> Any:
-    """``function(energy, *tensors)``, by its compiled program where one is wanted and to be had.
+def run(function: Callable[..., Any], energy: nn.Module, *inputs: Any) -> Any:
+    """Return ``function(energy, *inputs)``, computed by its compiled program where compilation is on and possible.
 
     Args:
-        function: Hashable, and equal to any other that does the same. Its result is made of tensors, and no
-            gradient goes through it.
-        energy: What the function works on: its parameters and buffers are arguments of the program.
-        tensors: Data.
+        function: A function that depends on nothing but its arguments. Its result consists of tensors, without
+            gradients.
+        energy: The module that the function works on; its parameters and buffers are inputs of the program.
+        inputs: Tensors, hashable settings, and tuples or registered dataclasses of them. The tensors are inputs of the
+            program; there is one program for each combination of settings.
     """
     name = backend()
     if not name:
-        return function(energy, *tensors)
-    state = state_of(energy)
-    program = _program(function, energy, state, tensors, name)
-    if program is None:
-        return function(energy, *tensors)
-    return program(state, tensors)
-
-
-def _program(
-    function: Callable[..., Any],
-    energy: nn.Module,
-    state: dict[str, Tensor],
-    tensors: tuple[Tensor | None, ...],
-    backend: str,
-) -> _Program | None:
-    """The program for data such as these; ``None`` where there is none."""
-    kinds = tuple(None if t is None else (t.shape, t.dtype, t.device) for t in tensors)
+        return function(energy, *inputs)
+    state, (leaves, structure) = state_of(energy), tree_flatten(inputs)
+    tensors = [*state.values(), *(leaf for leaf in leaves if isinstance(leaf, Tensor))]
+    settings = tuple(None if isinstance(leaf, Tensor) else leaf for leaf in leaves)
+    kinds = tuple((t.shape, t.dtype, t.device) for t in tensors[len(state) :])
     asked = tuple(tensor.requires_grad for tensor in state.values())
-    key = ("program", function, backend, kinds, asked, _settings(energy))
-    return remembered(energy, key, lambda: _made(function, energy, state, tensors, backend))
+    key = ("program", function, name, structure, settings, kinds, asked, _settings(energy))
+    program = remembered(energy, key, lambda: _new_program(function, energy, list(state), inputs, tensors, name))
+    return function(energy, *inputs) if program is None else program(tensors)
 
 
-def _made(
+def _new_program(
     function: Callable[..., Any],
     energy: nn.Module,
-    state: dict[str, Tensor],
-    tensors: tuple[Tensor | None, ...],
+    names: list[str],
+    inputs: tuple[Any, ...],
+    tensors: list[Tensor],
     backend: str,
 ) -> _Program | None:
-    """A new program, or ``None`` and a warning."""
+    """Return a new program, or warn and return ``None`` if compilation fails."""
     count = _programs[energy] = _programs.get(energy, 0) + 1
     if count > LIMIT:
         _tell(energy, f"it was compiled for {LIMIT} shapes or settings already")
         return None
     unfit = next((module for module in energy.modules() if not getattr(module, "recordable", True)), None)
     if unfit is not None:
-        _tell(energy, f"{type(unfit).__name__}({unfit.extra_repr()}) looks at its values or differentiates on its own")
+        _tell(energy, f"{type(unfit).__name__}({unfit.extra_repr()}) checks its values or differentiates by itself")
         return None
 
     try:
         with torch.no_grad(), compiled(enabled=False), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's own, about its own parts
-            return _Program(function, energy, state, tensors, backend)
-    except Exception as error:  # whatever stands against it, the usual run has the last word
-        function(energy, *tensors)
+            warnings.simplefilter("ignore")  # PyTorch's own, about its internals
+            return _Program(function, energy, names, inputs, tensors, backend)
+    except Exception as error:  # any compilation failure falls back to eager execution
+        function(energy, *inputs)  # a mistake of the user raises its own error here
         said = [line.strip() for line in str(error).splitlines() if line.strip()]
         _tell(energy, " ".join([f"{type(error).__name__}:", *said[:2]]))
         return None
 
 
 class _Program:
-    """The list of operations that a function makes, on a flat list of tensors: parameters and buffers, then data."""
+    """The operations of a function, recorded; called with parameters and buffers, then the tensors of the inputs.
+
+    Args:
+        function: The function.
+        energy: Its first argument.
+        names: Names of the parameters and buffers.
+        inputs: Its other arguments.
+        tensors: Parameters and buffers, then the tensors of the inputs.
+        backend: ``"inductor"`` or ``"eager"``.
+    """
 
     def __init__(
         self,
         function: Callable[..., Any],
         energy: nn.Module,
-        state: dict[str, Tensor],
-        tensors: tuple[Tensor | None, ...],
+        names: list[str],
+        inputs: tuple[Any, ...],
+        tensors: list[Tensor],
         backend: str,
     ) -> None:
-        def flat(*inputs: Tensor) -> list[Any]:
-            named, rest = dict(zip(state, inputs, strict=False)), iter(inputs[len(state) :])
-            result = call_with(function, energy, named, *(None if t is None else next(rest) for t in tensors))
-            leaves, self._shape = tree_flatten(result)
+        def flat(*given: Tensor) -> list[Any]:
+            state, rest = dict(zip(names, given, strict=False)), iter(given[len(names) :])
+            result = call_with(function, energy, state, *tree_map_only(Tensor, lambda _: next(rest), inputs))
+            leaves, self._structure = tree_flatten(result)
             return leaves
 
         from torch.fx.experimental.proxy_tensor import make_fx  # slow to import
 
-        inputs = _inputs(state, tensors)
-        self._call: Callable[..., Any] = make_fx(flat)(*inputs)
+        self._call: Callable[..., Any] = make_fx(flat)(*tensors)
         if backend == "inductor":
             from torch._inductor import compile as inductor
 
-            plain: list[Any] = [tensor.detach() for tensor in inputs]
+            plain: list[Any] = [tensor.detach() for tensor in tensors]
             # The transposed copies of its layout optimization cost more than they save.
             self._call = inductor(self._call, plain, options={"layout_optimization": False})
             self._call(*plain)
 
-    def __call__(self, state: dict[str, Tensor], tensors: tuple[Tensor | None, ...]) -> Any:
+    def __call__(self, tensors: list[Tensor]) -> Any:
         with torch.no_grad():
-            return tree_unflatten(self._call(*_inputs(state, tensors)), self._shape)
-
-
-def _inputs(state: dict[str, Tensor], tensors: tuple[Tensor | None, ...]) -> list[Tensor]:
-    """Without what is not there."""
-    return [*state.values(), *(tensor for tensor in tensors if tensor is not None)]
+            return tree_unflatten(self._call(*tensors), self._structure)
 
 
 def _tell(energy: nn.Module, why: str) -> None:

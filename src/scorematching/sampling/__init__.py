@@ -1,5 +1,5 @@
 """Samples of an energy by Langevin dynamics."""
 
-from scorematching.sampling.chains import Samples, langevin
+from scorematching.sampling.chains import EnergyWithGradient, Samples, langevin, without_mean
 
-__all__ = ["Samples", "langevin"]
+__all__ = ["EnergyWithGradient", "Samples", "langevin", "without_mean"]

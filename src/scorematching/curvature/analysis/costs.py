@@ -1,21 +1,23 @@
-"""What each method costs on a graph: multiplications, numbers touched, calls, and memory; and how long that takes.
+"""The cost of each method on a graph: multiplications, numbers read and written, calls, memory, and so the time.
 
-The counts follow from the structure. The seconds are a linear model of them, whose coefficients were fitted to
-measured steps by ``python -m benchmarks calibration``: they rank the methods on an ordinary CPU, no more.
+The seconds are a linear model of the counts. Its coefficients were fitted to measured steps by ``python -m benchmarks
+calibration``: they rank the methods on an ordinary CPU, no more.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from scorematching.curvature.analysis.structure import coupling_distance, node_shapes
-from scorematching.curvature.objective import Penalty
 from scorematching.graph import Graph
+from scorematching.runtime.cache import remembered
 
-#: Seconds a multiplication, a number touched, and a call, by method: `python -m benchmarks calibration`.
+#: Seconds per multiplication, per number touched and per call, by method: `python -m benchmarks calibration`.
 SECONDS: dict[str, tuple[float, float, float]] = {
     "diagonal": (7.3e-12, 8.3e-10, 1.2e-05),
     "full": (2e-11, 4.8e-10, 1.7e-05),
@@ -28,11 +30,11 @@ class Cost(NamedTuple):
     """The cost of one loss with its gradient.
 
     Attributes:
-        method: Its name.
-        multiplications: Those of the affine layers.
-        touched: Numbers that the point-wise work reads or writes.
-        calls: Operations on tensors.
-        memory: Bytes, for the whole batch at once; a method with a budget takes it in chunks.
+        method: Name of the method.
+        multiplications: Multiplications in matrix products and convolutions.
+        touched: Numbers that all other operations read or write.
+        calls: Number of tensor operations.
+        memory: Bytes for the whole batch at once; a method with a memory budget splits the batch.
     """
 
     method: str
@@ -43,32 +45,30 @@ class Cost(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """What the calibrated model makes of it."""
+        """The time in seconds, by the calibrated model."""
         counts = (self.multiplications, self.touched, self.calls)
         return sum(count * rate for count, rate in zip(counts, SECONDS[self.method], strict=True))
 
 
-def method_costs(graph: Graph, x: Tensor, batch: int, penalty: Penalty = "none") -> list[Cost]:
-    """The cost of each method that could be exact, for ``batch`` samples of the shape of those of ``x``."""
+def method_costs(graph: Graph, x: Tensor, batch: int) -> list[Cost]:
+    """Return the cost of each method that can be exact, for ``batch`` samples of the shape of those of ``x``."""
     shapes = node_shapes(graph, x)
     size = {node: shape.numel() for node, shape in shapes.items()}
-    edges = [(edge, layer.multiplications(shapes[edge.source], shapes[edge.target])) for edge, layer in graph.pairs()]
-    products, touched, calls = sum(p for _, p in edges), sum(size.values()), len(edges)
+    counts = remembered(graph, ("multiplications", x.shape[1:]), lambda: multiplications(graph, x))
+    products, touched, calls = sum(counts.values()), sum(size.values()), len(counts)
     inputs, word = size[graph.input], x.element_size()
     blocks = hessian_blocks(graph)
     columns = {node: sum(size[u] for u, v in blocks if v == node) for node in graph.nodes}
     classes = shapes[graph.input][0] * math.prod(coupling_distance(graph, shapes[graph.input], graph.input))
-    if penalty == "hessian":
-        classes = inputs
     ahead = graph.influential
-    forward = sum(p for edge, p in edges if edge.target in ahead)
+    forward = sum(counts[edge.number] for edge in graph.edges if edge.target in ahead)
     widths = sum(size[node] for node in ahead)
     held = word * 4 * touched
     return [
         Cost("diagonal", batch * 8 * products, batch * 10 * touched, 10 * calls, batch * 2 * held),
         Cost(
             "full",
-            batch * (8 * products + 3 * sum(columns[edge.target] * p for edge, p in edges)),
+            batch * (8 * products + 3 * sum(columns[edge.target] * counts[edge.number] for edge in graph.edges)),
             batch * (10 * touched + 6 * sum(size[u] * size[v] for u, v in blocks)),
             (10 * calls + 6 * len(blocks)),
             batch * (held + full_bytes(graph, x)),
@@ -90,14 +90,44 @@ def method_costs(graph: Graph, x: Tensor, batch: int, penalty: Penalty = "none")
     ]
 
 
+@torch.no_grad()
+def multiplications(graph: Graph, x: Tensor) -> dict[int, int]:
+    """Count the multiplications of each edge's layer on one sample, by the number of the edge.
+
+    Counted are those in matrix products and convolutions, as PyTorch's own counter of operations has them.
+    """
+    shapes = node_shapes(graph, x)
+    found = {}
+    for edge, layer in graph.pairs():
+        with _Counter() as counter:
+            if layer.affine:
+                layer(x.new_ones(1, *shapes[edge.source]))
+        found[edge.number] = counter.operations // 2  # PyTorch counts additions too
+    return found
+
+
+class _Counter(TorchDispatchMode):
+    """As ``torch.utils.flop_counter.FlopCounterMode``, whose first use imports the compiler, a second of work."""
+
+    operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        from torch.utils.flop_counter import flop_registry
+
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket in flop_registry:
+            self.operations += flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=result)
+        return result
+
+
 def full_bytes(graph: Graph, x: Tensor) -> int:
-    """Bytes per sample that the sweeps of the full Hessian hold: the blocks of ``H`` and ``G``, and temporaries."""
+    """Return the bytes per sample of the full Hessian's sweeps: the blocks of ``H`` and ``G``, and temporaries."""
     sizes = {node: shape.numel() for node, shape in node_shapes(graph, x).items()}
     return 3 * x.element_size() * sum(sizes[u] * sizes[v] for u, v in {*hessian_blocks(graph), (graph.input,) * 2})
 
 
 def hessian_blocks(graph: Graph) -> list[tuple[str, str]]:
-    """The pairs of nodes, the earlier one first, whose block of ``H`` sweep 2 makes, by the graph alone."""
+    """Return the pairs of nodes, the earlier one first, for which sweep 2 makes a block of ``H``."""
     found: dict[tuple[str, str], None] = {}
     place = {node: i for i, node in enumerate(graph.nodes)}
     for target in reversed(graph.nodes):
@@ -112,7 +142,7 @@ def hessian_blocks(graph: Graph) -> list[tuple[str, str]]:
 
 
 def jacobian_bytes(graph: Graph, x: Tensor) -> int:
-    """Bytes a sample that the Jacobians take: those of the influential nodes, their squares and what is at work."""
+    """Return the bytes per sample of the Jacobians: those of the influential nodes, their squares and temporaries."""
     shapes = node_shapes(graph, x)
     widths = sum(shapes[node].numel() for node in graph.influential if node != graph.input)
     return 3 * x.element_size() * x[0].numel() * (widths + x[0].numel())

@@ -246,9 +246,7 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
     if suffix in (".jpg", ".jpeg") and image.ndim == 3 and image.shape[2] in (2, 4):
         raise ValueError(f"{path.name}: {suffix} files can't store an alpha channel: write a .png instead")
     if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > _LARGEST_JPEG:
-        raise ValueError(
-            f"{path.name}: {suffix} files store up to {_LARGEST_JPEG} rows and columns: write a .png instead"
-        )
+        raise ValueError(f"{path.name}: {suffix} files store at most {_LARGEST_JPEG} rows or columns: write a .png")
     if suffix not in _TIFF and pages != 1:
         raise ValueError(f"{path.name}: {suffix} files store one image, not {pages} pages: write a .tif instead")
 
