@@ -9,7 +9,7 @@ from simulated import noisy_uint8
 
 import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
-from scorematching.priors.tweedie import tweedie
+from scorematching.priors.posterior import tweedie
 from scorematching.restoration.color import opponent, posterior_mean
 
 

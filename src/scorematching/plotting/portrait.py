@@ -19,7 +19,7 @@ from scorematching.images import to_planes
 from scorematching.images.photographs import held_out_photograph
 from scorematching.plotting.figures import check_target, save_figure, set_caption, show_image
 from scorematching.priors.base import Prior, move
-from scorematching.priors.tweedie import tweedie
+from scorematching.priors.posterior import tweedie
 
 #: Experts are drawn for responses from minus this number to this number.
 _REACH = 12.0

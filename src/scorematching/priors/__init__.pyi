@@ -5,8 +5,8 @@ from .deep import DeepPrior
 from .field import FieldPrior
 from .info import Provenance, TrainedNoise
 from .names import SHIPPED
+from .posterior import tweedie
 from .store import load_prior, save_prior
-from .tweedie import tweedie
 
 __all__ = [
     "SHIPPED",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from scorematching.priors.base import Prior
-from scorematching.priors.tweedie import tweedie
+from scorematching.priors.posterior import tweedie
 
 #: Step of the finite difference that gives the divergence, as a fraction of the noise level.
 _STEP = 0.1

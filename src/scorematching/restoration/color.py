@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scorematching.images.arrays import to_planes
 from scorematching.priors.base import Prior
-from scorematching.priors.tweedie import tweedie
+from scorematching.priors.posterior import tweedie
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Value of white in the first of the opponent colors, luminance.

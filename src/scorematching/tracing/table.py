@@ -37,7 +37,7 @@ HINTS |= dict.fromkeys(
     "it is not a sum of functions of one value each, so no Graph can represent it: remove it, or write it with exp, "
     "log, sums and a layer of your own",
 )
-DEFAULT_HINT = "write the energy as a scorematching.Graph, with a layer of your own for it (docs/extending.md)"
+DEFAULT_HINT = "write the energy as a scorematching.Graph, with a layer of your own for it (docs/guides/layer.md)"
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:

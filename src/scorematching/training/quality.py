@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from scorematching.priors.base import Prior, move
+from scorematching.priors.posterior import tweedie
 from scorematching.priors.stein_risk import stein_error
-from scorematching.priors.tweedie import tweedie
 from scorematching.training.data import Plane
 
 #: Maximum number of planes that are denoised.
