@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,13 +14,30 @@ from torch import Tensor
 
 from scorematching.noise.base import Stabilizer
 
-if TYPE_CHECKING:
-    from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
-
 #: Side, in pixels, of the square whose mean tells how bright a pixel is.
 _AROUND = 7
 #: Number of rows that are processed at a time, so that only these are held in double precision.
 _ROWS = 64
+
+
+class Transform(Protocol):
+    """A transform that gives noisy pixels variance 1, as that of :class:`scorematching.noise.PoissonGaussianNoise`."""
+
+    @property
+    def offset(self) -> float:
+        """Pixel value without light."""
+
+    def stabilize(self, y: np.ndarray | float) -> np.ndarray:
+        """Return noisy pixels with noise of variance 1."""
+
+    def stabilized_mean(self, x: np.ndarray | float) -> np.ndarray:
+        """Return the mean of stabilized noisy pixels, for clean pixels."""
+
+    def stabilized_deviation(self, x: np.ndarray | float) -> np.ndarray:
+        """Return the standard deviation of stabilized noisy pixels, for clean pixels."""
+
+    def inverse(self, mean: np.ndarray | float) -> np.ndarray:
+        """Return the clean pixels for which stabilized noisy pixels have a mean."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +52,7 @@ class AnscombeStabilizer(Stabilizer):
         ValueError: ``noise.offset`` is not below white.
     """
 
-    noise: PoissonGaussianNoise
+    noise: Transform
     data_range: float
 
     def __post_init__(self) -> None:
