@@ -66,7 +66,7 @@ def test_denoise(call: dict[str, Any], changes: dict[str, Any], error: type[Exce
         NARROW,
         PHOTONS,
         ({"operator": Mask(KNOWN[:90])}, ValueError, r"the mask is \(90, 120\), the image is \(96, 120\)"),
-        ({"operator": Blur(torch.ones(201, 3) / 603)}, ValueError, r"too small for a kernel \(201, 3\)"),
+        ({"operator": Blur(torch.ones(201, 3) / 603)}, ValueError, "too small for a kernel"),
         ({"operator": FunctionOperator(lambda x: 2 * x, lambda y: y)}, ValueError, "the adjoint is not that"),
         ({"operator": FunctionOperator(lambda x: x[..., 1:], lambda y: y)}, ValueError, "the adjoint gives"),
     ],

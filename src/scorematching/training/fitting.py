@@ -77,7 +77,7 @@ def fit(
         The prior with the best held-out loss, and the history of the losses.
 
     Raises:
-        FileNotFoundError: An image does not exist, or none was found.
+        FileNotFoundError: An image or the folder of the checkpoint does not exist, or no image was found.
         TypeError: An array has an unknown type, or an argument is of the wrong class.
         ValueError: An argument is out of its range, an image does not fit, or the checkpoint is of another training.
 
