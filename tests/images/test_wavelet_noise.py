@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scorematching.images.wavelet_noise import estimate_noise
+from scorematching.images.wavelet_noise import wavelet_sigma
 
 
 @pytest.mark.parametrize("white", [1.0, 255.0])
 def test_the_estimate_is_in_the_units_of_the_image(white: float) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1 * white, (128, 128, 3))
-    assert estimate_noise(0.5 * white + noise, data_range=white) == pytest.approx(0.1 * white, rel=0.05)
+    assert wavelet_sigma(0.5 * white + noise, data_range=white) == pytest.approx(0.1 * white, rel=0.05)
 
 
 def test_a_constant_image_has_no_noise() -> None:
-    assert estimate_noise(np.full((64, 64), 0.5)) == pytest.approx(0, abs=1e-6)
+    assert wavelet_sigma(np.full((64, 64), 0.5)) == pytest.approx(0, abs=1e-6)
