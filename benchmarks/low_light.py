@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 import scorematching as sm
+from benchmarks.tasks import PriorOption, SeedOption
 from scorematching.images import ssim
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
 from scorematching.plotting.figures import draw_side_by_side
@@ -20,13 +21,13 @@ _METHODS = ("one level, non-local means", "one level, the prior", "gain, the pri
 
 
 def low_light(
-    prior: Annotated[str, typer.Option("--prior", help="Prior file, or name of an included prior.")] = "natural-gray",
+    prior: PriorOption = "natural-gray",
     photons: Annotated[
         list[float] | None, typer.Option(help="Mean number of photons in a white pixel.", show_default="5, 20, 100")
     ] = None,
     read: Annotated[float, typer.Option(help="Standard deviation of the read noise, in photons.")] = 0.0,
     images: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder to draw the results to.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Print PSNR and SSIM of crops of 200 x 200 pixels of the held-out photographs, with few photons per pixel.
 

@@ -9,17 +9,18 @@ import typer
 
 import scorematching as sm
 from benchmarks.machine import machine
+from benchmarks.tasks import PriorOption, SeedOption
 from scorematching.cli.console import console
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
 from scorematching.images.wavelet_noise import wavelet_sigma
 
 
 def noise(
-    prior: Annotated[str, typer.Option("--prior", help="Prior file, or name of an included prior.")] = "natural-gray",
+    prior: PriorOption = "natural-gray",
     level: Annotated[
         list[float] | None, typer.Option(help="Noise levels on the 0-255 scale.", show_default="2, 5, 10, 25")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Print the estimates of both methods for the held-out photographs with noise of known levels."""
     console.print(machine(), soft_wrap=True, highlight=False)

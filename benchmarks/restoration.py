@@ -16,7 +16,7 @@ from rich.progress import track
 
 import scorematching as sm
 from benchmarks.machine import machine
-from benchmarks.tasks import FOLDER, OutputOption, Record, write_figures
+from benchmarks.tasks import FOLDER, OutputOption, Record, SeedOption, write_figures
 from scorematching.cli.console import console, errors
 from scorematching.images import find_images, to_planes
 from scorematching.priors import SHIPPED
@@ -57,7 +57,7 @@ def restoration(
     eight: Annotated[bool, typer.Option("--eight-bit", help="Round and clip the noisy images to 8 bits.")] = False,
     only: Annotated[int | None, typer.Option(min=1, help="Maximum number of images per folder.")] = None,
     others: Annotated[bool, typer.Option(help="Also run BM3D, non-local means and total variation (slow).")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    seed: SeedOption = 0,
     output: OutputOption = FOLDER,
 ) -> None:
     """Measure mean PSNR and SSIM of priors, BM3D, non-local means, total variation and bicubic interpolation.

@@ -1,4 +1,4 @@
-"""Shared parts of the speed benchmarks: tasks, command-line options, tables, and the file of results."""
+"""Shared parts of the benchmarks: tasks, command-line options, tables, and the file of results."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ MemoryOption = Annotated[
     float,
     typer.Option("--memory", min=0.5, help="Largest memory of a contestant, in GB. A larger contestant is stopped."),
 ]
+PriorOption = Annotated[str, typer.Option("--prior", help="Prior file, or name of an included prior.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the noise.")]
 FOLDER = Path("benchmark-results")
 LIMIT, MEMORY = 100.0, 12.0
 

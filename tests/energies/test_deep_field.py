@@ -29,7 +29,7 @@ def test_padding_shares_the_parameters(field: DeepField) -> None:
         field(torch.zeros(2, 1, 4, 4, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("options", [{"channels": 0}, {"colors": 0}, {"depth": 3}, {"depth": 0}, {"size": 4}])
-def test_sizes_out_of_range_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="an even depth of 2 or more and an odd size of 3 or more"):
-        DeepField(**options)
+@pytest.mark.parametrize(("name", "value"), [("channels", 0), ("colors", 0), ("depth", 3), ("depth", 0), ("size", 4)])
+def test_sizes_out_of_range_are_refused(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be .*, got {value}"):
+        DeepField(**{name: value})

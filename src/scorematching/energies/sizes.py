@@ -1,4 +1,4 @@
-"""Sizes of energies of images, checked where they are given."""
+"""Valid ranges of the sizes of image energies."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ def check_field_sizes(filters: int, size: int, octaves: int, expert: str) -> Non
 
     Raises:
         ValueError: A size is out of its range, or the expert is unknown.
+
+    Example:
+        >>> check_field_sizes(filters=8, size=3, octaves=1, expert="student-t")
     """
     check_count("size", size, 2, 64)
     check_count("filters", filters, 1, size**2 - 1)
@@ -28,6 +31,11 @@ def check_deep_sizes(channels: int, size: int, depth: int) -> None:
 
     Raises:
         ValueError: A size is out of its range.
+
+    Example:
+        >>> check_deep_sizes(channels=64, size=3, depth=5)
+        Traceback (most recent call last):
+        ValueError: depth must be even, got 5
     """
     check_count("channels", channels, 1, 4096)
     check_count("size", size, 3, 63)

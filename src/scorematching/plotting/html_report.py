@@ -55,9 +55,10 @@ def write_page(
 
     Example:
         >>> import tempfile
+        >>> from scorematching.noise import GaussianNoise
         >>> path = Path(tempfile.mkdtemp()) / "report.html"
         >>> noisy = np.random.default_rng(0).normal(128, 20, (32, 32))
-        >>> write_page(path, noisy, np.full((32, 32), 128.0), 20, title="A report", data_range=255)
+        >>> write_page(path, noisy, np.full((32, 32), 128.0), GaussianNoise(20), title="A report", data_range=255)
         >>> "<title>A report</title>" in path.read_text()
         True
     """

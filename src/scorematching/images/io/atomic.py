@@ -29,11 +29,16 @@ def check_target(path: str | Path) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise, before any work is done, unless files can be written to a folder.
+    """Check that files can be written to a folder.
 
     Raises:
         FileNotFoundError: The folder does not exist.
         PermissionError: The folder is not writable.
+
+    Example:
+        >>> check_folder(Path("missing"))
+        Traceback (most recent call last):
+        FileNotFoundError: no such folder: missing
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"no such folder: {folder}")

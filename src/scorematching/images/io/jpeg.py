@@ -67,9 +67,6 @@ def encode(image: np.ndarray, metadata: Metadata) -> bytes:
         b'JFIF'
     """
     height, width = image.shape[:2]
-    given = {"dpi": metadata.dpi, "icc_profile": metadata.icc, "exif": metadata.exif_for(width, height)}
     file = io.BytesIO()
-    Image.fromarray(image).save(
-        file, "jpeg", quality=95, **metadata.jpeg, **{name: it for name, it in given.items() if it}
-    )
+    Image.fromarray(image).save(file, "jpeg", quality=95, **metadata.jpeg, **metadata.pillow_options(width, height))
     return file.getvalue()

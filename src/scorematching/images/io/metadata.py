@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import ExifTags, Image
 
@@ -86,6 +86,11 @@ class Metadata:
             tuple(_enlarged(tag, factor) for tag in page if tag[0] not in IN_PIXELS) for page in self.tiff.pages
         )
         return replace(self, resolution=resolution, tiff=replace(self.tiff, pages=pages))
+
+    def pillow_options(self, width: int, height: int) -> dict[str, Any]:
+        """Return resolution, profile and EXIF, as far as known, as Pillow's options for an image of this size."""
+        options = {"dpi": self.dpi, "icc_profile": self.icc, "exif": self.exif_for(width, height)}
+        return {name: value for name, value in options.items() if value}
 
     def exif_for(self, width: int, height: int) -> bytes | None:
         """Return the EXIF block with its image size and resolution updated, or None if there is no EXIF block.

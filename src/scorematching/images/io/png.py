@@ -75,8 +75,7 @@ def encode(image: np.ndarray, metadata: Metadata) -> bytes:
         b'PNG'
     """
     height, width = image.shape[:2]
-    given = {"dpi": metadata.dpi, "icc_profile": metadata.icc, "exif": metadata.exif_for(width, height)}
-    made = PngImagePlugin.getchunks(Image.new("L", (1, 1)), **{name: it for name, it in given.items() if it})
+    made = PngImagePlugin.getchunks(Image.new("L", (1, 1)), **metadata.pillow_options(width, height))
     between = io.BytesIO()
     for name, content in (*(chunk[:2] for chunk in made if chunk[0] in _MADE), *metadata.chunks):
         PngImagePlugin.putchunk(between, name, content)
