@@ -124,7 +124,7 @@ def test_each_layer_says_what_it_expects(layer: Layer, shape: tuple[int, ...], m
         (lambda: AvgPool2d(0), "of at least 1"),
         (lambda: sm.Conv2d(1, 1, 3, padding="same"), "padding must be given in pixels"),
         (lambda: Scatter([4], 4), "from 0 to 3"),
-        (lambda: FieldOfExperts(9, 3), "size 3 and 9 filters"),
+        (lambda: FieldOfExperts(9, 3), "filters must be a whole number of 1 to 8, got 9"),
         (lambda: FieldOfExperts(4, 3, (1.0,), expert="spline"), "not of splines"),
         (lambda: Spline(2, reach=float("inf")), "got channels=2, reach=inf, knots=33"),
         (lambda: ProductOfStudentT(0, 3), "1 or more"),

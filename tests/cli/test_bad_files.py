@@ -58,7 +58,7 @@ BAD = {
     "report: ending": ((*BY_SELF, "--report", "OUT.png"), "ends in .html"),
     "report: reference": (
         (*BY_SELF, "--report", "OUT.html", "--reference", "SMALL.png"),
-        "the reference is (4, 4), the image is (96, 120)",
+        "the reference has shape (4, 4), the image (96, 120)",
     ),
     "report: no folder": ((*BY_SELF, "--report", "none/OUT.html"), "no such folder: none"),
     "report: a stack": (("denoise", *STACK, "--report", "OUT.html"), "for one image; got OUT.html, 2 images"),

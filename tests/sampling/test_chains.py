@@ -9,7 +9,7 @@ from torch import Tensor
 
 import scorematching as sm
 from scorematching.layers import LogCosh, Square
-from scorematching.priors.kinds import build_prior
+from scorematching.priors import FieldPrior
 from scorematching.sampling import without_mean
 
 #: Chains of the tests, each of which gives one independent sample.
@@ -105,9 +105,9 @@ def test_a_product_of_heavy_tailed_experts_is_sampled_exactly(name: str, generat
         assert stats.kstest(response.numpy(), truth.cdf).pvalue > 1e-4
 
 
-def test_planes_are_sampled_given_their_brightness(info: sm.priors.PriorInfo, generator: torch.Generator) -> None:
+def test_planes_are_sampled_given_their_brightness(generator: torch.Generator) -> None:
     """The mean stays, and ``<x - mean, grad E>`` is the number of free directions in the mean, as for any density."""
-    prior = build_prior(info.replace(size=2, filters=3)).double()
+    prior = FieldPrior(sm.FieldConfig(filters=3, size=2), noise=25 / 255).double()
     prior.energy.convolutions[0].weight.data += 0.1  # so that brightness bears some energy
     brightness = torch.linspace(0.2, 0.8, 1000, dtype=torch.float64)
     start, eps = brightness[:, None, None, None].expand(-1, 1, 3, 4), prior.level**2
@@ -151,12 +151,17 @@ def test_the_same_generator_gives_the_same_samples(prior: sm.Prior) -> None:
     def sample(seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         return sm.langevin(
-            prior, start, steps=3, step_size=1e-3, generator=generator, progress=lambda *step: seen.append(step)
+            prior,
+            start,
+            steps=3,
+            step_size=1e-3,
+            generator=generator,
+            progress=lambda state: seen.append((state.step, state.steps)),
         ).x
 
     assert torch.equal(sample(1), sample(1))
     assert not torch.equal(sample(1), sample(2))
-    assert seen[:3] == [(1, 3), (2, 3), (3, 3)]
+    assert [(state.step, state.steps) for state in seen[:3]] == [(1, 3), (2, 3), (3, 3)]
     assert torch.equal(sm.langevin(prior, start, steps=0, step_size=1.0).x, start)
 
 

@@ -27,7 +27,7 @@ def check(seed: SeedOption = 0, device: DeviceOption = "cpu") -> None:
 
     from scorematching.checks import CheckError
     from scorematching.checks.cases import LAYERS, NETWORKS
-    from scorematching.cli.console import console
+    from scorematching.cli.console import console, say
     from scorematching.cli.options import check_device
 
     where = check_device(device)
@@ -45,7 +45,7 @@ def check(seed: SeedOption = 0, device: DeviceOption = "cpu") -> None:
             table.add_row(name, str(len(errors)), f"{max(errors.values()):.1e}", verdict)
     console.print(table)
     total = len(LAYERS) + len(NETWORKS)
-    console.print(f"{total - failed} of {total} cases agree with automatic differentiation to {_TOLERANCE:g}")
+    say(f"{total - failed} of {total} cases agree with automatic differentiation to {_TOLERANCE:g}")
     if failed:
         raise typer.Exit(1)
 

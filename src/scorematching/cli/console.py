@@ -17,6 +17,11 @@ console = Console()
 errors = Console(stderr=True)
 
 
+def say(message: object) -> None:
+    """Print a message, in one line, as it is: file names are not broken, and nothing in them is markup."""
+    console.print(" ".join(str(message).split()), markup=False, highlight=False, soft_wrap=True)
+
+
 def print_error(message: object) -> None:
     """Print a message on stderr, in one line, as it is."""
     errors.print(" ".join(str(message).split()), markup=False, highlight=False, soft_wrap=True)

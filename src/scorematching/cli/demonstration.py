@@ -9,7 +9,7 @@ import torch
 from rich.table import Table
 
 import scorematching as sm
-from scorematching.cli.console import console, progress_bar
+from scorematching.cli.console import console, progress_bar, say
 from scorematching.images import ssim, to_planes
 from scorematching.images.photographs import TRAINING, held_out_photograph, training_photographs
 from scorematching.plotting import draw_history, draw_prior, draw_side_by_side
@@ -25,7 +25,7 @@ _SIGMA = 25 / 255
 def demonstrate(output: Path, steps: int, seed: int, device: torch.device) -> None:
     """Fit, denoise, enlarge; print tables, and write everything to a folder."""
     noisy = [_with_noise(image, seed, number) for number, image in enumerate(training_photographs())]
-    console.print(f"fitting to {len(noisy)} photographs with noise of level 25, and no clean one")
+    say(f"fitting to {len(noisy)} photographs with noise of level 25, and no clean one")
     with progress_bar("fitting", transient=False) as progress:
         result = sm.fit(
             noisy,
@@ -42,10 +42,8 @@ def demonstrate(output: Path, steps: int, seed: int, device: torch.device) -> No
     _denoise(result.prior, output, seed, device)
     _enlarge(result.prior, output, device)
     if result.expected_psnr is not None:
-        console.print(
-            f"PSNR of denoising by Stein's estimate, from held-out noisy images alone: {result.expected_psnr:.2f} dB"
-        )
-    console.print(f"wrote prior.safetensors and the images to {output}/", highlight=False, markup=False)
+        say(f"PSNR of denoising by Stein's estimate, from held-out noisy images alone: {result.expected_psnr:.2f} dB")
+    say(f"wrote prior.safetensors and the images to {output}/")
 
 
 def _with_noise(image: np.ndarray, seed: int, number: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from scorematching.cli.console import console, print_error
+from scorematching.cli.console import console, print_error, say
 from scorematching.cli.pages import check_pages, describe_pages, restore_file
 from scorematching.images.io.atomic import check_folder, check_target
 from scorematching.images.io.files import IMAGE_SUFFIXES, count_pages, find_white_of_file, read_image, read_pages
@@ -81,7 +81,7 @@ def denoise_one(job: Job, source: Path, target: Path) -> None:
     """Denoise a file, and say what was written."""
     noise, _ = _denoise(job, source, target)
     how = "found" if job.noise is None else "given"
-    console.print(f"wrote {target}; noise {how}: {_described(noise)}", highlight=False, markup=False)
+    say(f"wrote {target}; noise {how}: {_described(noise)}")
 
 
 def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: bool) -> None:
@@ -97,7 +97,7 @@ def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: b
         else:
             table.add_row(escape(source.name), describe_pages(*written), _described(noise))
     console.print(table)
-    console.print(f"wrote {table.row_count} images to {targets[0].parent}/", highlight=False, markup=False)
+    say(f"wrote {table.row_count} images to {targets[0].parent}/")
     if failures:
         for failure in failures:
             print_error(f"error: {failure}")
@@ -172,8 +172,7 @@ def _note_where_approximate(prior: Prior, noise: list[NoiseModel], data_range: f
     if outside:
         trained = _described([GaussianNoise(low), GaussianNoise(high)])
         where = "" if isinstance(noise[0], GaussianNoise) else f" of the stabilized image (white: {data_range:g})"
-        console.print(
+        say(
             f"note: this prior is for noise of {trained}; contrast is rescaled to use it at {_described(outside)}"
-            f"{where}, which is an approximation",
-            highlight=False,
+            f"{where}, which is an approximation"
         )

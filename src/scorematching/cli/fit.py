@@ -198,7 +198,7 @@ def _run(
     device: str,
 ) -> None:
     """Fit, save, and say how it went."""
-    from scorematching.cli.console import console, print_error, progress_bar
+    from scorematching.cli.console import print_error, progress_bar, say
     from scorematching.cli.options import check_device, noise_from_options
     from scorematching.images.io.atomic import check_target
     from scorematching.priors.store import save_prior
@@ -209,9 +209,9 @@ def _run(
     where, noise = check_device(device), noise_from_options(sigma, gain, offset)
     checkpoint = output.with_name(output.name + ".training")
     if checkpoint.exists():
-        console.print(f"going on from {checkpoint}", markup=False)
+        say(f"going on from {checkpoint}")
     if bfloat16 and where.type == "cpu" and not has_bfloat16():
-        console.print("note: this processor has no native bfloat16 support; training is faster without --bfloat16")
+        say("note: this processor has no native bfloat16 support; training is faster without --bfloat16")
     try:
         with progress_bar("fitting", transient=False) as progress, bfloat16_products(bfloat16):
             result = fit_prior(
@@ -232,17 +232,16 @@ def _run(
         raise typer.Exit(130) from None
     save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
-    console.print(f"wrote {output}: best held-out loss {result.best:+.4f} per pixel", highlight=False, markup=False)
+    say(f"wrote {output}: best held-out loss {result.best:+.4f} per pixel")
     if noise is None and result.found is not None:
         low, high = (255 * level for level in result.found)
-        console.print(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale", highlight=False)
+        say(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale")
     if result.expected_psnr is not None:
         stabilized = "" if gain is None else ", stabilized"
-        console.print(
+        say(
             f"one denoising step should give {result.expected_psnr:.2f} dB on held-out noisy images{stabilized} "
             "(Stein's estimate, from noisy images alone; too high where the noise was clipped to the range of the "
-            "file)",
-            highlight=False,
+            "file)"
         )
     if result.psnr is not None:
-        console.print(f"it gives {result.psnr:.2f} dB, by the clean images", highlight=False)
+        say(f"it gives {result.psnr:.2f} dB, by the clean images")

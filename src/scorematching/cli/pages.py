@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from scorematching.cli.choice import named_prior
-from scorematching.cli.console import console, progress_bar
+from scorematching.cli.console import progress_bar, say
 from scorematching.cli.options import check_device
 from scorematching.images.arrays import to_planes
 from scorematching.images.io.files import count_pages, find_white_of_file, read_metadata, read_pages, write_pages
@@ -110,7 +110,7 @@ def restore_observation(
         )
 
     written = restore_file(source, target, restored, title, factor)
-    console.print(f"wrote {target}: {describe_pages(*written)}", highlight=False)
+    say(f"wrote {target}: {describe_pages(*written)}")
 
 
 def describe_pages(count: int, height: int, width: int, *_: int) -> str:

@@ -59,7 +59,7 @@ def show(
     Example: [bold]scorematching show photos.safetensors -o photos.png[/bold]
     Example: [bold]scorematching show natural-gray[/bold]
     """
-    from scorematching.cli.console import console
+    from scorematching.cli.console import say
     from scorematching.cli.options import check_device
     from scorematching.images.io.paths import check_no_input
     from scorematching.plotting.figures import check_target
@@ -78,7 +78,7 @@ def show(
     _print_description(model)
     samples = _sample(model, steps, seed) if steps else None
     draw_prior(model, target, subject, samples)
-    console.print(f"wrote {target}", highlight=False, markup=False)
+    say(f"wrote {target}")
 
 
 def _print_description(prior: Prior) -> None:
