@@ -69,7 +69,7 @@ def test_a_module_that_is_no_layer_is_refused() -> None:
 
 def test_shapes_that_do_not_add_up_are_named() -> None:
     energy = sm.Graph([("x", sm.Linear(4, 3), "h"), ("x", Identity(), "h"), ("h", sm.Sum(), "energy")])
-    with pytest.raises(ValueError, match=r"node 'h' is a sum of shape \(2, 3\) so far, but edge 1 \(x -> h\) brings"):
+    with pytest.raises(ValueError, match=r"node 'h' is a sum of shape \(2, 3\) so far, but edge 1 \(x -> h\) adds"):
         energy(torch.zeros(2, 4))
 
 
@@ -77,7 +77,7 @@ def test_an_energy_is_one_number_a_sample() -> None:
     energy = sm.Sequential(sm.Linear(4, 3), Tanh())
     for call in (energy, lambda x: sm.score(energy, x)):
         with pytest.raises(
-            ValueError, match=r"one energy a sample, shape \(2,\), got \(2, 3\): end the network with Sum"
+            ValueError, match=r"one energy per sample, shape \(2,\), got \(2, 3\): end the network with Sum"
         ):
             call(torch.zeros(2, 4))
 

@@ -1,7 +1,7 @@
 """Energy networks: a directed acyclic graph with layers on its edges and values on its nodes.
 
-A node's value is the sum of its incoming edges. So an addition needs no layer, a skip connection is one more edge,
-and every rule of the sweeps is unary: it sees one edge at a time.
+The value of a node is the sum of its incoming edges. So an addition needs no layer, a skip connection is one more
+edge, and every rule of the sweeps is unary: it concerns one edge at a time.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from scorematching.runtime.functional import modules_of
 
 
 class Edge(NamedTuple):
-    """One edge: its layer leads from node ``source`` to node ``target``.
+    """One edge of a graph.
 
-    ``number`` is its place among the edges as they were given.
+    Attributes:
+        number: Index of the edge, and of its layer in :attr:`Graph.layers`, in the order given.
+        source: Name of the node that the layer is applied to.
+        target: Name of the node that the result is added to.
     """
 
     number: int
@@ -34,19 +37,19 @@ class Graph(nn.Module):
     """An energy ``E(x; w)``, given by its edges.
 
     Args:
-        edges: Triples (source node, layer, target node). A node is named by any string and exists by being named. A
-            layer may stand on several edges, which then share its weights.
-        input: The node that holds the data.
-        output: The node that holds the energies.
+        edges: Triples (source node, layer, target node). A node is any string. A layer may be on several edges, which
+            then share its weights.
+        input: Name of the node that holds the data.
+        output: Name of the node that holds the energies.
 
     Attributes:
-        layers: The edges' layers, in the order given; ``state_dict`` names them ``layers.0.weight`` and so on.
-        edges: The edges, in sweep order: each after all edges that lead to its source.
+        layers: Layers of the edges, in the order given; ``state_dict`` names them ``layers.0.weight`` and so on.
+        edges: The edges in sweep order: each after all edges that lead to its source.
 
     Raises:
         TypeError: A layer is not a :class:`scorematching.layers.Layer`.
-        ValueError: The graph has a cycle; a node that the input does not reach, or that does not reach the output; an
-            edge into the input or out of the output.
+        ValueError: The graph has a cycle, a node without a path from the input or to the output, an edge into the
+            input, or an edge out of the output.
 
     Example:
         A skip connection:
@@ -81,7 +84,7 @@ class Graph(nn.Module):
 
     @property
     def influential(self) -> frozenset[str]:
-        """The nodes whose *value* bears on ``d`` and ``d2``: from them a layer that is not affine lies ahead."""
+        """The nodes whose *value* influences ``d`` and ``d2``: those with a layer ahead that is not affine."""
         found: set[str] = set()
         for edge, layer in reversed(list(self.pairs())):
             if not layer.affine or edge.target in found:
@@ -90,49 +93,48 @@ class Graph(nn.Module):
 
     @property
     def nodes(self) -> list[str]:
-        """The nodes, the input first, each after all nodes that lead to it."""
+        """The nodes in sweep order: the input first, each node after all nodes that lead to it."""
         last = {edge.target: place for place, edge in enumerate(self.edges)}
         return [self.input, *sorted(last, key=last.__getitem__)]
 
     def pairs(self) -> Iterable[tuple[Edge, Layer]]:
-        """Edges and their layers, in sweep order."""
+        """Yield the edges and their layers, in sweep order."""
         for edge in self.edges:
             layer = self.layers[edge.number]
             assert isinstance(layer, Layer)
             yield edge, layer
 
     def check_edge(self, edge: Edge, layer: Layer, x: Tensor) -> None:
-        """Raise ``ValueError``, naming the edge, where a value does not fit the edge's layer."""
+        """Raise ``ValueError``, with the name of the edge, if ``x`` does not fit its layer."""
         try:
             layer.check_input(x)
         except ValueError as error:
             raise ValueError(f"{type(layer).__name__} on {edge}: {error}") from None
 
     def add_to_node(self, values: dict[str, Tensor], edge: Edge, y: Tensor) -> None:
-        """Add an edge's value to its target node's.
+        """Add the value ``y`` of an edge to its target node.
 
         Raises:
-            ValueError: Another edge brought a different shape.
+            ValueError: The value of another edge has a different shape.
         """
         known = values.get(edge.target)
         if known is not None and known.shape != y.shape:
             raise ValueError(
-                f"node {edge.target!r} is a sum of shape {tuple(known.shape)} so far, "
-                f"but {edge} brings {tuple(y.shape)}"
+                f"node {edge.target!r} is a sum of shape {tuple(known.shape)} so far, but {edge} adds {tuple(y.shape)}"
             )
         values[edge.target] = y if known is None else known + y
 
     def check_energy(self, energies: Tensor, samples: int) -> Tensor:
-        """The energies, if there is one a sample; otherwise raise ``ValueError``."""
+        """Return the energies; raise ``ValueError`` unless there is one per sample."""
         if energies.shape != (samples,):
             raise ValueError(
-                f"node {self.output!r} must hold one energy a sample, shape ({samples},), got "
+                f"node {self.output!r} must hold one energy per sample, shape ({samples},), got "
                 f"{tuple(energies.shape)}: end the network with Sum or WeightedSum"
             )
         return energies
 
     def forward(self, x: Tensor) -> Tensor:
-        """Energies, shape (N,), of a batch ``x``, shape (N, ...)."""
+        """Return the energies, shape (N,), of a batch ``x``, shape (N, ...)."""
         values = {self.input: x}
         for edge, layer in self.pairs():
             self.check_edge(edge, layer, values[edge.source])
@@ -140,7 +142,7 @@ class Graph(nn.Module):
         return self.check_energy(values[self.output], len(x))
 
     def extra_repr(self) -> str:
-        """The edges, for ``print``."""
+        """Return the edges, for ``print``."""
         return "\n".join(str(edge) for edge in self.edges)
 
 
@@ -148,7 +150,7 @@ class Sequential(Graph):
     """A chain of layers, from the data to the energies.
 
     Args:
-        layers: In the order of application; the last one gives one number a sample.
+        layers: The layers in the order of application; the last one returns one number per sample.
 
     Example:
         A product of Student-t experts:
@@ -165,7 +167,7 @@ class Sequential(Graph):
 
 
 def _sweep_order(edges: list[tuple[str, str]], input: str, output: str) -> list[int]:
-    """Indices of the edges, each after all edges that lead to its source; raises where there is no such order."""
+    """Return the indices of the edges, each after all edges that lead to its source; raise if that is impossible."""
     sources, targets = {s for s, _ in edges}, {t for _, t in edges}
     if input not in sources:
         raise ValueError(f"no edge leaves the input node {input!r}; the nodes are {sorted(sources | targets)}")
@@ -194,12 +196,12 @@ def _sweep_order(edges: list[tuple[str, str]], input: str, output: str) -> list[
 
 
 def check_graph(energy: nn.Module, what: str) -> Graph:
-    """The energy, if it is a graph that the sweeps can walk; otherwise raise ``TypeError``."""
+    """Return the energy; raise ``TypeError`` unless it is a graph whose parameters the sweeps can see."""
     if not isinstance(energy, Graph):
         raise TypeError(
             f"{what} needs a scorematching Graph or Sequential, got {type(energy).__name__} of "
             f"{type(energy).__module__.partition('.')[0]}: from_torch makes one of most modules"
         )
     if any(is_parametrized(layer) for _, layer in modules_of(energy)):
-        raise TypeError("the sweeps can't see through torch.nn.utils.parametrize: remove the parametrization")
+        raise TypeError("the sweeps do not support torch.nn.utils.parametrize: remove the parametrization")
     return energy

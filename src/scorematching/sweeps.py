@@ -5,14 +5,14 @@ sweep          what                 start
 ===== ======== ==================== ===================================================================
 1     forward  ``g``                the data
 2     backward ``d``, ``d2``        ``d = 1`` and ``d2 = 0`` at the output
-3     forward  ``a``, ``a2``        at the input, the derivatives of the loss by ``d`` and ``d2``
+3     forward  ``a``, ``a2``        at the input, the loss's derivatives with respect to ``d``, ``d2``
 4     backward ``c``, gradients     ``c = 0`` at the output
 ===== ======== ==================== ===================================================================
 
-The sweeps are functions over an explicit :class:`State`; nothing is kept on the modules. They are made of ordinary
-tensor operations, so automatic differentiation goes through them: that is how the tests check sweeps 3 and 4, which
-are derivatives of sweeps 1 and 2. A missing entry of a dictionary stands for zero, a batch of one for a tensor that is
-the same for all samples.
+The sweeps are functions over an explicit :class:`State`; nothing is stored on the modules. They consist of ordinary
+tensor operations, so they can be differentiated automatically: this is how the tests check sweeps 3 and 4, which are
+derivatives of sweeps 1 and 2. A missing entry of a dictionary stands for zero, a batch of one for a tensor that is the
+same for all samples.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ Key = TypeVar("Key")
 
 @dataclass
 class State:
-    """What the sweeps know, by node name and, for ``local``, by the edge's number. Symbols as in ``layers/base.py``.
+    """The quantities of the sweeps, by the name of the node or, for ``local``, by the number of the edge.
 
-    Where ``d_alone`` is asked for, that of the data, nothing is kept any longer than it is needed for.
+    Symbols are those of ``layers/base.py``. With ``d_alone`` only ``d`` of the data is computed, and every other
+    quantity is deleted once it is no longer needed.
     """
 
     d_alone: bool = False
@@ -47,18 +48,18 @@ class State:
 
 
 def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
-    """Forward: the values ``g`` of the nodes that bear on the loss, and what each layer needs of its input.
+    """Run sweep 1 forward: compute ``g`` of the influential nodes, and ``local`` of each edge.
 
-    The other nodes, those from which only affine layers lead to the output, have no influence on ``d`` and ``d2``;
-    of them the shape is enough.
+    The other nodes, from which only affine layers lead to the output, have no influence on ``d`` and ``d2``: only
+    their shapes are computed.
 
     Args:
         graph: The energy.
         x: Data, shape (N, ...).
-        curvature: Whether more than ``d`` of the data is wanted of the sweeps to come.
+        curvature: Whether the sweeps that follow need more than ``d`` of the data.
 
     Raises:
-        ValueError: A shape does not fit, said with the edge where it happened.
+        ValueError: A shape does not fit; the message names the edge.
     """
     state, influential = State(d_alone=not curvature), graph.influential
     values, last = {graph.input: x}, {edge.source: edge.number for edge in graph.edges}
@@ -80,13 +81,13 @@ def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
 
 
 def sweep2(graph: Graph, state: State, curvature: bool = True, of_data: bool = True) -> None:
-    """Backward: ``d = dE/dg``, (1), and ``d2``, the diagonal of d2E/dg2 as section 1.3 has it.
+    """Run sweep 2 backward: compute ``d = dE/dg``, (1), and ``d2``, the diagonal of d2E/dg2, section 1.3.
 
     Args:
         graph: The energy.
         state: After sweep 1; ``d`` and ``d2`` are added.
-        curvature: Whether ``d2`` is wanted.
-        of_data: Whether ``d2`` of the data is, besides that of the nodes behind.
+        curvature: Whether ``d2`` is needed.
+        of_data: Whether ``d2`` of the data is needed too.
     """
     x = state.local[graph.edges[0].number].x
     state.d, state.d2 = {graph.output: x.new_ones(1)}, {}
@@ -104,10 +105,9 @@ def sweep2(graph: Graph, state: State, curvature: bool = True, of_data: bool = T
 
 
 def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> None:
-    """Forward: ``a`` and ``a2``, the derivatives of the loss by every ``d`` and ``d2``, (3) to (8).
+    """Run sweep 3 forward: compute ``a`` and ``a2``, the loss's derivatives with respect to ``d`` and ``d2``, (3)-(8).
 
-    The sweep is linear in its start: the K and the L of the paper may be swept apart and added, or, at half the
-    work, together.
+    The sweep is linear in its start, so the paper's separate sweeps of K and L are run as one, at half the cost.
 
     Args:
         graph: The energy.
@@ -120,22 +120,22 @@ def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> N
     add_term(state.a2, graph.input, a2)
     for edge, layer in graph.pairs():
         if edge.target == graph.output:
-            continue  # d and d2 of the output are constants: nothing asks for a and a2 there
+            continue  # d and d2 of the output are constants: a and a2 are not needed there
         local, a, a2 = state.local[edge.number], state.a.get(edge.source), state.a2.get(edge.source)
         add_term(state.a, edge.target, layer.push_a(local, a, a2))
         add_term(state.a2, edge.target, layer.push_a2(local, a2))
 
 
 def curvature_of_data(graph: Graph, state: State, a2: Tensor) -> Tensor:
-    """``<a2, d2>`` at the data, where sweep 2 left out ``d2`` of the data.
+    """Return ``<a2, d2>`` at the data, where sweep 2 left out ``d2`` of the data.
 
-    An affine layer from the data is pushed rather than pulled through, for ``<a2, (W∘W)^T d2> = <(W∘W) a2, d2>``: for
-    an ``a2`` that is the same for all samples that spares a matrix product.
+    At an affine layer, ``<a2, (W∘W)^T d2> = <(W∘W) a2, d2>`` saves a matrix product if ``a2`` is the same for all
+    samples.
 
     Args:
         graph: The energy.
         state: After sweep 2.
-        a2: Shape of the data, or a batch of one for what is the same for all samples.
+        a2: dJ/d delta' at the input, of the shape of the data, or a batch of one.
     """
     x = state.local[graph.edges[0].number].x
     found = x.new_zeros(())
@@ -152,17 +152,17 @@ def curvature_of_data(graph: Graph, state: State, a2: Tensor) -> Tensor:
 def sweep4(
     graph: Graph, state: State, by_data: bool = True, start: dict[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """Backward: ``c = dJ/dg``, (9), (10), and the gradients of the loss by the parameters, (14) to (17), (21), (22).
+    """Run sweep 4 backward: compute ``c = dJ/dg`` and the gradients of the parameters, (9)-(10), (14)-(17), (21)-(22).
 
     Args:
         graph: The energy.
         state: After sweep 3; ``c`` is added.
-        by_data: Whether ``state.c[graph.input]``, the gradient of the loss by the data, is wanted.
-        start: Summands of ``c`` at some nodes that are known already.
+        by_data: Whether ``state.c[graph.input]``, the gradient with respect to the data, is needed.
+        start: Known summands of ``c`` at some nodes.
 
     Returns:
-        The gradient by each parameter that asks for one, by its name in the graph; one that does not bear on the loss
-        is left out. A layer on several edges has a summand for each of them.
+        The gradient of each parameter that requires one and influences the loss, by its name in the graph. A layer on
+        several edges has a summand for each of them.
     """
     state.c, influential = dict(start or {}), graph.influential
     found: dict[str, Tensor] = {}
@@ -181,6 +181,6 @@ def sweep4(
 
 
 def add_term(sums: dict[Key, Tensor], key: Key, term: Tensor | None) -> None:
-    """Add a term, where ``None`` is zero."""
+    """Add a term to ``sums[key]``, where ``None`` is zero."""
     if term is not None:
         sums[key] = sums[key] + term if key in sums else term

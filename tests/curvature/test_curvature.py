@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -20,7 +21,7 @@ from scorematching.curvature import (
 )
 from scorematching.curvature.base import Derivatives
 from scorematching.curvature.full import HessianState, hessian_sweep2, hessian_sweep3, hessian_sweep4, partner
-from scorematching.layers import Layer, Softplus, Tanh
+from scorematching.layers import Layer, LogCosh, Softplus, Tanh
 from scorematching.sweeps import sweep1, sweep2
 
 EXACT = {
@@ -124,8 +125,30 @@ def test_a_planted_wrong_rule_of_columns_is_found(wrong: Callable[[], Layer]) ->
         sm.check_gradients(sm.Sequential(sm.Linear(4, 5), *hidden, *ends), torch.randn(3, 4), curvature="full")
 
 
-def test_chunks_hold_no_more_than_their_budget() -> None:
-    """The chunked loss is that of the whole, whichever budget; parameters replaced by functional_call are seen."""
+def _peak_bytes(call: Callable[[], object]) -> int:
+    """The largest number of bytes that tensors made by a call take at once, by the profiler of PyTorch."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+        call()
+    events = profiler.profiler.kineto_results.events()
+    return max(itertools.accumulate(event.nbytes() for event in events if event.name() == "[memory]"))
+
+
+@pytest.mark.parametrize("method", [FullHessian, ForwardJacobian, Coloring])
+def test_chunks_hold_no_more_than_their_budget(method: Callable[..., Curvature]) -> None:
+    """Measured, over a loss with its gradient: within the budget, which the whole batch exceeds."""
+    energy = sm.Sequential(sm.Linear(24, 64), Tanh(), sm.Linear(64, 64), LogCosh(), sm.Sum())
+    x, budget = torch.randn(64, 24), 1_000_000
+
+    def step(memory: float) -> None:
+        sm.score_matching_loss(energy, x, 0.1, method(memory=memory)).backward()
+
+    step(budget)  # the gradients of the parameters, and what is measured once, are there before
+    assert _peak_bytes(lambda: step(budget)) < 1.2 * budget
+    assert _peak_bytes(lambda: step(1e9)) > 2 * budget
+
+
+def test_a_chunked_loss_is_that_of_the_whole() -> None:
+    """Whichever the budget; parameters replaced by functional_call are seen."""
     energy, x, _ = make_network("three hidden layers")
     loss = sm.ScoreMatchingLoss(energy, 0.1, ForwardJacobian(memory=3000))
     leaves = {n: p.detach().clone().mul(1.1).requires_grad_() for n, p in loss.named_parameters()}
@@ -176,7 +199,7 @@ BAD = {
     ),
     "field": (_loss(curvature=Coloring(field=(3, 3))), r"field must be 0 whole numbers.*got \(3, 3\)"),
     "sigma": (lambda e, x: sm.denoising_score_matching_loss(e, x, 0.0), "sigma must be a number above 0, got 0.0"),
-    "energies": (lambda e, x: sm.score(nn.Linear(4, 2), x), r"one energy a sample, shape \(2,\), got \(2, 2\)"),
+    "energies": (lambda e, x: sm.score(nn.Linear(4, 2), x), r"one energy per sample, shape \(2,\), got \(2, 2\)"),
     "batch norm": (
         lambda e, x: sm.score(nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 1)), x),
         r"0 normalizes over the batch, .* call energy.eval\(\)",

@@ -9,7 +9,7 @@ from torch import Tensor
 import scorematching as sm
 from scorematching.checks import CheckError, check_layer
 from scorematching.checks.cases import LAYERS, make_layer
-from scorematching.layers import ConvTranspose2d, PointwiseFunction, Power, Tanh
+from scorematching.layers import ConvTranspose2d, PointwiseFunction, Power, Tanh, correlation
 from scorematching.layers.base import Sides
 
 
@@ -60,11 +60,21 @@ def test_one_sample_and_strides_give_the_same_values(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [sm.Conv2d, ConvTranspose2d])
-@pytest.mark.parametrize("inputs", [1, 2, 4])
-def test_convolutions_agree_with_pytorch(kind: type[sm.Conv2d], inputs: int) -> None:
-    """The layer, its adjoint and its weight gradient equal those of PyTorch."""
-    layer = kind(inputs, 6, 3, stride=2, padding=1, bias=False).double()
-    reference = (torch.nn.Conv2d if kind is sm.Conv2d else torch.nn.ConvTranspose2d)(inputs, 6, 3, 2, 1, bias=False)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 6), (20, 20), (20, 1)])
+def test_both_paths_of_a_convolution_agree_with_torch(
+    kind: type[sm.Conv2d], stride: int, large: bool, inputs: int, outputs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large correlations with few output channels go by blocks of pixels, all others directly."""
+    calls: list[object] = []
+    in_blocks = correlation._in_blocks
+    monkeypatch.setattr(correlation, "_in_blocks", lambda *a: (calls.append(a), in_blocks(*a))[1])
+    if large:
+        monkeypatch.setattr(correlation, "FEW", 0)
+    layer = kind(inputs, outputs, 3, stride=stride, padding=1, bias=False).double()
+    reference_kind = torch.nn.Conv2d if kind is sm.Conv2d else torch.nn.ConvTranspose2d
+    reference = reference_kind(inputs, outputs, 3, stride, 1, bias=False)
     reference.weight = torch.nn.Parameter(layer.weight.detach().clone())
     x = torch.randn(2, inputs, 7, 6, dtype=torch.float64, requires_grad=True)
     y = reference(x)
@@ -73,6 +83,7 @@ def test_convolutions_agree_with_pytorch(kind: type[sm.Conv2d], inputs: int) -> 
     by_x, by_weight = torch.autograd.grad(y, (x, reference.weight), up)
     torch.testing.assert_close(layer.adjoint(up, layer.weight, x.shape), by_x)
     torch.testing.assert_close(layer.outer(up, x), by_weight)
+    assert bool(calls) == (large and stride == 1 and min(inputs, outputs) < 16)
 
 
 class _WrongD(Tanh):

@@ -1,4 +1,4 @@
-"""Curvature: the ways to compute the diagonal of the Hessian, which of them are exact for a network, and their cost."""
+"""Curvature: methods for the diagonal of the Hessian, their exactness on a network, and their cost."""
 
 from scorematching.curvature.analysis.exactness import ExactnessReport, exactness_report
 from scorematching.curvature.auto import ApproximationWarning, Choice, method_named

@@ -1,4 +1,4 @@
-"""``curvature="auto"``: the cheapest method that is exact; and the warning where a chosen one is not."""
+"""Choice of the curvature method: the cheapest exact one, or the user's, with a warning if that is not exact."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.cache import remembered
 
 Name = Literal["auto", "diagonal", "full", "jacobian", "coloring", "hutchinson", "propagation"]
-#: A method of curvature, by its name or with its settings.
+#: A curvature method, by its name or as an object with settings.
 Choice = Name | Curvature
 
 METHODS: dict[str, type[Curvature]] = {
@@ -34,18 +34,18 @@ METHODS: dict[str, type[Curvature]] = {
     "hutchinson": Hutchinson,
     "propagation": CurvaturePropagation,
 }
-#: ``auto`` takes no method that would need more seconds than this for a batch, by the cost model.
+#: Maximum seconds per batch, by the cost model, of a method that ``auto`` may take.
 SECONDS = 60.0
-#: Nor one that would need more bytes than this for a single sample.
+#: Maximum bytes per sample of a method that ``auto`` may take.
 BYTES = 8e9
-#: Of a module whose layers can't be seen, ``auto`` takes no more Hessian-vector products than this.
+#: Maximum Hessian-vector products per batch that ``auto`` may take for a module whose layers are unknown.
 PRODUCTS = 4096
 
 _warned: WeakSet[nn.Module] = WeakSet()
 
 
 class ApproximationWarning(UserWarning):
-    """The diagonal recursion was asked for where it is an approximation."""
+    """The diagonal recursion is used where it is an approximation."""
 
 
 def method_named(choice: Choice, energy: nn.Module, x: Tensor) -> Curvature:
@@ -103,7 +103,7 @@ def _unaffordable(why: str) -> ValueError:
 
 
 def warn_where_approximate(energy: Graph, x: Tensor) -> None:
-    """Warn, once an energy, where the diagonal recursion is not exact, and say where that begins."""
+    """Warn once per energy if the diagonal recursion is not exact, and name the first place."""
     if energy in _warned:
         return
     if meetings := path_meetings(energy, x):

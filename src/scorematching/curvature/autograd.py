@@ -1,4 +1,4 @@
-"""Sweeps as a differentiable function: sweeps 1 and 2 on the way forward, sweeps 3 and 4 on the way back."""
+"""Sweeps as a differentiable function: sweeps 1 and 2 in the forward pass, sweeps 3 and 4 in the backward pass."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from scorematching.sweeps import State
 
 
 class Rule(Protocol):
-    """Sweeps of one kind."""
+    """One kind of sweeps."""
 
     def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
-        """Sweeps 1 and 2: the state, and what is wanted of it."""
+        """Run sweeps 1 and 2; return the state and the results."""
 
     def backward(
         self, energy: Graph, state: State, upstream: tuple[Tensor | None, ...], by_data: bool
     ) -> dict[str, Tensor]:
-        """Sweeps 3 and 4: gradients by name, from the gradient by each result; ``c`` is left in the state."""
+        """Run sweeps 3 and 4 from the gradients with respect to the results; return gradients by name."""
 
 
 def swept(rule: Rule, energy: Graph, x: Tensor) -> tuple[Tensor, ...]:
-    """The results of a rule, differentiable once by the parameters of the energy and by ``x``."""
+    """Return the results of a rule, differentiable once with respect to ``x`` and the parameters of the energy."""
     parameters = parameters_of(energy)
     return _Swept.apply(rule, energy, x, tuple(parameters), *parameters.values())
 
 
 class _Swept(torch.autograd.Function):
-    """The sweeps take the parameters from the layers; here they are arguments, so that autograd knows of them.
+    """The sweeps read the parameters from the layers; they are also arguments here, so that autograd sees them.
 
-    They come by all their names, and autograd adds up what a layer on several edges receives.
+    They are passed under all their names; autograd adds up the gradients of a layer that is on several edges.
     """
 
     @staticmethod
@@ -48,7 +48,7 @@ class _Swept(torch.autograd.Function):
         ctx.rule, ctx.energy, ctx.names, ctx.kind = rule, energy, names, type(state)
         ctx.others = [(True, None) if isinstance(leaf, Tensor) else (False, leaf) for leaf in leaves]
         ctx.set_materialize_grads(False)
-        # As saved tensors they are freed after backward, and a change in place until then is noticed.
+        # Saved tensors are freed after backward, and autograd detects changes in place until then.
         ctx.save_for_backward(x, *parameters, *(leaf for leaf in leaves if isinstance(leaf, Tensor)))
         return results
 

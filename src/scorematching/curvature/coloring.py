@@ -1,9 +1,9 @@
-"""Coloring: the exact diagonal from Hessian-vector products, one for each class of inputs that are not coupled.
+"""Coloring: the exact diagonal from one Hessian-vector product per class of uncoupled inputs.
 
-Two inputs that no non-linear unit sees together share no entry of the Hessian ``H``. With ``v`` the indicator of a
-class in which no two inputs are coupled, ``v∘(H v)`` is the diagonal for the whole class (Curtis, Powell & Reid,
-1974). For convolutions the number of classes depends on the receptive field and not on the size of the image; with
-every input in a class of its own this is the brute force of D products.
+Two inputs are coupled if some non-linear unit depends on both; the Hessian ``H`` is zero between all others. With ``v``
+the indicator of a class without coupled inputs, ``v∘(H v)`` is the diagonal for the whole class (Curtis, Powell & Reid,
+1974). For convolutions the number of classes depends on the receptive field, not on the size of the image. With one
+input per class this is the brute force of D products.
 """
 
 from __future__ import annotations
@@ -31,18 +31,14 @@ class Coloring(Curvature):
     """The diagonal of the Hessian by Hessian-vector products, for any module that returns energies.
 
     Args:
-        field: From which distance on two positions of the data are not coupled, one number for each dimension after
-            the channels: for a network of convolutions its receptive field. Where it is not given, a
-            :class:`scorematching.Graph` says it by its structure; of any other module it is measured, see
-            :func:`measured_field`.
-        memory: Bytes that the products may take; batch and classes are cut into chunks accordingly.
+        field: Smallest distance at which two positions of the data are not coupled, one number for each dimension
+            after the channels: for a convolutional network, its receptive field. By default it follows from the
+            structure of a :class:`scorematching.Graph`; for any other module it is measured (:func:`measured_field`).
+        memory: Maximum size of the products in bytes; batch and classes are split into chunks accordingly.
 
     Raises:
-        ValueError: ``memory`` is no number above 0; later, ``field`` does not have one whole number of 1 or more a
-            dimension, or is smaller than the structure of a graph says.
-
-    Raises:
-        ValueError: ``memory`` is no number above 0.
+        ValueError: ``memory`` is not a number above 0; later, ``field`` does not have one whole number of 1 or more
+            per dimension, or is smaller than the structure of a graph requires.
 
     Example:
         >>> import torch, scorematching as sm
@@ -81,7 +77,7 @@ class Coloring(Curvature):
         return in_chunks(chunk, samples, energy, x)
 
     def distance(self, energy: nn.Module, x: Tensor) -> tuple[int, ...]:
-        """From which distance on two positions are not coupled: what is given, known or measured."""
+        """Return the smallest distance at which no two positions are coupled: as given, known or measured."""
         known = None
         if isinstance(energy, Graph):
             known = remembered(
@@ -118,9 +114,9 @@ def _of_classes(field: tuple[int, ...], classes: list[Class]) -> Callable[..., D
 
 @torch.no_grad()
 def _check_measured(energy: nn.Module, x: Tensor, field: tuple[int, ...]) -> None:
-    """Raise ``ValueError`` where neighbors in a class turn out to be coupled, at the first sample and one class.
+    """Raise ``ValueError`` if neighbors in one class are coupled at the first sample.
 
-    With the signs of a checkerboard on the class, ``v∘(H v)`` is the same diagonal, unless they are.
+    With the signs of a checkerboard on the class, ``v∘(H v)`` is the same diagonal, unless neighbors are coupled.
     """
     places = tuple(slice(n // 2, None, n) for n in field)
     ones, signs = torch.zeros_like(x[0]), torch.zeros_like(x[0])
@@ -131,28 +127,29 @@ def _check_measured(energy: nn.Module, x: Tensor, field: tuple[int, ...]) -> Non
     one, two = ones * products.hessian_times(ones), signs * products.hessian_times(signs)
     if float((one - two).abs().max()) > 1e4 * torch.finfo(x.dtype).eps * float(one.abs().max()):
         raise ValueError(
-            f"inputs at a distance of {field} are coupled, though they were not when that was measured: has "
-            f"{type(energy).__name__} changed? Give Coloring(field=...)"
+            f"inputs at a distance of {field} are coupled, although they were not when the field was measured: if "
+            f"{type(energy).__name__} has changed, pass Coloring(field=...)"
         )
 
 
 @torch.no_grad()
 def measured_field(energy: nn.Module, x: Tensor, positions: int = 25, seed: int = 0) -> tuple[int, ...]:
-    """From which distance on two positions of the data are not coupled, measured for any module.
+    """Measure the smallest distance at which two positions of the data are not coupled, for any module.
 
-    One entry of the data is made NaN: what it is coupled with has a gradient of NaN, for NaN goes through every sum
-    and product, a product with zero too. Then the entry is moved far to both sides, in the data and in wide noise, for
-    modules that stop NaN at a threshold. Tried are the corners, all positions along one line a dimension, and some at
-    random. Where the reach is larger elsewhere, or changes with weights or settings of the module, give the field.
+    Coupled entries are found by perturbing each input, first with NaN: it goes through every sum and product, even a
+    product with zero, so the gradient of a coupled entry is NaN. Then the input takes a large step to either side, in
+    the data and in wide noise, for modules that stop NaN at a threshold. The inputs tried are the corners, one line
+    along each dimension and some random positions. If the reach is larger elsewhere, or depends on weights or settings
+    of the module, pass the field to :class:`Coloring` instead.
 
     Args:
         energy: A module that returns energies.
         x: One sample, shape (1, C, ...).
-        positions: How many positions are tried at random.
-        seed: Of their choice.
+        positions: Number of random positions to try.
+        seed: Seed of their choice.
 
     Returns:
-        One number for each dimension after the channels, no larger than the data.
+        One number for each dimension after the channels, at most the size of the data.
     """
     sizes = tuple(x.shape[2:])
     if math.prod(sizes) == 1:
@@ -177,7 +174,7 @@ def measured_field(energy: nn.Module, x: Tensor, positions: int = 25, seed: int 
 
 
 def _tried(sizes: tuple[int, ...], count: int, generator: torch.Generator) -> list[tuple[int, ...]]:
-    """Positions: corners, a line through the middle along each dimension, and some at random."""
+    """Return the positions to try: corners, a line through the middle along each dimension, and random ones."""
     middle = [n // 2 for n in sizes]
     found = list(itertools.product(*({0, n - 1} for n in sizes)))
     found += [(*middle[:i], p, *middle[i + 1 :]) for i, n in enumerate(sizes) for p in range(n)]

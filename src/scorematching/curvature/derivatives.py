@@ -1,4 +1,4 @@
-"""The derivatives of an energy that its users ask for: the score, and the diagonal of the Hessian."""
+"""The score of an energy, and the diagonal of its Hessian."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from scorematching.runtime.validation import check_data, full_precision
 
 @torch.no_grad()
 def score(energy: nn.Module, x: Tensor, check_finite: bool = True) -> Tensor:
-    """The score ``grad_x log p(x) = -delta``, shape of ``x``; no graph is kept.
+    """Return the score ``grad_x log p(x) = -delta``, of the shape of ``x``, without a graph for ``backward()``.
+
+    Args:
+        energy: The model, any module that returns energies.
+        x: Data, shape (N, ...).
+        check_finite: Whether to check ``x`` for NaN and infinity first.
 
     Raises:
-        TypeError: ``energy`` is no module, or ``x`` is not of floating point.
+        TypeError: ``energy`` is not a module, or ``x`` is not of floating point.
         ValueError: A shape does not fit, or ``x`` is not finite.
 
     Example:
@@ -31,16 +36,18 @@ def score(energy: nn.Module, x: Tensor, check_finite: bool = True) -> Tensor:
 
 @torch.no_grad()
 def hessian_diagonal(energy: nn.Module, x: Tensor, curvature: Choice = "auto", check_finite: bool = True) -> Tensor:
-    """The diagonal of the Hessian of the energy by the data, ``delta'``, shape of ``x``; no graph is kept.
+    """Return ``delta'``, the diagonal of the Hessian of the energy with respect to the data, of the shape of ``x``.
+
+    The result has no graph for ``backward()``.
 
     Args:
         energy: The model.
         x: Data, shape (N, ...).
-        curvature: As in :func:`score_matching_loss`.
-        check_finite: Whether to look for NaN and infinity in ``x`` first.
+        curvature: Method for the diagonal, as in :func:`score_matching_loss`.
+        check_finite: Whether to check ``x`` for NaN and infinity first.
 
     Raises:
-        TypeError: ``energy`` is no module that the method can take, or ``x`` is not of floating point.
+        TypeError: The method does not support this kind of energy, or ``x`` is not of floating point.
         ValueError: A shape does not fit, ``x`` is not finite, ``curvature`` is unknown, or no exact method is
             affordable for ``"auto"``.
 

@@ -1,16 +1,16 @@
 """Full Hessian backpropagation, equation (2): exact for every network, with its own sweeps 3 and 4.
 
-In the place of ``d2`` the sweeps carry ``H[u, v] = d2E/du dv`` for pairs of nodes, and in the place of ``a2`` its
-partner ``G[u, v] = dJ/dH[u, v]``. Sweep 2 goes from the output to the input and does away with one node ``t`` after
-the other, by writing it as the sum of its edges ``s -> t`` with Jacobians ``J``::
+The sweeps carry ``H[u, v] = d2E/du dv`` for pairs of nodes in place of ``d2``, and its partner ``G[u, v] =
+dJ/dH[u, v]`` in place of ``a2``. Sweep 2 goes from the output to the input. It eliminates one node ``t`` after the
+other: ``t`` is the sum of its edges ``s -> t`` with Jacobians ``J``, so ::
 
     H[u, s]  +=  H[u, t] J        for every other node u that t is coupled with
     H[s, s'] +=  J^T H[t, t] J'   for every two edges into t
     H[s, s]  +=  diag(f'' d)      where the edge is a point-wise layer
 
-That is edge pushing (Gower & Mello, 2012) on layers. Sweep 3 is its adjoint, forward, and sweep 4 has for each edge,
-besides the terms of ``d``, ``a`` and ``c``, twice the gradient of ``<H[u, t], J G[u, s]>``. A block is held once, for
-``u`` before ``v``, with shape (N, entries of u, *shape of v); the other one is its transpose.
+This is edge pushing (Gower & Mello, 2012) on layers. Sweep 3 is its adjoint, forward. Sweep 4 has for each edge,
+besides the terms of ``d``, ``a`` and ``c``, twice the gradient of ``<H[u, t], J G[u, s]>``. Each block is stored once,
+for ``u`` before ``v``, with shape (N, entries of u, *shape of v); the other one is its transpose.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class FullHessian(Curvature):
-    """The whole Hessian of every node, by (2). Needs a :class:`scorematching.Graph`.
+    """The whole Hessian of every node, by (2), for a :class:`scorematching.Graph`.
 
     Args:
-        memory: Bytes that the blocks may take; the batch is cut into chunks accordingly.
+        memory: Maximum size of the blocks in bytes; the batch is split into chunks accordingly.
 
     Raises:
-        ValueError: ``memory`` is no number above 0.
+        ValueError: ``memory`` is not a number above 0.
 
     Example:
         >>> import torch, scorematching as sm
@@ -79,7 +79,7 @@ class HessianState(State):
 
 
 def hessian_sweep2(graph: Graph, state: HessianState) -> None:
-    """Backward: ``h``, the blocks of the Hessian, (2).
+    """Run sweep 2 backward: compute ``h``, the blocks of the Hessian, (2).
 
     Args:
         graph: The energy.
@@ -111,7 +111,7 @@ def hessian_sweep2(graph: Graph, state: HessianState) -> None:
 
 
 def hessian_sweep3(graph: Graph, state: HessianState, a: Tensor | None, g: Tensor) -> None:
-    """Forward: ``a``, and ``G`` as far as it is asked for; at point-wise layers ``a2`` is the diagonal of ``G``.
+    """Run sweep 3 forward: compute ``a``, and ``G`` where it is needed; at point-wise layers ``a2`` is its diagonal.
 
     Args:
         graph: The energy.
@@ -132,7 +132,7 @@ def hessian_sweep3(graph: Graph, state: HessianState, a: Tensor | None, g: Tenso
 
 
 def partner(graph: Graph, state: HessianState, u: str, v: str) -> Tensor:
-    """``G[u, v] = dJ/dH[u, v]``, shape (N, entries of u, *shape of v): ``sum J G[u, s]`` over the edges into ``v``."""
+    """Return ``G[u, v]``, shape (N, entries of u, *shape of v): the sum of ``J G[u, s]`` over the edges into ``v``."""
     if graph.nodes.index(u) > graph.nodes.index(v):
         return _transposed(state, v, partner(graph, state, v, u))
     if (u, v) not in state.partners:
@@ -144,15 +144,15 @@ def partner(graph: Graph, state: HessianState, u: str, v: str) -> Tensor:
 
 
 def hessian_sweep4(graph: Graph, state: HessianState, by_data: bool = True) -> dict[str, Tensor]:
-    """Backward: ``c`` and the gradients, those of sweep 4 and those of every ``<H[u, t], J G[u, s]>``, twice.
+    """Run sweep 4 backward: compute ``c`` and the gradients, with twice those of every ``<H[u, t], J G[u, s]>``.
 
     Args:
         graph: The energy.
         state: After sweep 3; ``c`` is added.
-        by_data: Whether ``state.c[graph.input]``, the gradient of the loss by the data, is wanted.
+        by_data: Whether ``state.c[graph.input]``, the gradient with respect to the data, is needed.
 
     Returns:
-        The gradient by each parameter that asks for one and bears on the loss, by its name in the graph.
+        The gradient of each parameter that requires one and influences the loss, by its name in the graph.
     """
     curved: dict[str, Tensor] = {}
     c: dict[str, Tensor] = {}
@@ -176,7 +176,7 @@ class _Hessian:
     """The sweeps of the whole Hessian, as a differentiable function."""
 
     def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
-        """``d``, and ``H`` with shape (N, D, ...)."""
+        """Return the state, ``d``, and ``H`` with shape (N, D, ...)."""
         state = HessianState(**vars(sweep1(energy, x)))
         sweep2(energy, state, curvature=False)
         hessian_sweep2(energy, state)
@@ -187,7 +187,7 @@ class _Hessian:
     def backward(
         self, energy: Graph, state: State, upstream: tuple[Tensor | None, ...], by_data: bool
     ) -> dict[str, Tensor]:
-        """Sweeps 3 and 4, from the gradients by ``d`` and ``H``."""
+        """Run sweeps 3 and 4, from the gradients with respect to ``d`` and ``H``."""
         assert isinstance(state, HessianState)
         a, g = upstream
         if g is None:
@@ -197,11 +197,11 @@ class _Hessian:
 
 
 def _transposed(state: State, u: str, block: Tensor) -> Tensor:
-    """A block (N, entries of u, *shape of v) as (N, entries of v, *shape of u)."""
+    """Transpose a block (N, entries of u, *shape of v) to (N, entries of v, *shape of u)."""
     flat = block.reshape(*block.shape[:2], -1).transpose(1, 2)
     return flat.reshape(*flat.shape[:2], *state.d[u].shape[1:])
 
 
 def _blank(d: Tensor) -> Tensor:
-    """A Hessian of zeros."""
+    """Return a Hessian of zeros."""
     return d.new_zeros(len(d), d[0].numel(), *d.shape[1:])

@@ -12,24 +12,21 @@ from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
 
 
 def differentiable_gradient(energy: nn.Module, x: Tensor) -> Tensor:
-    """``dE/dx``, of the shape of ``x``, differentiable by the parameters where gradients are enabled."""
-    return gradient(energy, x) if isinstance(energy, Graph) else Products(energy, x).d
-
-
-def gradient(energy: Graph, x: Tensor) -> Tensor:
-    """``d`` alone, differentiable where gradients are enabled: the sweeps without their curvature."""
+    """Return ``dE/dx``, of the shape of ``x``, differentiable by the parameters if gradients are enabled."""
+    if not isinstance(energy, Graph):
+        return Products(energy, x).d
     (d,) = swept(_First(torch.is_grad_enabled()), check_graph(energy, "the sweeps"), x)
     return d
 
 
 class _First:
-    """The four sweeps of K alone; of the layers' derivatives the second one is needed on the way back only."""
+    """The four sweeps of K alone; only the backward pass needs the second derivatives of the layers."""
 
     def __init__(self, differentiable: bool) -> None:
         self.differentiable = differentiable
 
     def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
-        """``d``."""
+        """Return the state and ``d``."""
         state = sweep1(energy, x, self.differentiable)
         sweep2(energy, state, curvature=False)
         return state, (state.d[energy.input],)
@@ -37,6 +34,6 @@ class _First:
     def backward(
         self, energy: Graph, state: State, upstream: tuple[Tensor | None, ...], by_data: bool
     ) -> dict[str, Tensor]:
-        """Sweeps 3 and 4, from the gradient by ``d``."""
+        """Run sweeps 3 and 4, from the gradient with respect to ``d``."""
         sweep3(energy, state, upstream[0], None)
         return sweep4(energy, state, by_data)

@@ -9,27 +9,29 @@ from scorematching.runtime.validation import energies
 
 
 class Products:
-    """The gradient of an energy at a batch, and products of the Hessian with vectors there.
+    """The gradient of an energy at a batch of data, and products of the Hessian with vectors.
+
+    Gradient and products are differentiable with respect to the parameters if gradients are enabled, and with respect
+    to ``x`` if ``x.requires_grad``.
 
     Args:
         energy: Any module that returns energies.
-        x: Data, shape (N, ...). A gradient by it is to be had if it asks for one.
+        x: Data, shape (N, ...).
 
     Attributes:
-        d: The gradient by the data, of the shape of ``x``. Like the products it is differentiable by the parameters
-            where gradients are enabled.
+        d: The gradient with respect to the data, of the shape of ``x``.
     """
 
     def __init__(self, energy: nn.Module, x: Tensor) -> None:
         self.differentiable = torch.is_grad_enabled()
         with torch.inference_mode(False), torch.enable_grad():
-            plain = x.clone() if x.is_inference() else x  # what is made in inference mode knows no gradients
+            plain = x.clone() if x.is_inference() else x  # an inference tensor can have no gradient
             self.x = plain if plain.requires_grad and self.differentiable else plain.detach().requires_grad_()
             self._d = self._gradient(energies(energy, self.x).sum(), create=True)
         self.d = self._d if self.differentiable else self._d.detach()
 
     def hessian_times(self, v: Tensor) -> Tensor:
-        """``H v`` for each sample, of the shape of ``x``, for ``v`` of that shape or of one sample."""
+        """Return ``H v`` for each sample, of the shape of ``x``, for ``v`` of that shape or of one sample."""
         if not self._d.requires_grad:
             return torch.zeros_like(self.x)
         with torch.inference_mode(False), torch.enable_grad():
@@ -43,7 +45,7 @@ class Products:
 
 
 def saved_bytes(energy: nn.Module, x: Tensor) -> int:
-    """Bytes that automatic differentiation holds for a gradient and one product at the samples of ``x``, measured."""
+    """Measure the bytes that automatic differentiation holds for a gradient and one product at the samples of ``x``."""
     held: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:

@@ -1,15 +1,14 @@
 """Second differences ``v·(H v)`` by tangents, exact for every network, with their own sweeps 3 and 4.
 
-With ``t = J v`` the tangents of the inputs of the point-wise layers, ``J`` being their Jacobian by the data, and ``d``
-behind those layers::
+With ``t = J v`` the tangents of the inputs of the point-wise layers, ``J`` their Jacobian with respect to the data, and
+``d`` at the outputs of those layers::
 
     v·(H v) = sum over layers and their units k of  d_k f''(u_k) t_k^2
 
-since ``H`` is a sum of ``J^T diag(f'' d) J`` over the layers. So one more forward sweep is enough, and no backward one.
-Unit vectors for ``v`` give the diagonal of the Hessian, random signs an estimate of its trace. Where the loss depends
-on ``v·(H v)`` with slope ``s``, its partner ``a2 = s t^2`` goes in at each point-wise layer, and sweep 4 has, besides
-``c``, the tangents' own partner ``tau = dJ/dt``, backward: the price of one ``v`` is that of the recursion, nine
-passes.
+since ``H`` is the sum of ``J^T diag(f'' d) J`` over the layers. So one more forward sweep is enough. Unit vectors ``v``
+give the diagonal of the Hessian, random signs an estimate of its trace. Where the loss depends on ``v·(H v)`` with
+slope ``s``, sweep 3 starts from ``a2 = s t^2`` at each point-wise layer, and sweep 4 carries, besides ``c``, the
+tangents' own partner ``tau = dJ/dt`` backward. One ``v`` costs as much as the recursion, nine passes.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class TangentState(State):
 
 
 def tangent_sweeps(graph: Graph, x: Tensor, v: Tensor) -> tuple[TangentState, Tensor]:
-    """Sweep 1, sweep 2 without its ``d2``, and the tangents, forward.
+    """Run sweep 1, sweep 2 without ``d2``, and the forward sweep of the tangents.
 
     Args:
         graph: The energy.
@@ -60,14 +59,14 @@ def tangent_sweeps(graph: Graph, x: Tensor, v: Tensor) -> tuple[TangentState, Te
 def tangent_gradients(
     graph: Graph, state: TangentState, a: Tensor | None, slopes: Tensor, by_data: bool
 ) -> dict[str, Tensor]:
-    """Sweeps 3 and 4: the gradients by the parameters, by name; ``c`` is left in the state.
+    """Run sweeps 3 and 4: return the gradients of the parameters by name, and leave ``c`` in the state.
 
     Args:
         graph: The energy.
-        state: Of :func:`tangent_sweeps`.
+        state: The state from :func:`tangent_sweeps`.
         a: dJ/d delta at the data, shape (N, ...), or ``None`` for zero.
         slopes: dJ/d(v·(H v)), shape (N, K), or (1, K) for all samples.
-        by_data: Whether the gradient by the data is wanted.
+        by_data: Whether the gradient with respect to the data is needed.
     """
     _sweep3(graph, state, a, slopes)
     curved: dict[str, Tensor] = {}
@@ -84,7 +83,7 @@ def tangent_gradients(
             add_term(tau, edge.source, 2 * _over_entries(slopes, t) * bend.unsqueeze(1) * t)
         if behind is None:
             continue
-        # An affine layer's gradient is a sum of pairs: where its tangents are the same for all, theirs is added first.
+        # The gradient of an affine layer is a sum of pairs; if its tangents are shared, sum their partners first.
         h = behind.sum(0, keepdim=True) if layer.affine and len(t) < len(behind) else behind
         for name, gradient in layer.pairing_gradients(local, h, t).items():
             add_term(curved, f"layers.{edge.number}.{name}", gradient)
@@ -99,7 +98,7 @@ def tangent_gradients(
 
 
 def _sweep3(graph: Graph, state: TangentState, a: Tensor | None, slopes: Tensor) -> None:
-    """Forward: ``a``; at point-wise layers ``a2`` is ``sum_k s_k t_k^2``."""
+    """Run sweep 3 forward: compute ``a``; at point-wise layers ``a2`` is ``sum_k s_k t_k^2``."""
     state.a, state.a2 = ({} if a is None else {graph.input: a}), {}
     for edge, layer in graph.pairs():
         source = edge.source
@@ -112,10 +111,10 @@ def _sweep3(graph: Graph, state: TangentState, a: Tensor | None, slopes: Tensor)
 
 
 def _over_entries(slopes: Tensor, t: Tensor) -> Tensor:
-    """Slopes, (N, K), beside tangents, (N, K, ...)."""
+    """View slopes, (N, K), so that they broadcast over tangents, (N, K, ...)."""
     return slopes.view(*slopes.shape, *[1] * (t.ndim - 2))
 
 
 def identity(x: Tensor) -> Tensor:
-    """The unit vectors of the data as directions for all samples, shape (1, D, ...)."""
+    """Return the unit vectors of the data as directions for all samples, shape (1, D, ...)."""
     return torch.eye(x[0].numel(), dtype=x.dtype, device=x.device).view(1, -1, *x.shape[1:])

@@ -1,4 +1,4 @@
-"""What everything else runs on: compilation, precision, validation, progress."""
+"""Compilation, precision, functional calls, validation and progress."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Checks of options: numbers, flags, choices. Every error names the option, the value and the fix."""
+"""Checks of options: numbers, flags and choices. Every error names the option, its value and the fix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def check_positive(name: str, value: Any, zero: bool = False) -> float:
-    """The value as a float, if it is a finite number above 0 (or 0 where ``zero``); otherwise raise ``ValueError``."""
+    """Return the value as a float; raise ``ValueError`` unless it is finite and above 0 (with ``zero``, 0 or more)."""
     number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not number or value < 0 or (value == 0 and not zero):
         raise ValueError(f"{name} must be a number {'of 0 or more' if zero else 'above 0'}, got {value!r}")
@@ -17,7 +17,7 @@ def check_positive(name: str, value: Any, zero: bool = False) -> float:
 
 
 def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
-    """The value as an int, if it is a whole number from ``least`` to ``most``; otherwise raise ``ValueError``."""
+    """Return the value as an int; raise ``ValueError`` unless it is a whole number from ``least`` to ``most``."""
     try:
         count = None if isinstance(value, bool) else operator.index(value)
     except TypeError:

@@ -1,4 +1,4 @@
-"""Results that depend on the parts of a module and not on their values, computed once."""
+"""Cache of results that depend on the structure of a module, not on the values of its parameters."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _KNOWN: WeakKeyDictionary[nn.Module, dict[Any, Any]] = WeakKeyDictionary()
 
 
 def remembered(module: nn.Module, key: tuple[object, ...], compute: Callable[[], T]) -> T:
-    """A result that depends on the parts of a module and not on their values, computed once for its present parts.
+    """Return ``compute()``, computed once for each key and each set of submodules of ``module``.
 
-    A weak reference to a part that is gone equals no other, so that no new part is taken for an old one.
+    Submodules are compared by weak references: a reference to a deleted one equals no other.
     """
     parts = [weakref.ref(part) for _, part in modules_of(module)]
     known = _KNOWN.setdefault(module, {})

@@ -1,7 +1,7 @@
-"""Compilation: a fixed computation on an energy is recorded once and run by ``torch.compile`` from then on.
+"""Compilation: a fixed computation on an energy is recorded once, then compiled by PyTorch's Inductor.
 
-The layers' rules stay as they are; what is recorded is the list of operations on tensors that they make, and the
-compiler fuses the point-wise ones between the matrix products, where most of the time of a step is lost.
+The record is the list of tensor operations that the rules of the layers run. The compiler fuses the point-wise
+operations between the matrix products, which take most of the time of a step.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from scorematching.runtime.cache import remembered
 from scorematching.runtime.functional import call_with, modules_of, state_of
 
 Backend = Literal["inductor", "eager"]
-#: Programs an energy; each shape of data has its own.
+#: Maximum number of programs per energy; each shape of data has its own.
 LIMIT = 16
-#: Environment variable that names the backend outside of any :class:`compiled`; empty for no compilation.
+#: Environment variable with the backend outside of any :class:`compiled`; empty for no compilation.
 VARIABLE = "SCOREMATCHING_COMPILE"
 
 _PLAIN = (bool, int, float, str)
 _KEPT = (*_PLAIN, tuple)
-_INTERNAL = frozenset(vars(nn.Module())) - {"training"}  # what every module holds
+_INTERNAL = frozenset(vars(nn.Module())) - {"training"}  # attributes of every module
 
 _backend: ContextVar[str | None] = ContextVar("scorematching_backend", default=None)
 _programs: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
 class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_grad
-    """Run the sweeps by ``torch.compile``: as a context or a decorator, several times as fast once it is warm.
+    """Context or decorator that compiles the sweeps: several times as fast after the first step.
 
     The loss of a :class:`scorematching.Graph`, with its gradient, and the score are recorded and compiled at their
-    first call for each shape of data: some 20 seconds in a fresh installation, some 3 where torch's cache on disk
-    knows them. What can't be compiled (no C++ compiler; a layer whose course depends on the values) is run as
-    usual, and a warning says so. The numbers are those of the usual run up to rounding.
+    first call for each shape of data. That takes about 20 seconds in a fresh installation, about 3 with PyTorch's cache
+    on disk. Any compilation failure (no C++ compiler; a layer whose operations depend on the values) falls back to
+    eager execution with a warning. The results are the same up to rounding.
 
     Args:
         enabled: Whether to compile.
-        backend: ``"inductor"``, or ``"eager"``, which only records and runs the record: for tests.
+        backend: ``"inductor"``, or ``"eager"``, which records and runs the record without compilation, for tests.
 
     Raises:
         ValueError: The backend is unknown.
@@ -76,7 +76,7 @@ class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_gr
 
 
 def backend() -> str:
-    """The backend that is in force; empty where nothing is compiled."""
+    """Return the current backend; empty if nothing is compiled."""
     chosen = _backend.get()
     return os.environ.get(VARIABLE, "") if chosen is None else chosen
 
@@ -181,7 +181,7 @@ def _tell(energy: nn.Module, why: str) -> None:
 
 
 def _settings(energy: nn.Module) -> tuple[Hashable, ...]:
-    """The numbers, words and flags that the modules of an energy hold: a program is for the present ones."""
+    """Return the numbers, strings and flags that the modules of an energy hold: a program is valid for these alone."""
     return tuple(
         value if isinstance(value, _PLAIN) else repr(value)
         for _, module in modules_of(energy)

@@ -1,4 +1,4 @@
-"""An energy as a function of its parameters, which are then arguments that can be replaced."""
+"""An energy as a function of its parameters, so that they can be replaced."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch.func import functional_call
 
 
 class Gradients(NamedTuple):
-    """A number, and its gradients.
+    """A number and its gradients.
 
     Attributes:
         value: The number.
-        by_name: Its gradient by each parameter that asks for one and bears on it, by the parameter's name; one that
-            has several names may be under any of them, a summand under each.
-        by_data: Its gradient by the data, if asked for.
+        by_name: Gradients with respect to the parameters that require one and influence the number, by name. A
+            parameter with several names may have a summand under each of them.
+        by_data: Gradient with respect to the data, if needed.
     """
 
     value: Tensor
@@ -26,9 +26,9 @@ class Gradients(NamedTuple):
 
 
 def modules_of(energy: nn.Module) -> list[tuple[str, nn.Module]]:
-    """All modules, the energy first, by their paths; one that stands at several places, by each.
+    """Return the energy and all its submodules with their paths; a module in several places has several paths.
 
-    As ``named_modules(remove_duplicate=False)``, and several times as fast: it is asked for at every step.
+    This is ``named_modules(remove_duplicate=False)``, several times as fast: it runs at every step.
     """
     found = [("", energy)]
     for path, module in found:  # grows on the way
@@ -39,7 +39,7 @@ def modules_of(energy: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def parameters_of(energy: nn.Module) -> dict[str, Tensor]:
-    """The parameters by all their names: those of a layer that stands at several places, by each."""
+    """Return the parameters by name; those of a module in several places have several names."""
     return {
         f"{path}.{name}" if path else name: parameter
         for path, module in modules_of(energy)
@@ -49,7 +49,7 @@ def parameters_of(energy: nn.Module) -> dict[str, Tensor]:
 
 
 def state_of(energy: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by all their names, each a tensor of its own without a history."""
+    """Return parameters and buffers by all their names, detached."""
     return {
         f"{path}.{name}" if path else name: tensor.detach().requires_grad_(tensor.requires_grad)
         for path, module in modules_of(energy)
@@ -59,14 +59,14 @@ def state_of(energy: nn.Module) -> dict[str, Tensor]:
 
 
 def _held(module: nn.Module) -> dict[str, Tensor | None]:
-    """A module's own parameters and buffers."""
+    """Return the parameters and buffers of a module itself."""
     return {**module._parameters, **module._buffers}
 
 
 def call_with(function: Callable[..., Any], energy: nn.Module, state: Mapping[str, Tensor], *inputs: Any) -> Any:
-    """``function(energy, *inputs)`` with other parameters in the energy, for the time of the call.
+    """Return ``function(energy, *inputs)`` with other parameters and buffers in the energy during the call.
 
-    A module that stands at several places gets those that go by its first path: torch could not put back the second.
+    A module in several places gets those under its first path: PyTorch could not restore the second.
     """
     own = {f"{path}.{name}" if path else name for path, module in energy.named_modules() for name in _held(module)}
     named = {f"energy.{name}": tensor for name, tensor in state.items() if name in own}
@@ -76,14 +76,14 @@ def call_with(function: Callable[..., Any], energy: nn.Module, state: Mapping[st
 def differentiated(
     function: Callable[..., Tensor], energy: nn.Module, state: Mapping[str, Tensor], x: Tensor, by_data: bool
 ) -> Gradients:
-    """The number ``function(energy, x)`` and its gradients, by automatic differentiation.
+    """Return the number ``function(energy, x)`` and its gradients, by automatic differentiation.
 
     Args:
-        function: Of an energy and data.
+        function: Function of an energy and data that returns a scalar.
         energy: The energy.
-        state: Its parameters, by name; gradients are taken by those that ask for one.
+        state: Its parameters by name; gradients are computed for those that require one.
         x: The data.
-        by_data: Whether the gradient by ``x`` is wanted.
+        by_data: Whether the gradient with respect to ``x`` is needed.
     """
     leaves = {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in state.items()}
     x = x.detach().requires_grad_(by_data)

@@ -1,9 +1,9 @@
-"""Products in bfloat16: the matrix products and convolutions of a loss in half the bits, everything else in full.
+"""Matrix products and convolutions of a loss in bfloat16, everything else in full precision.
 
-Processors that know bfloat16 multiply some four times as fast in it; others take four times as long. What goes into a
-product, and what comes out, is rounded to 8 significant bits; the sums within it are kept in float32, and all that
-happens between products is as it was. Data and energies are not rounded: products with few channels, as of the first
-and the last layer of a convolutional network, stay in float32.
+Processors with native bfloat16 multiply about four times as fast in it; others take four times as long. The factors
+and the result of a product are rounded to 8 significant bits; the sums within it, and all other operations, stay in
+float32. Data and energies are not rounded: products with few channels, as in the first and the last layer of a
+convolutional network, stay in float32.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
-#: The products, and which of their arguments are their factors: the last one has the channels.
+#: The products, and the indices of the arguments that are their factors; the last factor has the channels.
 _FACTORS: dict[Any, Sequence[int]] = {
     _aten.mm: (0, 1),
     _aten.bmm: (0, 1),
     _aten.convolution: (0, 1),
     _aten.convolution_backward: (0, 1, 2),
 }
-#: A factor with fewer channels, in or out, is data or energy rather than what a network makes of them.
+#: Minimum number of channels, in and out, of a product that is rounded: data and energies have fewer.
 _CHANNELS = 16
 
 _wanted: ContextVar[bool] = ContextVar("scorematching_bfloat16", default=False)
 
 
 class bfloat16_products(ContextDecorator):  # noqa: N801  # a context such as torch.no_grad
-    """Work out the large products of score matching losses, and of their gradients, in bfloat16.
+    """Compute the large products of score matching losses, and of their gradients, in bfloat16.
 
-    For long trainings whose gradients are noisy anyway, such as deep priors by random probes or by noise that was
-    added: a gradient is off by some 2 %, at random. Not for closed comparisons of losses. Scores, Hessian diagonals
-    and losses in float64 stay as they are; autocast is without effect on losses. It is slower where the processor does
-    not know bfloat16 (:func:`has_bfloat16`).
+    Use it for long trainings with noisy gradients, such as those of deep priors with random probes or added noise: the
+    rounding changes a gradient by about 2 %, at random. Do not use it to compare losses closely. Scores, Hessian
+    diagonals and losses in float64 do not change; autocast has no effect on losses. It is slower on a processor that
+    has no native bfloat16 support (:func:`has_bfloat16`).
 
     Args:
-        enabled: Whether to do so.
+        enabled: Whether to use bfloat16.
 
     Example:
         >>> import scorematching as sm
@@ -68,7 +68,7 @@ class bfloat16_products(ContextDecorator):  # noqa: N801  # a context such as to
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor has instructions for bfloat16, as those with AMX have.
+    """Return whether the processor has instructions for bfloat16, such as AMX.
 
     Example:
         >>> has_bfloat16() in (True, False)
@@ -78,20 +78,20 @@ def has_bfloat16() -> bool:
 
 
 def in_bfloat16() -> bool:
-    """Whether products are computed in bfloat16 just now."""
+    """Return whether products are currently computed in bfloat16."""
     return _wanted.get()
 
 
 def products(bfloat16: bool) -> AbstractContextManager[object]:
-    """What all operations on tensors within are seen by, those that are recorded too."""
+    """Return a context that rounds the large products within it, also while they are recorded."""
     return _Products() if bfloat16 else nullcontext()
 
 
 class _Products(TorchDispatchMode):
-    """Rounds the factors of large products in float32, and gives the products in float32 again."""
+    """Round the factors of large float32 products to bfloat16, and return the products in float32."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Torch's own."""
+        """Run one operation."""
         factors = _FACTORS.get(func.overloadpacket, ())
         if not factors or not _large(func.overloadpacket, [args[i] for i in factors]):
             return func(*args, **(kwargs or {}))
@@ -103,7 +103,7 @@ class _Products(TorchDispatchMode):
 
 
 def _large(packet: Any, factors: Sequence[Tensor]) -> bool:
-    """Whether no factor is data, energies, or the filters that meet them."""
+    """Return whether no factor is data, energies, or the filters applied to them."""
     if any(factor.dtype != torch.float32 for factor in factors):
         return False
     filters = packet in (_aten.convolution, _aten.convolution_backward)

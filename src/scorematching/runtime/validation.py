@@ -1,4 +1,4 @@
-"""What the public functions ask of an energy, of data and of options; every error names the thing and the fix."""
+"""Checks of energies, data and weights. Every error names the argument and the fix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scorematching.runtime.functional import modules_of
 
 
 def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
-    """Raise ``TypeError`` or ``ValueError`` where ``energy`` is no module or ``x`` is no data for it."""
+    """Raise ``TypeError`` or ``ValueError`` if ``energy`` is not a module or ``x`` is not valid data for it."""
     if not isinstance(energy, nn.Module):
         raise TypeError(f"energy must be a torch module that returns energies, got {type(energy).__name__}")
     if not isinstance(x, Tensor):
@@ -32,8 +32,8 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
         if isinstance(module, _BatchNorm) and module.training:
             raise ValueError(f"{path} normalizes over the batch, so samples are not independent: call energy.eval()")
         if isinstance(module, _DropoutNd) and module.training and module.p > 0:
-            raise ValueError(f"{path} draws random numbers, so the energy is no function: call energy.eval()")
-    # One sum is cheap, and tells unless it overflows.
+            raise ValueError(f"{path} draws random numbers, so the energy is not a function: call energy.eval()")
+    # A finite sum is a cheap proof that all entries are finite; it may overflow, so check the entries otherwise.
     if finite and not math.isfinite(x.detach().sum()) and not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
         raise ValueError(
@@ -42,16 +42,16 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
 
 
 def energies(energy: nn.Module, x: Tensor) -> Tensor:
-    """The energies of a batch, shape (N,), by any module that gives (N,) or (N, 1)."""
+    """Return the energies of a batch, shape (N,), by any module that returns (N,) or (N, 1)."""
     values = energy(x)
     if not isinstance(values, Tensor) or values.shape not in ((len(x),), (len(x), 1)):
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-        raise ValueError(f"{type(energy).__name__} must return one energy a sample, shape ({len(x)},), got {got}")
+        raise ValueError(f"{type(energy).__name__} must return one energy per sample, shape ({len(x)},), got {got}")
     return values.view(len(x))
 
 
 def check_weight(weight: Tensor, x: Tensor, finite: bool) -> Tensor:
-    """Weights of the inputs, with the type and place of ``x``; raise where they do not fit."""
+    """Return the weights of the inputs, with the type and device of ``x``; raise if they do not fit."""
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         kind = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
         raise TypeError(f"weight must be a tensor of floating point, got {kind}")
@@ -61,12 +61,12 @@ def check_weight(weight: Tensor, x: Tensor, finite: bool) -> Tensor:
             f"got {tuple(weight.shape)}"
         )
     if weight.requires_grad:
-        raise ValueError("weight asks for a gradient, which the loss does not give: pass weight.detach()")
+        raise ValueError("weight requires a gradient, which the loss does not compute: pass weight.detach()")
     if finite and not bool((torch.isfinite(weight) & (weight >= 0)).all()):
         raise ValueError("weight has entries that are negative, NaN or infinite")
     return weight.to(x)
 
 
 def full_precision(x: Tensor) -> torch.autocast:
-    """No autocast: second derivatives in half precision are not to be trusted."""
+    """Return a context without autocast: second derivatives in half precision are too inaccurate."""
     return torch.autocast(x.device.type, enabled=False)

@@ -1,4 +1,4 @@
-"""Whether the diagonal recursion is exact for a graph, where it stops being so, and what each method would cost."""
+"""Report on a graph: whether the diagonal recursion is exact, where it stops being so, and the cost of each method."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from scorematching.runtime.cache import remembered
 
 @dataclass(frozen=True)
 class NodeReport:
-    """One node of an energy.
+    """Report on one node of an energy.
 
     Attributes:
-        name: Its name in the graph.
-        shape: Of one sample.
-        hessian: Of the energy by the node's entries: ``"zero"``, ``"diagonal"``, ``"block"`` (each non-linear unit
-            sees only some of the entries: pools, convolutions) or ``"full"`` (some unit sees all of them).
+        name: Name of the node in the graph.
+        shape: Shape of one sample.
+        hessian: Structure of the energy's Hessian with respect to the node: ``"zero"``, ``"diagonal"``, ``"block"``
+            (each non-linear unit depends on some of the entries only: pools, convolutions) or ``"full"``.
         exact: Whether ``d2`` of the recursion is the true diagonal here; ``None`` if there are too many paths to count.
     """
 
@@ -41,16 +41,16 @@ class NodeReport:
 
 @dataclass(frozen=True)
 class ExactnessReport:
-    """What the structure of an energy says about its curvature. ``print`` it.
+    """Report on the curvature of an energy, from its structure alone; ``print`` shows it as a table.
 
     Attributes:
         exact: Whether the recursion (``curvature="diagonal"``) gives the true diagonal at the data, whatever the
-            weights. Where the paths are too many to be counted it is ``False``.
-        where: Where it stops being exact, a sentence a place, in the order of the layers; empty if it is exact.
-        nodes: Each node of the graph, in order.
-        coupled: The pairs of different nodes that the energy does not depend on separately.
-        costs: What each method would cost.
-        batch: For how many samples.
+            weights; ``False`` if there are too many paths to count.
+        where: Places where it stops being exact, one sentence each, in the order of the layers.
+        nodes: Reports on the nodes, in order.
+        coupled: Pairs of different nodes between which the Hessian has entries.
+        costs: Cost of each method.
+        batch: Number of samples that the costs are for.
     """
 
     exact: bool
@@ -83,19 +83,19 @@ class ExactnessReport:
 
 
 def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch: int = 1) -> ExactnessReport:
-    """Whether the diagonal recursion is exact for an energy, by its structure alone, whatever its weights.
+    """Report whether the diagonal recursion is exact for an energy, from its structure alone, whatever its weights.
 
-    It never says exact where it is not, for samples of the shape it tells: the paths from the entries of each node to
-    the non-linear units are counted (see ``curvature/structure.py``), and where they are too many, that is said.
+    The report never says exact where the recursion is not, for samples of the reported shape. It counts the paths from
+    the entries of each node to the non-linear units, and says so if there are too many.
 
     Args:
         energy: The model.
-        shape: Of one sample, such as (1, 64, 64); if not given, a small one that the layers take.
-        batch: Samples in the step whose costs are given.
+        shape: Shape of one sample, such as (1, 64, 64); by default a small one that the layers accept.
+        batch: Number of samples in the step whose costs are reported.
 
     Raises:
         TypeError: ``energy`` is not a graph.
-        ValueError: The shape does not fit, or none is given and none can be guessed.
+        ValueError: The shape does not fit, or it is not given and cannot be guessed.
 
     Example:
         >>> import scorematching as sm
@@ -124,13 +124,13 @@ def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch:
 
 
 def _sample(energy: Graph, shape: tuple[int, ...]) -> Tensor:
-    """A sample of ones, of the type and on the device of the parameters."""
+    """Return a sample of ones, with the type and device of the parameters."""
     like = next(energy.parameters(), torch.zeros(()))
     return like.new_ones(1, *shape).detach()
 
 
 def path_meetings(energy: Graph, x: Tensor) -> list[str]:
-    """Where two paths from one input meet before a non-linear unit: a sentence a place, none if nowhere."""
+    """Return the places where two paths from one input meet before a non-linear unit, one sentence each."""
     return remembered(energy, ("meetings", x.shape[1:]), lambda: _path_meetings(energy, x))
 
 
@@ -150,18 +150,18 @@ def _path_meetings(energy: Graph, x: Tensor) -> list[str]:
 
 
 def _has_one_way(energy: Graph) -> bool:
-    """Whether there is a single way for want of a second: no sums at nodes, and one affine layer at most."""
+    """Return whether there can be no second path: no node is a sum, and at most one layer is affine."""
     leading = [(edge.target, layer) for edge, layer in energy.pairs() if edge.target in energy.influential]
     return len({node for node, _ in leading}) == len(leading) and sum(layer.affine for _, layer in leading) <= 1
 
 
 def _several(counts: Tensor) -> bool:
-    """Whether there is a count of two or more, however sums were rounded."""
+    """Return whether some count is two or more, whatever the rounding of sums."""
     return float(counts.max()) > 1.5
 
 
 def _meetings(energy: Graph, counts: dict[str, Tensor]) -> list[str]:
-    """The places, in order, where a count of 2 comes about from counts of 1."""
+    """Return the places, in order, where counts of 1 become a count of 2."""
     found = []
     for node in energy.nodes:
         incoming = [(e, layer) for e, layer in energy.pairs() if e.target == node and e.source in counts]
@@ -180,7 +180,7 @@ def _meetings(energy: Graph, counts: dict[str, Tensor]) -> list[str]:
 
 @torch.no_grad()
 def _node_report(energy: Graph, shapes: dict[str, torch.Size], node: str, x: Tensor) -> NodeReport:
-    """The class of a node's Hessian, by which of its entries the non-linear units see, and whether ``d2`` is exact."""
+    """Return the report on a node, from the entries that each non-linear unit depends on."""
     name, shape, seen = node, tuple(shapes[node]), dict[str, Tensor]()
     if node not in energy.influential:
         return NodeReport(name, shape, "zero", True)
@@ -204,7 +204,7 @@ def _node_report(energy: Graph, shapes: dict[str, torch.Size], node: str, x: Ten
 
 @torch.no_grad()
 def _coupled(energy: Graph, shapes: dict[str, torch.Size], x: Tensor) -> list[tuple[str, str]]:
-    """The pairs of nodes, the earlier one first, that some non-linear unit sees together, each beside the other."""
+    """Return the pairs of nodes, the earlier one first, that some non-linear unit depends on by separate paths."""
     nodes, influential = energy.nodes, energy.influential
     found = []
     for i, earlier in enumerate(nodes):
@@ -221,7 +221,7 @@ def _coupled(energy: Graph, shapes: dict[str, torch.Size], x: Tensor) -> list[tu
 
 
 def _bytes(number: int) -> str:
-    """Such as 1.5 MB."""
+    """Format a number of bytes, such as 1.5 MB."""
     size = float(number)
     units = ["B", "kB", "MB", "GB", "TB"]
     while size >= 1000 and len(units) > 1:

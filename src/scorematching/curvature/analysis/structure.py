@@ -1,4 +1,4 @@
-"""What the structure of a graph says, whatever its weights: shapes, receptive fields, and the number of paths.
+"""The structure of a graph, whatever its weights: shapes, receptive fields and numbers of paths.
 
 The recursion for ``d2`` sums over the paths that lead from an input ``i`` to a non-linear unit ``k``; the true
 diagonal has the square of their sum::
@@ -6,8 +6,8 @@ diagonal has the square of their sum::
     recursion   sum_k d_k f''_k  sum_paths (product of slopes)^2
     truth       sum_k d_k f''_k (sum_paths  product of slopes)^2
 
-So the recursion is exact, whatever the weights, if and only if no non-linear unit is reached from any input by two
-paths or more. The paths are counted by running the layers on indicators of single entries, with every weight 1.
+So the recursion is exact for all weights if and only if at most one path leads from any input to any non-linear unit.
+The paths are counted by applying the layers, with every weight 1, to indicators of single entries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from scorematching.runtime.cache import remembered
 
 
 def node_shapes(graph: Graph, x: Tensor) -> dict[str, torch.Size]:
-    """The shape of one sample at each node, for samples of the shape of those of ``x``."""
+    """Return the shape of one sample at each node, for data of the shape of ``x``."""
     return remembered(graph, ("shapes", x.shape[1:]), lambda: _shapes(graph, x))
 
 
@@ -42,10 +42,10 @@ def _shapes(graph: Graph, x: Tensor) -> dict[str, torch.Size]:
 
 
 def infer_shape(graph: Graph) -> tuple[int, ...]:
-    """A shape of a sample that the graph takes, by the sizes of its parameters and indices.
+    """Return the shape of a sample that the graph accepts, guessed from the sizes of its parameters and indices.
 
     Raises:
-        ValueError: None was found.
+        ValueError: No shape was found.
     """
     like = next(graph.parameters(), torch.zeros(()))
     sides = [64, 32, 28, 16, 8, *(n for n in range(1, 65) if n not in (8, 16, 28, 32, 64))]
@@ -56,17 +56,17 @@ def infer_shape(graph: Graph) -> tuple[int, ...]:
             with contextlib.suppress(ValueError, RuntimeError, IndexError):
                 _shapes(graph, like.new_ones(1, *shape))
                 return shape
-    raise ValueError("the layers do not say what shape a sample has: give it, such as shape=(1, 64, 64)")
+    raise ValueError("the shape of a sample does not follow from the layers: pass it, such as shape=(1, 64, 64)")
 
 
 Fields = tuple[Span, Span]
 
 
 def receptive_fields(graph: Graph, start: str) -> dict[str, Fields | None]:
-    """What each position of a node sees of the positions of ``start``, along height and width.
+    """Return the receptive field of each node: the positions of ``start`` it depends on, along height and width.
 
-    Nodes that ``start`` does not lead to are left out; ``None`` is for those that may see all of it: those behind a
-    layer that knows no positions.
+    Nodes that do not depend on ``start`` are left out. ``None`` means that a position may depend on all positions:
+    some layer before it has no footprint.
     """
     found: dict[str, Fields | None] = {start: (HERE, HERE)}
     for edge, layer in graph.pairs():
@@ -78,7 +78,7 @@ def receptive_fields(graph: Graph, start: str) -> dict[str, Fields | None]:
 
 
 def _footprint(layer: Layer) -> tuple[Span, Span] | None:
-    """What a layer says of its footprint, unless a subclass has another map than the class that said it."""
+    """Return the footprint of a layer; ``None`` if a subclass overrides the map of the class that defines it."""
     for kind in type(layer).__mro__:
         if "footprint" in vars(kind):
             return layer.footprint()
@@ -88,7 +88,7 @@ def _footprint(layer: Layer) -> tuple[Span, Span] | None:
 
 
 def _joined(one: Fields | None, two: Fields | None) -> Fields | None:
-    """The smallest field that holds both, if their positions are equally far apart."""
+    """Return the smallest field that contains both, or ``None`` if their rates differ."""
     if one is None or two is None or any(a.rate != b.rate for a, b in zip(one, two, strict=True)):
         return None
     both = [Span(a.rate, min(a.first, b.first), max(a.last, b.last)) for a, b in zip(one, two, strict=True)]
@@ -96,17 +96,17 @@ def _joined(one: Fields | None, two: Fields | None) -> Fields | None:
 
 
 def units(graph: Graph) -> list[str]:
-    """The nodes whose entries are non-linear units: those that a layer leaves which is not affine."""
+    """Return the nodes whose entries are non-linear units: the sources of layers that are not affine."""
     return list(dict.fromkeys(edge.source for edge, layer in graph.pairs() if not layer.affine))
 
 
 def coupling_distance(graph: Graph, shape: torch.Size, start: str) -> tuple[int, ...]:
-    """For each dimension of ``start`` after the channels, from which distance on no two entries are coupled.
+    """Return the smallest distance at which no two entries are coupled, for each dimension after the channels.
 
     Args:
         graph: The energy.
-        shape: Of one sample at ``start``, (C, ...).
-        start: A node.
+        shape: Shape of one sample at ``start``, (C, ...).
+        start: Name of a node.
     """
     fields = receptive_fields(graph, start)
     seen = [fields[node] for node in units(graph) if node in fields]
@@ -121,16 +121,16 @@ def coupling_distance(graph: Graph, shape: torch.Size, start: str) -> tuple[int,
 
 
 def path_counts(graph: Graph, start: str, columns: Tensor, beyond: str | None = None) -> dict[str, Tensor]:
-    """The number of paths from entries of ``start`` to those of each influential node, 2 standing for more.
+    """Count the paths from entries of ``start`` to those of each influential node; 2 stands for two or more.
 
     Args:
         graph: The energy.
-        start: A node.
+        start: Name of a node.
         columns: Indicators of entries of ``start``, shape (K, *shape of start).
         beyond: Leave out the edges from ``start`` to this node and to those before it.
 
     Returns:
-        By node, shape (K, *shape of the node).
+        The counts by node, shape (K, *shape of the node).
     """
     place, influential = {node: i for i, node in enumerate(graph.nodes)}, graph.influential
     after = place[start if beyond is None else beyond]
@@ -144,7 +144,7 @@ def path_counts(graph: Graph, start: str, columns: Tensor, beyond: str | None = 
 
 
 def unit_pass(layer: Layer, counts: Tensor) -> Tensor:
-    """The counts behind a layer: each weight of an affine layer is a way from an input to an output."""
+    """Return the counts after a layer: each weight of an affine layer is a path from an input to an output."""
     if not isinstance(layer, Affine):
         return counts.clone()
     weight = layer.weight
@@ -152,29 +152,29 @@ def unit_pass(layer: Layer, counts: Tensor) -> Tensor:
     counted = layer.linear(counts, ones).clone()
     if bool((counted < 0).any()):
         raise ValueError(
-            f"{type(layer).__name__} subtracts, with every coefficient 1: what is negative must be in its weight"
+            f"{type(layer).__name__} subtracts, even with every coefficient 1: negative factors belong in its weight"
         )
     return counted
 
 
-#: Entries of all counts together beyond which the paths are not counted.
+#: Maximum number of counts; with more, the paths are not counted.
 LIMIT = 2**28
 
 
 def indicators(graph: Graph, shapes: dict[str, torch.Size], start: str, like: Tensor) -> Iterator[Tensor]:
-    """Indicators of entries of ``start`` that stand for all of them, in chunks of shape (K, ...).
+    """Yield indicators of entries of ``start`` that represent all entries, in chunks of shape (K, ...).
 
-    Where the layers are the same at every position of a large image, the entries of one period in the middle of a
-    smaller image stand for all: at a border there are no paths that there are not in the middle.
+    If the layers are the same at every position of a large image, the entries of one period in the middle of a smaller
+    image represent all: no path exists only at the border.
 
     Args:
         graph: The energy.
-        shapes: Of one sample at each node.
-        start: A node.
-        like: A tensor of the type and on the device wanted.
+        shapes: Shape of one sample at each node.
+        start: Name of a node.
+        like: A tensor of the required type and device.
 
     Raises:
-        OverflowError: There are more than :data:`LIMIT` counts to be made.
+        OverflowError: More than :data:`LIMIT` counts are needed.
     """
     shape, places = list(shapes[start]), [list(range(n)) for n in shapes[start]]
     behind = receptive_fields(graph, start)
@@ -198,9 +198,9 @@ def indicators(graph: Graph, shapes: dict[str, torch.Size], start: str, like: Te
 
 
 def _middle(spans: list[Span], actual: int) -> tuple[int, list[int]]:
-    """The size of an image, and one period of positions in it, far enough from its borders for every path.
+    """Return the size of an image, and one period of positions in it that is farther from the borders than any path.
 
-    The size is that of the actual one but for whole periods, so that what was equal in size stays so.
+    The size differs from the actual one by whole periods, so that nodes of equal sizes still have equal sizes.
     """
     period = math.lcm(*(span.rate.numerator for span in spans))
     reach = 1 + math.ceil(max(max(abs(span.first), abs(span.last)) for span in spans))
