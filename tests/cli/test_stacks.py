@@ -96,7 +96,7 @@ def test_an_image_is_kept_if_denoising_fails(
             raise ValueError("no more")
         return image
 
-    monkeypatch.setattr("scorematching.denoise", fail)
+    monkeypatch.setattr("scorematching.cli.denoise_files.denoise", fail)
     assert run("denoise", stack, "-o", stack, "--sigma", 25, "--prior", prior_file, "--overwrite") == 1
     assert len(calls) == 3
     assert stack.read_bytes() == before
