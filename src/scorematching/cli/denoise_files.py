@@ -15,7 +15,8 @@ from rich.table import Table
 from scorematching.cli.console import console, print_error, say
 from scorematching.cli.pages import check_pages, describe_pages, restore_file
 from scorematching.images.io.atomic import check_folder, check_target
-from scorematching.images.io.files import IMAGE_SUFFIXES, count_pages, find_white_of_file, read_image, read_pages
+from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
+from scorematching.images.io.formats import IMAGE_SUFFIXES
 from scorematching.images.io.paths import check_output
 from scorematching.noise import GaussianNoise, NoiseModel
 from scorematching.plotting.html_report import check_reference, write_page

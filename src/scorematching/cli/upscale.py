@@ -46,7 +46,8 @@ def upscale(
     from scorematching.cli.choice import named_or_fitted_prior
     from scorematching.cli.options import check_device, noise_from_options
     from scorematching.cli.pages import restore_observation
-    from scorematching.images.io.files import check_writable, count_pages, find_white_of_file, read_pages
+    from scorematching.images.io.files import count_pages, find_white_of_file, read_pages
+    from scorematching.images.io.formats import check_writable
     from scorematching.images.io.paths import check_output
     from scorematching.noise import GaussianNoise
     from scorematching.restoration.operators import BicubicDownsampling

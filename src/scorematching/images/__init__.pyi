@@ -1,7 +1,6 @@
 from . import photographs
 from .arrays import Planes, find_white, from_planes, to_planes
 from .io.files import (
-    IMAGE_SUFFIXES,
     count_pages,
     find_white_of_file,
     read_image,
@@ -10,6 +9,7 @@ from .io.files import (
     write_image,
     write_pages,
 )
+from .io.formats import IMAGE_SUFFIXES
 from .io.metadata import Metadata
 from .io.paths import find_images
 from .metrics import psnr, ssim

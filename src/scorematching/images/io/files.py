@@ -16,15 +16,11 @@ import tifffile
 
 from scorematching.images.arrays import find_white
 from scorematching.images.io import jpeg, png, tiff
-from scorematching.images.io.atomic import check_target, whole_file
+from scorematching.images.io.atomic import whole_file
+from scorematching.images.io.formats import TIFF_SUFFIXES, check_suffix, check_writable
 from scorematching.images.io.metadata import Metadata
 
 _KINDS = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff}
-#: Suffixes of the supported image files, in lower case.
-IMAGE_SUFFIXES = tuple(_KINDS)
-_TIFF = (".tif", ".tiff")
-#: Largest side of a JPEG, in pixels.
-_LARGEST_JPEG = 65500
 
 
 def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
@@ -96,7 +92,7 @@ def count_pages(path: str | Path) -> int:
         >>> count_pages(path)
         3
     """
-    if _check_source(path).suffix.lower() not in _TIFF:
+    if _check_source(path).suffix.lower() not in TIFF_SUFFIXES:
         return 1
     with _opened(path) as images:
         return len(images)
@@ -212,58 +208,11 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
     if first is None:
         raise ValueError(f"{path.name}: there is no page to write")
     with whole_file(path) as partial:
-        if check_suffix(path) in _TIFF:
+        if check_suffix(path) in TIFF_SUFFIXES:
             tiff.write(partial, (_writable(path, page) for page in chain([first], rest)), count, metadata)
         else:
             check_writable(path, first, 1 + sum(1 for _ in rest))
             partial.write_bytes(_KINDS[path.suffix.lower()].encode(_writable(path, first), metadata))
-
-
-def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
-    """Check that an image, or a number of pages like it, can be written to a path.
-
-    Args:
-        path: File to write.
-        image: Image, or the first of the pages.
-        pages: Number of pages.
-
-    Raises:
-        FileNotFoundError: The folder does not exist.
-        IsADirectoryError: The path is a folder.
-        ValueError: The suffix is not one of PNG, JPEG or TIFF, or the format can't store the images.
-
-    Example:
-        >>> check_writable("image.png", np.zeros((4, 6), np.uint16))
-        >>> check_writable("image.jpg", np.zeros((4, 6), np.uint16))
-        Traceback (most recent call last):
-        ValueError: image.jpg: .jpg files can't store uint16 pixels: write a .tif instead
-    """
-    path = check_target(path)
-    suffix = check_suffix(path)
-    fits = suffix in _TIFF or image.dtype == np.uint8 or (suffix == ".png" and image.dtype == np.uint16)
-    if not fits:
-        raise ValueError(f"{path.name}: {suffix} files can't store {image.dtype} pixels: write a .tif instead")
-    if suffix in (".jpg", ".jpeg") and image.ndim == 3 and image.shape[2] in (2, 4):
-        raise ValueError(f"{path.name}: {suffix} files can't store an alpha channel: write a .png instead")
-    if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > _LARGEST_JPEG:
-        raise ValueError(f"{path.name}: {suffix} files store at most {_LARGEST_JPEG} rows or columns: write a .png")
-    if suffix not in _TIFF and pages != 1:
-        raise ValueError(f"{path.name}: {suffix} files store one image, not {pages} pages: write a .tif instead")
-
-
-def check_suffix(path: Path) -> str:
-    """Return the suffix of an image file in lower case.
-
-    Raises:
-        ValueError: The suffix is not one of ``IMAGE_SUFFIXES``.
-
-    Example:
-        >>> check_suffix(Path("image.PNG"))
-        '.png'
-    """
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        raise ValueError(f"{path}: expected a file that ends in {', '.join(IMAGE_SUFFIXES)}")
-    return path.suffix.lower()
 
 
 def _check_source(path: str | Path) -> Path:
@@ -291,7 +240,7 @@ def _opened(path: str | Path) -> Iterator[list[np.ndarray] | tiff.TiffPages]:
     """Open a file and yield a sequence of its images. Pages of a TIFF are read when they are accessed."""
     path = _check_source(path)
     with _named(path):
-        if path.suffix.lower() in _TIFF:
+        if path.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as file:
                 yield tiff.TiffPages(file)
         else:

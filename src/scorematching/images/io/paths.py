@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from scorematching.images.io.files import IMAGE_SUFFIXES, check_suffix, check_writable, count_pages, read_pages
+from scorematching.images.io.files import count_pages, read_pages
+from scorematching.images.io.formats import IMAGE_SUFFIXES, check_suffix, check_writable
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
