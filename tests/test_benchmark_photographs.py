@@ -54,7 +54,8 @@ def test_training_on_a_folder(tmp_path: Path, color: bool) -> None:
         sm.write_image(tmp_path / f"{number}.png", RANDOM.integers(0, 256, (40, 40, 3), dtype=np.uint8))
     options = {"own": (5.0, 25.0), "channels": 4, "depth": 2, "steps": 2, "batch": 2, "crop": 24}
     training(tmp_path, tmp_path / "p.safetensors", color=color, blind=True, max_sigma=55.0, **options)
-    info = sm.load_prior(tmp_path / "p.safetensors").info
-    assert info.colors == (3 if color else 1)
-    assert info.data == f"3 noisy images, {tmp_path.name}"
-    assert info.levels[1] == pytest.approx(55 / 255)
+    prior = sm.load_prior(tmp_path / "p.safetensors")
+    assert prior.config.colors == (3 if color else 1)
+    assert prior.provenance.data == f"3 noisy images, {tmp_path.name}"
+    assert prior.noise is not None
+    assert prior.noise.highest == pytest.approx(55 / 255)
