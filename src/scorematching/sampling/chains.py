@@ -76,7 +76,7 @@ def langevin(
             sample ``p`` restricted to the subspace through ``start``. :func:`without_mean` keeps the mean of each
             sample, as for images whose brightness has little energy or none.
         generator: Random number generator; torch's default if not given.
-        progress: Called after each step with its number and ``steps``.
+        progress: Called after each step.
 
     Raises:
         TypeError: ``target`` is not callable, it is a score with ``metropolis``, or ``start`` is not of floating point.
