@@ -10,6 +10,8 @@ from scorematching.checks.cases import NETWORKS, make_network
 from scorematching.curvature.full import HessianState, hessian_sweep2
 from scorematching.sweeps import sweep1, sweep2
 
+pytestmark = pytest.mark.recorded
+
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_error_of_each_node_agrees_with_its_hessian_block(name: str) -> None:

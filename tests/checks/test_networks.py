@@ -14,6 +14,8 @@ from scorematching.layers import Square
 from scorematching.layers.base import Sides
 from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
 
+pytestmark = pytest.mark.recorded
+
 
 @pytest.mark.parametrize("lam", [0.0, 0.3])
 @pytest.mark.parametrize("name", NETWORKS)

@@ -24,6 +24,8 @@ from scorematching.curvature.full import HessianState, hessian_sweep2, hessian_s
 from scorematching.layers import Layer, LogCosh, Softplus, Tanh
 from scorematching.sweeps import sweep1, sweep2
 
+pytestmark = pytest.mark.recorded
+
 EXACT = {
     "auto": "auto",
     "full": "full",

@@ -12,6 +12,8 @@ from scorematching.checks.cases import make_network
 from scorematching.curvature import Hutchinson
 from scorematching.curvature.probes import Distribution
 
+pytestmark = pytest.mark.recorded
+
 
 def seeded(seed: int, probes: int, distribution: Distribution = "rademacher") -> Hutchinson:
     return Hutchinson(probes, distribution, torch.Generator().manual_seed(seed))

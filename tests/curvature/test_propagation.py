@@ -10,6 +10,8 @@ import scorematching as sm
 from scorematching.checks.cases import make_network
 from scorematching.curvature import CurvaturePropagation
 
+pytestmark = pytest.mark.recorded
+
 
 def seeded(seed: int, probes: int) -> CurvaturePropagation:
     return CurvaturePropagation(probes, torch.Generator().manual_seed(seed))

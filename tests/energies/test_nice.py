@@ -13,6 +13,8 @@ from scorematching.energies import NICE
 from scorematching.layers import Scale
 from scorematching.layers.base import Local
 
+pytestmark = pytest.mark.recorded
+
 DIM, HIDDEN, COUPLINGS = 6, 7, 3
 
 

@@ -9,6 +9,8 @@ import scorematching as sm
 from scorematching.checks.cases import make_network
 from scorematching.layers import Identity, Layer, Scale, Square, Tanh
 
+pytestmark = pytest.mark.recorded
+
 
 @pytest.fixture
 def energy() -> sm.Graph:

@@ -10,6 +10,8 @@ from simulated import noisy_uint8
 import scorematching as sm
 from scorematching.restoration.denoising import Method
 
+pytestmark = pytest.mark.recorded
+
 LEVEL = 25
 
 

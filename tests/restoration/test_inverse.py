@@ -11,6 +11,8 @@ import scorematching as sm
 from scorematching.restoration import Blur, FunctionOperator, Mask, gaussian_kernel
 from scorematching.restoration.inverse import RestorationMethod
 
+pytestmark = pytest.mark.recorded
+
 
 def test_known_pixels_stay_as_they_are(photograph: np.ndarray, prior: sm.Prior) -> None:
     """To the bit, unless noise is given; what was in the holes does not matter."""

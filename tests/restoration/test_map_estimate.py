@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from simulated import noisy_uint8
 
 import scorematching as sm
 from scorematching.restoration.map_estimate import maximum_a_posteriori, posterior_energy
 from scorematching.restoration.operators import Blur, Identity, gaussian_kernel
+
+pytestmark = pytest.mark.recorded
 
 SIGMA = 40 / 255
 

@@ -11,6 +11,8 @@ from small_models import FIELD, short, with_noise
 
 import scorematching as sm
 
+pytestmark = pytest.mark.recorded
+
 SPLINES = sm.FieldConfig(filters=8, size=3, octaves=2, expert="spline")
 
 
