@@ -75,7 +75,7 @@ class Graph(nn.Module):
             if not isinstance(layer, Layer):
                 raise TypeError(
                     f"edge {source} -> {target}: expected a scorematching layer, got {type(layer).__name__}; "
-                    "wrap a point-wise function in PointwiseFunction"
+                    "wrap a pointwise function in PointwiseFunction"
                 )
         self.input, self.output = input, output
         order = _sweep_order([(source, target) for source, _, target in given], input, output)

@@ -192,14 +192,14 @@ BAD = {
         "1 draws random numbers",
     ),
     "shape": (lambda e, x: sm.exactness_report(e, 4), r"shape must be that of one sample.*got 4"),
-    "batch": (lambda e, x: sm.exactness_report(e, batch=0), "batch must be a whole number of 1 or more, got 0"),
+    "batch": (lambda e, x: sm.exactness_report(e, batch=0), "batch must be an integer of 1 or more, got 0"),
     "one probe": (_loss(curvature=Hutchinson(probes=1)), "lam > 0 needs probes of 2 or more, got 1"),
-    "probes": (lambda e, x: Hutchinson(probes=0), "probes must be a whole number of 1 or more, got 0"),
+    "probes": (lambda e, x: Hutchinson(probes=0), "probes must be an integer of 1 or more, got 0"),
     "distribution": (
         lambda e, x: Hutchinson(distribution="uniform"),
         "'rademacher' or 'gaussian', got 'uniform'",
     ),
-    "field": (_loss(curvature=Coloring(field=(3, 3))), r"field must be 0 whole numbers.*got \(3, 3\)"),
+    "field": (_loss(curvature=Coloring(field=(3, 3))), r"field must be a tuple of 0 integers.*got \(3, 3\)"),
     "sigma": (lambda e, x: sm.denoising_score_matching_loss(e, x, 0.0), "sigma must be a number above 0, got 0.0"),
     "energies": (lambda e, x: sm.score(nn.Linear(4, 2), x), r"one energy per sample, shape \(2,\), got \(2, 2\)"),
     "batch norm": (

@@ -81,7 +81,7 @@ def test_an_unsuitable_method_is_refused(photograph: np.ndarray, prior: sm.Prior
 
 @pytest.mark.parametrize("steps", [0, -1, 2.5, True])
 def test_steps_that_are_no_count_are_refused(photograph: np.ndarray, prior: sm.Prior, steps: int) -> None:
-    with pytest.raises(ValueError, match=f"steps must be a whole number of 1 or more, got {steps}"):
+    with pytest.raises(ValueError, match=f"steps must be an integer of 1 or more, got {steps}"):
         sm.restore(photograph, Mask(torch.ones(96, 120)), prior, steps=steps)
 
 

@@ -33,7 +33,7 @@ COMMON: list[Case] = [
     ({"method": "guess"}, ValueError, "method must be .*, got 'guess'"),
     ({"data_range": 0}, ValueError, "must be a positive number, got 0"),
 ]
-STEPS: Case = ({"steps": 0}, ValueError, "steps must be a whole number of 1 or more, got 0")
+STEPS: Case = ({"steps": 0}, ValueError, "steps must be an integer of 1 or more, got 0")
 NARROW: Case = ({"method": "annealed"}, ValueError, "annealing needs a prior of many noise levels")
 PHOTONS: Case = ({"noise": sm.PoissonGaussianNoise(2)}, ValueError, "takes white Gaussian noise")
 
@@ -87,8 +87,8 @@ def test_restore(call: dict[str, Any], changes: dict[str, Any], error: type[Exce
         PHOTONS,
         ({"image": np.zeros((1, 1), np.uint8)}, ValueError, SMALL),
         ({"prior": None, "image": np.zeros((20, 60), np.uint8)}, ValueError, f"120 x 40 {SMALL} 42"),
-        ({"factor": 1}, ValueError, "factor must be a whole number of 2 or more, got 1"),
-        ({"factor": 2.0}, ValueError, "factor must be a whole number of 2 or more, got 2.0"),
+        ({"factor": 1}, ValueError, "factor must be an integer of 2 or more, got 1"),
+        ({"factor": 2.0}, ValueError, "factor must be an integer of 2 or more, got 2.0"),
     ],
 )
 def test_upscale(call: dict[str, Any], changes: dict[str, Any], error: type[Exception], message: str) -> None:

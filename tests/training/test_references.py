@@ -48,7 +48,7 @@ def test_one_file_belongs_to_one_file(images: list[np.ndarray], tmp_path: Path) 
 
 
 def test_floating_point_clean_images_have_the_white_of_the_noisy_ones(images: list[np.ndarray]) -> None:
-    """Their own maximum is none; one within 0 ... 1 beside whole numbers keeps it."""
+    """Their own maximum is none; one within 0 ... 1 beside integers keeps it."""
     clean = images[0].astype(np.float32)
     noisy = with_noise(clean, 25)
     result = sm.fit(noisy, clean=clean, **QUICK)

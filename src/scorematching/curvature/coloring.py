@@ -37,8 +37,8 @@ class Coloring(Curvature):
         memory: Maximum size of the products in bytes; batch and classes are split into chunks accordingly.
 
     Raises:
-        ValueError: ``memory`` is not a number above 0; later, ``field`` does not have one whole number of 1 or more
-            per dimension, or is smaller than the structure of a graph requires.
+        ValueError: ``memory`` is not above 0. When the method is applied: ``field`` does not have one integer of 1 or
+            more for each dimension after the channels, or is smaller than the structure of a graph requires.
 
     Example:
         >>> import torch, scorematching as sm
@@ -86,7 +86,7 @@ class Coloring(Curvature):
         if self.field is not None:
             whole = isinstance(self.field, tuple) and all(isinstance(n, int) and n > 0 for n in self.field)
             if not whole or len(self.field) != x.ndim - 2:
-                raise ValueError(f"field must be {x.ndim - 2} whole numbers of 1 or more, a tuple, got {self.field!r}")
+                raise ValueError(f"field must be a tuple of {x.ndim - 2} integers of 1 or more, got {self.field!r}")
             field = tuple(min(n, size) for n, size in zip(self.field, x.shape[2:], strict=True))
             if known is not None and any(n < least for n, least in zip(field, known, strict=True)):
                 raise ValueError(f"field must be {known} or more for this energy, got {self.field}")

@@ -6,7 +6,7 @@ other: ``t`` is the sum of its edges ``s -> t`` with Jacobians ``J``, so ::
 
     H[u, s]  +=  H[u, t] J        for every other node u that t is coupled with
     H[s, s'] +=  J^T H[t, t] J'   for every two edges into t
-    H[s, s]  +=  diag(f'' d)      where the edge is a point-wise layer
+    H[s, s]  +=  diag(f'' d)      where the edge is a pointwise layer
 
 This is edge pushing (Gower & Mello, 2012) on layers. Sweep 3 is its adjoint, forward. Sweep 4 has for each edge,
 besides the terms of ``d``, ``a`` and ``c``, twice the gradient of ``<H[u, t], J G[u, s]>``. Each block is stored once,
@@ -111,7 +111,7 @@ def hessian_sweep2(graph: Graph, state: HessianState) -> None:
 
 
 def hessian_sweep3(graph: Graph, state: HessianState, a: Tensor | None, g: Tensor) -> None:
-    """Run sweep 3 forward: compute ``a``, and ``G`` where it is needed; at point-wise layers ``a2`` is its diagonal.
+    """Run sweep 3 forward: compute ``a``, and ``G`` where it is needed; at pointwise layers ``a2`` is its diagonal.
 
     Args:
         graph: The energy.

@@ -32,7 +32,7 @@ class Hutchinson(Curvature):
         generator: Random number generator; torch's default if not given.
 
     Raises:
-        ValueError: ``probes`` is not a whole number of 1 or more, or the distribution is unknown.
+        ValueError: ``probes`` is not an integer of 1 or more, or the distribution is unknown.
 
     Example:
         >>> import torch, scorematching as sm

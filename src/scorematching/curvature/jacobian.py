@@ -1,6 +1,6 @@
 """Forward Jacobians: exact for every network, and cheaper than full Hessians if D is below the hidden widths.
 
-With ``J`` the Jacobian, with respect to the data, of the inputs ``u`` of the point-wise layers, and ``d`` at their
+With ``J`` the Jacobian, with respect to the data, of the inputs ``u`` of the pointwise layers, and ``d`` at their
 outputs::
 
     delta'_i = sum over layers and their units k of  d_k f''(u_k) J_ki^2

@@ -43,6 +43,6 @@ def probes_for(probes: int | None, squared: bool) -> int:
 
 
 def check_probes(probes: int | None) -> None:
-    """Raise ``ValueError`` unless ``probes`` is ``None`` or a whole number of 1 or more."""
+    """Raise ``ValueError`` unless ``probes`` is ``None`` or an integer of 1 or more."""
     if probes is not None:
         check_count("probes", probes)

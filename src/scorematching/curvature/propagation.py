@@ -18,7 +18,7 @@ from scorematching.sweeps import add_term, sweep1, sweep2
 class CurvaturePropagation(Curvature):
     """Curvature propagation (Martens, Sutskever & Swersky, 2012): random vectors sent back through the layers.
 
-    With ``M = diag(f'' d)`` the curvature that a point-wise layer adds, two vectors go backward::
+    With ``M = diag(f'' d)`` the curvature that a pointwise layer adds, two vectors go backward::
 
         t  =  J^T t + v |M|^(1/2) sign M          u  =  J^T u + v |M|^(1/2)
 
@@ -31,7 +31,7 @@ class CurvaturePropagation(Curvature):
         generator: Random number generator for the signs; torch's default if not given.
 
     Raises:
-        ValueError: ``probes`` is not a whole number of 1 or more.
+        ValueError: ``probes`` is not an integer of 1 or more.
 
     Example:
         >>> import torch, scorematching as sm

@@ -1,13 +1,13 @@
 """Second differences ``v·(H v)`` by tangents, exact for every network, with their own sweeps 3 and 4.
 
-With ``t = J v`` the tangents of the inputs of the point-wise layers, ``J`` their Jacobian with respect to the data, and
+With ``t = J v`` the tangents of the inputs of the pointwise layers, ``J`` their Jacobian with respect to the data, and
 ``d`` at the outputs of those layers::
 
     v·(H v) = sum over layers and their units k of  d_k f''(u_k) t_k^2
 
 since ``H`` is the sum of ``J^T diag(f'' d) J`` over the layers. So one more forward sweep is enough. Unit vectors ``v``
 give the diagonal of the Hessian, random signs an estimate of its trace. Where the loss depends on ``v·(H v)`` with
-slope ``s``, sweep 3 starts from ``a2 = s t^2`` at each point-wise layer, and sweep 4 carries, besides ``c``, the
+slope ``s``, sweep 3 starts from ``a2 = s t^2`` at each pointwise layer, and sweep 4 carries, besides ``c``, the
 tangents' own partner ``tau = dJ/dt`` backward. One ``v`` costs as much as the recursion, nine passes.
 """
 
@@ -98,7 +98,7 @@ def tangent_gradients(
 
 
 def _sweep3(graph: Graph, state: TangentState, a: Tensor | None, slopes: Tensor) -> None:
-    """Run sweep 3 forward: compute ``a``; at point-wise layers ``a2`` is ``sum_k s_k t_k^2``."""
+    """Run sweep 3 forward: compute ``a``; at pointwise layers ``a2`` is ``sum_k s_k t_k^2``."""
     state.a, state.a2 = ({} if a is None else {graph.input: a}), {}
     for edge, layer in graph.pairs():
         source = edge.source

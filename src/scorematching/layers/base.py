@@ -12,7 +12,7 @@ of the target node. For each node the sweeps carry six quantities (the paper's s
 
 A rule takes the quantities at one end of the edge and returns the edge's summand for the other end. ``None`` stands
 for a tensor of zeros, so that zeros cost nothing. A batch of one stands for a tensor that is the same for all samples.
-Numbers in brackets are equations of the supplement to Kingma & LeCun, *Regularized estimation of image statistics by
+Numbers in parentheses are equations of the supplement to Kingma & LeCun, *Regularized estimation of image statistics by
 Score Matching*, NIPS 2010.
 
 The methods that carry whole Hessians or Jacobians apply a layer to *columns*: tensors of shape (N, K, ...) that hold K
@@ -50,7 +50,7 @@ class AffineLocal(NamedTuple):
 
 
 class PointwiseLocal(NamedTuple):
-    """What the sweeps need of a point-wise layer.
+    """What the sweeps need of a pointwise layer.
 
     Attributes:
         x: The input.

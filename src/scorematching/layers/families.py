@@ -1,6 +1,6 @@
 """The two families of layers, with every rule of the sweeps in one place.
 
-Symbols are those of ``base.py``; numbers in brackets are equations of the supplement to Kingma & LeCun (2010).
+Symbols are those of ``base.py``; numbers in parentheses are equations of the supplement to Kingma & LeCun (2010).
 """
 
 from __future__ import annotations

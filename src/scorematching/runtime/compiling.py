@@ -1,6 +1,6 @@
 """Compilation: a fixed computation on an energy is recorded once, then compiled by PyTorch's Inductor.
 
-The record is the list of tensor operations that the rules of the layers run. The compiler fuses the point-wise
+The record is the list of tensor operations that the rules of the layers run. The compiler fuses the pointwise
 operations between the matrix products, which take most of the time of a step.
 """
 

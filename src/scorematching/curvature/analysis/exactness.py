@@ -107,7 +107,7 @@ def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch:
     if not isinstance(energy, Graph):
         raise TypeError(f"energy must be a scorematching Graph or Sequential, got {type(energy).__name__}")
     if not isinstance(batch, int) or batch < 1:
-        raise ValueError(f"batch must be a whole number of 1 or more, got {batch!r}")
+        raise ValueError(f"batch must be an integer of 1 or more, got {batch!r}")
     if shape is not None and not (isinstance(shape, tuple | list) and all(isinstance(n, int) and n > 0 for n in shape)):
         raise ValueError(f"shape must be that of one sample, such as (1, 64, 64), got {shape!r}")
     x = _sample(energy, infer_shape(energy) if shape is None else tuple(shape))
