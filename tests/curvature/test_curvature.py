@@ -191,7 +191,7 @@ BAD = {
         lambda e, x: sm.score(nn.Sequential(nn.Linear(4, 3), nn.Dropout(), nn.Linear(3, 1)), x),
         "1 draws random numbers",
     ),
-    "shape": (lambda e, x: sm.exactness_report(e, 4), r"shape must be that of one sample.*got 4"),
+    "shape": (lambda e, x: sm.exactness_report(e, 4), r"shape must be the shape of one sample.*got 4"),
     "batch": (lambda e, x: sm.exactness_report(e, batch=0), "batch must be an integer of 1 or more, got 0"),
     "one probe": (_loss(curvature=Hutchinson(probes=1)), "lam > 0 needs probes of 2 or more, got 1"),
     "probes": (lambda e, x: Hutchinson(probes=0), "probes must be an integer of 1 or more, got 0"),
