@@ -1,4 +1,4 @@
-"""Checks of options: numbers, flags and choices. Every error names the option, its value and the fix."""
+"""Checks of options: numbers, flags and choices. Every error names the option, its value and the valid range."""
 
 from __future__ import annotations
 
