@@ -24,7 +24,7 @@ def test_a_name_that_is_no_file_is_answered_by_those_of_the_library(tmp_path: Pa
 @pytest.mark.parametrize("metadata", [None, {"scorematching": "[1]"}, {"other": "{}"}])
 def test_files_of_others_are_refused(prior: sm.Prior, path: Path, metadata: dict[str, str] | None) -> None:
     save_file(prior.state_dict(), path, metadata)
-    with pytest.raises(ValueError, match=r"p\.safetensors is a safetensors file, but not one of scorematching's"):
+    with pytest.raises(ValueError, match=r"p\.safetensors is a safetensors file, but was not written by scorematching"):
         sm.load_prior(path)
 
 

@@ -18,7 +18,7 @@ from scorematching.restoration import BicubicDownsampling
 from scorematching.restoration.classics import non_local_means, total_variation
 from scorematching.restoration.operators import bicubic_upscale
 
-#: Noise level, white being 1.
+#: Noise level, with white at 1.
 _SIGMA = 25 / 255
 
 

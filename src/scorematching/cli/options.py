@@ -42,7 +42,7 @@ OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Allow the result to replace the image that it is made from.")
 ]
 _SIGMA_HELP = (
-    "Standard deviation of the noise, in the image's own units: on the 0-255 scale for 8-bit images, 0-65535 for "
+    "Standard deviation of the noise, in the units of the image: on the 0-255 scale for 8-bit images, 0-65535 for "
     "16-bit, the pixel values' own for floating point."
 )
 SigmaOption = Annotated[
@@ -60,7 +60,7 @@ LevelOption = Annotated[
     float | None,
     typer.Option(
         "--sigma",
-        help="Standard deviation of the noise, in the image's own units (0-255 for 8 bit).",
+        help="Standard deviation of the noise, in the units of the image (0-255 for 8 bit).",
         show_default="1/255 of white",
     ),
 ]

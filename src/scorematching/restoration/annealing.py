@@ -12,7 +12,7 @@ from scorematching.restoration.map_estimate import posterior_energy
 from scorematching.restoration.operators import LinearOperator
 from scorematching.runtime.progress import ProgressCallback
 
-#: The first noise level, white being 1, where the prior was trained for it.
+#: The first noise level, with white at 1, where the prior was trained for it.
 _HIGHEST = 49 / 255
 #: Fraction of a level's noise that is added: all of it would erase what is known by then.
 _ADDED = 0.8
@@ -49,7 +49,7 @@ def annealed(
     Args:
         observed: ``y``, the planes of one image, (C, 1, H', W'), white at 1.
         operator: ``A``, with its adjoint.
-        sigma: Standard deviation of the noise in ``y``, white being 1.
+        sigma: Standard deviation of the noise in ``y``, with white at 1.
         prior: A prior of many noise levels (``prior.noise.is_wide``).
         start: First guess of ``x``, planes (C, 1, H, W).
         steps: Number of levels.

@@ -21,7 +21,7 @@ def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | N
         y: Noisy planes, shape (N, 1, H, W), black 0 and white 1. They are clipped at an end of the range if no value
             lies beyond it and at least a thousandth of the values are equal to it.
         x: Estimate of the clean planes, of the same shape.
-        sigma: Standard deviation of the noise, white being 1.
+        sigma: Standard deviation of the noise, with white at 1.
         generator: Source of the draws; torch's default if ``None``.
 
     Returns:

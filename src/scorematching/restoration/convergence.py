@@ -15,13 +15,13 @@ class Watch:
     """Measures the state of a restoration, and reports it.
 
     Two figures are reported. ``misfit`` is the part of the image that is not explained, as a multiple of what noise
-    leaves: 1 or less in the end. ``change`` is the root mean square change by the last step, white being 1: it falls
+    leaves: 1 or less in the end. ``change`` is the root mean square change by the last step, with white at 1: it falls
     as the result settles.
 
     Args:
         observed: ``y``, planes (C, 1, H', W'), white at 1.
         operator: ``A``.
-        sigma: Standard deviation of the noise in ``y``, white being 1.
+        sigma: Standard deviation of the noise in ``y``, with white at 1.
         progress: Callback; nothing is measured if it is ``None``.
     """
 

@@ -59,7 +59,7 @@ def denoise(
 
     Args:
         image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is left as it is.
-        noise: The noise, in the image's own units (0-255 for 8 bit): a standard deviation or a noise model. By default
+        noise: The noise, in the units of the image (0-255 for 8 bit): a standard deviation or a noise model. By default
             it is estimated from the image (:func:`scorematching.estimate_noise`). At level 0 a copy of the image is
             returned, with a warning.
         prior: A prior, the name of one that comes with this library, or a file. By default ``"natural-color"`` for

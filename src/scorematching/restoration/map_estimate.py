@@ -12,7 +12,7 @@ from scorematching.restoration.convergence import Watch
 from scorematching.restoration.operators import LinearOperator
 from scorematching.runtime.progress import ProgressCallback
 
-#: Largest change of a pixel at which the iteration ends, white being 1.
+#: Largest change of a pixel at which the iteration ends, with white at 1.
 _SMALLEST_STEP = 1e-5
 #: Default maximum number of iterations.
 ITERATIONS = 30
@@ -34,7 +34,7 @@ def maximum_a_posteriori(
     Args:
         observed: ``y``, planes of one image, (C, 1, H', W'), white at 1.
         operator: ``A``, with its adjoint.
-        sigma: Standard deviation of the noise in ``y``, white being 1.
+        sigma: Standard deviation of the noise in ``y``, with white at 1.
         prior: ``E``.
         start: First guess of ``x``, planes (C, 1, H, W).
         steps: Maximum number of iterations of L-BFGS; it ends earlier where nothing changes any more.

@@ -52,7 +52,7 @@ def estimate_noise(
         device: Device to compute on, to which the prior is moved; by default the prior's.
 
     Returns:
-        The noise, in the image's own units (0-255 for 8 bit); its ``sigma`` is 0 if none is found.
+        The noise, in the units of the image (0-255 for 8 bit); its ``sigma`` is 0 if none is found.
 
     Raises:
         FileNotFoundError: There is no such prior.

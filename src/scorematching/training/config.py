@@ -24,7 +24,7 @@ class TrainingConfig:
             five times as large.
         lam: Regularizer of the loss. By default 0 for noisy images and 0.2 for clean ones: without noise or
             regularizer the loss of quantized images has no minimum.
-        max_sigma: For deep priors: add noise to the crops, up to this level, in the images' own units. The prior then
+        max_sigma: For deep priors: add noise to the crops, up to this level, in the units of the images. The prior then
             serves all levels from the images' own on. It also trains faster: where noise was added, no trace has to be
             estimated (:class:`scorematching.curvature.Stein`).
         blind: For deep priors: give every fourth crop less noise than the stated level, by a random factor. The prior

@@ -32,10 +32,10 @@ class CropStream:
         planes: The planes, each drawn with a probability in proportion to its pixels. All carry noise, or none does.
         crop: Side of a crop, in pixels.
         batch: Number of crops per batch.
-        fresh: Level of the noise that is added to each crop of clean planes, white being 1.
+        fresh: Level of the noise that is added to each crop of clean planes, with white at 1.
         seed: Seed of the draws.
         blind: Whether to lower the contrast of every fourth crop by a random factor, noise included.
-        max_level: Highest level of added noise, white being 1. If given, three of four noisy crops and all clean ones
+        max_level: Highest level of added noise, with white at 1. If given, three of four noisy crops and all clean ones
             get noise up to a random level, which is uniform in its logarithm.
 
     Raises:
@@ -107,7 +107,7 @@ class CropStream:
         return crop.flip(1) if random.integers(2) else crop
 
     def _level(self, plane: Plane, random: np.random.Generator) -> float:
-        """Return a random noise level for a crop, white being 1."""
+        """Return a random noise level for a crop, with white at 1."""
         least = _LEAST * plane.sigma or self.fresh
         return math.exp(random.uniform(math.log(least), math.log(max(least, self.max_level or least))))
 

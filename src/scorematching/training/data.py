@@ -39,8 +39,8 @@ class Plane:
         first: Row of the image that is row 0 here.
         data_range: The image's value of white.
         checksum: Checksum of the image's pixels.
-        sigma: Noise level of its stabilized pixels, white being 1; 0 for clean images.
-        noise: Its noise, in the image's own units; ``None`` for clean images.
+        sigma: Noise level of its stabilized pixels, with white at 1; 0 for clean images.
+        noise: Its noise, in the units of the image; ``None`` for clean images.
         stabilizer: Map to white noise of one level; ``None`` for clean images.
         contrast: Factor of its values in crops, which makes the noise of all planes the same.
         page: Number of the page, from 0 on.

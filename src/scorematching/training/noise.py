@@ -48,11 +48,11 @@ def check_noise(
 def with_noise(
     images: ImagePlanes, noise: float | NoiseModel | Sequence[float] | None
 ) -> tuple[list[list[Plane]], float]:
-    """Return noisy images whose planes know their noise, and the noise level of their crops, white being 1.
+    """Return noisy images whose planes know their noise, and the noise level of their crops, with white at 1.
 
     Args:
         images: The planes of each image.
-        noise: Their noise, in the images' own units: one for all, one per image, or ``None`` to estimate each image's
+        noise: Their noise, in the units of the images: one for all, one per image, or ``None`` to estimate each image's
             level from its wavelet coefficients.
 
     Returns:
@@ -90,7 +90,7 @@ def _estimated(planes: list[Plane]) -> GaussianNoise:
 
 
 def added_level(noise: float | NoiseModel | Sequence[float] | None, data_range: float) -> float | None:
-    """Return the level of the noise that is added to clean images, white being 1; ``None`` for no noise.
+    """Return the level of the noise that is added to clean images, with white at 1; ``None`` for no noise.
 
     Raises:
         TypeError: The noise is neither a number nor a noise model.

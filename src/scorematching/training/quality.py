@@ -24,7 +24,7 @@ class HeldOut:
 
     Attributes:
         planes: The planes.
-        fresh: Level of the noise that is added to them, white being 1; 0 for noisy planes.
+        fresh: Level of the noise that is added to them, with white at 1; 0 for noisy planes.
         clean: The same planes without noise, if known.
         seed: Seed of the noise and of Stein's probes.
     """
@@ -67,5 +67,5 @@ class HeldOut:
 
 
 def _decibels(error: float, pixels: int) -> float | None:
-    """Return the PSNR of a sum of squared errors, white being 1; ``None`` if there is no error."""
+    """Return the PSNR of a sum of squared errors, with white at 1; ``None`` if there is no error."""
     return -10 * math.log10(error / pixels) if error > 0 else None

@@ -21,7 +21,7 @@ class FitResult:
             the range of the file. For Poisson-Gaussian noise it is that of the stabilized images. ``None`` for a prior
             of clean images, and where no noise is left.
         psnr: The true PSNR in dB, if clean images were given to compare with; otherwise ``None``.
-        found: The lowest and the highest noise level of the images, white being 1; ``None`` for clean images.
+        found: The lowest and the highest noise level of the images, with white at 1; ``None`` for clean images.
     """
 
     prior: Prior
