@@ -47,7 +47,7 @@ BAD = {
     "fit: rate": ((*FIT, "--rate", "0"), "rate must be a number above 0, got 0"),
     "fit: lam": ((*FIT, "--model", "deep", "--blind", "--lam", "1"), "blind needs a loss without regularizer"),
     "fit: sigma": ((*FIT, "--noisy", "--sigma", "-1"), "must be a number above 0, got -1"),
-    "fit: clean of clean": ((*FIT, "--clean", "IN"), "clean images are to compare noisy ones with"),
+    "fit: clean of clean": ((*FIT, "--clean", "IN"), "clean is for a comparison with noisy images"),
 }
 
 

@@ -65,10 +65,10 @@ def test_denoise(call: dict[str, Any], changes: dict[str, Any], error: type[Exce
         STEPS,
         NARROW,
         PHOTONS,
-        ({"operator": Mask(KNOWN[:90])}, ValueError, r"the mask is \(90, 120\), the image is \(96, 120\)"),
+        ({"operator": Mask(KNOWN[:90])}, ValueError, r"the mask has shape \(90, 120\), the image has \(96, 120\)"),
         ({"operator": Blur(torch.ones(201, 3) / 603)}, ValueError, "too small for a kernel"),
-        ({"operator": FunctionOperator(lambda x: 2 * x, lambda y: y)}, ValueError, "the adjoint is not that"),
-        ({"operator": FunctionOperator(lambda x: x[..., 1:], lambda y: y)}, ValueError, "the adjoint gives"),
+        ({"operator": FunctionOperator(lambda x: 2 * x, lambda y: y)}, ValueError, "the adjoint does not match"),
+        ({"operator": FunctionOperator(lambda x: x[..., 1:], lambda y: y)}, ValueError, "the adjoint returns shape"),
     ],
 )
 def test_restore(call: dict[str, Any], changes: dict[str, Any], error: type[Exception], message: str) -> None:

@@ -150,7 +150,7 @@ def test_after_some_shapes_no_more_are_compiled() -> None:
     with compiled(backend="eager"):
         for samples in range(1, compiling.LIMIT + 1):
             sm.score(energy, torch.cat([x] * 5)[:samples])
-        with pytest.warns(RuntimeWarning, match="compiled for 16 shapes or settings already"):
+        with pytest.warns(RuntimeWarning, match="already compiled for 16 shapes or settings"):
             found = sm.score(energy, torch.cat([x] * 5))
     torch.testing.assert_close(found[:4], sm.score(energy, x))
 

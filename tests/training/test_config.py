@@ -44,8 +44,8 @@ def test_a_regularizer_is_a_number_of_0_or_more(value: Any) -> None:
         ({"blind": None}, "blind must be True or False, got None"),
         ({"compile": "always"}, "compile must be True, False or 'auto', got 'always'"),
         ({"compile": None}, "compile must be True, False or 'auto', got None"),
-        ({"blind": True, "lam": 0.1}, "blind needs a loss without regularizer: leave lam out, got 0.1"),
-        ({"max_sigma": 50, "lam": 0.1}, "max_sigma needs a loss without regularizer: leave lam out, got 0.1"),
+        ({"blind": True, "lam": 0.1}, "blind needs a loss without regularizer: leave out lam, got 0.1"),
+        ({"max_sigma": 50, "lam": 0.1}, "max_sigma needs a loss without regularizer: leave out lam, got 0.1"),
     ],
 )
 def test_flags_and_combinations(options: dict[str, Any], message: str) -> None:
