@@ -49,7 +49,7 @@ BAD = {
     "show: no such prior": (("show", "none"), "no such file: none"),
     "show: no image": (("show", "PRIOR", "--image", "none.png"), "no such file: none.png"),
     "show: small": (("show", "natural-gray", "--image", "SMALL.png"), SMALL),
-    "show: gray": (("show", "natural-color", "--image", "IN"), "is grayscale, and this prior is for images in red"),
+    "show: gray": (("show", "natural-color", "--image", "IN"), "is grayscale, but this prior is for images in red"),
     "fit: no images": (("fit", "EMPTY", "-o", "OUT.safetensors"), "no image"),
     "fit: no noise": (("fit", "FLAT.png", "-o", "OUT.safetensors", "--noisy"), "the noise level was found to be 0"),
     "fit: small": (("fit", "SMALL.png", "-o", "OUT.safetensors", "--sigma", "9"), "4 rows is too small to train on"),
@@ -62,7 +62,7 @@ BAD = {
     ),
     "report: no folder": ((*BY_SELF, "--report", "none/OUT.html"), "no such folder: none"),
     "report: a stack": (("denoise", *STACK, "--report", "OUT.html"), "for one image; got OUT.html, 2 images"),
-    "no report": ((*BY_SELF, "--reference", "SMALL.png"), "is for the page of --report"),
+    "no report": ((*BY_SELF, "--reference", "SMALL.png"), "--reference needs --report"),
 }
 
 
