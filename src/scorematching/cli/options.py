@@ -67,8 +67,8 @@ GainOption = Annotated[
     typer.Option(
         "--gain",
         help="For low light, where noise grows with brightness: increase of a pixel value per photon, in the units of "
-        "the image. It is in the data sheet of the camera (the inverse of electrons per count), or the slope of variance "
-        "over mean in shots of evenly lit paper. --sigma is then the read noise alone, 0 by default.",
+        "the image. It is in the data sheet of the camera (the inverse of electrons per count), or the slope of the "
+        "variance over the mean in shots of evenly lit paper. --sigma is then the read noise alone, 0 by default.",
         show_default="one noise level for all pixels",
     ),
 ]

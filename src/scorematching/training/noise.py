@@ -40,7 +40,7 @@ def check_noise(
     level = added_level(noise, 1.0)
     for name in ("blind", "max_sigma"):
         if getattr(training, name) and level is None:
-            raise ValueError(f"{name} needs the lowest level of noise to add to clean images: pass noise")
+            raise ValueError(f"{name} needs the lowest noise level to add to clean images: pass noise")
     if level is not None and training.max_sigma is not None and training.max_sigma < level:
         raise ValueError(f"max_sigma must be {level:g} (noise) or more, got {training.max_sigma:g}")
 
