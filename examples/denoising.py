@@ -27,7 +27,7 @@ import scorematching as sm
 from scorematching.images import photographs
 from scorematching.restoration import classics
 
-LEVELS = (15, 25, 50)  # standard deviations of the noise, white being 255
+LEVELS = (15, 25, 50)  # standard deviations of the noise, with white at 255
 FITTED = 25  # noise level of the field of experts; for other levels sm.denoise rescales the contrast
 SHOWN, DETAIL = ("chelsea", 25), (slice(34, 154), slice(16, 136))
 

@@ -38,7 +38,7 @@ from scorematching.energies import ProductOfStudentT, ZCAWhitening
 from scorematching.images import photographs
 
 SIZE = 5  # side of a patch in pixels; without its mean a patch has D = 24 dimensions
-UNIT = 10 / 255  # unit of the pixel values, white being 1; lambda is in units of its square
+UNIT = 10 / 255  # unit of the pixel values, with white at 1; lambda is in units of its square
 LAMBDAS = (0.0, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 SHOWN = {
     0.0: "#d6604d",

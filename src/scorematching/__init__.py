@@ -1,6 +1,6 @@
 """Regularized score matching by extended double backpropagation, and image priors fitted with it.
 
-The names are loaded when they are first used: what they are and where they come from stands in ``__init__.pyi``.
+Names are loaded when they are first used. ``__init__.pyi`` lists them and their modules.
 """
 
 import lazy_loader

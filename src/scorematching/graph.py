@@ -1,7 +1,7 @@
 """Energy networks: a directed acyclic graph with layers on its edges and values on its nodes.
 
 The value of a node is the sum of its incoming edges. So an addition needs no layer, a skip connection is one more
-edge, and every rule of the sweeps is unary: it concerns one edge at a time.
+edge, and every rule of the sweeps concerns one edge at a time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Graph(nn.Module):
 
     Attributes:
         layers: Layers of the edges, in the order given; ``state_dict`` names them ``layers.0.weight`` and so on.
-        edges: The edges in sweep order: each after all edges that lead to its source.
+        edges: Edges in sweep order: each comes after all edges that lead to its source.
 
     Raises:
         TypeError: A layer is not a :class:`scorematching.layers.Layer`.
@@ -75,7 +75,7 @@ class Graph(nn.Module):
             if not isinstance(layer, Layer):
                 raise TypeError(
                     f"edge {source} -> {target}: expected a scorematching layer, got {type(layer).__name__}; "
-                    "wrap a point-wise function in PointwiseFunction"
+                    "wrap a pointwise function in PointwiseFunction"
                 )
         self.input, self.output = input, output
         order = _sweep_order([(source, target) for source, _, target in given], input, output)
@@ -84,7 +84,7 @@ class Graph(nn.Module):
 
     @property
     def influential(self) -> frozenset[str]:
-        """The nodes whose *value* influences ``d`` and ``d2``: those with a layer ahead that is not affine."""
+        """Nodes whose *value* influences ``d`` and ``d2``: a layer on a path from them to the output is not affine."""
         found: set[str] = set()
         for edge, layer in reversed(list(self.pairs())):
             if not layer.affine or edge.target in found:
@@ -93,7 +93,7 @@ class Graph(nn.Module):
 
     @property
     def nodes(self) -> list[str]:
-        """The nodes in sweep order: the input first, each node after all nodes that lead to it."""
+        """Nodes in sweep order: the input first, and each node after all nodes that lead to it."""
         last = {edge.target: place for place, edge in enumerate(self.edges)}
         return [self.input, *sorted(last, key=last.__getitem__)]
 
@@ -105,7 +105,7 @@ class Graph(nn.Module):
             yield edge, layer
 
     def check_edge(self, edge: Edge, layer: Layer, x: Tensor) -> None:
-        """Raise ``ValueError``, with the name of the edge, if ``x`` does not fit its layer."""
+        """Raise ``ValueError``, with the name of the edge, if the layer does not accept the shape of ``x``."""
         try:
             layer.check_input(x)
         except ValueError as error:
@@ -167,7 +167,7 @@ class Sequential(Graph):
 
 
 def _sweep_order(edges: list[tuple[str, str]], input: str, output: str) -> list[int]:
-    """Return the indices of the edges, each after all edges that lead to its source; raise if that is impossible."""
+    """Return the indices of the edges, each after all edges that lead to its source; raise if there is none."""
     sources, targets = {s for s, _ in edges}, {t for _, t in edges}
     if input not in sources:
         raise ValueError(f"no edge leaves the input node {input!r}; the nodes are {sorted(sources | targets)}")
@@ -196,11 +196,14 @@ def _sweep_order(edges: list[tuple[str, str]], input: str, output: str) -> list[
 
 
 def check_graph(energy: nn.Module, what: str) -> Graph:
-    """Return the energy; raise ``TypeError`` unless it is a graph whose parameters the sweeps can see."""
+    """Return the energy; raise ``TypeError`` unless it is a graph without parametrizations.
+
+    ``what`` names the caller in the message.
+    """
     if not isinstance(energy, Graph):
         raise TypeError(
             f"{what} needs a scorematching Graph or Sequential, got {type(energy).__name__} of "
-            f"{type(energy).__module__.partition('.')[0]}: from_torch makes one of most modules"
+            f"{type(energy).__module__.partition('.')[0]}: from_torch turns most modules into one"
         )
     if any(is_parametrized(layer) for _, layer in modules_of(energy)):
         raise TypeError("the sweeps do not support torch.nn.utils.parametrize: remove the parametrization")

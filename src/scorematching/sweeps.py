@@ -1,18 +1,18 @@
 """Extended double backpropagation: Algorithm 1 of the supplement, as four loops over the edges.
 
 ===== ======== ==================== ===================================================================
-sweep          what                 start
+sweep          computes             start
 ===== ======== ==================== ===================================================================
 1     forward  ``g``                the data
 2     backward ``d``, ``d2``        ``d = 1`` and ``d2 = 0`` at the output
-3     forward  ``a``, ``a2``        at the input, the loss's derivatives with respect to ``d``, ``d2``
+3     forward  ``a``, ``a2``        ``a = dJ/dd`` and ``a2 = dJ/dd2`` at the input
 4     backward ``c``, gradients     ``c = 0`` at the output
 ===== ======== ==================== ===================================================================
 
-The sweeps are functions over an explicit :class:`State`; nothing is stored on the modules. They consist of ordinary
-tensor operations, so they can be differentiated automatically: this is how the tests check sweeps 3 and 4, which are
-derivatives of sweeps 1 and 2. A missing entry of a dictionary stands for zero, a batch of one for a tensor that is the
-same for all samples.
+The sweeps work with a loss that is summed over the batch. They are functions of an explicit :class:`State`; nothing is
+stored on the modules. They consist of ordinary tensor operations, so they can be differentiated automatically. The
+tests use this: sweeps 3 and 4 are derivatives of sweeps 1 and 2. A missing entry of a dictionary stands for zero. A
+batch of one stands for a tensor that is the same for all samples.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Key = TypeVar("Key")
 
 @dataclass
 class State:
-    """The quantities of the sweeps, by the name of the node or, for ``local``, by the number of the edge.
+    """Quantities of the sweeps, by the name of the node or, for ``local``, by the number of the edge.
 
-    Symbols are those of ``layers/base.py``. With ``d_alone`` only ``d`` of the data is computed, and every other
-    quantity is deleted once it is no longer needed.
+    The symbols are those of ``layers/base.py``. If ``d_alone`` is True, only ``d`` of the data is computed, and every
+    other quantity is deleted when it is no longer needed.
     """
 
     d_alone: bool = False
@@ -50,13 +50,13 @@ class State:
 def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
     """Run sweep 1 forward: compute ``g`` of the influential nodes, and ``local`` of each edge.
 
-    The other nodes, from which only affine layers lead to the output, have no influence on ``d`` and ``d2``: only
-    their shapes are computed.
+    If only affine layers lead from a node to the output, its value has no influence on ``d`` and ``d2``. Such a node
+    gets a stand-in of the right shape.
 
     Args:
         graph: The energy.
         x: Data, shape (N, ...).
-        curvature: Whether the sweeps that follow need more than ``d`` of the data.
+        curvature: Whether later sweeps need more than ``d`` of the data.
 
     Raises:
         ValueError: A shape does not fit; the message names the edge.
@@ -70,7 +70,7 @@ def sweep1(graph: Graph, x: Tensor, curvature: bool = True) -> State:
         y = layer(g) if edge.target in influential else layer.stand_in(g)
         graph.add_to_node(values, edge, y)
         if state.d_alone:
-            local = local._replace(x=g.new_zeros(()).expand_as(g))  # the rules for d use no more than its shape
+            local = local._replace(x=g.new_zeros(()).expand_as(g))  # the rules for d use only its shape
             if edge.number == last[edge.source]:
                 del values[edge.source]
         state.local[edge.number] = local
@@ -85,7 +85,7 @@ def sweep2(graph: Graph, state: State, curvature: bool = True, of_data: bool = T
 
     Args:
         graph: The energy.
-        state: After sweep 1; ``d`` and ``d2`` are added.
+        state: State after sweep 1; ``d`` and ``d2`` are added.
         curvature: Whether ``d2`` is needed.
         of_data: Whether ``d2`` of the data is needed too.
     """
@@ -105,13 +105,13 @@ def sweep2(graph: Graph, state: State, curvature: bool = True, of_data: bool = T
 
 
 def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> None:
-    """Run sweep 3 forward: compute ``a`` and ``a2``, the loss's derivatives with respect to ``d`` and ``d2``, (3)-(8).
+    """Run sweep 3 forward: compute ``a = dJ/dd`` and ``a2 = dJ/dd2``, (3)-(8).
 
-    The sweep is linear in its start, so the paper's separate sweeps of K and L are run as one, at half the cost.
+    The sweep is linear in its start. So the separate sweeps of the paper for K and L run as one, at half the cost.
 
     Args:
         graph: The energy.
-        state: After sweep 2; ``a`` and ``a2`` are added.
+        state: State after sweep 2; ``a`` and ``a2`` are added.
         a: dJ/d delta at the input, (3) and (5), shape (N, ...), or ``None`` for zero.
         a2: dJ/d delta' at the input, (7), shape (N, ...), or ``None`` for zero.
     """
@@ -127,15 +127,15 @@ def sweep3(graph: Graph, state: State, a: Tensor | None, a2: Tensor | None) -> N
 
 
 def curvature_of_data(graph: Graph, state: State, a2: Tensor) -> Tensor:
-    """Return ``<a2, d2>`` at the data, where sweep 2 left out ``d2`` of the data.
+    """Return ``<a2, d2>`` at the data, summed over the batch, if sweep 2 left out ``d2`` of the data.
 
-    At an affine layer, ``<a2, (W∘W)^T d2> = <(W∘W) a2, d2>`` saves a matrix product if ``a2`` is the same for all
-    samples.
+    For an affine layer this is ``<a2, (W∘W)^T d2> = <(W∘W) a2, d2>``. If ``a2`` is the same for all samples, the second
+    form saves a matrix product.
 
     Args:
         graph: The energy.
-        state: After sweep 2.
-        a2: dJ/d delta' at the input, of the shape of the data, or a batch of one.
+        state: State after sweep 2.
+        a2: dJ/d delta' at the input, with the shape of the data or of a batch of one.
     """
     x = state.local[graph.edges[0].number].x
     found = x.new_zeros(())
@@ -156,13 +156,13 @@ def sweep4(
 
     Args:
         graph: The energy.
-        state: After sweep 3; ``c`` is added.
+        state: State after sweep 3; ``c`` is added.
         by_data: Whether ``state.c[graph.input]``, the gradient with respect to the data, is needed.
-        start: Known summands of ``c`` at some nodes.
+        start: Terms of ``c`` that are already known, by node; by default none.
 
     Returns:
         The gradient of each parameter that requires one and influences the loss, by its name in the graph. A layer on
-        several edges has a summand for each of them.
+        several edges has one term for each edge; their sum is the gradient.
     """
     state.c, influential = dict(start or {}), graph.influential
     found: dict[str, Tensor] = {}

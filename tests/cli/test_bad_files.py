@@ -28,10 +28,10 @@ BAD = {
     "upscale: small": (("upscale", "SMALL.png", "-o", "OUT.png"), "8 x 8 pixels is too small: this prior takes 42"),
     "upscale: small, self": (
         ("upscale", "SMALL.png", "-o", "OUT.png", "--prior", "self"),
-        "4 rows is too small to fit to",
+        "4 rows is too small to train on",
     ),
     "upscale: a gray page": (("upscale", *STACK), "page 2: this prior is for images in red, green and blue"),
-    "inpaint: mask": ((*INPAINT, "EYE.png"), "the mask is (4, 4)"),
+    "inpaint: mask": ((*INPAINT, "EYE.png"), "the mask has shape (4, 4)"),
     "inpaint: all": ((*INPAINT, "WHITE.png"), "is known"),
     "inpaint: nothing": ((*INPAINT, "FLAT.png"), "FLAT.png has no hole"),
     "inpaint: small": (
@@ -49,10 +49,10 @@ BAD = {
     "show: no such prior": (("show", "none"), "no such file: none"),
     "show: no image": (("show", "PRIOR", "--image", "none.png"), "no such file: none.png"),
     "show: small": (("show", "natural-gray", "--image", "SMALL.png"), SMALL),
-    "show: gray": (("show", "natural-color", "--image", "IN"), "is grayscale, and this prior is for images in red"),
+    "show: gray": (("show", "natural-color", "--image", "IN"), "is grayscale, but this prior is for images in red"),
     "fit: no images": (("fit", "EMPTY", "-o", "OUT.safetensors"), "no image"),
     "fit: no noise": (("fit", "FLAT.png", "-o", "OUT.safetensors", "--noisy"), "the noise level was found to be 0"),
-    "fit: small": (("fit", "SMALL.png", "-o", "OUT.safetensors", "--sigma", "9"), "4 rows is too small to fit to"),
+    "fit: small": (("fit", "SMALL.png", "-o", "OUT.safetensors", "--sigma", "9"), "4 rows is too small to train on"),
     "fit: gray": ((*FIT, "--model", "deep", "--color"), "1 channel(s), expected red, green and blue"),
     "fit: other clean": ((*FIT, "--clean", "EYE.png"), "clean must be the same images"),
     "report: ending": ((*BY_SELF, "--report", "OUT.png"), "ends in .html"),
@@ -62,7 +62,7 @@ BAD = {
     ),
     "report: no folder": ((*BY_SELF, "--report", "none/OUT.html"), "no such folder: none"),
     "report: a stack": (("denoise", *STACK, "--report", "OUT.html"), "for one image; got OUT.html, 2 images"),
-    "no report": ((*BY_SELF, "--reference", "SMALL.png"), "is for the page of --report"),
+    "no report": ((*BY_SELF, "--reference", "SMALL.png"), "--reference needs --report"),
 }
 
 

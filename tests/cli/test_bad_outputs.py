@@ -17,7 +17,7 @@ BAD = {
     "many below a locked folder": (("denoise", ".", "-o", "LOCKED/new", *SELF), "no permission to write"),
     "onto itself": (("denoise", "IN", "-o", "IN", *SELF), "is the input"),
     "onto themselves": (("denoise", ".", "-o", ".", *SELF), "is the input"),
-    "many into one": (("denoise", "IN", "SMALL.png", "-o", "OUT.png", *SELF), "OUT.png is a file's name"),
+    "many into one": (("denoise", "IN", "SMALL.png", "-o", "OUT.png", *SELF), "OUT.png is the name of a file"),
     "two of one name": (("denoise", "IN", "IN", "-o", "OUT", *SELF), "two images are called noisy.png"),
     "no kind": (("denoise", "IN", "-o", "OUT.gif", *SELF), "ends in .png"),
     "16 bit as JPEG": (("denoise", "DEEP.png", "-o", "OUT.jpg", *SELF), "can't store uint16 pixels"),

@@ -51,4 +51,4 @@ def test_a_color_prior_is_fitted_and_shown(tmp_path: Path, capsys: pytest.Captur
     assert run("show", out, "--steps", 1, "--image", tmp_path / "in.png") == 0
     assert "in red, green and blue" in capsys.readouterr().out
     assert run("show", "natural") == 1
-    assert "natural is no prior by itself: expected natural-color or natural-gray" in capsys.readouterr().err
+    assert "natural does not name one prior: expected natural-color or natural-gray" in capsys.readouterr().err

@@ -104,7 +104,7 @@ def test_a_level_far_from_the_priors_is_noted(
     for sigma, noted in ((25, False), (50, True)):
         assert run("denoise", noisy_file, "-o", tmp_path / "out.png", "--sigma", sigma, "--prior", prior_file) == 0
         said = " ".join(capsys.readouterr().out.split())
-        assert ("this prior is for noise of 25; contrast is rescaled to use it at 50" in said) is noted
+        assert ("this prior was trained for noise of 25; for 50 the contrast is rescaled" in said) is noted
 
 
 def test_a_result_that_is_not_finite_is_not_written(

@@ -62,7 +62,7 @@ def test_levels_that_are_found_are_told_and_the_truth_where_it_is_known(
     assert run("fit", noisy_file, "-o", target, "--noisy", "--clean", clean, "--steps", 5, *DEEP_OPTIONS) == 0
     said = words(capsys)
     assert "noise levels found: 2" in said
-    assert "by the clean images" in said
+    assert "from the clean images" in said
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -90,7 +90,7 @@ def test_an_interrupted_fit_says_how_to_go_on(
     with monkeypatch.context() as patch:
         patch.setattr("scorematching.training.descent.clip_grad_norm_", interrupt)
         assert run(*arguments) == 130
-    assert f"the same command goes on from {target}.training" in capsys.readouterr().err
+    assert f"the same command continues from {target}.training" in capsys.readouterr().err
     assert run(*arguments) == 0
-    assert "going on from" in capsys.readouterr().out
+    assert "continuing from" in capsys.readouterr().out
     assert {path.name for path in target.parent.iterdir()} == {"noisy.png", "p.safetensors"}

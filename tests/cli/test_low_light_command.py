@@ -40,7 +40,7 @@ def test_the_level_of_a_prior_is_compared_with_that_of_the_stabilized_image(
     dark: Path, prior_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("denoise", dark, "-o", tmp_path / "clean.tif", *NOISE, "--prior", prior_file) == 0
-    assert "to use it at 59 of the stabilized image (white: 355)" in words(capsys)
+    assert "for 59 of the stabilized image (white: 355) the contrast is rescaled" in words(capsys)
 
 
 def test_a_prior_is_fitted_to_the_stabilized_image(

@@ -84,7 +84,7 @@ def test_a_trained_field_denoises(photograph: np.ndarray, options: dict[str, obj
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"filters": 9, "size": 3}, "filters must be a whole number of 1 to 8, got 9"),
+        ({"filters": 9, "size": 3}, "filters must be an integer from 1 to 8, got 9"),
         ({"filters": 4, "octaves": 2, "size": 6}, "odd size, got size 6 and 2 octaves"),
         ({"expert": "tanh"}, "'student-t' or 'spline', got 'tanh'"),
         ({"scales": (1.0,), "expert": "spline"}, "scales are an option of 'student-t' experts"),

@@ -24,7 +24,7 @@ def test_a_name_that_is_no_file_is_answered_by_those_of_the_library(tmp_path: Pa
 @pytest.mark.parametrize("metadata", [None, {"scorematching": "[1]"}, {"other": "{}"}])
 def test_files_of_others_are_refused(prior: sm.Prior, path: Path, metadata: dict[str, str] | None) -> None:
     save_file(prior.state_dict(), path, metadata)
-    with pytest.raises(ValueError, match=r"p\.safetensors is a safetensors file, but not one of scorematching's"):
+    with pytest.raises(ValueError, match=r"p\.safetensors is a safetensors file, but was not written by scorematching"):
         sm.load_prior(path)
 
 
@@ -54,15 +54,15 @@ WRONG: list[tuple[str | None, dict[str, Any], str]] = [
     ("architecture", {"kind": "gan"}, "kind must be 'field' or 'deep', got 'gan'"),
     ("architecture", {"kind": "deep"}, "describes no prior: .*unexpected keyword"),
     ("architecture", {"color": "blue"}, "describes no prior: .*color"),
-    ("architecture", {"size": "big"}, "size must be a whole number of 2 to 64, got 'big'"),
-    ("architecture", {"filters": 10**12}, "filters must be a whole number"),
+    ("architecture", {"size": "big"}, "size must be an integer from 2 to 64, got 'big'"),
+    ("architecture", {"filters": 10**12}, "filters must be an integer"),
     ("architecture", {"expert": "cauchy"}, "expert must be"),
     ("noise", {"sigma": 0.0}, "sigma must be a number above 0, got 0.0"),
     ("noise", {"sigma": float("inf")}, "sigma must be a number above 0, got inf"),
     ("noise", {"lowest": 1.0}, "lowest must not be above highest"),
     ("noise", {"gain": 2.0}, "describes no prior: .*gain"),
     ("provenance", {"data": None}, "data must be text"),
-    ("provenance", {"steps": -1}, "steps must be a whole number of 0 or more"),
+    ("provenance", {"steps": -1}, "steps must be an integer of 0 or more"),
     ("provenance", {"author": "me"}, "describes no prior: .*author"),
 ]
 

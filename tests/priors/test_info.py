@@ -49,9 +49,9 @@ def test_levels_out_of_range_are_refused(options: dict[str, Any], message: str) 
     [
         ({"data": 3}, "data must be text, got 3"),
         ({"version": None}, "version must be text, got None"),
-        ({"steps": -1}, "steps must be a whole number of 0 or more, got -1"),
-        ({"steps": 1.5}, "steps must be a whole number of 0 or more, got 1.5"),
-        ({"seed": -1}, "seed must be a whole number of 0 or more, got -1"),
+        ({"steps": -1}, "steps must be an integer of 0 or more, got -1"),
+        ({"steps": 1.5}, "steps must be an integer of 0 or more, got 1.5"),
+        ({"seed": -1}, "seed must be an integer of 0 or more, got -1"),
         ({"lam": -0.1}, "lam must be a number of 0 or more, got -0.1"),
         ({"lam": float("inf")}, "lam must be a number of 0 or more, got inf"),
     ],

@@ -63,7 +63,7 @@ def test_other_noise_is_refused(
 def test_an_image_without_noise_comes_back_with_a_warning(noise: sm.GaussianNoise | None) -> None:
     flat = np.full((40, 48, 3), 77, np.uint8)
     with pytest.warns(
-        UserWarning, match="the noise level is 0, so the image is returned unchanged: give noise"
+        UserWarning, match="the noise level is 0, so the image is returned unchanged: pass noise"
     ) as seen:
         found = sm.denoise(flat, noise)
     np.testing.assert_array_equal(found, flat)

@@ -52,9 +52,9 @@ def test_adjoints_are_exact(name: str) -> None:
 
 def test_a_wrong_adjoint_is_found() -> None:
     wrong = FunctionOperator(lambda x: x.roll(1, 2), lambda y: y.roll(1, 2))
-    with pytest.raises(ValueError, match="the adjoint is not that of the operator: <A x, y> is"):
+    with pytest.raises(ValueError, match="the adjoint does not match the operator: <A x, y> is"):
         check_adjoint(wrong, (8, 9))
-    with pytest.raises(ValueError, match=r"gives \(1, 1, 4, 9\) where the operator takes \(1, 1, 8, 9\)"):
+    with pytest.raises(ValueError, match=r"returns shape \(1, 1, 4, 9\), the operator takes \(1, 1, 8, 9\)"):
         check_adjoint(FunctionOperator(lambda x: x[:, :, :4], lambda y: y), (8, 9))
 
 
@@ -102,7 +102,7 @@ def test_downsampling_keeps_constants(factor: int) -> None:
     [
         (lambda: Mask(torch.zeros(4, 4)), "no pixel is known"),
         (lambda: Mask(torch.ones(1, 1, 4, 4)), r"known must have shape \(H, W\), got \(1, 1, 4, 4\)"),
-        (lambda: Mask(torch.ones(5, 5))(torch.ones(1, 1, 4, 5)), r"mask is \(5, 5\), the image is \(4, 5\)"),
+        (lambda: Mask(torch.ones(5, 5))(torch.ones(1, 1, 4, 5)), r"mask has shape \(5, 5\), the image has \(4, 5\)"),
         (lambda: Blur(torch.ones(4, 3)), r"odd sides, got shape \(4, 3\)"),
         (lambda: Blur(torch.full((3, 3), torch.nan)), "kernel must be finite"),
         (lambda: Blur(torch.ones(9, 9))(torch.ones(1, 1, 4, 20)), "20 x 4 pixels is too small for a kernel"),

@@ -33,7 +33,7 @@ COMMON: list[Case] = [
     ({"method": "guess"}, ValueError, "method must be .*, got 'guess'"),
     ({"data_range": 0}, ValueError, "must be a positive number, got 0"),
 ]
-STEPS: Case = ({"steps": 0}, ValueError, "steps must be a whole number of 1 or more, got 0")
+STEPS: Case = ({"steps": 0}, ValueError, "steps must be an integer of 1 or more, got 0")
 NARROW: Case = ({"method": "annealed"}, ValueError, "annealing needs a prior of many noise levels")
 PHOTONS: Case = ({"noise": sm.PoissonGaussianNoise(2)}, ValueError, "takes white Gaussian noise")
 
@@ -65,10 +65,10 @@ def test_denoise(call: dict[str, Any], changes: dict[str, Any], error: type[Exce
         STEPS,
         NARROW,
         PHOTONS,
-        ({"operator": Mask(KNOWN[:90])}, ValueError, r"the mask is \(90, 120\), the image is \(96, 120\)"),
+        ({"operator": Mask(KNOWN[:90])}, ValueError, r"the mask has shape \(90, 120\), the image has \(96, 120\)"),
         ({"operator": Blur(torch.ones(201, 3) / 603)}, ValueError, "too small for a kernel"),
-        ({"operator": FunctionOperator(lambda x: 2 * x, lambda y: y)}, ValueError, "the adjoint is not that"),
-        ({"operator": FunctionOperator(lambda x: x[..., 1:], lambda y: y)}, ValueError, "the adjoint gives"),
+        ({"operator": FunctionOperator(lambda x: 2 * x, lambda y: y)}, ValueError, "the adjoint does not match"),
+        ({"operator": FunctionOperator(lambda x: x[..., 1:], lambda y: y)}, ValueError, "the adjoint returns shape"),
     ],
 )
 def test_restore(call: dict[str, Any], changes: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -87,8 +87,8 @@ def test_restore(call: dict[str, Any], changes: dict[str, Any], error: type[Exce
         PHOTONS,
         ({"image": np.zeros((1, 1), np.uint8)}, ValueError, SMALL),
         ({"prior": None, "image": np.zeros((20, 60), np.uint8)}, ValueError, f"120 x 40 {SMALL} 42"),
-        ({"factor": 1}, ValueError, "factor must be a whole number of 2 or more, got 1"),
-        ({"factor": 2.0}, ValueError, "factor must be a whole number of 2 or more, got 2.0"),
+        ({"factor": 1}, ValueError, "factor must be an integer of 2 or more, got 1"),
+        ({"factor": 2.0}, ValueError, "factor must be an integer of 2 or more, got 2.0"),
     ],
 )
 def test_upscale(call: dict[str, Any], changes: dict[str, Any], error: type[Exception], message: str) -> None:

@@ -38,7 +38,7 @@ def test_gray_stored_as_color_stays_gray(photograph: np.ndarray, natural: sm.Pri
 
 @pytest.mark.parametrize("factor", [1, 0, 2.5, True, "2"])
 def test_factors_that_are_no_count_are_refused(photograph: np.ndarray, prior: sm.Prior, factor: Any) -> None:
-    with pytest.raises(ValueError, match=f"factor must be a whole number of 2 or more, got {factor!r}"):
+    with pytest.raises(ValueError, match=f"factor must be an integer of 2 or more, got {factor!r}"):
         sm.upscale(photograph, factor, prior)
 
 

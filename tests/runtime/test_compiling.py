@@ -112,7 +112,7 @@ class Wavering(Pointwise):
 def test_what_can_not_be_recorded_runs_as_usual() -> None:
     energy, x = sm.Sequential(sm.Linear(3, 5), Wavering(), sm.WeightedSum(5)).double(), torch.randn(4, 3).double()
     plain = sm.score_matching_loss(energy, x)
-    with compiled(), pytest.warns(RuntimeWarning, match="Sequential is run without compilation: "):
+    with compiled(), pytest.warns(RuntimeWarning, match="Sequential runs without compilation: "):
         found = sm.score_matching_loss(energy, x)
     torch.testing.assert_close(found, plain)
     with compiled():  # said once
@@ -150,7 +150,7 @@ def test_after_some_shapes_no_more_are_compiled() -> None:
     with compiled(backend="eager"):
         for samples in range(1, compiling.LIMIT + 1):
             sm.score(energy, torch.cat([x] * 5)[:samples])
-        with pytest.warns(RuntimeWarning, match="compiled for 16 shapes or settings already"):
+        with pytest.warns(RuntimeWarning, match="already compiled for 16 shapes or settings"):
             found = sm.score(energy, torch.cat([x] * 5))
     torch.testing.assert_close(found[:4], sm.score(energy, x))
 

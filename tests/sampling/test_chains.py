@@ -169,7 +169,7 @@ def test_bad_input_is_named(prior: sm.Prior) -> None:
     energy, x = sm.Sequential(Square(), sm.Sum()), torch.ones(2, 3)
     with pytest.raises(ValueError, match="step_size must be a number above 0, got 0"):
         sm.langevin(energy, x, steps=1, step_size=0)
-    with pytest.raises(ValueError, match="steps must be a whole number of 0 or more, got -1"):
+    with pytest.raises(ValueError, match="steps must be an integer of 0 or more, got -1"):
         sm.langevin(energy, x, steps=-1, step_size=1)
     with pytest.raises(TypeError, match="must be an energy or a score, got int"):
         sm.langevin(3, x, steps=1, step_size=1)
@@ -179,7 +179,7 @@ def test_bad_input_is_named(prior: sm.Prior) -> None:
         sm.langevin(energy.forward, x, steps=1, step_size=1)
     with pytest.raises(ValueError, match="1 entries that are NaN"):
         sm.langevin(energy, torch.tensor([[1.0, torch.nan]]), steps=1, step_size=1)
-    with pytest.raises(ValueError, match=r"run off to infinity by step \d+: take a step_size below 100"):
+    with pytest.raises(ValueError, match=r"diverged to infinity by step \d+: take a step_size below 100"):
         sm.langevin(energy, x, steps=100, step_size=100)
     with pytest.raises(ValueError, match=r"expected planes of shape \(N, 1, H, W\)"):
         sm.langevin(prior, x, steps=1, step_size=1)

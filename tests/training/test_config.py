@@ -14,13 +14,13 @@ import scorematching as sm
 @pytest.mark.parametrize("name", ["steps", "batch", "crop"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, 4.0, True, "9", None, float("nan")])
 def test_counts_are_whole_numbers_above_0(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"{name} must be a whole number of 1 or more, got {value!r}"):
+    with pytest.raises(ValueError, match=rf"{name} must be an integer of 1 or more, got {value!r}"):
         sm.TrainingConfig(**{name: value})
 
 
 @pytest.mark.parametrize("value", [-1, 0.5, False, None])
 def test_a_seed_is_a_whole_number_of_0_or_more(value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"seed must be a whole number of 0 or more, got {value!r}"):
+    with pytest.raises(ValueError, match=rf"seed must be an integer of 0 or more, got {value!r}"):
         sm.TrainingConfig(seed=value)
 
 
@@ -44,8 +44,8 @@ def test_a_regularizer_is_a_number_of_0_or_more(value: Any) -> None:
         ({"blind": None}, "blind must be True or False, got None"),
         ({"compile": "always"}, "compile must be True, False or 'auto', got 'always'"),
         ({"compile": None}, "compile must be True, False or 'auto', got None"),
-        ({"blind": True, "lam": 0.1}, "blind needs a loss without regularizer: leave lam out, got 0.1"),
-        ({"max_sigma": 50, "lam": 0.1}, "max_sigma needs a loss without regularizer: leave lam out, got 0.1"),
+        ({"blind": True, "lam": 0.1}, "blind needs a loss without regularizer: leave out lam, got 0.1"),
+        ({"max_sigma": 50, "lam": 0.1}, "max_sigma needs a loss without regularizer: leave out lam, got 0.1"),
     ],
 )
 def test_flags_and_combinations(options: dict[str, Any], message: str) -> None:

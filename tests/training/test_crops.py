@@ -86,7 +86,7 @@ def test_noise_that_is_added_to_clean_images_has_the_level_told() -> None:
 
 def test_a_highest_level_below_the_noise_of_all_images_is_refused(flat: tuple[list[Plane], float]) -> None:
     with pytest.raises(
-        ValueError, match=r"1\.41 times the noise of some image or more: the least is 0\.02, got 0\.025"
+        ValueError, match=r"1\.41 times the lowest noise level of the images, 0\.02, or more, got 0\.025"
     ):
         CropStream(flat[0], crop=8, batch=4, max_level=0.025)
 

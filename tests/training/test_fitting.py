@@ -113,5 +113,5 @@ def test_numbers_of_numpy_are_numbers(noisy: bool, photograph: np.ndarray, tmp_p
 
 
 def test_a_loss_that_runs_away_names_the_rate(photograph: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"loss became .*: lower the rate \(1e\+30\)"):
+    with pytest.raises(ValueError, match=r"loss became .*: lower rate \(1e\+30\)"):
         sm.fit([photograph], noise=25, model=FIELD, training=replace(short(50), rate=1e30))

@@ -37,7 +37,7 @@ def test_files_are_matched_by_name(images: list[np.ndarray], tmp_path: Path, end
     found = sm.fit(files, clean=tmp_path / "clean", **QUICK).psnr
     assert found == sm.fit([noisy_bytes(p) for p in images[::-1]], clean=images[::-1], **QUICK).psnr
     (tmp_path / "clean" / f"a.{ending}").rename(tmp_path / "clean" / f"c.{ending}")
-    with pytest.raises(ValueError, match=r"by their names: it has c, and lacks a; rename"):
+    with pytest.raises(ValueError, match=r"must have the same file names: it has c, and lacks a; rename"):
         sm.fit(files, clean=tmp_path / "clean", **QUICK)
 
 
@@ -48,7 +48,7 @@ def test_one_file_belongs_to_one_file(images: list[np.ndarray], tmp_path: Path) 
 
 
 def test_floating_point_clean_images_have_the_white_of_the_noisy_ones(images: list[np.ndarray]) -> None:
-    """Their own maximum is none; one within 0 ... 1 beside whole numbers keeps it."""
+    """Their own maximum is none; one within 0 ... 1 beside integers keeps it."""
     clean = images[0].astype(np.float32)
     noisy = with_noise(clean, 25)
     result = sm.fit(noisy, clean=clean, **QUICK)

@@ -1,4 +1,4 @@
-"""Checks of derivatives, for the layers and networks of users too.
+"""Checks of derivatives, for the layers and networks of this library and of its users.
 
 :func:`check_layer` checks all rules of a layer; :func:`check_gradients` checks the score and the gradients of a whole
 network. :func:`curvature_report` measures the error of the diagonal recursion on data. Begin with

@@ -24,9 +24,9 @@ class CurvatureReport:
     """Errors of the diagonal recursion for an energy and given data. ``print`` shows a table.
 
     Attributes:
-        errors: Relative error of ``d2`` and the layers that leave the node, for the input node and for each node where
-            the recursion is not exact. The error is the norm of the difference from the true diagonal, divided by the
-            norm of the true diagonal.
+        errors: Relative error of ``d2``, and the layers that leave the node, by the name of the node. The input node is
+            always included, the other nodes if the recursion is not exact there. The error is the norm of the
+            difference from the true diagonal, divided by the norm of the true diagonal.
         loss: Exact loss.
         diagonal_loss: Loss computed with the recursion.
         gradient_error: Norm of the difference between the two gradients with respect to the parameters, divided by the

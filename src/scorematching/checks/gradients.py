@@ -87,8 +87,8 @@ def check_gradients(
     """Check the score, the loss, and the gradients of the loss with respect to every parameter and the data.
 
     All checks are done in float64. With ``curvature="diagonal"``, the gradients of the four sweeps are compared with
-    automatic differentiation through sweeps 1 and 2. They must agree for the ``d2`` that sweep 2 computes, even where
-    it differs from the true diagonal. Every other method must be exact, and is compared with :func:`brute_force`.
+    automatic differentiation through sweeps 1 and 2. They must agree even if ``d2`` of sweep 2 differs from the true
+    diagonal. Every other method must be exact, and is compared with :func:`brute_force`.
 
     Args:
         energy: Network to check. The check uses a copy in float64.
@@ -154,7 +154,7 @@ def brute_force(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _recursion(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``d`` and ``d2`` by sweeps 1 and 2, differentiable by automatic differentiation."""
+    """Return ``d`` and ``d2`` from sweeps 1 and 2, for automatic differentiation through the sweeps."""
     graph = check_graph(energy, "curvature='diagonal'")
     state = sweep1(graph, x)
     sweep2(graph, state)

@@ -1,1 +1,1 @@
-"""The command line, ``scorematching``: one file a command. What is slow to load is imported inside the commands."""
+"""Command line ``scorematching``, one file per command. Modules that load slowly are imported inside the commands."""

@@ -1,4 +1,4 @@
-"""``scorematching check``: every derivative rule against automatic differentiation, on this machine."""
+"""``scorematching check``: compare every derivative rule with automatic differentiation, on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prior that ``--prior`` names: one that comes with the library, a file, or one fitted to the images themselves."""
+"""Prior for the option ``--prior``: one that comes with the library, a file, or one that is fitted to the images."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from scorematching.training.fitting import fit
 
 
 def named_prior(name: str) -> Prior | None:
-    """Return a prior by its name or file; ``None`` for the natural one, which depends on the image."""
+    """Return a prior by its name or file; ``None`` for ``natural``, which depends on the image."""
     if name == SELF:
-        raise ValueError("an image with holes or blur teaches no prior: --prior takes a name or a file here")
+        raise ValueError("a prior can't be fitted to an image with holes or blur: pass --prior with a name or a file")
     return None if name == NATURAL else load_prior(name)
 
 
@@ -35,13 +35,13 @@ def named_or_fitted_prior(
     seed: int,
     device: torch.device,
 ) -> Prior | None:
-    """Return a prior by its name or file, or fit one to the images that are to be restored, with a progress bar.
+    """Return a prior by its name or file, or fit one to the given images, with a progress bar.
 
     Images that can't be read are left out of the training.
     """
     if name != SELF:
         if steps is not None:
-            raise ValueError(f"--steps is for fitting a prior to the image (--prior self), not for --prior {name}")
+            raise ValueError(f"--steps is for --prior self, which fits a prior to the image, not for --prior {name}")
         return named_prior(name)
     with progress_bar("fitting to the image", transient=False) as progress:
         result = fit(

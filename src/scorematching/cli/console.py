@@ -1,4 +1,4 @@
-"""Text on the terminal: results, notes, errors, progress bars; and the memory of the process."""
+"""Output on the terminal: results, notes, errors and progress bars. It also sets how the process frees memory."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ errors = Console(stderr=True)
 
 
 def say(message: object) -> None:
-    """Print a message, in one line, as it is: file names are not broken, and nothing in them is markup."""
+    """Print a message on one line, without line breaks in file names and without markup."""
     console.print(" ".join(str(message).split()), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_error(message: object) -> None:
-    """Print a message on stderr, in one line, as it is."""
+    """Print a message on stderr, on one line, without markup."""
     errors.print(" ".join(str(message).split()), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def progress_bar(title: str, transient: bool = True) -> Iterator[ProgressCallback]:
-    """Show a progress bar on stderr, with the figures of the work; it appears with the first step.
+    """Show a progress bar on stderr, with figures such as the loss. It appears with the first step.
 
     Args:
-        title: What is being done.
+        title: Name of the task.
         transient: Whether the bar disappears at the end, and is shown on terminals only.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -62,10 +62,10 @@ def progress_bar(title: str, transient: bool = True) -> Iterator[ProgressCallbac
 
 
 def keep_freed_memory() -> None:
-    """Make glibc keep freed memory in this process; elsewhere do nothing.
+    """Make glibc keep freed memory in this process. On systems without glibc, do nothing.
 
-    By default it returns the large blocks of every tensor to the kernel, which clears them again page by page at the
-    next use: that takes longer than the arithmetic on them.
+    By default, glibc returns the memory of large tensors to the kernel, which clears it page by page at the next use.
+    This takes longer than the arithmetic on the tensors.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -29,7 +29,7 @@ def deblur(
     ] = None,
     kernel: Annotated[
         Path | None,
-        typer.Option("--kernel", metavar="FILE", help="The blur as an image, odd in height and width, instead."),
+        typer.Option("--kernel", metavar="FILE", help="Instead: image of the blur kernel, odd in height and width."),
     ] = None,
     sigma: LevelOption = None,
     white: WhiteOption = None,
@@ -37,9 +37,9 @@ def deblur(
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Remove the blur of an image: find a probable image that gives this one when it is blurred.
+    """Remove the blur of an image: find a probable image that looks like this one after blurring.
 
-    Each page of a TIFF is an image of its own. Metadata are kept.
+    Each page of a TIFF is restored separately. Metadata are kept.
 
     Example: [bold]scorematching deblur soft.png -o sharp.png --blur 1.6[/bold]
     """
@@ -50,7 +50,7 @@ def deblur(
     from scorematching.restoration.operators import Blur, gaussian_kernel
 
     if (blur is None) == (kernel is None):
-        raise ValueError("expected one of --blur and --kernel")
+        raise ValueError("expected one of --blur and --kernel, not none or both")
     check_output(output, image, *([] if kernel is None else [kernel]), overwrite=overwrite)
     if blur is not None:
         weights = gaussian_kernel(blur)

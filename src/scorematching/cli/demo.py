@@ -11,16 +11,16 @@ from scorematching.cli.options import DeviceOption, SeedOption
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write.")] = Path("demo"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Output folder.")] = Path("demo"),
     steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 1500,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Fit a prior to noisy photographs alone; denoise one that it has not seen, and enlarge another.
+    """Fit a prior to noisy photographs, then denoise one other photograph and enlarge another.
 
-    The photographs come with scikit-image and scikit-learn; nothing is downloaded. Noise of level 25 is added to them
-    once, and the clean ones are put away: the prior, a field of 48 experts, never sees them. It takes under three
-    minutes on two cores.
+    The photographs come with scikit-image and scikit-learn. Nothing is downloaded. Noise of level 25 is added to them
+    once. The prior, a field of 48 experts, is trained on the noisy photographs only. The demo takes under three minutes
+    on two cores.
     """
     from scorematching.cli.demonstration import demonstrate
     from scorematching.cli.options import check_device

@@ -18,12 +18,12 @@ from scorematching.restoration import BicubicDownsampling
 from scorematching.restoration.classics import non_local_means, total_variation
 from scorematching.restoration.operators import bicubic_upscale
 
-#: Noise level, white being 1.
+#: Noise level, with white at 1.
 _SIGMA = 25 / 255
 
 
 def demonstrate(output: Path, steps: int, seed: int, device: torch.device) -> None:
-    """Fit, denoise, enlarge; print tables, and write everything to a folder."""
+    """Fit a prior, denoise, and enlarge; print tables, and write the results to a folder."""
     noisy = [_with_noise(image, seed, number) for number, image in enumerate(training_photographs())]
     say(f"fitting to {len(noisy)} photographs with noise of level 25, and no clean one")
     with progress_bar("fitting", transient=False) as progress:

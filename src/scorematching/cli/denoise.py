@@ -23,7 +23,8 @@ from scorematching.cli.options import (
 
 def denoise(
     images: Annotated[
-        list[Path], typer.Argument(help="PNG, JPEG or TIFF, 8 or 16 bit or floating point; or folders of them.")
+        list[Path],
+        typer.Argument(help="Images (PNG, JPEG or TIFF; 8 bit, 16 bit or floating point) or folders of them."),
     ],
     output: Annotated[
         Path,
@@ -38,31 +39,33 @@ def denoise(
     steps: StepsOption = None,
     self_ensemble: Annotated[
         bool,
-        typer.Option("--self-ensemble", help="Average over all turns and mirrorings: a little better, 8 x the time."),
+        typer.Option(
+            "--self-ensemble", help="Average over 8 rotations and reflections: a little better, 8 times slower."
+        ),
     ] = False,
     white: WhiteOption = None,
     report: Annotated[
         Path | None,
         typer.Option(
-            "--report", metavar="HTML", help="Write a page on the result, for one image: before, after, difference."
+            "--report", metavar="HTML", help="For one image: write a page with both images and their difference."
         ),
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option("--reference", metavar="FILE", help="The clean image, for figures on that page.")
+        Path | None, typer.Option("--reference", metavar="FILE", help="Clean image, for PSNR and SSIM on that page.")
     ] = None,
     overwrite: OverwriteOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Remove the noise of images. The results have their types and ranges.
+    """Remove the noise of images. Each result has the type and range of its image.
 
-    Each page of a TIFF is denoised as an image of its own. Metadata are kept: resolution, color profiles, texts, the
-    axes of ImageJ and OME.
+    Each page of a TIFF is denoised separately. Metadata are kept: resolution, color profiles, texts, and the axes of
+    ImageJ and OME.
 
-    The priors that come with the library are trained on photographs. Images of another kind, or with noise that is not
-    white, may fare better with [bold]--prior self[/bold]: it fits a prior to all the noisy images together, in half a
-    minute or so; they must have the same white (not some of 8 and some of 16 bit). Or fit a prior once, with
-    [bold]fit --noisy[/bold], and pass the file. In low light noise grows with brightness: describe it by
+    The priors that come with the library were trained on photographs. For other images, or for noise that is not white,
+    try [bold]--prior self[/bold]. It fits a prior to all the noisy images together, in about half a minute. They must
+    have the same value of white, so 8-bit and 16-bit images can't be mixed. Or fit a prior once with [bold]fit
+    --noisy[/bold], and pass its file. In low light, noise grows with brightness: describe it with
     [bold]--gain[/bold].
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]

@@ -1,4 +1,4 @@
-"""The work of ``scorematching denoise``: one file, or one after the other."""
+"""The work of ``scorematching denoise``: one file, or several files one after the other."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from scorematching.runtime.progress import ProgressCallback
 
 @dataclass(frozen=True)
 class Job:
-    """What is the same for all files.
+    """Settings that are the same for all files.
 
     Attributes:
-        noise: The noise; ``None`` to estimate that of each page.
-        prior: The prior; ``None`` for the natural one.
-        self_ensemble: Whether to average over turns and mirrorings.
+        noise: Noise, or ``None`` to estimate it for each page.
+        prior: Prior, or ``None`` for the default one for the colors of each page.
+        self_ensemble: Whether to average over rotations and reflections.
         white: Pixel value of white, if given.
-        seed: Seed of everything random.
+        seed: Seed of all random numbers.
         device: Device to compute on.
-        report: Where to write a page on the result, if asked for.
-        reference: The clean image for that page, if there is one.
+        report: File for the report on the result, if wanted.
+        reference: Clean image for the report, if given.
     """
 
     noise: NoiseModel | None
@@ -53,9 +53,9 @@ class Job:
 
 
 def find_targets(folder: Path, sources: list[Path]) -> list[Path]:
-    """Return a file for each image in a folder that exists, or can be made."""
+    """Return the target file of each image, in a folder that exists or can be created."""
     if not folder.is_dir() and (folder.exists() or folder.suffix.lower() in IMAGE_SUFFIXES):
-        raise NotADirectoryError(f"{folder} is a file's name: {len(sources)} images from a folder go to a folder")
+        raise NotADirectoryError(f"{folder} is the name of a file: {len(sources)} images need a folder")
     check_folder(folder if folder.is_dir() else folder.parent)
     targets = [folder / source.name for source in sources]
     if len(set(targets)) < len(targets):
@@ -68,25 +68,25 @@ def check_report(report: Path | None, reference: Path | None, sources: list[Path
     """Raise ``ValueError`` or ``OSError``, before any work, if the report can't be written."""
     if report is None:
         if reference is not None:
-            raise ValueError("--reference is for the page of --report")
+            raise ValueError("--reference needs --report: its figures are shown there")
         return
     check_target(report)
     if len(sources) > 1 or count_pages(sources[0]) > 1 or report.suffix.lower() not in (".html", ".htm"):
         count = sum(count_pages(source) for source in sources)
-        raise ValueError(f"--report takes a file that ends in .html, for one image; got {report}, {count} images")
+        raise ValueError(f"--report takes a file that ends in .html, for one image; got {report} and {count} images")
     if reference is not None:
         check_reference(read_image(reference), read_image(sources[0]))
 
 
 def denoise_one(job: Job, source: Path, target: Path) -> None:
-    """Denoise a file, and say what was written."""
+    """Denoise a file, and print what was written."""
     noise, _ = _denoise(job, source, target)
     how = "found" if job.noise is None else "given"
     say(f"wrote {target}; noise {how}: {_described(noise)}")
 
 
 def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: bool) -> None:
-    """Denoise one file after the other. What can't be read is named at the end, and does not stop the others."""
+    """Denoise one file after the other. Files that can't be denoised are named at the end."""
     targets[0].parent.mkdir(exist_ok=True)
     table, failures = Table("image", "pixels", "noise"), []
     for source, target in zip(sources, targets, strict=True):
@@ -106,7 +106,7 @@ def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: b
 
 
 def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tuple[int, ...]]:
-    """Read, denoise, write. Return the noise of each page, and the number of pages and their shape."""
+    """Read, denoise and write a file. Return the noise of each page, and the number and the shape of the pages."""
     before = None if job.report is None else read_image(source)
     data_range = find_white_of_file(source, job.white)
     check_pages(source, job.prior)
@@ -114,7 +114,7 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
     silent = [number for number, (_, noise) in enumerate(pages, 1) if not noise.stabilizer(data_range).level]
     if silent:
         page = f" page {silent[0]}" if len(pages) > 1 else ""
-        raise ValueError(f"no noise was found in {source.name}{page}: give --sigma")
+        raise ValueError(f"no noise was found in {source.name}{page}: pass --sigma")
     for prior in dict.fromkeys(prior for prior, _ in pages):
         _note_where_approximate(prior, [noise for own, noise in pages if own is prior], data_range)
 
@@ -156,7 +156,7 @@ def _known(job: Job, image: np.ndarray, data_range: float) -> tuple[Prior, Noise
 
 
 def _described(noise: Sequence[NoiseModel]) -> str:
-    """Describe the noise of several pages, by the lowest and the highest level."""
+    """Describe the noise of several pages by the lowest and the highest level."""
     levels = [f"{one.sigma:.3g}" if isinstance(one, GaussianNoise) else str(one) for one in noise]
     ordered = sorted(zip((getattr(one, "sigma", 0.0) for one in noise), levels, strict=True))
     low, high = ordered[0][1], ordered[-1][1]
@@ -174,6 +174,6 @@ def _note_where_approximate(prior: Prior, noise: list[NoiseModel], data_range: f
         trained = _described([GaussianNoise(low), GaussianNoise(high)])
         where = "" if isinstance(noise[0], GaussianNoise) else f" of the stabilized image (white: {data_range:g})"
         say(
-            f"note: this prior is for noise of {trained}; contrast is rescaled to use it at {_described(outside)}"
-            f"{where}, which is an approximation"
+            f"note: this prior was trained for noise of {trained}; for {_described(outside)}{where} the contrast is "
+            "rescaled, which is an approximation"
         )

@@ -20,7 +20,7 @@ from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConf
 from scorematching.runtime.arguments import check_choice
 from scorematching.training.config import RATES, TrainingConfig
 
-#: The value of ``--model``, and the option that has another name in a configuration.
+#: Configuration for each value of ``--model``, and options whose names differ in a configuration.
 _MODELS: dict[str, type[ModelConfig]] = {"foe": FieldConfig, "deep": DeepConfig}
 _NAMES = {("deep", "filters"): "channels"}
 
@@ -48,9 +48,12 @@ def _models_with(option: str) -> list[str]:
 def fit(
     paths: Annotated[list[Path], typer.Argument(help="Images (PNG, JPEG, TIFF) or folders of them.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the prior: a .safetensors file.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write the prior to; it ends in .safetensors."),
     ],
-    noisy: Annotated[bool, typer.Option("--noisy", help="The images carry noise already.")] = False,
+    noisy: Annotated[
+        bool, typer.Option("--noisy", help="The images have noise. By default they are taken as clean.")
+    ] = False,
     sigma: FitSigmaOption = None,
     gain: GainOption = None,
     offset: OffsetOption = 0.0,
@@ -58,33 +61,42 @@ def fit(
         Path | None,
         typer.Option(
             "--clean",
-            help="With --noisy, the same images without noise, by file name: to measure the result, not to train on.",
+            help="With --noisy: the same images without noise, by file name. They measure the result.",
         ),
     ] = None,
     model: Annotated[
         str,
         typer.Option(
             "--model",
-            help="foe: a field of experts. deep: a convolutional network; it denoises best and trains slowest.",
+            help="foe: a field of experts. deep: a convolutional network, better and slower to train.",
         ),
     ] = "foe",
     filters: Annotated[
-        int | None, typer.Option("--filters", min=1, help="Filters, or channels.", show_default=_defaults("filters"))
+        int | None,
+        typer.Option(
+            "--filters", min=1, help="Number of filters (foe) or channels (deep).", show_default=_defaults("filters")
+        ),
     ] = None,
     size: Annotated[
-        int | None, typer.Option("--size", min=2, help="Side of a filter.", show_default=_defaults("size"))
+        int | None,
+        typer.Option(
+            "--size",
+            min=2,
+            help="Side of a filter: pixels (foe), blocks of 2 x 2 (deep).",
+            show_default=_defaults("size"),
+        ),
     ] = None,
     depth: Annotated[
         int | None,
-        typer.Option("--depth", min=2, help="Number of convolutions, even.", show_default=_defaults("depth")),
+        typer.Option("--depth", min=2, help="Deep: number of convolutions, even.", show_default=_defaults("depth")),
     ] = None,
     octaves: Annotated[
         int | None,
-        typer.Option("--octaves", min=1, max=4, help="Number of scales.", show_default=_defaults("octaves")),
+        typer.Option("--octaves", min=1, max=4, help="Foe: number of scales.", show_default=_defaults("octaves")),
     ] = None,
     expert: Annotated[
         str | None,
-        typer.Option("--expert", help="student-t (mixtures) or spline.", show_default=_defaults("expert")),
+        typer.Option("--expert", help="Foe: student-t (mixtures) or spline.", show_default=_defaults("expert")),
     ] = None,
     normalize_filters: Annotated[
         bool | None,
@@ -100,17 +112,19 @@ def fit(
     ] = False,
     color: Annotated[
         bool | None,
-        typer.Option("--color", help="Deep: see red, green and blue together; for color images only."),
+        typer.Option("--color", help="Deep: train a color prior, for color images only."),
     ] = None,
     max_sigma: Annotated[
         float | None,
-        typer.Option("--max-sigma", help="Deep: add noise to the images, up to this level, and serve all levels."),
+        typer.Option(
+            "--max-sigma", help="Deep: add noise up to this level; the prior then serves all levels up to it."
+        ),
     ] = None,
     lam: Annotated[
-        float | None, typer.Option("--lam", help="The regularizer.", show_default="0 with noise, 0.2 without")
+        float | None, typer.Option("--lam", help="Weight of the regularizer.", show_default="0 with noise, 0.2 without")
     ] = None,
     steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Training steps; 1500 take a minute or so (deep: 6).")
+        int, typer.Option("--steps", min=1, help="Training steps. 1500 take about a minute (deep: 6 minutes).")
     ] = TrainingConfig.steps,
     crop: Annotated[
         int, typer.Option("--crop", min=1, help="Side of the training crops, in pixels.")
@@ -130,7 +144,7 @@ def fit(
     bfloat16: Annotated[
         bool,
         typer.Option(
-            "--bfloat16", help="Deep: train with products in bfloat16, faster where the processor supports it natively."
+            "--bfloat16", help="Deep: compute products in bfloat16; faster on processors with native support."
         ),
     ] = False,
     white: WhiteOption = None,
@@ -139,10 +153,10 @@ def fit(
 ) -> None:
     """Fit a prior to images, noisy or clean, and save it as one file.
 
-    With noisy images ([bold]--noisy[/bold]) no clean one is needed: the prior denoises images of their noise level, or
-    levels, by Tweedie's formula.
+    With [bold]--noisy[/bold] no clean image is needed. The prior denoises images with the noise levels of the training
+    images, by Tweedie's formula.
 
-    An interrupted training leaves FILE.training behind; the same command then goes on from there.
+    An interrupted training leaves FILE.training behind. The same command continues from there.
 
     Example: [bold]scorematching fit scans/ -o scans.safetensors --noisy --sigma 25[/bold]
     """
@@ -163,7 +177,7 @@ def fit(
     if output.suffix != ".safetensors":
         raise ValueError(f"{output}: expected a file that ends in .safetensors")
     if not noisy and (gain is not None or offset):
-        raise ValueError("--gain and --offset are for images that carry noise: say so by --noisy")
+        raise ValueError("--gain and --offset are for images with noise: pass --noisy")
     _run(paths, output, config, training, noisy, sigma, gain, offset, clean, bfloat16, white, device)
 
 
@@ -197,7 +211,7 @@ def _run(
     white: float | None,
     device: str,
 ) -> None:
-    """Fit, save, and say how it went."""
+    """Fit a prior, save it, and print its quality."""
     from scorematching.cli.console import print_error, progress_bar, say
     from scorematching.cli.options import check_device, noise_from_options
     from scorematching.images.io.atomic import check_target
@@ -209,7 +223,7 @@ def _run(
     where, noise = check_device(device), noise_from_options(sigma, gain, offset)
     checkpoint = output.with_name(output.name + ".training")
     if checkpoint.exists():
-        say(f"going on from {checkpoint}")
+        say(f"continuing from {checkpoint}")
     if bfloat16 and where.type == "cpu" and not has_bfloat16():
         say("note: this processor has no native bfloat16 support; training is faster without --bfloat16")
     try:
@@ -227,7 +241,7 @@ def _run(
                 checkpoint=checkpoint,
             )
     except KeyboardInterrupt:
-        how = f"the same command goes on from {checkpoint}" if checkpoint.exists() else "nothing was saved yet"
+        how = f"the same command continues from {checkpoint}" if checkpoint.exists() else "nothing was saved yet"
         print_error(f"interrupted; {how}")
         raise typer.Exit(130) from None
     save_prior(result.prior, output)
@@ -239,9 +253,8 @@ def _run(
     if result.expected_psnr is not None:
         stabilized = "" if gain is None else ", stabilized"
         say(
-            f"one denoising step should give {result.expected_psnr:.2f} dB on held-out noisy images{stabilized} "
-            "(Stein's estimate, from noisy images alone; too high where the noise was clipped to the range of the "
-            "file)"
+            f"expected PSNR of one denoising step on held-out noisy images{stabilized}: {result.expected_psnr:.2f} dB "
+            "(Stein's estimate, from noisy images alone; too high if the noise was clipped to the range of the file)"
         )
     if result.psnr is not None:
-        say(f"it gives {result.psnr:.2f} dB, by the clean images")
+        say(f"true PSNR, from the clean images: {result.psnr:.2f} dB")

@@ -23,7 +23,7 @@ from scorematching.cli.options import (
 def inpaint(
     image: ImageArgument,
     mask: Annotated[
-        Path, typer.Option("--mask", metavar="FILE", help="An image of the same size, white where pixels are missing.")
+        Path, typer.Option("--mask", metavar="FILE", help="Image of the same size, white at missing pixels.")
     ],
     output: OutputOption,
     prior: NamedPriorOption = NATURAL,
@@ -35,7 +35,7 @@ def inpaint(
 ) -> None:
     """Fill the holes of an image: find a probable image that agrees with the known pixels.
 
-    Each page of a TIFF is filled where the mask says. Metadata are kept.
+    The mask applies to each page of a TIFF. Metadata are kept.
 
     Example: [bold]scorematching inpaint torn.png --mask holes.png -o whole.png[/bold]
     """
@@ -51,7 +51,7 @@ def inpaint(
     if not bool(holes.any()):
         brightest = brightness.data_range * float(brightness.data.max())
         raise ValueError(
-            f"{mask} has no hole: missing pixels are white ({brightness.data_range:g}), its largest value is "
+            f"{mask} has no hole: missing pixels must be white ({brightness.data_range:g}), but its largest value is "
             f"{brightest:g}"
         )
     restore_observation(Mask(~holes), image, output, prior, sigma, white, seed, device, "filling holes")

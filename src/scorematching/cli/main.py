@@ -1,4 +1,4 @@
-"""The program: its commands, and what becomes of errors and warnings."""
+"""Main program: its commands, and the handling of errors and warnings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scorematching.cli.console import keep_freed_memory, print_error
 
 _HELP = (
     "Fit image priors by regularized score matching, and restore images with them. "
-    "New here? [bold]scorematching demo[/bold] shows it all in under three minutes."
+    "To start, run [bold]scorematching demo[/bold], which takes under three minutes."
 )
 app = typer.Typer(
     name="scorematching",
@@ -39,11 +39,11 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Options of the program itself."""
+    """Handle the options of the program itself."""
 
 
 def _paragraphs(docstring: str | None) -> str:
-    """Join the lines of each paragraph, so that the terminal breaks them; examples keep a line each."""
+    """Join the lines of each paragraph, so that the terminal wraps them. Examples keep their own lines."""
     return re.sub(r"(?<!\n)\n(?!\n|Example: )", " ", inspect.cleandoc(docstring or ""))
 
 
@@ -61,10 +61,10 @@ for command in (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command. Wrong input ends in one line on stderr and a non-zero exit status.
+    """Run a command. Invalid input prints one line on stderr and sets a non-zero exit status.
 
     Args:
-        arguments: The command line without the program's name; by default the process's own.
+        arguments: Command line without the name of the program. By default that of the process.
     """
     keep_freed_memory()
     try:

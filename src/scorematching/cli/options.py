@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -14,36 +14,34 @@ if TYPE_CHECKING:
 
     from scorematching.noise import NoiseModel
 
-#: Instead of a prior's name: the prior that suits each image, which is the default.
+#: Value of ``--prior`` for the default prior for the colors of each image.
 NATURAL = "natural"
-#: Instead of a prior's name: a prior that is fitted to the images themselves.
+#: Value of ``--prior`` for a prior that is fitted to the images.
 SELF = "self"
 #: Default number of training steps with ``--prior self``.
 SELF_STEPS = 600
 
-DeviceOption = Annotated[str, typer.Option("--device", help="Device to compute on: cpu, cuda, cuda:1.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="Device to compute on: cpu, cuda or cuda:1.")]
 SeedOption = Annotated[
     int,
-    typer.Option("--seed", min=0, help="Seed of everything random. The same seed on the same machine: the same bits."),
+    typer.Option("--seed", min=0, help="Seed of all random numbers. The same seed gives the same result on a machine."),
 ]
 WhiteOption = Annotated[
     float | None,
     typer.Option(
         "--white",
         help="Pixel value of white, such as 4095 for 12-bit data in 16-bit files.",
-        show_default="255, 65535 or 1, by the type; the largest value of floating point above 2",
+        show_default="255 or 65535 for integers; 1, or the largest value above 2, for floating point",
     ),
 ]
 ImageArgument = Annotated[
-    Path, typer.Argument(help="The image, or stack: PNG, JPEG or TIFF, 8 or 16 bit or floating point.")
+    Path, typer.Argument(help="Image or stack: PNG, JPEG or TIFF; 8 bit, 16 bit or floating point.")
 ]
-OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result.")]
-OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Allow the result to replace the image that it is made from.")
-]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write the result to.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Allow the result to replace its input.")]
 _SIGMA_HELP = (
-    "Standard deviation of the noise, in the image's own units: on the 0-255 scale for 8-bit images, 0-65535 for "
-    "16-bit, the pixel values' own for floating point."
+    "Standard deviation of the noise, in the units of the image: 0-255 for 8 bit, 0-65535 for 16 bit, pixel values for "
+    "floating point."
 )
 SigmaOption = Annotated[
     float | None, typer.Option("--sigma", help=_SIGMA_HELP, show_default="estimated from each image")
@@ -60,7 +58,7 @@ LevelOption = Annotated[
     float | None,
     typer.Option(
         "--sigma",
-        help="Standard deviation of the noise, in the image's own units (0-255 for 8 bit).",
+        help="Standard deviation of the noise, in the units of the image (0-255 for 8 bit).",
         show_default="1/255 of white",
     ),
 ]
@@ -68,15 +66,15 @@ GainOption = Annotated[
     float | None,
     typer.Option(
         "--gain",
-        help="For low light, where noise grows with brightness: increase of a pixel per photon, in the image's own "
-        "units. It is in the camera's data sheet (take the inverse of electrons per count), or the slope of variance "
-        "against mean in shots of evenly lit paper. --sigma is then the read noise alone, 0 by default.",
-        show_default="noise of the same level everywhere",
+        help="For low light, where noise grows with brightness: increase of a pixel value per photon, in the units of "
+        "the image. It is in the data sheet of the camera (the inverse of electrons per count), or the slope of the "
+        "variance over the mean in shots of evenly lit paper. --sigma is then the read noise alone, 0 by default.",
+        show_default="one noise level for all pixels",
     ),
 ]
 OffsetOption = Annotated[
     float,
-    typer.Option("--offset", help="With --gain, pixel value without light: the mean of a shot with the lens covered."),
+    typer.Option("--offset", help="With --gain: pixel value without light, the mean of a shot with the lens covered."),
 ]
 PriorOption = Annotated[
     str,
@@ -84,9 +82,8 @@ PriorOption = Annotated[
         "--prior",
         metavar="NAME|FILE",
         help=f"A prior that comes with the library ({', '.join(SHIPPED)}; the last one is not for commercial use; "
-        "natural-gray-small takes a sixth of the time), a file of [bold]fit[/bold], [bold]natural[/bold] for "
-        "natural-color or natural-gray by the colors of each image, or [bold]self[/bold] to fit one to the image "
-        "itself.",
+        "natural-gray-small takes a fifth of the time), a file of [bold]fit[/bold], [bold]natural[/bold] for "
+        "natural-color or natural-gray by the colors of each image, or [bold]self[/bold] to fit a prior to the images.",
     ),
 ]
 NamedPriorOption = Annotated[
@@ -100,12 +97,12 @@ NamedPriorOption = Annotated[
 ]
 StepsOption = Annotated[
     int | None,
-    typer.Option("--steps", min=1, help="Training steps, with --prior self.", show_default=str(SELF_STEPS)),
+    typer.Option("--steps", min=1, help="With --prior self: training steps.", show_default=str(SELF_STEPS)),
 ]
 
 
 def noise_from_options(sigma: float | None, gain: float | None, offset: float) -> NoiseModel | None:
-    """Return the noise that the options describe; ``None`` for noise that is to be estimated.
+    """Return the noise that the options describe, or ``None`` if it has to be estimated.
 
     Raises:
         ValueError: A number is out of its range, or an offset comes without a gain.
@@ -115,15 +112,15 @@ def noise_from_options(sigma: float | None, gain: float | None, offset: float) -
     if gain is not None:
         return PoissonGaussianNoise(gain, offset, sigma or 0.0)
     if offset:
-        raise ValueError(f"--offset is for noise that grows with brightness: give --gain too, got offset {offset:g}")
+        raise ValueError(f"--offset is for noise that grows with brightness: pass --gain too, got offset {offset:g}")
     return None if sigma is None else as_noise_model(sigma)
 
 
 def check_device(name: str) -> torch.device:
-    """Return the device of a name.
+    """Return the device with a name.
 
     Raises:
-        ValueError: This machine does not have it.
+        ValueError: This machine does not have the device.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Restoration of files: read, restore each page, write."""
+"""Restoration of files: read a file, restore each page, write the result."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def restore_file(source: Path, target: Path, restore: PageFunction, title: str, 
     """Read, restore and write all pages of a file, with its metadata and a progress bar.
 
     Args:
-        source: The file.
-        target: Where to write; the file appears when it is whole.
-        restore: Called for each page.
+        source: File to read.
+        target: File to write. It appears when it is complete.
+        restore: Function that is called for each page.
         title: Title of the progress bar.
         factor: Enlargement of the pages.
 
     Returns:
-        The number of pages, and the shape of one.
+        The number of pages, and the shape of a page.
     """
     count, shapes = count_pages(source), []
     metadata = read_metadata(source).enlarged(factor)
@@ -59,15 +59,15 @@ def _within(bar: ProgressCallback, number: int, count: int) -> ProgressCallback:
 
 
 def check_pages(source: Path, prior: Prior | None, factor: int = 1) -> None:
-    """Raise, before any page is restored, if one does not suit the prior.
+    """Check, before any page is restored, that all pages suit the prior.
 
     Args:
-        source: The file.
-        prior: The prior; ``None`` for the natural one of each page.
+        source: File to read.
+        prior: Prior, or ``None`` for the default one for the colors of each page.
         factor: Enlargement of the pages.
 
     Raises:
-        ValueError: A page is too small, or grayscale while the prior is for color.
+        ValueError: A page is too small, or it is grayscale and the prior is a color prior.
     """
     count = count_pages(source)
     for number, page in enumerate(read_pages(source), 1):
@@ -79,7 +79,7 @@ def check_pages(source: Path, prior: Prior | None, factor: int = 1) -> None:
 
 @contextmanager
 def _naming(page: int, count: int) -> Iterator[None]:
-    """Name the page, if there are several, in errors about it."""
+    """Add the number of the page to errors, if there are several pages."""
     try:
         yield
     except ValueError as error:
@@ -98,7 +98,7 @@ def restore_observation(
     title: str,
     factor: int = 1,
 ) -> None:
-    """Restore a file from a linear observation, and say what was written."""
+    """Restore a file from a linear observation, and print what was written."""
     where, chosen = check_device(device), named_prior(prior) if isinstance(prior, str) else prior
     model = None if noise is None else as_noise_model(noise)
     data_range = find_white_of_file(source, white)
@@ -114,5 +114,5 @@ def restore_observation(
 
 
 def describe_pages(count: int, height: int, width: int, *_: int) -> str:
-    """Describe in words what :func:`restore_file` returns."""
+    """Describe the result of :func:`restore_file` in words."""
     return f"{width} x {height}" + (f", {count} pages" if count > 1 else "")

@@ -1,4 +1,4 @@
-"""``scorematching show``: what a prior is, in words and as an image."""
+"""``scorematching show``: describe a prior, in words and as an image."""
 
 from __future__ import annotations
 
@@ -16,45 +16,48 @@ if TYPE_CHECKING:
 
     from scorematching.priors.base import Prior
 
-#: Largest part of an image that is drawn, its middle: rows, columns.
+#: Maximum size of the part of an image that is drawn, in rows and columns. The part is the middle of the image.
 _LARGEST = 512, 768
 #: Side of a sample in pixels.
 _SIDE = 64
-#: Step size of the sampling, in units of the squared noise level: the noise of the samples is 7 % too strong by it.
+#: Step size of the sampling, in units of the squared noise level. It makes the noise of the samples 7 % too strong.
 _STEP_SIZE = 0.5
 
 
 def show(
     prior: Annotated[
         str,
-        typer.Argument(help=f"A prior written by [bold]fit[/bold], or one of the library ({', '.join(SHIPPED)})."),
+        typer.Argument(
+            help=f"A file of [bold]fit[/bold], or a prior that comes with the library ({', '.join(SHIPPED)})."
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PNG", help="Where to draw.", show_default="PRIOR.png"),
+        typer.Option("--output", "-o", metavar="PNG", help="File to draw to.", show_default="PRIOR.png"),
     ] = None,
     image: Annotated[
         Path | None,
         typer.Option(
             "--image",
             metavar="FILE",
-            help="Image whose energy is mapped, as it is; the mean of its colors, and the middle of a large one.",
-            show_default="a photograph, with noise of the prior's level",
+            help="Image for the energy map. A large image is cropped; a grayscale prior sees the mean of the colors.",
+            show_default="a photograph with noise of the prior's level",
         ),
     ] = None,
     white: WhiteOption = None,
-    steps: Annotated[int, typer.Option("--steps", min=0, help="Sampling steps; 0 leaves out the samples.")] = 300,
+    steps: Annotated[int, typer.Option("--steps", min=0, help="Sampling steps. 0 draws no samples.")] = 300,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Print what a prior is, and draw what it has learned.
+    """Print a description of a prior, and draw it.
 
-    The drawing shows its filters and their frequencies; its experts, the energies of the filters' responses, with
-    their derivatives (a deep prior has none); a map of the energy of an image; and samples. Samples come from
-    [bold]--steps[/bold] steps of Langevin dynamics that begin with noise on gray and keep the mean, since brightness
-    has little energy or none. They look like the training images: those of noisy images have noise, and beside them
-    stand the same denoised. Contrast is stretched. So short a walk shows texture; a long one, by an energy of noisy
-    images, may leave the images.
+    The drawing shows the filters and their frequencies, the experts and their derivatives (except for deep priors), a
+    map of the energy of an image, and samples.
+
+    Samples come from [bold]--steps[/bold] steps of Langevin dynamics. They start with noise on a uniform gray, and keep
+    their mean, because the energy hardly depends on brightness. They look like the training images: samples of a prior
+    of noisy images have noise, and are shown beside their denoised versions. Contrast is stretched. A short run shows
+    texture. With an energy of noisy images, a long run may leave the range of images.
 
     Example: [bold]scorematching show photos.safetensors -o photos.png[/bold]
     Example: [bold]scorematching show natural-gray[/bold]
@@ -68,7 +71,7 @@ def show(
 
     where = check_device(device)
     if prior in (NATURAL, SELF):
-        raise ValueError(f"{prior} is no prior by itself: expected {' or '.join(SHIPPED)}, or a file")
+        raise ValueError(f"{prior} does not name one prior: expected {' or '.join(SHIPPED)}, or a file")
     target = output if output is not None else Path(f"{prior}.png")
     check_target(target)
     if image is not None:
@@ -82,7 +85,7 @@ def show(
 
 
 def _print_description(prior: Prior) -> None:
-    """Print a table on a prior."""
+    """Print a table that describes a prior."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -121,17 +124,17 @@ def _print_description(prior: Prior) -> None:
 
 
 def _middle(path: Path, white: float | None, prior: Prior) -> np.ndarray:
-    """Return the middle of an image, white at 1: (H, W, 3) for a prior of color images, otherwise gray, (H, W).
+    """Return the middle of an image, with white at 1: (H, W, 3) for a color prior, otherwise grayscale, (H, W).
 
     Raises:
-        ValueError: The image is grayscale and the prior for color, or the image is too small for the prior.
+        ValueError: The image is grayscale and the prior is a color prior, or the image is too small for the prior.
     """
     from scorematching.images.arrays import to_planes
     from scorematching.images.io.files import read_image
 
     planes = to_planes(read_image(path), white).data[:, 0]
     if prior.config.colors not in (1, len(planes)):
-        raise ValueError(f"{path} is grayscale, and this prior is for images in red, green and blue")
+        raise ValueError(f"{path} is grayscale, but this prior is for images in red, green and blue")
     prior.check_size(*planes.shape[1:])
     rows, columns = (
         slice((n - min(n, m)) // 2, (n + min(n, m)) // 2) for n, m in zip(planes.shape[1:], _LARGEST, strict=True)
@@ -141,7 +144,7 @@ def _middle(path: Path, white: float | None, prior: Prior) -> np.ndarray:
 
 
 def _sample(prior: Prior, steps: int, seed: int) -> torch.Tensor:
-    """Return samples of a prior: planes of their middle, which the mirrored border does not influence."""
+    """Return the middle of samples of a prior, which the mirrored border does not influence."""
     import torch
 
     from scorematching.cli.console import progress_bar
@@ -149,7 +152,7 @@ def _sample(prior: Prior, steps: int, seed: int) -> torch.Tensor:
     from scorematching.sampling import langevin, without_mean
 
     generator, m = torch.Generator().manual_seed(seed), prior.margin
-    count, side = 4 if prior.noise is None else 2, _SIDE + 2 * m  # four make a square, as do two and the same denoised
+    count, side = 4 if prior.noise is None else 2, _SIDE + 2 * m  # four images fill a square, with the denoised ones
     start = 0.5 + prior.level * torch.randn(count, prior.config.colors, side, side, generator=generator)
     with progress_bar("sampling") as progress:
         samples = langevin(

@@ -19,14 +19,14 @@ from scorematching.cli.options import (
     WhiteOption,
 )
 
-#: Level of the noise that is added to an image when a prior is fitted to it, for white at 255.
+#: Level of the noise that is added to an image when a prior is fitted to it, with white at 255.
 _FITTED_SIGMA = 25
 
 
 def upscale(
     image: ImageArgument,
     output: OutputOption,
-    factor: Annotated[int, typer.Option("--factor", min=2, max=16, help="Enlargement.")] = 2,
+    factor: Annotated[int, typer.Option("--factor", min=2, max=16, help="Enlargement of each side.")] = 2,
     sigma: LevelOption = None,
     prior: PriorOption = NATURAL,
     steps: StepsOption = None,
@@ -35,9 +35,9 @@ def upscale(
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Enlarge an image: find a probable large image that shrinks to it. The result has its type and range.
+    """Enlarge an image: find a probable large image that shrinks to it. The result has the type and range of the image.
 
-    Each page of a TIFF is enlarged. Metadata are kept: resolution, color profile, texts.
+    Each page of a TIFF is enlarged. Metadata are kept: resolution, color profile and texts.
 
     Example: [bold]scorematching upscale small.png -o large.png --factor 3[/bold]
     """

@@ -1,4 +1,4 @@
-"""Choice of the curvature method: the cheapest exact one, or the user's, with a warning if that is not exact."""
+"""Choice of the curvature method: the cheapest exact one, or the method that the user names."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ METHODS: dict[str, type[Curvature]] = {
     "hutchinson": Hutchinson,
     "propagation": CurvaturePropagation,
 }
-#: Maximum seconds per batch, by the cost model, of a method that ``auto`` may take.
+#: Maximum time per batch, in seconds by the cost model, of a method that ``auto`` may choose.
 SECONDS = 60.0
-#: Maximum bytes per sample of a method that ``auto`` may take.
+#: Maximum memory per sample, in bytes, of a method that ``auto`` may choose.
 BYTES = 8e9
-#: Maximum Hessian-vector products per batch that ``auto`` may take for a module whose layers are unknown.
+#: Maximum number of Hessian-vector products per batch that ``auto`` accepts for a module whose layers are unknown.
 PRODUCTS = 4096
 
 _warned: WeakSet[nn.Module] = WeakSet()
@@ -49,7 +49,9 @@ class ApproximationWarning(UserWarning):
 
 
 def method_named(choice: Choice, energy: nn.Module, x: Tensor) -> Curvature:
-    """Return the curvature method that a user chose, for this energy and data of the shape of ``x``.
+    """Return the curvature method for a choice, an energy and data of the shape of ``x``.
+
+    A warning is given if the choice is ``"diagonal"`` and the recursion is not exact for this energy.
 
     Raises:
         TypeError: ``"diagonal"`` is chosen for an energy that is not a graph.
@@ -66,7 +68,7 @@ def method_named(choice: Choice, energy: nn.Module, x: Tensor) -> Curvature:
 
 
 def cheapest_exact(energy: nn.Module, x: Tensor) -> Curvature:
-    """Return the method that is exact for this energy and, by the cost model, takes the least time.
+    """Return the exact method that takes the least time for this energy, by the cost model.
 
     Raises:
         ValueError: No exact method is affordable; the message names the alternatives.
@@ -87,7 +89,7 @@ def cheapest_exact(energy: nn.Module, x: Tensor) -> Curvature:
 
 
 def _affordable_coloring(energy: nn.Module, x: Tensor) -> Coloring:
-    """Return the coloring method, for a module whose layers are unknown; raise if it needs too many products."""
+    """Return the coloring method for a module whose layers are unknown; raise if it needs too many products."""
     method = Coloring()
     products = x.shape[1] * math.prod(method.distance(energy, x))
     if products > PRODUCTS:

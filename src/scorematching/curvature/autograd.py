@@ -1,4 +1,4 @@
-"""Sweeps as a differentiable function: sweeps 1 and 2 in the forward pass, sweeps 3 and 4 in the backward pass."""
+"""Sweeps as a differentiable function: sweeps 1 and 2 in its forward pass, sweeps 3 and 4 in its backward pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scorematching.sweeps import State
 
 
 class Rule(Protocol):
-    """One kind of sweeps."""
+    """One kind of sweeps, such as those of the recursion or of the full Hessian."""
 
     def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
         """Run sweeps 1 and 2; return the state and the results."""
@@ -23,7 +23,7 @@ class Rule(Protocol):
     def backward(
         self, energy: Graph, state: State, upstream: tuple[Tensor | None, ...], by_data: bool
     ) -> dict[str, Tensor]:
-        """Run sweeps 3 and 4 from the gradients with respect to the results; return gradients by name."""
+        """Run sweeps 3 and 4 from the gradients with respect to the results; return the parameter gradients by name."""
 
 
 def swept(rule: Rule, energy: Graph, x: Tensor) -> tuple[Tensor, ...]:
@@ -33,9 +33,10 @@ def swept(rule: Rule, energy: Graph, x: Tensor) -> tuple[Tensor, ...]:
 
 
 class _Swept(torch.autograd.Function):
-    """The sweeps read the parameters from the layers; they are also arguments here, so that autograd sees them.
+    """Autograd function that runs the sweeps of a rule.
 
-    They are passed under all their names; autograd adds up the gradients of a layer that is on several edges.
+    The sweeps read the parameters from the layers. The parameters are also arguments, so that autograd sees them. They
+    are passed under all their names: autograd adds up the gradients of a layer that is on several edges.
     """
 
     @staticmethod

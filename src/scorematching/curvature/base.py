@@ -1,4 +1,4 @@
-"""The interface of the curvature methods: derivatives of the energy, and the loss made of them."""
+"""Interface of the curvature methods: derivatives of the energy, and the loss computed from them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Derivatives(NamedTuple):
 
 
 class Curvature(ABC):
-    """A method to compute the diagonal of the Hessian.
+    """Method that computes the diagonal of the Hessian.
 
-    A subclass implements :meth:`derivatives`. It overrides the other methods where it can do better than automatic
+    A subclass implements :meth:`derivatives`. It overrides the other methods if it can do better than automatic
     differentiation.
     """
 
-    #: Whether :meth:`value` and :meth:`gradients` run the same list of tensor operations at each call, so that they
-    #: can be recorded and compiled.
+    #: Whether :meth:`value` and :meth:`gradients` run the same tensor operations at each call, so that they can be
+    #: recorded and compiled.
     recordable: ClassVar[bool] = False
 
     @abstractmethod
@@ -47,7 +47,7 @@ class Curvature(ABC):
         Args:
             energy: The model.
             x: Data, shape (N, ...).
-            squared: Whether an unbiased square of the diagonal is needed, as for ``lam`` above 0.
+            squared: Whether the squared diagonal is needed too, as for ``lam`` above 0.
 
         Raises:
             TypeError: The method does not support this kind of energy.
@@ -59,7 +59,7 @@ class Curvature(ABC):
         return len(x)
 
     def prepared(self, x: Tensor, squared: bool) -> Curvature:
-        """Return this method with everything random drawn for the batch ``x``; the method itself if it draws nothing.
+        """Return this method with its random numbers drawn for the batch ``x``. By default it draws none.
 
         A method that holds tensors must be registered with ``torch.export.register_dataclass``: the tensors are then
         inputs of a compiled program, not constants in it.
@@ -72,7 +72,7 @@ class Curvature(ABC):
         return sm_value(d, d2, objective.lam, objective.weight, square).sum()
 
     def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
-        """Return the loss, summed over the batch ``x``, and its gradients; by automatic differentiation by default.
+        """Return the loss, summed over the batch ``x``, and its gradients. The default is automatic differentiation.
 
         Args:
             energy: The model.
@@ -106,7 +106,7 @@ def recomputed(function: Callable[..., Derivatives], energy: nn.Module, x: Tenso
 
 
 class _Recomputed(torch.autograd.Function):
-    """The parameters are arguments; backward puts them back into the energy to run the function again."""
+    """Autograd function that keeps only its inputs; the backward pass runs the function again."""
 
     @staticmethod
     def forward(

@@ -1,9 +1,10 @@
 """Coloring: the exact diagonal from one Hessian-vector product per class of uncoupled inputs.
 
-Two inputs are coupled if some non-linear unit depends on both; the Hessian ``H`` is zero between all others. With ``v``
-the indicator of a class without coupled inputs, ``v∘(H v)`` is the diagonal for the whole class (Curtis, Powell & Reid,
-1974). For convolutions the number of classes depends on the receptive field, not on the size of the image. With one
-input per class this is the brute force of D products.
+Two inputs are coupled if some non-linear unit depends on both. Between uncoupled inputs, the Hessian ``H`` is zero. Let
+``v`` be the indicator of a class of inputs that are not coupled with one another. Then ``v∘(H v)`` is the diagonal for
+the whole class (Curtis, Powell & Reid 1974). A class is also called a color. For convolutions, the number of classes
+depends on the receptive field, not on the size of the image. In the worst case, each class has one input, and D
+products are needed.
 """
 
 from __future__ import annotations
@@ -28,17 +29,18 @@ Class = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Coloring(Curvature):
-    """The diagonal of the Hessian by Hessian-vector products, for any module that returns energies.
+    """Diagonal of the Hessian by Hessian-vector products, for any module that returns energies.
 
     Args:
-        field: Smallest distance at which two positions of the data are not coupled, one number for each dimension
-            after the channels: for a convolutional network, its receptive field. By default it follows from the
-            structure of a :class:`scorematching.Graph`; for any other module it is measured (:func:`measured_field`).
-        memory: Maximum size of the products in bytes; batch and classes are split into chunks accordingly.
+        field: Smallest distance at which two positions of the data are not coupled, one integer for each dimension
+            after the channels. For a convolutional network this is its receptive field. By default it is computed from
+            the structure of a :class:`scorematching.Graph`, and measured for any other module
+            (:func:`measured_field`).
+        memory: Maximum size of the products in bytes. The batch and the classes are split into chunks to fit.
 
     Raises:
-        ValueError: ``memory`` is not a number above 0; later, ``field`` does not have one whole number of 1 or more
-            per dimension, or is smaller than the structure of a graph requires.
+        ValueError: ``memory`` is not above 0. When the method is applied: ``field`` does not have one integer of 1 or
+            more for each dimension after the channels, or is smaller than the structure of a graph requires.
 
     Example:
         >>> import torch, scorematching as sm
@@ -77,7 +79,7 @@ class Coloring(Curvature):
         return in_chunks(chunk, samples, energy, x)
 
     def distance(self, energy: nn.Module, x: Tensor) -> tuple[int, ...]:
-        """Return the smallest distance at which no two positions are coupled: as given, known or measured."""
+        """Return the smallest distance at which no two positions are coupled: as given, computed or measured."""
         known = None
         if isinstance(energy, Graph):
             known = remembered(
@@ -86,7 +88,7 @@ class Coloring(Curvature):
         if self.field is not None:
             whole = isinstance(self.field, tuple) and all(isinstance(n, int) and n > 0 for n in self.field)
             if not whole or len(self.field) != x.ndim - 2:
-                raise ValueError(f"field must be {x.ndim - 2} whole numbers of 1 or more, a tuple, got {self.field!r}")
+                raise ValueError(f"field must be a tuple of {x.ndim - 2} integers of 1 or more, got {self.field!r}")
             field = tuple(min(n, size) for n, size in zip(self.field, x.shape[2:], strict=True))
             if known is not None and any(n < least for n, least in zip(field, known, strict=True)):
                 raise ValueError(f"field must be {known} or more for this energy, got {self.field}")
@@ -116,7 +118,8 @@ def _of_classes(field: tuple[int, ...], classes: list[Class]) -> Callable[..., D
 def _check_measured(energy: nn.Module, x: Tensor, field: tuple[int, ...]) -> None:
     """Raise ``ValueError`` if neighbors in one class are coupled at the first sample.
 
-    With the signs of a checkerboard on the class, ``v∘(H v)`` is the same diagonal, unless neighbors are coupled.
+    The product is computed twice: with ones on the class, and with the signs of a checkerboard. Both give the same
+    diagonal, unless neighbors are coupled.
     """
     places = tuple(slice(n // 2, None, n) for n in field)
     ones, signs = torch.zeros_like(x[0]), torch.zeros_like(x[0])
@@ -136,17 +139,17 @@ def _check_measured(energy: nn.Module, x: Tensor, field: tuple[int, ...]) -> Non
 def measured_field(energy: nn.Module, x: Tensor, positions: int = 25, seed: int = 0) -> tuple[int, ...]:
     """Measure the smallest distance at which two positions of the data are not coupled, for any module.
 
-    Coupled entries are found by perturbing each input, first with NaN: it goes through every sum and product, even a
-    product with zero, so the gradient of a coupled entry is NaN. Then the input takes a large step to either side, in
-    the data and in wide noise, for modules that stop NaN at a threshold. The inputs tried are the corners, one line
-    along each dimension and some random positions. If the reach is larger elsewhere, or depends on weights or settings
-    of the module, pass the field to :class:`Coloring` instead.
+    Coupled entries are found by perturbing single inputs. First, an input is set to NaN. NaN passes through every sum
+    and product, even a product with zero, so the gradient of a coupled entry becomes NaN. Then the input is set to a
+    large positive and a large negative value, for modules that stop NaN at a threshold. The tested inputs are the
+    corners, one line along each dimension, and some random positions. If the reach is larger elsewhere, or depends on
+    weights or settings of the module, pass the field to :class:`Coloring` instead.
 
     Args:
         energy: A module that returns energies.
         x: One sample, shape (1, C, ...).
-        positions: Number of random positions to try.
-        seed: Seed of their choice.
+        positions: Number of random positions to test.
+        seed: Seed of the random positions.
 
     Returns:
         One number for each dimension after the channels, at most the size of the data.
@@ -174,7 +177,7 @@ def measured_field(energy: nn.Module, x: Tensor, positions: int = 25, seed: int 
 
 
 def _tried(sizes: tuple[int, ...], count: int, generator: torch.Generator) -> list[tuple[int, ...]]:
-    """Return the positions to try: corners, a line through the middle along each dimension, and random ones."""
+    """Return the positions to test: corners, a line through the middle along each dimension, and random ones."""
     middle = [n // 2 for n in sizes]
     found = list(itertools.product(*({0, n - 1} for n in sizes)))
     found += [(*middle[:i], p, *middle[i + 1 :]) for i, n in enumerate(sizes) for p in range(n)]

@@ -1,4 +1,4 @@
-"""The score of an energy, and the diagonal of its Hessian."""
+"""Score of an energy, and diagonal of its Hessian."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from scorematching.runtime.validation import check_data, full_precision
 
 @torch.no_grad()
 def score(energy: nn.Module, x: Tensor, check_finite: bool = True) -> Tensor:
-    """Return the score ``grad_x log p(x) = -delta``, of the shape of ``x``, without a graph for ``backward()``.
+    """Return the score ``grad_x log p(x) = -delta``, with the shape of ``x``.
+
+    The result has no graph for ``backward()``.
 
     Args:
-        energy: The model, any module that returns energies.
+        energy: The model: any module that returns energies.
         x: Data, shape (N, ...).
         check_finite: Whether to check ``x`` for NaN and infinity first.
 
@@ -36,14 +38,14 @@ def score(energy: nn.Module, x: Tensor, check_finite: bool = True) -> Tensor:
 
 @torch.no_grad()
 def hessian_diagonal(energy: nn.Module, x: Tensor, curvature: Choice = "auto", check_finite: bool = True) -> Tensor:
-    """Return ``delta'``, the diagonal of the Hessian of the energy with respect to the data, of the shape of ``x``.
+    """Return ``delta'``, the diagonal of the Hessian of the energy with respect to the data, with the shape of ``x``.
 
     The result has no graph for ``backward()``.
 
     Args:
         energy: The model.
         x: Data, shape (N, ...).
-        curvature: Method for the diagonal, as in :func:`score_matching_loss`.
+        curvature: Curvature method, as in :func:`score_matching_loss`.
         check_finite: Whether to check ``x`` for NaN and infinity first.
 
     Raises:

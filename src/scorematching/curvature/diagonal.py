@@ -1,4 +1,9 @@
-"""The paper's recursion: the diagonal of each node's Hessian from the diagonal of the next, by the four sweeps."""
+"""The recursion of the paper: the diagonal of the Hessian at each node, from the diagonal at the nodes after it.
+
+There are two ways in. :meth:`DiagonalRecursion.derivatives` returns ``d`` and ``d2`` as differentiable tensors; their
+backward pass runs sweeps 3 and 4. :meth:`DiagonalRecursion.gradients` runs all four sweeps at once, and returns the
+loss with its gradient.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +21,17 @@ from scorematching.graph import Graph, check_graph
 from scorematching.runtime.functional import Gradients
 from scorematching.sweeps import State, curvature_of_data, sweep1, sweep2, sweep3, sweep4
 
-#: Bytes of a block of samples, at about eight numbers per entry of a node: roughly the size of a processor's cache.
+#: Bytes that the sweeps may use for a block of samples: roughly the size of a processor's cache.
 BLOCK = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class DiagonalRecursion(Curvature):
-    """Extended double backpropagation, Algorithm 1 of the supplement: the cost of a few passes, whatever D is.
+    """Extended double backpropagation, Algorithm 1 of the supplement, for the cost of a few passes.
 
-    The diagonal is exact if each input reaches each non-linear unit by at most one path (products and fields of
-    experts, ICA, one hidden layer, disjoint pools). Otherwise it is an approximation, and the gradient of the loss is
-    the exact gradient of that approximation. The energy must be a :class:`scorematching.Graph`.
+    The diagonal is exact if at most one path leads from each input to each non-linear unit (products and fields of
+    experts, ICA, one hidden layer, disjoint pools). Otherwise it is an approximation. The gradient of the loss is then
+    the exact gradient of this approximate loss. The energy must be a :class:`scorematching.Graph`.
 
     Example:
         >>> import torch, scorematching as sm
@@ -42,12 +47,16 @@ class DiagonalRecursion(Curvature):
         return Derivatives(*swept(_Recursion(), check_graph(energy, "curvature='diagonal'"), x))
 
     def samples(self, energy: Graph, x: Tensor) -> int:
-        """Return how many samples the sweeps can process within :data:`BLOCK` bytes."""
+        """Return the number of samples that fit into :data:`BLOCK` bytes, at eight numbers per entry of a node."""
         numbers = sum(shape.numel() for shape in node_shapes(energy, x).values())
         return max(1, BLOCK // (8 * numbers * x.element_size()))
 
     def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
-        """Implement :meth:`Curvature.gradients` by the four sweeps; ``lam = 0`` needs only the sum of ``d2``."""
+        """Implement :meth:`Curvature.gradients` by the four sweeps.
+
+        With ``lam = 0`` the loss needs only the sum of ``d2`` over the data. Sweep 2 then leaves out ``d2`` of the
+        data, zeros stand in for it, and :func:`curvature_of_data` adds its part of the loss.
+        """
         graph = check_graph(energy, "curvature='diagonal'")
         state = sweep1(graph, x)
         sweep2(graph, state, of_data=objective.squared)
@@ -63,10 +72,10 @@ class DiagonalRecursion(Curvature):
 
 
 class _Recursion:
-    """All four sweeps."""
+    """The four sweeps as a :class:`Rule`: sweeps 1 and 2 forward, sweeps 3 and 4 backward."""
 
     def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
-        """Return the state, and ``d`` and ``d2``: zeros if the energy has no curvature."""
+        """Return the state, and ``d`` and ``d2`` of the data; ``d2`` is zero if the energy is affine."""
         state = sweep1(energy, x)
         sweep2(energy, state)
         d = state.d[energy.input]

@@ -1,16 +1,17 @@
 """Full Hessian backpropagation, equation (2): exact for every network, with its own sweeps 3 and 4.
 
-The sweeps carry ``H[u, v] = d2E/du dv`` for pairs of nodes in place of ``d2``, and its partner ``G[u, v] =
-dJ/dH[u, v]`` in place of ``a2``. Sweep 2 goes from the output to the input. It eliminates one node ``t`` after the
-other: ``t`` is the sum of its edges ``s -> t`` with Jacobians ``J``, so ::
+In place of ``d2``, the sweeps compute blocks ``H[u, v] = d2E/du dv`` for pairs of nodes. In place of ``a2``, they
+compute the partner ``G[u, v] = dJ/dH[u, v]`` of each block. Sweep 2 goes from the output to the input, and eliminates
+one node ``t`` after the other. An edge ``s -> t`` with Jacobian ``J`` adds the terms ::
 
     H[u, s]  +=  H[u, t] J        for every other node u that t is coupled with
-    H[s, s'] +=  J^T H[t, t] J'   for every two edges into t
-    H[s, s]  +=  diag(f'' d)      where the edge is a point-wise layer
+    H[s, s'] +=  J^T H[t, t] J'   for every edge s' -> t with Jacobian J'
+    H[s, s]  +=  diag(f'' d)      if the layer of the edge is pointwise
 
-This is edge pushing (Gower & Mello, 2012) on layers. Sweep 3 is its adjoint, forward. Sweep 4 has for each edge,
-besides the terms of ``d``, ``a`` and ``c``, twice the gradient of ``<H[u, t], J G[u, s]>``. Each block is stored once,
-for ``u`` before ``v``, with shape (N, entries of u, *shape of v); the other one is its transpose.
+This is edge pushing (Gower & Mello 2012) on layers. Sweep 3 is the adjoint of sweep 2, and goes forward. In sweep 4,
+each edge adds twice the gradient of ``<H[u, t], J G[u, s]>`` to the terms of ``d``, ``a`` and ``c``. Each block is
+stored once, for ``u`` before ``v``, with shape (N, entries of u, *shape of v). The block for ``v`` before ``u`` is its
+transpose.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class FullHessian(Curvature):
-    """The whole Hessian of every node, by (2), for a :class:`scorematching.Graph`.
+    """Full Hessian at every node, by (2), for a :class:`scorematching.Graph`.
 
     Args:
-        memory: Maximum size of the blocks in bytes; the batch is split into chunks accordingly.
+        memory: Maximum size of the blocks in bytes. The batch is split into chunks to fit.
 
     Raises:
         ValueError: ``memory`` is not a number above 0.
@@ -60,7 +61,7 @@ class FullHessian(Curvature):
         return in_chunks(_derivatives, self.samples(graph, x), graph, x)
 
     def samples(self, energy: Graph, x: Tensor) -> int:
-        """Return how many samples fit the memory."""
+        """Return the number of samples that fit into the memory."""
         return max(1, int(self.memory / full_bytes(energy, x)))
 
 
@@ -72,7 +73,7 @@ def _derivatives(graph: Graph, x: Tensor) -> Derivatives:
 
 @dataclass
 class HessianState(State):
-    """The state of the sweeps with blocks ``h`` for the Hessian and ``partners`` for ``G``."""
+    """State of the sweeps, with blocks ``h`` of the Hessian ``H``, and ``partners`` with the blocks of ``G``."""
 
     h: dict[Pair, Tensor] = field(default_factory=dict)
     partners: dict[Pair, Tensor] = field(default_factory=dict)
@@ -83,7 +84,7 @@ def hessian_sweep2(graph: Graph, state: HessianState) -> None:
 
     Args:
         graph: The energy.
-        state: After sweeps 1 and 2 of ``d``; ``h`` is added.
+        state: State after sweep 1, and after sweep 2 for ``d``; ``h`` is added.
     """
     place = {node: i for i, node in enumerate(graph.nodes)}
     state.h = {}
@@ -111,11 +112,11 @@ def hessian_sweep2(graph: Graph, state: HessianState) -> None:
 
 
 def hessian_sweep3(graph: Graph, state: HessianState, a: Tensor | None, g: Tensor) -> None:
-    """Run sweep 3 forward: compute ``a``, and ``G`` where it is needed; at point-wise layers ``a2`` is its diagonal.
+    """Run sweep 3 forward: compute ``a``, and ``G`` where it is needed. At pointwise layers ``a2`` is its diagonal.
 
     Args:
         graph: The energy.
-        state: After sweep 2; ``a``, ``a2`` and ``partners`` are added.
+        state: State after sweep 2; ``a``, ``a2`` and ``partners`` are added.
         a: dJ/d delta at the input, shape (N, ...), or ``None`` for zero.
         g: dJ/dH at the input, symmetric, shape (N, D, ...).
     """
@@ -144,11 +145,11 @@ def partner(graph: Graph, state: HessianState, u: str, v: str) -> Tensor:
 
 
 def hessian_sweep4(graph: Graph, state: HessianState, by_data: bool = True) -> dict[str, Tensor]:
-    """Run sweep 4 backward: compute ``c`` and the gradients, with twice those of every ``<H[u, t], J G[u, s]>``.
+    """Run sweep 4 backward: compute ``c`` and the gradients, with twice the gradient of each ``<H[u, t], J G[u, s]>``.
 
     Args:
         graph: The energy.
-        state: After sweep 3; ``c`` is added.
+        state: State after sweep 3; ``c`` is added.
         by_data: Whether ``state.c[graph.input]``, the gradient with respect to the data, is needed.
 
     Returns:
@@ -173,7 +174,7 @@ def hessian_sweep4(graph: Graph, state: HessianState, by_data: bool = True) -> d
 
 
 class _Hessian:
-    """The sweeps of the whole Hessian, as a differentiable function."""
+    """The sweeps of the full Hessian as a :class:`Rule`."""
 
     def forward(self, energy: Graph, x: Tensor) -> tuple[State, tuple[Tensor, ...]]:
         """Return the state, ``d``, and ``H`` with shape (N, D, ...)."""

@@ -1,4 +1,4 @@
-"""The gradient of an energy with respect to the data, differentiable with respect to the parameters."""
+"""Gradient of an energy with respect to the data, differentiable with respect to the parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
 
 
 def differentiable_gradient(energy: nn.Module, x: Tensor) -> Tensor:
-    """Return ``dE/dx``, of the shape of ``x``, differentiable by the parameters if gradients are enabled."""
+    """Return ``dE/dx``, with the shape of ``x``.
+
+    The result is differentiable with respect to the parameters if gradients are enabled.
+    """
     if not isinstance(energy, Graph):
         return Products(energy, x).d
     (d,) = swept(_First(torch.is_grad_enabled()), check_graph(energy, "the sweeps"), x)
@@ -20,7 +23,7 @@ def differentiable_gradient(energy: nn.Module, x: Tensor) -> Tensor:
 
 
 class _First:
-    """The four sweeps of K alone; only the backward pass needs the second derivatives of the layers."""
+    """The four sweeps for K alone, as a :class:`Rule`. Only backward needs second derivatives of the layers."""
 
     def __init__(self, differentiable: bool) -> None:
         self.differentiable = differentiable

@@ -9,17 +9,17 @@ from scorematching.runtime.validation import energies
 
 
 class Products:
-    """The gradient of an energy at a batch of data, and products of the Hessian with vectors.
+    """Gradient of an energy at a batch of data, and products of its Hessian with vectors.
 
-    Gradient and products are differentiable with respect to the parameters if gradients are enabled, and with respect
-    to ``x`` if ``x.requires_grad``.
+    If gradients are enabled, the gradient and the products are differentiable with respect to the parameters, and with
+    respect to ``x`` if ``x.requires_grad``.
 
     Args:
         energy: Any module that returns energies.
         x: Data, shape (N, ...).
 
     Attributes:
-        d: The gradient with respect to the data, of the shape of ``x``.
+        d: Gradient with respect to the data, with the shape of ``x``.
     """
 
     def __init__(self, energy: nn.Module, x: Tensor) -> None:
@@ -31,7 +31,7 @@ class Products:
         self.d = self._d if self.differentiable else self._d.detach()
 
     def hessian_times(self, v: Tensor) -> Tensor:
-        """Return ``H v`` for each sample, of the shape of ``x``, for ``v`` of that shape or of one sample."""
+        """Return ``H v`` for each sample, with the shape of ``x``. ``v`` has that shape, or the shape of one sample."""
         if not self._d.requires_grad:
             return torch.zeros_like(self.x)
         with torch.inference_mode(False), torch.enable_grad():
@@ -45,7 +45,7 @@ class Products:
 
 
 def saved_bytes(energy: nn.Module, x: Tensor) -> int:
-    """Measure the bytes that automatic differentiation holds for a gradient and one product at the samples of ``x``."""
+    """Measure the bytes that automatic differentiation keeps for a gradient and one product at the samples of ``x``."""
     held: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:

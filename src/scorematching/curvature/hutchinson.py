@@ -1,4 +1,4 @@
-"""Hutchinson's random estimate of the Hessian's diagonal: unbiased, for one Hessian-vector product per probe."""
+"""Hutchinson's random estimate of the Hessian diagonal: unbiased, with one Hessian-vector product per probe."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ from scorematching.runtime.functional import Gradients
 class Hutchinson(Curvature):
     """Hutchinson's estimate ``v∘(H v)`` of the diagonal, for any module that returns energies.
 
-    This is the variance-reduced form of sliced score matching (Song et al., 2019): K is exact, and only the curvature
-    is estimated. The regularizer takes its squares from products of independent probes, so the whole loss is
-    unbiased.
+    This is the variance-reduced form of sliced score matching (Song et al. 2019): K is exact, and only the curvature is
+    estimated. Squares in the regularizer are products of estimates from independent probes, so the loss is unbiased.
 
     Args:
         probes: Number of probes; by default 1, or 2 if the regularizer squares the diagonal.
         distribution: ``"rademacher"`` (random signs, the smaller variance) or ``"gaussian"``.
-        generator: Random number generator; torch's default if not given.
+        generator: Random number generator. By default that of PyTorch.
 
     Raises:
-        ValueError: ``probes`` is not a whole number of 1 or more, or the distribution is unknown.
+        ValueError: ``probes`` is not an integer of 1 or more, or the distribution is unknown.
 
     Example:
         >>> import torch, scorematching as sm
@@ -55,7 +54,7 @@ class Hutchinson(Curvature):
         return torch.stack([draw(x, self.distribution, self.generator) for _ in range(count)], 1)
 
     def prepared(self, x: Tensor, squared: bool) -> Curvature:
-        """Return the same estimate with the probes drawn."""
+        """Return the same estimate with probes drawn for the batch ``x``."""
         return FixedProbes(self.directions(x, squared))
 
     def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
@@ -84,14 +83,14 @@ class FixedProbes(Curvature):
         return Derivatives(products.d, each.mean(0), square)
 
     def value(self, energy: nn.Module, x: Tensor, objective: Objective) -> Tensor:
-        """Implement :meth:`Curvature.value`; on a graph with ``lam = 0`` by tangents, which give the trace alone."""
+        """Implement :meth:`Curvature.value`. For a graph and ``lam = 0``, use tangents, which give only the trace."""
         if objective.squared or not isinstance(energy, Graph):
             return super().value(energy, x, objective)
         state, curved = tangent_sweeps(energy, x, self._weighted(objective.weight))
         return _sliced(state.d[energy.input], curved, objective.weight)
 
     def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
-        """Implement :meth:`Curvature.gradients`; with ``lam = 0`` by the sweeps of the tangents."""
+        """Implement :meth:`Curvature.gradients`. For ``lam = 0``, use the sweeps of the tangents."""
         if objective.squared:
             return super().gradients(energy, x, objective, by_data)
         weight = objective.weight
@@ -102,7 +101,7 @@ class FixedProbes(Curvature):
         return Gradients(_sliced(d, curved, weight), found, state.c.get(energy.input))
 
     def _weighted(self, weight: Tensor | None) -> Tensor:
-        """Return the directions ``w^(1/2) v``, whose second differences have the mean ``sum_i w_i H_ii``."""
+        """Return the directions ``w^(1/2) v``. The mean of their ``v·(H v)`` is ``sum_i w_i H_ii``."""
         if weight is None:
             return self.probes
         return self.probes * (weight.unsqueeze(1) if weight.ndim == self.probes.ndim - 1 else weight).sqrt()
@@ -112,6 +111,6 @@ torch.export.register_dataclass(FixedProbes)
 
 
 def _sliced(d: Tensor, curved: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the summed loss at ``lam = 0``, from ``d`` and the second differences, shape (N, probes)."""
+    """Return the summed loss for ``lam = 0``, from ``d`` and ``v·(H v)``, shape (N, probes)."""
     squares = d.square() if weight is None else weight * d.square()
     return 0.5 * squares.sum() - curved.mean(1).sum()

@@ -1,11 +1,11 @@
-"""Forward Jacobians: exact for every network, and cheaper than full Hessians if D is below the hidden widths.
+"""Forward Jacobians: exact for every network, and cheaper than full Hessians if D is smaller than the hidden widths.
 
-With ``J`` the Jacobian, with respect to the data, of the inputs ``u`` of the point-wise layers, and ``d`` at their
-outputs::
+Let ``u`` be the inputs of the pointwise layers, ``J`` their Jacobian with respect to the data, and ``d`` the gradient
+at the outputs of these layers. Then ::
 
     delta'_i = sum over layers and their units k of  d_k f''(u_k) J_ki^2
 
-The Jacobians go forward through the layers as D columns per sample: the tangents of the unit vectors.
+The Jacobians go forward through the layers as D columns per sample, the tangents of the unit vectors.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from scorematching.runtime.functional import Gradients
 
 @dataclass(frozen=True)
 class ForwardJacobian(Curvature):
-    """The diagonal of the Hessian by forward Jacobians, for a :class:`scorematching.Graph`.
+    """Diagonal of the Hessian by forward Jacobians, for a :class:`scorematching.Graph`.
 
     Args:
-        memory: Maximum size of the Jacobians in bytes; the batch is split into chunks accordingly.
+        memory: Maximum size of the Jacobians in bytes. The batch is split into chunks to fit.
 
     Raises:
         ValueError: ``memory`` is not a number above 0.
@@ -53,7 +53,7 @@ class ForwardJacobian(Curvature):
         return in_chunks(_derivatives, self.samples(graph, x), graph, x)
 
     def samples(self, energy: Graph, x: Tensor) -> int:
-        """Return how many samples fit the memory."""
+        """Return the number of samples that fit into the memory."""
         return max(1, int(self.memory / jacobian_bytes(energy, x)))
 
     def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:

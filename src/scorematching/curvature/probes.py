@@ -1,4 +1,4 @@
-"""Random probes, and unbiased squares of what several of them estimate."""
+"""Random probes, and unbiased squares of random estimates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Distribution = Literal["rademacher", "gaussian"]
 
 
 def draw(like: Tensor, distribution: Distribution, generator: torch.Generator | None) -> Tensor:
-    """Draw a probe ``v``: independent entries of mean 0 and variance 1, in the shape of ``like``."""
+    """Draw a probe ``v`` of independent entries with mean 0 and variance 1, with the shape of ``like``."""
     check_choice("distribution", distribution, ("rademacher", "gaussian"))
     device = like.device if generator is None else generator.device
     if distribution == "gaussian":
@@ -24,17 +24,17 @@ def draw(like: Tensor, distribution: Distribution, generator: torch.Generator | 
 def unbiased_square(estimates: Tensor) -> Tensor:
     """Return an unbiased estimate of a squared mean, from independent estimates of the mean, shape (P, ...).
 
-    The square of one estimate is too large by its variance; the product of two independent ones is unbiased.
+    The square of one estimate is too large by its variance. The product of two independent estimates is unbiased.
     """
     probes = len(estimates)
     return (estimates.sum(0).square() - estimates.square().sum(0)) / (probes * (probes - 1))
 
 
 def probes_for(probes: int | None, squared: bool) -> int:
-    """Return the number of probes, by default as few as the loss needs.
+    """Return the number of probes; by default the smallest number that the loss needs.
 
     Raises:
-        ValueError: One probe is given, and an unbiased square needs two.
+        ValueError: ``probes`` is 1, but an unbiased square needs 2.
     """
     needed = 2 if squared else 1
     if probes is not None and probes < needed:
@@ -43,6 +43,6 @@ def probes_for(probes: int | None, squared: bool) -> int:
 
 
 def check_probes(probes: int | None) -> None:
-    """Raise ``ValueError`` unless ``probes`` is ``None`` or a whole number of 1 or more."""
+    """Raise ``ValueError`` unless ``probes`` is ``None`` or an integer of 1 or more."""
     if probes is not None:
         check_count("probes", probes)

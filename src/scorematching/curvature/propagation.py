@@ -1,4 +1,4 @@
-"""Curvature propagation: a random estimate of the diagonal, by vectors sent back through the layers."""
+"""Curvature propagation: random estimate of the diagonal, from random vectors that go backward through the layers."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from scorematching.sweeps import add_term, sweep1, sweep2
 
 @dataclass(frozen=True)
 class CurvaturePropagation(Curvature):
-    """Curvature propagation (Martens, Sutskever & Swersky, 2012): random vectors sent back through the layers.
+    """Curvature propagation (Martens, Sutskever & Swersky 2012): a random estimate of the diagonal of the Hessian.
 
-    With ``M = diag(f'' d)`` the curvature that a point-wise layer adds, two vectors go backward::
+    Let ``M = diag(f'' d)`` be the curvature that a pointwise layer adds. Two vectors go backward through the layers::
 
         t  =  J^T t + v |M|^(1/2) sign M          u  =  J^T u + v |M|^(1/2)
 
-    with the same random signs ``v``; at the data the mean of ``t∘u`` is the diagonal of the Hessian. The method needs
-    the layers: the energy must be a :class:`scorematching.Graph`; :func:`scorematching.from_torch` makes one of most
-    modules.
+    Both have the same random signs ``v``. At the data, the mean of ``t∘u`` is the diagonal of the Hessian. The energy
+    must be a :class:`scorematching.Graph`. :func:`scorematching.from_torch` turns most modules into one.
 
     Args:
         probes: Number of probes; by default 1, or 2 if the regularizer squares the diagonal.
-        generator: Random number generator for the signs; torch's default if not given.
+        generator: Random number generator of the signs. By default that of PyTorch.
 
     Raises:
-        ValueError: ``probes`` is not a whole number of 1 or more.
+        ValueError: ``probes`` is not an integer of 1 or more.
 
     Example:
         >>> import torch, scorematching as sm
@@ -69,7 +68,8 @@ class CurvaturePropagation(Curvature):
     def _noise(self, layer: Layer, local: Local, d: Tensor, probes: int) -> Tensor:
         """Return ``v M / s`` and ``v s`` with ``s = |M|^(1/2)``, shape (N, 2 probes, ...).
 
-        ``s`` counts as a constant: the mean of the product is ``M`` for any ``s``, and a root has no slope at zero.
+        The gradient treats ``s`` as a constant. This is correct, because the mean of the product is ``M`` for any
+        ``s``. It also avoids the infinite slope of the root at zero.
         """
         curved = layer.pull_d2(local, d, None)
         assert curved is not None

@@ -1,4 +1,4 @@
-"""Stein's estimate of the trace, from known noise that was added to the data."""
+"""Stein's estimate of the Hessian diagonal, from known noise that was added to the data."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from scorematching.sweeps import sweep1, sweep2, sweep3, sweep4
 
 @dataclass(frozen=True, eq=False)
 class Stein(Curvature):
-    """The estimate ``d∘n / s^2`` at data ``x = y + n``, with known Gaussian noise ``n`` of standard deviation ``s``.
+    """Estimate ``d∘n / s^2`` at data ``x = y + n``, with known Gaussian noise ``n`` of standard deviation ``s``.
 
-    Its mean over the noise is the mean of the Hessian's diagonal (Stein's lemma). The score matching loss with this
-    estimate equals, up to a constant, the loss of denoising score matching (Vincent, 2011) with ``y`` as the clean
-    data; ``y`` may be noisy itself. No second derivative is computed, so this is the cheapest method. Its variance is
-    the smaller, the less noise ``y`` has compared with ``n``.
+    The mean of the estimate over the noise is the mean of the Hessian diagonal (Stein's lemma). The score matching loss
+    with this estimate is, up to a constant, the loss of denoising score matching (Vincent 2011) with ``y`` as the clean
+    data. ``y`` may itself be noisy. No second derivative is computed, so this is the cheapest method. The less noise
+    ``y`` has compared with ``n``, the smaller is the variance.
 
     Args:
-        noise: ``n / s^2``, of the shape of the data.
+        noise: ``n / s^2``, with the shape of the data.
 
     Raises:
-        ValueError: The loss is computed on data of another shape, or with ``lam`` above 0.
+        ValueError: When the loss is computed: the data have another shape than ``noise``, or ``lam`` is above 0.
 
     Example:
         >>> import scorematching as sm
@@ -42,13 +42,13 @@ class Stein(Curvature):
     noise: Tensor
 
     def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
-        """Implement :meth:`Curvature.derivatives`; there is no unbiased square."""
+        """Implement :meth:`Curvature.derivatives`. There is no unbiased square."""
         self._check(x, squared)
         d = differentiable_gradient(energy, x)
         return Derivatives(d, d * self.noise)
 
     def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
-        """Implement :meth:`Curvature.gradients` by the sweeps of ``d`` alone, from ``a = d - n / s^2``."""
+        """Implement :meth:`Curvature.gradients` by the sweeps for ``d`` alone, from ``a = d - n / s^2``."""
         self._check(x, objective.squared)
         state = sweep1(energy, x)
         sweep2(energy, state, curvature=False)
@@ -58,11 +58,11 @@ class Stein(Curvature):
         return Gradients(sm_value(d, d * self.noise, *objective).sum(), found, state.c.get(energy.input))
 
     def _check(self, x: Tensor, squared: bool) -> None:
-        """Raise ``ValueError`` where the estimate does not fit the data or the loss."""
+        """Raise ``ValueError`` if the noise has another shape than the data, or the loss needs a square."""
         if self.noise.shape != x.shape:
             raise ValueError(f"expected noise of the data's shape {tuple(x.shape)}, got {tuple(self.noise.shape)}")
         if squared:
-            raise ValueError("Stein's estimate has no squares for a regularizer: leave lam at 0")
+            raise ValueError("Stein's estimate has no unbiased square for the regularizer: leave lam at 0")
 
 
 torch.export.register_dataclass(Stein)

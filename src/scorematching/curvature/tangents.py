@@ -1,14 +1,15 @@
-"""Second differences ``v·(H v)`` by tangents, exact for every network, with their own sweeps 3 and 4.
+"""Second derivatives ``v·(H v)`` by tangents: exact for every network, with their own sweeps 3 and 4.
 
-With ``t = J v`` the tangents of the inputs of the point-wise layers, ``J`` their Jacobian with respect to the data, and
-``d`` at the outputs of those layers::
+Let ``u`` be the inputs of the pointwise layers, ``J`` their Jacobian with respect to the data, and ``d`` the gradient
+at the outputs of these layers. The tangents are ``t = J v``. Then ::
 
     v·(H v) = sum over layers and their units k of  d_k f''(u_k) t_k^2
 
-since ``H`` is the sum of ``J^T diag(f'' d) J`` over the layers. So one more forward sweep is enough. Unit vectors ``v``
-give the diagonal of the Hessian, random signs an estimate of its trace. Where the loss depends on ``v·(H v)`` with
-slope ``s``, sweep 3 starts from ``a2 = s t^2`` at each point-wise layer, and sweep 4 carries, besides ``c``, the
-tangents' own partner ``tau = dJ/dt`` backward. One ``v`` costs as much as the recursion, nine passes.
+because ``H`` is the sum of ``J^T diag(f'' d) J`` over the layers. So one more forward sweep is enough. Unit vectors
+``v`` give the diagonal of the Hessian. Random signs give an estimate of its trace. Let ``s`` be the derivative of the
+loss with respect to ``v·(H v)``. Then sweep 3 starts from ``a2 = s t^2`` at each pointwise layer. Sweep 4 computes, in
+addition to ``c``, the derivative ``tau`` of the loss with respect to ``t``. One ``v`` costs as much as the recursion:
+nine matrix products per layer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from scorematching.sweeps import State, add_term, sweep1, sweep2, sweep4
 
 @dataclass
 class TangentState(State):
-    """The state of the sweeps with tangents ``t`` of the influential nodes: (N, K, ...), or (1, K, ...) for all."""
+    """State of the sweeps, with tangents ``t`` of the influential nodes, (N, K, ...) or (1, K, ...) for all samples."""
 
     t: dict[str, Tensor] = field(default_factory=dict)
 
@@ -35,7 +36,7 @@ def tangent_sweeps(graph: Graph, x: Tensor, v: Tensor) -> tuple[TangentState, Te
     Args:
         graph: The energy.
         x: Data, shape (N, ...).
-        v: K directions a sample, shape (N, K, ...), or (1, K, ...) for all samples.
+        v: K directions per sample, shape (N, K, ...), or (1, K, ...) for all samples.
 
     Returns:
         The state, and ``v·(H v)`` of each direction, shape (N, K).
@@ -59,7 +60,7 @@ def tangent_sweeps(graph: Graph, x: Tensor, v: Tensor) -> tuple[TangentState, Te
 def tangent_gradients(
     graph: Graph, state: TangentState, a: Tensor | None, slopes: Tensor, by_data: bool
 ) -> dict[str, Tensor]:
-    """Run sweeps 3 and 4: return the gradients of the parameters by name, and leave ``c`` in the state.
+    """Run sweeps 3 and 4: return the gradients of the parameters by name, and add ``c`` to the state.
 
     Args:
         graph: The energy.
@@ -83,7 +84,7 @@ def tangent_gradients(
             add_term(tau, edge.source, 2 * _over_entries(slopes, t) * bend.unsqueeze(1) * t)
         if behind is None:
             continue
-        # The gradient of an affine layer is a sum of pairs; if its tangents are shared, sum their partners first.
+        # The gradient of an affine layer is a sum of outer products. If the samples share tangents, sum tau first.
         h = behind.sum(0, keepdim=True) if layer.affine and len(t) < len(behind) else behind
         for name, gradient in layer.pairing_gradients(local, h, t).items():
             add_term(curved, f"layers.{edge.number}.{name}", gradient)
@@ -98,7 +99,7 @@ def tangent_gradients(
 
 
 def _sweep3(graph: Graph, state: TangentState, a: Tensor | None, slopes: Tensor) -> None:
-    """Run sweep 3 forward: compute ``a``; at point-wise layers ``a2`` is ``sum_k s_k t_k^2``."""
+    """Run sweep 3 forward: compute ``a``. At pointwise layers ``a2`` is ``sum_k s_k t_k^2``."""
     state.a, state.a2 = ({} if a is None else {graph.input: a}), {}
     for edge, layer in graph.pairs():
         source = edge.source

@@ -19,8 +19,8 @@ class FieldOfExperts(Graph):
     Reference: Roth & Black 2005. The K filters ``w_k`` of n x n pixels start as the DCT basis without its constant,
     lowest frequencies first. Filters and experts ``f_k`` are learned.
 
-    With several octaves, the energy is a sum of fields. The first one is a field of the image itself, the others are
-    fields of its means over blocks of 2 x 2, 4 x 4 ... pixels. Each field has K filters and experts of its own. All
+    With several octaves, the energy is a sum of fields. The first one is a field of the image itself. The others are
+    fields of its means over blocks of 2 x 2, 4 x 4, ... pixels. Each field has K filters and experts of its own. All
     fields are evaluated where the coarsest filters fit into the image, so that the energies of tiles add up to the
     energy of the image.
 
@@ -68,7 +68,7 @@ class FieldOfExperts(Graph):
             ]
         super().__init__(edges)
         with torch.no_grad():
-            for octave, convolution in enumerate(self.convolutions):  # the same response to white noise in each octave
+            for octave, convolution in enumerate(self.convolutions):  # white noise gives equal responses in all octaves
                 convolution.weight.copy_(2**octave * dct_filters(size)[1 : filters + 1, None])
 
     @property

@@ -62,5 +62,5 @@ class ZCAWhitening(nn.Module):
         return patches @ self.matrix.T
 
     def adjoint(self, gradient: Tensor) -> Tensor:
-        """Return the gradient with respect to the patches, (N, n^2), from the one of whitened patches, (N, n^2 - 1)."""
+        """Map a gradient at whitened patches, shape (N, n^2 - 1), to the gradient at the patches, shape (N, n^2)."""
         return gradient @ self.matrix

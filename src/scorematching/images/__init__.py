@@ -1,7 +1,7 @@
 """Images as NumPy arrays: files, conversion to tensors, noise estimates and quality measures.
 
-Begin with :func:`read_image` and :func:`write_image`, or with :func:`read_pages` and :func:`write_pages` for stacks;
-:func:`read_metadata` keeps resolution, color profile and other tags. :func:`to_planes` and :func:`from_planes` convert
+Begin with :func:`read_image` and :func:`write_image`, or with :func:`read_pages` and :func:`write_pages` for stacks.
+:func:`read_metadata` reads resolution, color profile and other tags. :func:`to_planes` and :func:`from_planes` convert
 between images of any type and tensors. :func:`psnr` and :func:`ssim` compare images.
 """
 

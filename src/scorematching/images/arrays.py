@@ -71,8 +71,8 @@ def find_white(image: np.ndarray, data_range: float | None = None) -> float:
     """Return the value of white of an image: ``data_range`` if given, else the default of :func:`to_planes`.
 
     Raises:
-        TypeError: As :func:`to_planes`.
-        ValueError: As :func:`to_planes`.
+        TypeError: As in :func:`to_planes`.
+        ValueError: As in :func:`to_planes`.
 
     Example:
         >>> find_white(np.zeros((4, 6), np.uint16)), find_white(np.full((4, 6), 4000.0))

@@ -30,7 +30,7 @@ def psnr(clean: np.ndarray, restored: np.ndarray, data_range: float | None = Non
 
 
 def ssim(clean: np.ndarray, restored: np.ndarray, data_range: float | None = None) -> float:
-    """Return the structural similarity with Gaussian windows (Wang et al. 2004), at most 1, for equal images.
+    """Return the structural similarity with Gaussian windows (Wang et al. 2004). It is 1 for equal images, else lower.
 
     The arguments are those of :func:`psnr`.
 

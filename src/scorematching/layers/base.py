@@ -10,13 +10,16 @@ of the target node. For each node the sweeps carry six quantities (the paper's s
     dJ/d delta'  a2   derivative of the loss with respect to d2                   sweep 3, forward
     dJ/dg        c    derivative of the loss with respect to g, through d and d2  sweep 4, backward
 
-A rule takes the quantities at one end of the edge and returns the edge's summand for the other end. ``None`` stands
-for a tensor of zeros, so that zeros cost nothing. A batch of one stands for a tensor that is the same for all samples.
-Numbers in brackets are equations of the supplement to Kingma & LeCun, *Regularized estimation of image statistics by
+A rule takes the quantities at one end of the edge, and returns the term that the edge adds at its other end. ``pull``
+rules go backward, from the target to the source. ``push`` rules go forward, from the source to the target. Two
+conventions save work: ``None`` stands for a tensor of zeros, and a batch of one stands for a tensor that is the same
+for all samples.
+Numbers in parentheses are equations of the supplement to Kingma & LeCun, *Regularized estimation of image statistics by
 Score Matching*, NIPS 2010.
 
-The methods that carry whole Hessians or Jacobians apply a layer to *columns*: tensors of shape (N, K, ...) that hold K
-vectors per sample. The rules for columns are those of ``J``, the layer's Jacobian at its input.
+Methods that compute whole Hessians or Jacobians apply a layer to *columns*: tensors of shape (N, K, ...) that hold K
+vectors per sample. The rules for columns multiply them by ``J``, the Jacobian of the layer at its input, or by ``J^T``.
+A *pairing* is a scalar product ``<h, J g>`` of columns ``h`` at the target and columns ``g`` at the source.
 """
 
 from __future__ import annotations
@@ -31,17 +34,17 @@ from torch import Tensor, nn
 Gradients = dict[str, Tensor]
 #: Coefficients of a linear map: a tensor, one number for all, or ``None`` for a map of zeros and ones.
 Coefficients = Any
-#: Named tuple of what a layer computes once at its input and uses in every sweep; its first field is the input ``x``.
+#: Named tuple of quantities that a layer computes once at its input and uses in every sweep; the first field is ``x``.
 Local = Any
 
 
 class AffineLocal(NamedTuple):
-    """What the sweeps need of an affine layer.
+    """Quantities of an affine layer that the sweeps use.
 
     Attributes:
         x: The input.
         w: The coefficients of the linear map.
-        ww: Their squares.
+        ww: Their squares, entry by entry.
     """
 
     x: Tensor
@@ -50,13 +53,13 @@ class AffineLocal(NamedTuple):
 
 
 class PointwiseLocal(NamedTuple):
-    """What the sweeps need of a point-wise layer.
+    """Quantities of a pointwise layer that the sweeps use.
 
     Attributes:
         x: The input.
         f1: ``f'(x)``.
-        f2: ``f''(x)``; ``None`` where only ``d`` is needed.
-        f3: ``f'''(x)``; likewise.
+        f2: ``f''(x)``, or ``None`` if only ``d`` is needed.
+        f3: ``f'''(x)``, or ``None`` if only ``d`` is needed.
     """
 
     x: Tensor
@@ -66,7 +69,7 @@ class PointwiseLocal(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """The quantities at both ends of an edge that sweep 4 needs.
+    """Quantities at both ends of an edge that sweep 4 uses.
 
     Attributes:
         d: ``d`` of the target node.
@@ -84,14 +87,17 @@ class Sides(NamedTuple):
 
 
 class Span(NamedTuple):
-    """The positions that position ``q`` depends on along one dimension: ``rate q + first`` to ``rate q + last``."""
+    """Input positions that output position ``q`` depends on, in one dimension.
+
+    They run from ``rate q + first`` to ``rate q + last``.
+    """
 
     rate: Fraction
     first: Fraction
     last: Fraction
 
     def behind(self, other: Span) -> Span:
-        """Return the span of a map with this span that follows one with the ``other``."""
+        """Return the span of a composition: first a map with the span ``other``, then one with this span."""
         return Span(self.rate * other.rate, other.first + other.rate * self.first, other.last + other.rate * self.last)
 
 
@@ -136,55 +142,55 @@ class Layer(nn.Module, ABC):
     This class only names the rules. Subclass :class:`Affine` or :class:`Pointwise`, which implement them.
     """
 
-    #: Whether second derivatives vanish everywhere. The value of a node from which only such layers lead to the energy
-    #: has no influence on the loss.
+    #: Whether second derivatives vanish everywhere. If all layers between a node and the energy are affine, the value
+    #: of the node has no influence on the loss.
     affine: ClassVar[bool]
-    #: Whether the rules run the same list of tensor operations whatever the values, so that they can be compiled.
+    #: Whether the rules run the same tensor operations for all values of their inputs, so that they can be compiled.
     recordable: bool = True
 
     def check_input(self, x: Tensor) -> None:
-        """Raise ``ValueError`` with the expected shape if ``x`` does not fit. The default accepts every input."""
+        """Raise ``ValueError``, with the expected shape, if ``x`` has another one. The default accepts every input."""
 
     def stand_in(self, x: Tensor) -> Tensor:
         """Return a tensor of the shape of ``forward(x)``, with arbitrary values: only its shape is used."""
         return self(x)
 
     def footprint(self) -> tuple[Span, Span] | None:
-        """Return the input positions that an output depends on, along height and width; ``None`` if it may be any.
+        """Return the input positions that an output position depends on, along height and width.
 
-        Return ``None`` unless locality is certain: a wrong claim makes the analysis call exact what is not.
+        Return ``None`` unless locality is certain: a wrong span makes the library report an approximation as exact.
         """
         return None
 
     @abstractmethod
     def local(self, x: Tensor, curvature: bool = True) -> Local:
-        """Return the named tuple that the sweeps need of this layer at its input ``x``, with ``x`` first.
+        """Return the quantities that the sweeps use at the input ``x``: a named tuple whose first field is ``x``.
 
-        Without ``curvature`` only :meth:`pull_d` is called with it.
+        If ``curvature`` is False, only :meth:`pull_d` is called with them.
         """
 
     @abstractmethod
     def pull_d(self, local: Local, d: Tensor) -> Tensor:
-        """Sweep 2: return the layer's summand of ``d`` at its source, (1).
+        """Sweep 2: return the term that the layer adds to ``d`` of its source, (1).
 
-        Use only the shape of ``local.x``: its values are not kept where only a score is computed.
+        Use only the shape of ``local.x``: its values are not kept if only a score is computed.
         """
 
     @abstractmethod
     def pull_d2(self, local: Local, d: Tensor, d2: Tensor | None) -> Tensor | None:
-        """Sweep 2: return the layer's summand of ``d2`` at its source, section 1.3."""
+        """Sweep 2: return the term that the layer adds to ``d2`` of its source, section 1.3."""
 
     @abstractmethod
     def push_a(self, local: Local, a: Tensor | None, a2: Tensor | None) -> Tensor | None:
-        """Sweep 3: return the layer's summand of ``a`` at its target, (4) and (6)."""
+        """Sweep 3: return the term that the layer adds to ``a`` of its target, (4) and (6)."""
 
     @abstractmethod
     def push_a2(self, local: Local, a2: Tensor | None) -> Tensor | None:
-        """Sweep 3: return the layer's summand of ``a2`` at its target, (8)."""
+        """Sweep 3: return the term that the layer adds to ``a2`` of its target, (8)."""
 
     @abstractmethod
     def pull_c(self, local: Local, sides: Sides) -> Tensor | None:
-        """Sweep 4: return the layer's summand of ``c`` at its source, (9) and (10)."""
+        """Sweep 4: return the term that the layer adds to ``c`` of its source, (9) and (10)."""
 
     @abstractmethod
     def gradients(self, local: Local, sides: Sides) -> Gradients:
@@ -192,16 +198,16 @@ class Layer(nn.Module, ABC):
 
     @abstractmethod
     def pull_columns(self, local: Local, h: Tensor) -> Tensor:
-        """Return ``J^T h`` for columns ``h``, shape (N, K, ...), of the target node: one side of (2)."""
+        """Return ``J^T h`` for columns ``h`` at the target node, shape (N, K, ...). Two such products make (2)."""
 
     @abstractmethod
     def push_columns(self, local: Local, g: Tensor) -> Tensor:
-        """Return ``J g`` for columns ``g``, shape (N, K, ...), of the source node; N may be 1, for all samples."""
+        """Return ``J g`` for columns ``g`` at the source node, shape (N, K, ...), or (1, K, ...) for all samples."""
 
     @abstractmethod
     def pull_pairing(self, local: Local, h: Tensor, g: Tensor) -> Tensor | None:
-        """Return the gradient of ``<h, J g>`` with respect to ``x``, for columns ``h`` and ``g`` of both ends."""
+        """Return the gradient of the pairing ``<h, J g>`` with respect to ``x``; ``None`` is zero."""
 
     @abstractmethod
     def pairing_gradients(self, local: Local, h: Tensor, g: Tensor) -> Gradients:
-        """Return the gradient of ``<h, J g>`` with respect to each parameter that requires a gradient, by name."""
+        """Return the gradient of the pairing ``<h, J g>`` for each parameter that requires a gradient, by name."""

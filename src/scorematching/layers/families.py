@@ -1,6 +1,6 @@
 """The two families of layers, with every rule of the sweeps in one place.
 
-Symbols are those of ``base.py``; numbers in brackets are equations of the supplement to Kingma & LeCun (2010).
+Symbols are those of ``base.py``; numbers in parentheses are equations of the supplement to Kingma & LeCun (2010).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Affine(Layer):
 
     @abstractmethod
     def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
-        """Return ``W^T y`` with coefficients ``w``, of the given shape, that of the input ``x``."""
+        """Return ``W^T y`` with coefficients ``w``; ``shape`` is the shape of the input ``x``, and of the result."""
 
     def outer(self, y: Tensor, x: Tensor) -> Tensor:
         """Return the gradient of ``<y, W x>`` with respect to the coefficients: ``y x^T``, summed over the batch."""
@@ -84,7 +84,10 @@ class Affine(Layer):
         return maybe(lambda c: self._back(c, local.w, local.x), sides.c)
 
     def gradients(self, local: AffineLocal, sides: Sides) -> Gradients:
-        """Sweep 4: ``c x^T + d a^T + 2 W∘(d2 a2^T)`` for the weight, (16) and (17), and ``c`` for the bias."""
+        """Sweep 4: ``c x^T + d a^T + 2 W∘(d2 a2^T)`` for the weight, (16) and (17), and ``c`` for the bias.
+
+        All are summed over the batch.
+        """
         if strange := {name for name, _ in self.named_parameters()} - {"weight", "bias"}:
             raise TypeError(f"{type(self).__name__} has parameters {sorted(strange)}: only weight and bias are learned")
         (x, w, _), (d, d2, a, a2, c) = local, sides
@@ -108,7 +111,7 @@ class Affine(Layer):
         return self.linear(g.flatten(0, 1), local.w).unflatten(0, g.shape[:2])
 
     def pull_pairing(self, local: AffineLocal, h: Tensor, g: Tensor) -> Tensor | None:
-        """Return zero: ``J`` does not depend on the input."""
+        """Return ``None``, which is zero: ``J`` does not depend on the input."""
         return None
 
     def pairing_gradients(self, local: AffineLocal, h: Tensor, g: Tensor) -> Gradients:
@@ -117,11 +120,11 @@ class Affine(Layer):
         return {"weight": self.outer(h.flatten(0, 1), g.flatten(0, 1))} if learned else {}
 
     def _back(self, y: Tensor, w: Coefficients, x: Tensor) -> Tensor:
-        """Return :meth:`adjoint` of any number of ``y``, in the shape of the samples of ``x``."""
+        """Return :meth:`adjoint` of a batch ``y``; its size may differ from that of the batch ``x``."""
         return self.adjoint(y, w, torch.Size((len(y), *x.shape[1:])))
 
     def _paired(self, y: Tensor | None, x: Tensor | None, samples: int) -> Tensor | None:
-        """Return :meth:`outer` over ``samples``, where ``None`` is zero and a batch of one stands for all samples."""
+        """Return :meth:`outer`, where ``None`` is zero and a batch of one stands for ``samples`` equal ones."""
         if y is None or x is None:
             return None
         if len(y) == len(x):
@@ -158,7 +161,7 @@ class Pointwise(Layer):
         raise TypeError(f"{type(self).__name__} has parameters, so it needs a method parameter_gradients")
 
     def slope(self, x: Tensor) -> Tensor:
-        """Return ``f'(x)`` alone, for the score. Override it where that is cheaper than all derivatives."""
+        """Return ``f'(x)``, for the score. Override it if that is cheaper than computing all derivatives."""
         return self.derivatives(x)[0]
 
     def stand_in(self, x: Tensor) -> Tensor:
@@ -170,7 +173,7 @@ class Pointwise(Layer):
         return HERE, HERE
 
     def local(self, x: Tensor, curvature: bool = True) -> PointwiseLocal:
-        """Return the input and ``f', f'', f'''`` there."""
+        """Return the input, and ``f', f'', f'''`` at the input."""
         return PointwiseLocal(x, *self.derivatives(x)) if curvature else PointwiseLocal(x, self.slope(x), None, None)
 
     def pull_d(self, local: PointwiseLocal, d: Tensor) -> Tensor:
@@ -195,7 +198,11 @@ class Pointwise(Layer):
         return total(times(local.f1, p0), times(local.f2, p1), times(local.f3, p2))
 
     def gradients(self, local: PointwiseLocal, sides: Sides) -> Gradients:
-        """Sweep 4: (21) and (22), with the derivative with respect to a parameter in place of that by ``x``."""
+        """Sweep 4: ``<p0, f_w> + <p1, f'_w> + <p2, f''_w>`` for each parameter ``w``.
+
+        The index stands for the derivative with respect to ``w``, and the factors are those of :meth:`_multipliers`.
+        With ``x`` in place of ``w`` this is (21) and (22).
+        """
         if not any(p.requires_grad for p in self.parameters()):
             return {}
         multipliers = (maybe(lambda p: p.expand_as(local.x), p) for p in self._multipliers(local, sides))
@@ -214,14 +221,14 @@ class Pointwise(Layer):
         return local.f2 * (h * g).sum(1)
 
     def pairing_gradients(self, local: PointwiseLocal, h: Tensor, g: Tensor) -> Gradients:
-        """Return the same with the derivative with respect to a parameter in place of that by ``x``."""
+        """Return ``<h g, f'_w>``, summed over the columns, for each parameter ``w``, as in :meth:`gradients`."""
         if not any(p.requires_grad for p in self.parameters()):
             return {}
         return self.parameter_gradients(local.x, None, (h * g).sum(1), None)
 
     @staticmethod
     def _multipliers(local: PointwiseLocal, sides: Sides) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Return ``c``, ``d a + 2 d2 a2 f'`` and ``d a2``: dJ/df, dJ/df' and dJ/df''."""
+        """Return the factors ``p0 = c``, ``p1 = d a + 2 d2 a2 f'`` and ``p2 = d a2``: dJ/df, dJ/df' and dJ/df''."""
         d, d2, a, a2, c = sides
         curved = None if d2 is None else times(d2, a2, 2 * local.f1)
         return c, total(times(d, a), curved), times(d, a2)

@@ -105,7 +105,7 @@ class Gather(Affine):
     def __init__(self, indices: Sequence[int]) -> None:
         super().__init__()
         if not indices or min(indices) < 0 or any(i != int(i) for i in indices):
-            raise ValueError(f"indices must be one or more integers of at least 0, got {list(indices)}")
+            raise ValueError(f"indices must be one or more integers of 0 or more, got {list(indices)}")
         self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
         self.least = int(max(indices)) + 1
 
@@ -181,7 +181,7 @@ class Crop(Affine):
         border: Rows and columns removed at each side, 0 or more.
 
     Raises:
-        ValueError: The border is not an integer of at least 0.
+        ValueError: The border is not an integer of 0 or more.
 
     Example:
         >>> Crop(2)(torch.zeros(3, 1, 8, 6)).shape
@@ -191,7 +191,7 @@ class Crop(Affine):
     def __init__(self, border: int) -> None:
         super().__init__()
         if not isinstance(border, int) or border < 0:
-            raise ValueError(f"border must be an integer of at least 0, got {border}")
+            raise ValueError(f"border must be an integer of 0 or more, got {border}")
         self.border = border
 
     def check_input(self, x: Tensor) -> None:
@@ -228,7 +228,7 @@ class PixelUnshuffle(Affine):
         side: Side of a block in pixels, 1 or more.
 
     Raises:
-        ValueError: The side is not an integer of at least 1.
+        ValueError: The side is not an integer of 1 or more.
 
     Example:
         >>> PixelUnshuffle(2)(torch.zeros(3, 1, 8, 6)).shape
@@ -238,7 +238,7 @@ class PixelUnshuffle(Affine):
     def __init__(self, side: int) -> None:
         super().__init__()
         if not isinstance(side, int) or side < 1:
-            raise ValueError(f"side must be an integer of at least 1, got {side}")
+            raise ValueError(f"side must be an integer of 1 or more, got {side}")
         self.side = side
 
     def check_input(self, x: Tensor) -> None:

@@ -157,7 +157,7 @@ class SumPool2d(Affine):
     def __init__(self, size: int, stride: int | None = None) -> None:
         super().__init__()
         if not isinstance(size, int) or size < 1 or (stride is not None and stride < 1):
-            raise ValueError(f"size and stride must be integers of at least 1, got size={size}, stride={stride}")
+            raise ValueError(f"size and stride must be integers of 1 or more, got size={size}, stride={stride}")
         self.size, self.stride = size, stride or size
         self.weight = 1.0
 

@@ -1,6 +1,6 @@
-"""One step: the loss of a batch together with its gradient, computed in blocks of samples.
+"""Loss of a batch and its gradient, computed together in blocks of samples.
 
-All sweeps run over a block while its values are still in the processor's cache, and only the gradient is kept. So the
+All sweeps run over a block while its values are in the cache of the processor, and only the gradient is kept. So the
 memory of a step does not grow with the batch, and ``backward()`` only scales the gradient.
 """
 
@@ -22,9 +22,9 @@ from scorematching.sweeps import add_term
 
 
 class SummedLoss(torch.autograd.Function):
-    """The loss, summed over a batch; its gradient is computed in the forward pass, where one is needed.
+    """Loss, summed over a batch. Its gradient is computed in the forward pass, if it is needed.
 
-    The parameters are arguments under all their names; autograd adds up the gradients of a parameter with several.
+    The parameters are arguments under all their names: autograd adds up the gradients of one with several names.
     """
 
     @staticmethod
@@ -45,7 +45,7 @@ class SummedLoss(torch.autograd.Function):
             method: The curvature method.
             energy: The model.
             objective: The loss to compute.
-            differentiable: Whether a gradient may be asked for: ``torch.is_grad_enabled()`` at the call.
+            differentiable: Whether a gradient may be requested later: ``torch.is_grad_enabled()`` at the call.
             names: Names of the parameters.
             x: Data, shape (N, ...).
             parameters: The parameters, in the order of their names.
@@ -68,10 +68,10 @@ class SummedLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """Scale the gradient.
+        """Return the gradient, scaled by ``upstream``.
 
         Raises:
-            RuntimeError: A second derivative was asked for.
+            RuntimeError: A second derivative was requested.
         """
         if torch.is_grad_enabled():
             raise RuntimeError("the score matching loss can be differentiated once: create_graph=True is not possible")
@@ -96,7 +96,7 @@ def _block(
 
 
 def _blocks(x: Tensor, objective: Objective, size: int) -> list[tuple[Tensor, Objective]]:
-    """Split a batch, and the weights in its objective, into blocks of equal size, ``size`` samples or fewer."""
+    """Split a batch, and the weights in its objective, into blocks of about equal size, at most ``size`` samples."""
     count, weight = -(-len(x) // size), objective.weight
     blocks = x.tensor_split(count)
     if weight is None or weight.ndim < x.ndim:

@@ -19,16 +19,16 @@ def denoising_score_matching_loss(
     generator: torch.Generator | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Return the denoising score matching loss (Vincent, 2011), which needs no second derivative.
+    """Return the denoising score matching loss (Vincent 2011), which needs no second derivative.
 
     The loss is ``1/2 |d(x + sigma n) - n / sigma|^2`` with standard normal noise ``n``. Up to a constant, its mean over
-    the noise is the score matching loss on data with that noise: the energy becomes that of the *noisy* density.
+    the noise is the score matching loss on data with this noise. So the energy is fitted to the *noisy* density.
 
     Args:
-        energy: The model, any module that returns energies.
+        energy: The model: any module that returns energies.
         x: Clean data, shape (N, ...).
         sigma: Standard deviation of the noise, in the unit of ``x``.
-        generator: Random number generator for the noise; torch's default if not given.
+        generator: Random number generator of the noise. By default that of PyTorch.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The regularized score matching loss, by any curvature method."""
+"""Regularized score matching loss, with any curvature method."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ def score_matching_loss(
 ) -> Tensor:
     """Return the regularized score matching loss of Kingma & LeCun (2010), ready for ``backward()``.
 
-    The loss is differentiable once, with respect to the parameters and to ``x``, by hand-written sweeps where the
-    curvature method has them. It can be scaled, added to other losses, accumulated and clipped like any other loss.
+    The loss is differentiable once, with respect to the parameters and to ``x``. It can be scaled and added to other
+    losses. Gradients can be accumulated and clipped as usual.
 
     Args:
-        energy: The model: a :class:`scorematching.Graph` such as a :class:`scorematching.Sequential`, or, for methods
-            that do not need the layers, any module that returns energies, shape (N,) or (N, 1). A module around a
-            graph hides the graph's layers: wrap :class:`ScoreMatchingLoss` instead.
+        energy: The model: a :class:`scorematching.Graph`, such as a :class:`scorematching.Sequential`. Methods that do
+            not need the layers accept any module that returns energies, shape (N,) or (N, 1). A module around a graph
+            hides the layers of the graph: wrap :class:`ScoreMatchingLoss` instead.
         x: Data, shape (N, ...), float32 or float64.
-        lam: Weight of the regularizer, the squared curvature, 0 or more. The regularizer stands in for a small
-            smoothing of the data, which finite and quantized data need. Unit: the square of the unit of ``x``.
+        lam: Weight of the regularizer, which is the squared curvature; 0 or more. The regularizer acts like a small
+            Gaussian blur of the data, which few or quantized samples need. Unit: the square of the unit of ``x``.
         curvature: Method for the diagonal of the Hessian. ``"auto"`` takes the cheapest method that is exact for this
-            energy. The others, by name or, with settings, as objects: ``"diagonal"`` (the recursion of the paper; it
-            warns where it is an approximation), ``"full"``, ``"jacobian"``, ``"coloring"`` (exact), ``"hutchinson"``,
-            ``"propagation"`` (random and unbiased).
-        weight: Weights of the inputs in the loss, of the shape of ``x`` or of one sample. Inputs of weight 0 are left
-            out (borders, missing data): the model is then fitted to the others, given those.
+            energy. The other methods are ``"diagonal"`` (the recursion of the paper; it warns if it is an
+            approximation), ``"full"``, ``"jacobian"``, ``"coloring"`` (exact), ``"hutchinson"`` and ``"propagation"``
+            (random and unbiased). Methods with settings are passed as objects of :mod:`scorematching.curvature`.
+        weight: Weights of the inputs in the loss, with the shape of ``x`` or of one sample. Inputs of weight 0, such as
+            borders or missing data, are left out. The model is then fitted to the density of the other inputs, given
+            these.
         reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"`` for the losses, shape (N,).
         check_finite: Whether to check ``x`` and ``weight`` for NaN and infinity first.
 
@@ -106,7 +107,7 @@ class ScoreMatchingLoss(nn.Module):
         self.lam, self.curvature, self.reduction, self.check_finite = lam, curvature, reduction, check_finite
 
     def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the loss of a batch; arguments as in :func:`score_matching_loss`."""
+        """Return the loss of a batch. The arguments are those of :func:`score_matching_loss`."""
         return score_matching_loss(self.energy, x, self.lam, self.curvature, weight, self.reduction, self.check_finite)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,4 @@
-"""Sliced score matching, for any module, by random directions."""
+"""Sliced score matching, for any module, with random directions."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def sliced_score_matching_loss(
     generator: torch.Generator | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Return the sliced score matching loss (Song et al., 2019), for any module that returns energies.
+    """Return the sliced score matching loss (Song et al. 2019), for any module that returns energies.
 
-    With random directions ``v`` the loss is the mean of ``1/2 (v·d)^2 - v·(H v)``. Its mean over the directions is the
-    loss of :func:`score_matching_loss`. Prefer ``curvature="hutchinson"`` there: that is the variance-reduced form,
-    which uses ``d`` itself.
+    The loss is ``1/2 (v·d)^2 - v·(H v)``, averaged over random directions ``v``. Its expectation is the loss of
+    :func:`score_matching_loss`. Prefer :func:`score_matching_loss` with ``curvature="hutchinson"``: this is the
+    variance-reduced form, which uses ``d`` itself.
 
     Args:
         energy: The model.
         x: Data, shape (N, ...).
-        lam: Weight of the regularizer, as in :func:`score_matching_loss`; its squares are products of independent
-            directions, which are unbiased.
-        probes: Number of directions per sample; by default 1, or 2 for ``lam`` above 0.
+        lam: Weight of the regularizer, as in :func:`score_matching_loss`. Its squares are products of estimates from
+            independent directions, so they are unbiased.
+        probes: Number of directions per sample. By default 1, or 2 for ``lam`` above 0.
         distribution: ``"rademacher"`` or ``"gaussian"``.
-        generator: Random number generator for the directions; torch's default if not given.
+        generator: Random number generator of the directions. By default that of PyTorch.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Noise models: what an image's noise is, in the image's own units.
+"""Noise models. All their parameters are in the units of the image.
 
-A number stands for white Gaussian noise of that standard deviation wherever a noise model is expected.
+Wherever a noise model is expected, a number stands for white Gaussian noise with this standard deviation.
 """
 
 from scorematching.noise.base import NoiseModel, Stabilizer

@@ -1,4 +1,4 @@
-"""What a noise model is, and how it brings planes to white Gaussian noise of one level."""
+"""Base classes of noise models, and of maps to white Gaussian noise of one level."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from torch import Tensor
 
 
 class NoiseModel(ABC):
-    """The noise of an image, in the image's own units. Concrete models are dataclasses that print well."""
+    """Noise of an image, in the units of the image. Concrete models are dataclasses."""
 
     @abstractmethod
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
-        """Return clean pixels with this noise, float64; the same seed gives the same noise."""
+        """Add this noise to clean pixels; return float64. The same seed gives the same noise."""
 
     @abstractmethod
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
-        """Return the noise of each pixel in units of its standard deviation."""
+        """Return the noise of each pixel, divided by its standard deviation."""
 
     @abstractmethod
     def stabilizer(self, data_range: float) -> Stabilizer:
         """Return the map from planes with this noise to planes with white noise of one level, and back.
 
         Args:
-            data_range: The image's value of white, which is 1 in planes.
+            data_range: Value of white in the image. In planes white is 1.
         """
 
 
 class Stabilizer(ABC):
-    """A map of planes, white at 1, to planes with white Gaussian noise of one level, and back."""
+    """Map from planes, with white at 1, to planes with white Gaussian noise of one level, and back."""
 
     @property
     @abstractmethod
@@ -38,12 +38,12 @@ class Stabilizer(ABC):
 
     @abstractmethod
     def forward(self, planes: Tensor) -> Tensor:
-        """Return noisy planes, stabilized."""
+        """Stabilize noisy planes."""
 
     @abstractmethod
     def mean(self, planes: Tensor) -> Tensor:
-        """Return the mean of stabilized noisy planes, for clean planes."""
+        """Return the mean of stabilized noisy planes, given the clean planes."""
 
     @abstractmethod
     def inverse(self, planes: Tensor) -> Tensor:
-        """Return the clean planes for estimates of :meth:`mean`."""
+        """Return the clean planes, given estimates of :meth:`mean`."""

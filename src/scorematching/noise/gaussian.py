@@ -17,7 +17,7 @@ class GaussianNoise(NoiseModel):
     """White Gaussian noise: independent in every pixel and channel, with the same standard deviation everywhere.
 
     Args:
-        sigma: Standard deviation, in the image's own units (0-255 for 8 bit); 0 for none.
+        sigma: Standard deviation, in the units of the image (0-255 for 8 bit). 0 means no noise.
 
     Raises:
         ValueError: ``sigma`` is not a finite number of 0 or more.
@@ -39,15 +39,15 @@ class GaussianNoise(NoiseModel):
         return f"sigma {self.sigma:.4g}"
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
-        """Return clean pixels with this noise, float64."""
+        """Add this noise to clean pixels; return float64."""
         return clean + np.random.default_rng(seed).normal(0, self.sigma, clean.shape)
 
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
-        """Return the noise in units of its standard deviation."""
+        """Return the noise of each pixel, divided by its standard deviation."""
         return (noisy - clean) / self.sigma
 
     def stabilizer(self, data_range: float) -> Stabilizer:
-        """Return the identity, with the noise level for white at 1."""
+        """Return the identity map, with the noise level for white at 1."""
         return _Identity(self.sigma / data_range)
 
 
@@ -75,10 +75,10 @@ def as_noise_model(noise: float | NoiseModel) -> NoiseModel:
     """Return a noise model: the given one, or white Gaussian noise of the given level.
 
     Args:
-        noise: A noise model, or a standard deviation above 0, in the image's own units.
+        noise: A noise model, or a standard deviation above 0, in the units of the image.
 
     Raises:
-        TypeError: Neither a number nor a noise model.
+        TypeError: ``noise`` is neither a number nor a noise model.
         ValueError: The number is not above 0.
 
     Example:
@@ -93,10 +93,10 @@ def as_noise_model(noise: float | NoiseModel) -> NoiseModel:
 
 
 def white_level(noise: float | NoiseModel, data_range: float) -> float:
-    """Return the level of white noise, with white at 1, where a method takes no other noise.
+    """Return the level of white noise, with white at 1, for a method that accepts no other noise.
 
     Raises:
-        TypeError: Neither a number nor a noise model.
+        TypeError: ``noise`` is neither a number nor a noise model.
         ValueError: The noise is not white Gaussian noise, or its level is not above 0.
 
     Example:

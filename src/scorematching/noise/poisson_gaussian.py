@@ -1,4 +1,4 @@
-"""Poisson-Gaussian noise, made Gaussian by the generalized Anscombe transform and its exact unbiased inverse."""
+"""Poisson-Gaussian noise, with the generalized Anscombe transform and its exact unbiased inverse."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from scorematching.noise.base import NoiseModel, Stabilizer
 from scorematching.noise.stabilizer import AnscombeStabilizer
 from scorematching.runtime.arguments import check_positive
 
-#: Number of photons up to which expectations are tabulated, and number of tabulated rates. Beyond, the correction is
-#: constant to within the error.
+#: Number of photons up to which expectations are tabulated, and number of tabulated rates. For more photons, the
+#: correction is constant within the error.
 _PHOTONS, _RATES = 400, 2000
 #: Range of integration over the read noise, in standard deviations, and number of nodes.
 _REACH, _NODES = 9.0, 64
@@ -23,25 +23,26 @@ _REACH, _NODES = 9.0, 64
 
 @dataclass(frozen=True)
 class PoissonGaussianNoise(NoiseModel):
-    """Noise of a camera in low light: photons that are counted, and Gaussian noise of reading the count.
+    """Noise of a camera in low light: Poisson noise of the photon count, and Gaussian read noise.
 
-    A pixel ``x`` is seen as ``y = offset + gain * Poisson((x - offset) / gain) + sigma * n``, whose mean is ``x`` and
-    whose variance grows with brightness. The generalized Anscombe transform gives it variance 1 everywhere
-    (:meth:`stabilize`)::
+    A clean pixel ``x`` is observed as ``y = offset + gain * Poisson((x - offset) / gain) + sigma * n``, where ``n`` is
+    standard normal. The mean of ``y`` is ``x``, and its variance grows with brightness. The generalized Anscombe
+    transform (:meth:`stabilize`) makes the variance about 1 everywhere::
 
         f(y) = 2 sqrt(u + 3/8 + s^2),    u = (y - offset) / gain,    s = sigma / gain
 
-    and 0 where the root is not real. A denoiser of Gaussian noise then turns ``f(y)`` into an estimate of its mean,
-    and :meth:`inverse` turns that into ``x``.
+    It is 0 if the root is not real. A denoiser of Gaussian noise then estimates the mean of ``f(y)``, and
+    :meth:`inverse` maps the mean back to ``x``.
 
-    From 3 photons per pixel on, the standard deviation of ``f(y)`` is 1 within 1 % without read noise, and within 5 %
-    with any. Below, photons alone have less: 0.96 at 2, 0.85 at 1, 0.68 at 1/2, none in the dark. A read noise of 1
-    photon or more keeps it at 0.97 to 1.1 everywhere (:meth:`stabilized_deviation`).
+    For 3 photons per pixel or more, the standard deviation of ``f(y)`` is 1 within 1 % without read noise, and within
+    5 % with read noise. For fewer photons and no read noise it is smaller: 0.96 at 2 photons, 0.85 at 1, 0.68 at 1/2, 0
+    in the dark. With a read noise of 1 photon or more it is between 0.97 and 1.1 everywhere
+    (:meth:`stabilized_deviation`).
 
     Args:
-        gain: Increase of a pixel per photon, in the image's own units; above 0.
-        offset: Pixel value without light, in these units.
-        sigma: Standard deviation of the read noise, in these units; 0 or more.
+        gain: Increase of a pixel value per photon, in the units of the image; above 0.
+        offset: Pixel value without light, in the units of the image.
+        sigma: Standard deviation of the read noise, in the units of the image; 0 or more.
 
     Raises:
         ValueError: ``gain`` is not above 0, ``sigma`` is below 0, or one of the three is not finite.
@@ -73,40 +74,40 @@ class PoissonGaussianNoise(NoiseModel):
         return f"gain {self.gain:.4g}, read noise {self.sigma:.4g}{offset}"
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
-        """Return clean pixels with this noise, float64; pixels below ``offset`` count as without light."""
+        """Add this noise to clean pixels; return float64. Pixels below ``offset`` are treated as dark."""
         random = np.random.default_rng(seed)
         photons = random.poisson(np.maximum(self._photons(clean), 0))
         return self.offset + self.gain * photons + self.sigma * random.standard_normal(photons.shape)
 
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
-        """Return the noise in units of its standard deviation: ``f(y)`` minus its mean given ``x``."""
+        """Return the noise of each pixel, divided by its standard deviation: ``f(y)`` minus its mean given ``x``."""
         return self.stabilize(noisy) - self.stabilized_mean(clean)
 
     def stabilizer(self, data_range: float) -> Stabilizer:
-        """Return the map to planes with white noise of one level, and back; it rests on the Anscombe transform."""
+        """Return the map to planes with white noise of one level, and back, by the Anscombe transform."""
         return AnscombeStabilizer(self, data_range)
 
     def stabilize(self, y: np.ndarray | float) -> np.ndarray:
-        """Return ``f(y)``: noisy pixels with noise of variance 1."""
+        """Return ``f(y)`` of noisy pixels, whose noise has variance 1."""
         return 2 * np.sqrt(np.maximum(self._photons(y) + 0.375 + self._read**2, 0))
 
     def stabilized_mean(self, x: np.ndarray | float) -> np.ndarray:
-        """Return the mean of ``f(y)`` over all noise, for clean pixels ``x``; below ``offset`` they count as there."""
+        """Return the mean of ``f(y)`` over the noise, given clean pixels ``x``, which are clipped to ``offset``."""
         photons = np.maximum(self._photons(x), 0)
         rates, _, correction, _ = self._table
         return 2 * np.sqrt(photons + np.interp(photons, rates, correction))
 
     def stabilized_deviation(self, x: np.ndarray | float) -> np.ndarray:
-        """Return the standard deviation of ``f(y)`` over all noise, for clean pixels ``x``."""
+        """Return the standard deviation of ``f(y)`` over the noise, given clean pixels ``x``."""
         rates, _, _, deviations = self._table
         return np.interp(self._photons(x), rates, deviations)
 
     def inverse(self, mean: np.ndarray | float) -> np.ndarray:
-        """Return the ``x`` for which ``f(y)`` has a mean: the exact unbiased inverse (Mäkitalo & Foi 2011, 2013).
+        """Return ``x``, given the mean of ``f(y)``: the exact unbiased inverse (Mäkitalo & Foi 2011, 2013).
 
-        ``f`` is not linear, so its own inverse would make pixels too dark, by a quarter of a photon. Means are
-        tabulated up to 400 photons; the error is below 1e-4 photons everywhere. A mean below that of no light counts
-        as no light, ``offset``.
+        ``f`` is not linear. Its plain inverse would make pixels too dark, by a quarter of a photon. Means are tabulated
+        up to 400 photons, and the error is below 1e-4 photons everywhere. Means below the mean without light give
+        ``offset``.
         """
         mean = np.maximum(np.asarray(mean, dtype=np.float64), 0)
         _, means, correction, _ = self._table
@@ -115,7 +116,7 @@ class PoissonGaussianNoise(NoiseModel):
 
     @property
     def _read(self) -> float:
-        """The read noise, in photons."""
+        """Read noise, in photons."""
         return self.sigma / self.gain
 
     def _photons(self, pixels: np.ndarray | float) -> np.ndarray:
@@ -123,9 +124,9 @@ class PoissonGaussianNoise(NoiseModel):
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Photon rates; there, the means of ``f``, ``(mean / 2)^2 - rate``, and the standard deviations.
+        """Table over photon rates: the rates, the means of ``f``, ``(mean / 2)^2 - rate``, and the standard deviations.
 
-        With growing rate the last two tend to ``1/8 + s^2`` and 1.
+        As the rate grows, the last two tend to ``1/8 + s^2`` and 1.
         """
         rates = torch.linspace(0, math.sqrt(_PHOTONS), _RATES, dtype=torch.float64) ** 2
         counts = torch.arange(_PHOTONS + 12 * math.isqrt(_PHOTONS), dtype=torch.float64)
@@ -135,9 +136,10 @@ class PoissonGaussianNoise(NoiseModel):
         return rates.numpy(), means, (means / 2) ** 2 - rates.numpy(), deviations
 
     def _over_read_noise(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Means of ``f`` and of its square given photon counts: of ``2 sqrt(v)`` and ``4 v``, over a Gaussian ``v``.
+        """Return the means of ``f`` and of its square over the read noise, given photon counts.
 
-        The integral is taken over ``w = sqrt(v)``, in which everything is smooth where ``f`` has its edge.
+        These are means of ``2 sqrt(v)`` and ``4 v`` over a Gaussian ``v``. The integral is taken over ``w = sqrt(v)``,
+        in which the integrand is smooth at the edge of ``f``.
         """
         s, center = self._read, counts + 0.375 + self._read**2
         if not s:

@@ -1,4 +1,4 @@
-"""Planes with Poisson-Gaussian noise, mapped to planes with white Gaussian noise of one level, and back."""
+"""Map from planes with Poisson-Gaussian noise to planes with white Gaussian noise of one level, and back."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from torch import Tensor
 
 from scorematching.noise.base import Stabilizer
 
-#: Side, in pixels, of the square whose mean tells how bright a pixel is.
+#: Side, in pixels, of the square whose mean estimates the brightness of a pixel.
 _AROUND = 7
-#: Number of rows that are processed at a time, so that only these are held in double precision.
+#: Number of rows that are processed at a time, to limit the memory in double precision.
 _ROWS = 64
 
 
 class Transform(Protocol):
-    """A transform that gives noisy pixels variance 1, as that of :class:`scorematching.noise.PoissonGaussianNoise`."""
+    """Transform that gives noisy pixels variance 1, such as :class:`scorematching.noise.PoissonGaussianNoise`."""
 
     @property
     def offset(self) -> float:
         """Pixel value without light."""
 
     def stabilize(self, y: np.ndarray | float) -> np.ndarray:
-        """Return noisy pixels with noise of variance 1."""
+        """Return stabilized noisy pixels, whose noise has variance 1."""
 
     def stabilized_mean(self, x: np.ndarray | float) -> np.ndarray:
-        """Return the mean of stabilized noisy pixels, for clean pixels."""
+        """Return the mean of stabilized noisy pixels, given the clean pixels."""
 
     def stabilized_deviation(self, x: np.ndarray | float) -> np.ndarray:
-        """Return the standard deviation of stabilized noisy pixels, for clean pixels."""
+        """Return the standard deviation of stabilized noisy pixels, given the clean pixels."""
 
     def inverse(self, mean: np.ndarray | float) -> np.ndarray:
-        """Return the clean pixels for which stabilized noisy pixels have a mean."""
+        """Return the clean pixels, given the mean of the stabilized noisy pixels."""
 
 
 @dataclass(frozen=True)
 class AnscombeStabilizer(Stabilizer):
-    """The Anscombe transform of planes, scaled to black 0 and white 1.
+    """Anscombe transform of planes, scaled to black at 0 and white at 1.
 
     Attributes:
-        noise: The noise, in the image's own units.
-        data_range: The image's value of white.
+        noise: Noise, in the units of the image.
+        data_range: Value of white in the image.
 
     Raises:
         ValueError: ``noise.offset`` is not below white.
@@ -65,10 +65,10 @@ class AnscombeStabilizer(Stabilizer):
         return 1 / (float(self.noise.stabilize(self.data_range)) - self._black)
 
     def forward(self, planes: Tensor) -> Tensor:
-        """Return noisy planes (..., H, W), white 1, stabilized.
+        """Stabilize noisy planes, shape (..., H, W), with white at 1.
 
-        With few photons the transform leaves less noise than ``level``. The missing noise is added: a prior that
-        expects more noise than there is may take the rest for structure. The draw depends on the pixels alone.
+        With few photons, the stabilized noise is weaker than ``level``, and a prior that expects more noise may invent
+        structure. So the missing noise is added. The added noise depends on the pixels only.
         """
         pixels = planes.reshape(-1, *planes.shape[-2:])
         result = torch.empty(pixels.shape, dtype=planes.dtype)
@@ -87,11 +87,11 @@ class AnscombeStabilizer(Stabilizer):
         return result.view_as(planes)
 
     def mean(self, planes: Tensor) -> Tensor:
-        """Return the mean of stabilized noisy planes, for clean planes."""
+        """Return the mean of stabilized noisy planes, given the clean planes."""
         return self._scaled(self.noise.stabilized_mean(planes.double().numpy() * self.data_range)).to(planes)
 
     def inverse(self, planes: Tensor) -> Tensor:
-        """Return the clean planes for estimates of :meth:`mean`."""
+        """Return the clean planes, given estimates of :meth:`mean`."""
         result = torch.empty(planes.shape, dtype=torch.float64)
         for rows, out in zip(planes.detach().cpu().split(_ROWS, -2), result.split(_ROWS, -2), strict=True):
             means = self._black + rows.double().numpy() / self.level
@@ -107,7 +107,7 @@ class AnscombeStabilizer(Stabilizer):
 
 
 def _around(plane: Tensor, top: int) -> np.ndarray:
-    """Return the mean around each pixel, for the rows of a block."""
+    """Return the mean of the square around each pixel, for the rows of a block."""
     reach = _AROUND // 2
     first = max(0, top - reach)
     near = plane[first : top + _ROWS + reach].double()

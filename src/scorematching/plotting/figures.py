@@ -1,4 +1,4 @@
-"""Figures of trainings and results, by matplotlib."""
+"""Figures of trainings and results, drawn with matplotlib."""
 
 from __future__ import annotations
 

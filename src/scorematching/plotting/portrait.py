@@ -97,7 +97,7 @@ def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tenso
 
 
 def _draw_filters(axes: Axes, prior: Prior) -> None:
-    """Draw the filters, each scaled to the full range of gray."""
+    """Draw the filters, each scaled to the full range of intensities."""
     filters = prior.filters.detach().cpu().numpy()
     scaled = [0.5 + 0.5 * one / max(np.abs(one).max(), 1e-12) for one in filters]
     sheet = _sheet([one if one.ndim == 2 else np.moveaxis(one, 0, 2) for one in scaled], gap=1)

@@ -1,4 +1,4 @@
-"""Image priors: energies of images, one file a kind, and their files."""
+"""Image priors: energies of images, their configurations, and their files."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Configurations: the architecture of each kind of prior, checked where it is made."""
+"""Configurations: the architecture of each kind of prior. Values are checked when a configuration is created."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class FieldConfig:
     Args:
         filters: Number of filters per octave, from 1 to ``size**2 - 1``.
         size: Side of a filter in pixels, 2 or more; odd with several octaves.
-        octaves: Number of scales at which the field sees the image, 1 to 4; each halves the resolution.
+        octaves: Number of scales at which the field sees the image, 1 to 4. Each scale has half the resolution of the
+            one before.
         expert: ``"student-t"`` for mixtures of Student-t experts, or ``"spline"`` for free curves.
         normalize_filters: Whether the filters are kept at zero mean and unit norm.
 
@@ -46,13 +47,13 @@ class FieldConfig:
 
 @dataclass(frozen=True)
 class DeepConfig:
-    """Architecture of a deep prior (:class:`scorematching.energies.DeepField`): denoises best, trains slowest.
+    """Architecture of a deep prior (:class:`scorematching.energies.DeepField`): better denoising, slower training.
 
     Args:
         channels: Number of channels of the hidden layers, 1 to 4096.
         size: Side of a filter in blocks of 2 x 2 pixels, odd, 3 or more.
-        depth: Number of convolutions in a row, even, 2 to 64.
-        color: Whether the prior sees red, green and blue together. It is then for color images only.
+        depth: Number of convolutions on the longest path, even, 2 to 64.
+        color: Whether the prior sees red, green and blue together. It then accepts only color images.
 
     Raises:
         ValueError: A value is out of its range.
@@ -81,7 +82,7 @@ class DeepConfig:
 
 
 def _to_int(config: FieldConfig | DeepConfig, *names: str) -> None:
-    """Turn counts of other integer types, such as NumPy's, into those that a file can hold."""
+    """Convert counts of other integer types, such as those of NumPy, to ``int``, which a file can hold."""
     for name in names:
         object.__setattr__(config, name, int(getattr(config, name)))
 

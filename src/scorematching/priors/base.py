@@ -1,4 +1,4 @@
-"""What an image prior is: an energy, the noise and the scale at which it sees an image, and tiles."""
+"""Base class of image priors: an energy of images, evaluated in tiles, and its noise level."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from scorematching.priors.info import Provenance, TrainedNoise, as_trained_noise
 from scorematching.runtime.compiling import run
 from scorematching.runtime.progress import Progress, ProgressCallback
 
-#: Scale at which experts see clean images, whose own scale is not known; white is 1.
+#: Intensity that the energy of clean images sees as 1, with white at 1.
 _UNIT_OF_CLEAN = 10 / 255
 
 
 class Prior(nn.Module, ABC):
-    """An energy of images, ``p(x) ∝ exp(-E(x))``. Images are planes (N, C, H, W), black 0 and white 1.
+    """Energy of images, ``p(x) ∝ exp(-E(x))``. Images are planes (N, C, H, W), with black at 0 and white at 1.
 
-    A prior of one color channel sees grayscale images, and the channels of color images one by one. A prior of three
-    sees red, green and blue together (:meth:`arrange`).
+    A grayscale prior, with C = 1, sees the channels of color images one by one. A color prior, with C = 3, sees red,
+    green and blue together (:meth:`arrange`).
 
     Attributes:
-        config: The architecture.
+        config: Architecture.
         noise: White noise of the images whose density the prior models; ``None`` for clean images.
-        provenance: How the prior came about.
-        margin: Number of pixels that a pixel's score depends on to each side; a multiple of ``block``.
+        provenance: Origin of the prior: its data and its training.
+        margin: Distance in pixels up to which the score of a pixel depends on others; a multiple of ``block``.
     """
 
     config: ModelConfig
-    #: Takes images in multiples of :attr:`unit`.
+    #: The energy. It takes images in multiples of :attr:`unit`.
     energy: Graph
-    #: Side of the blocks that images are processed in. Others get some mirrored pixels.
+    #: Side in pixels of the blocks that the energy works on. Images of other sizes are extended by mirrored pixels.
     block = 1
-    #: Side of the tiles that are processed at a time: memory does not grow with the image, and a tile fits the cache.
+    #: Side in pixels of the tiles that are processed one after the other, so that memory does not grow with the image.
     tile = 128
 
     def __init__(
@@ -58,7 +58,7 @@ class Prior(nn.Module, ABC):
     @property
     @abstractmethod
     def filters(self) -> Tensor:
-        """The filters as they meet the image, (K, n, n), or (K, 3, n, n) for color."""
+        """Filters as they act on the image, shape (K, n, n), or (K, 3, n, n) for color."""
 
     @abstractmethod
     def loss(self, crops: Crops, lam: float, generator: torch.Generator | None = None) -> Tensor:
@@ -66,29 +66,29 @@ class Prior(nn.Module, ABC):
 
         Args:
             crops: A batch.
-            lam: The regularizer.
-            generator: Source of random probes, for priors that use them.
+            lam: Weight of the regularizer, in units of :attr:`unit` squared.
+            generator: Random number generator of the probes, for priors that use probes.
         """
 
     def constrain(self) -> None:
-        """Project the parameters onto the allowed ones; called after each training step. By default all are."""
+        """Project the parameters onto the allowed ones, after each training step. By default all are allowed."""
 
     @property
     def matrices(self) -> list[nn.Parameter]:
-        """Weights (M, C, h, w) that the optimizer treats as matrices (M, C h w); none by default."""
+        """Weights (M, C, h, w) that the optimizer treats as matrices (M, C h w). By default none."""
         return []
 
     @property
     def unit(self) -> float:
-        """Intensity that the energy sees as 1, white being 1: the noise level, or a fixed one for clean images."""
+        """Intensity that the energy sees as 1, with white at 1: the noise level, or 10/255 for clean images."""
         return self.noise.sigma if self.noise is not None else _UNIT_OF_CLEAN
 
     @property
     def level(self) -> float:
-        """Noise level of the images that :meth:`energy_and_gradient` describes, white being 1.
+        """Noise level of the images that :meth:`energy_and_gradient` describes, with white at 1.
 
-        A prior of several levels takes the lowest one, which is nearest to clean images; a prior of clean images takes
-        its unit.
+        For a prior of several levels it is the lowest one, which is nearest to clean images. For a prior of clean
+        images it is :attr:`unit`.
         """
         return self.noise.range[0] if self.noise is not None else self.unit
 
@@ -112,10 +112,10 @@ class Prior(nn.Module, ABC):
             )
 
     def score(self, planes: Tensor, contrast: float = 1.0, progress: ProgressCallback | None = None) -> Tensor:
-        """Return ``grad log p`` of each image given its mirrored surroundings; in tiles, without seams.
+        """Return ``grad log p`` of each image with mirrored borders. It is computed in tiles, without seams.
 
         Args:
-            planes: Shape (N, C, H, W), with the prior's number of channels.
+            planes: Images, shape (N, C, H, W), with the number of channels of the prior.
             contrast: Factor that the images are multiplied by first.
             progress: Called after each tile.
 
@@ -142,9 +142,9 @@ class Prior(nn.Module, ABC):
 
     @torch.no_grad()
     def energy_and_gradient(self, planes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the energies with mirrored borders, (N,), and their exact gradient, (N, C, H, W); in tiles.
+        """Return the energies of images with mirrored borders, (N,), and their exact gradient, (N, C, H, W).
 
-        They are those at noise of :attr:`level`.
+        Both are for images with noise of :attr:`level`, and are computed in tiles.
 
         Raises:
             ValueError: The shape does not fit, or the image is too small.
@@ -163,12 +163,12 @@ class Prior(nn.Module, ABC):
 
     @torch.no_grad()
     def energy_map(self, planes: Tensor) -> Tensor:
-        """Return the contribution of each pixel's surroundings to the energy, (N, 1, H, W); in tiles.
+        """Return a map of the contributions to the energy, shape (N, 1, H, W). It is computed in tiles.
 
-        For a field of experts it is the sum over the experts whose filters are centered at the pixel; with several
-        octaves it is shared among the pixels of the coarsest one. For a deep prior it is the contribution of the
-        pixel's block, shared among its pixels. The sum over all pixels, and those just beyond the border, is the
-        energy of :meth:`energy_and_gradient`.
+        For a field of experts, the value of a pixel is the sum over the experts whose filters are centered at the
+        pixel. With several octaves, it is shared equally among the pixels of a block of the coarsest octave. For a deep
+        prior, it is the contribution of a block, shared equally among its pixels. The sum over all pixels, including
+        those just beyond the border, is the energy of :meth:`energy_and_gradient`.
 
         Raises:
             ValueError: The shape does not fit, or the image is too small.
@@ -189,7 +189,7 @@ class Prior(nn.Module, ABC):
         This method is its own inverse.
 
         Raises:
-            ValueError: The prior is one of color images, and the image is grayscale.
+            ValueError: The prior is a color prior, and the image is grayscale.
         """
         colors = self.config.colors
         if colors == 1:
@@ -207,7 +207,7 @@ class Prior(nn.Module, ABC):
         return F.pad(planes, [self.margin, right, self.margin, bottom], mode="reflect")
 
     def _padding(self, planes: Tensor) -> tuple[int, int]:
-        """Return the number of mirrored pixels below and to the right; above and to the left there are ``margin``."""
+        """Return the number of mirrored pixels below and to the right; above and to the left it is ``margin``."""
         colors = self.config.colors
         if planes.ndim != 4 or planes.shape[1] != colors:
             raise ValueError(f"expected planes of shape (N, {colors}, H, W), got {tuple(planes.shape)}")
@@ -247,7 +247,7 @@ def _energy_and_gradient(prior: Prior, planes: Tensor) -> tuple[Tensor, Tensor]:
 def _summands(prior: Prior, planes: Tensor) -> Tensor:
     """Return the contribution of each position to the energy of padded planes, (N, C, H, W) to (N, h, w).
 
-    A position is one of the coarsest sum.
+    The positions are those of the coarsest octave.
     """
     energy = prior.energy
     values, found = {energy.input: planes}, []

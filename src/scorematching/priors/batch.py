@@ -1,4 +1,4 @@
-"""A training batch: what the loss of every prior takes."""
+"""Training batch: the argument of the loss of every prior."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from torch import Tensor
 
 
 class Crops(NamedTuple):
-    """A batch of image crops.
+    """Batch of image crops.
 
     Attributes:
-        pixels: Shape (N, C, H, W), white at 1.
-        noise: Noise level of each crop as a fraction of the prior's level, shape (N,): 1 except in blind training.
+        pixels: Crops, shape (N, C, H, W), with white at 1.
+        noise: Noise level of each crop as a fraction of the level of the prior, shape (N,). It is 1 except in blind
+            training.
         added: Noise that was added to the last M crops, divided by its fraction of their noise variance, shape
             (M, C, H, W).
     """

@@ -20,7 +20,10 @@ from scorematching.priors.info import Provenance, TrainedNoise
 
 @dataclass(frozen=True)
 class _ScaledProbes(Hutchinson):
-    """Probes scaled by the noise of each sample: the loss is ``1/2 |d|^2 - noise^2 tr H`` in expectation."""
+    """Hutchinson's estimate with probes scaled by the noise of each sample.
+
+    The expectation of the loss is ``1/2 |d|^2 - noise^2 tr H``.
+    """
 
     noise: Tensor | None = field(default=None, compare=False)
 
@@ -30,16 +33,16 @@ class _ScaledProbes(Hutchinson):
 
 
 class DeepPrior(Prior):
-    """``E(x) = 1/2 |N(x)|^2`` with a convolutional network ``N``; its curvature in the loss is a random estimate.
+    """Deep prior ``E(x) = 1/2 |N(x)|^2`` with a convolutional network ``N``.
 
-    Training pads crops with zeros, which wastes no pixel. Images are processed with mirrored surroundings, beyond which
-    the network sees nothing.
+    The curvature in the loss is a random estimate. In training, crops are padded with zeros, so that every pixel
+    counts. In restoration, images have mirrored borders as wide as the receptive field.
 
     Args:
-        config: The architecture.
-        noise: White noise of the images whose density is modeled, white being 1: a level, a model, or ``None`` for
+        config: Architecture.
+        noise: White noise of the images whose density is modeled, with white at 1: a level, a model, or ``None`` for
             clean images.
-        provenance: How the prior came about; its seed is that of the initial weights.
+        provenance: Origin of the prior. Its seed also seeds the initial weights.
 
     Raises:
         TypeError: ``noise`` is not white Gaussian noise.
@@ -70,18 +73,18 @@ class DeepPrior(Prior):
 
     @property
     def filters(self) -> Tensor:
-        """The filters of the first layer, (K, n, n), or (K, 3, n, n) for color."""
+        """Filters of the first layer, shape (K, n, n), or (K, 3, n, n) for color."""
         filters = F.pixel_shuffle(self.energy.convolutions[0].weight, self.block)
         return filters if self.config.color else filters[:, 0]
 
     @property
     def matrices(self) -> list[nn.Parameter]:
-        """The weights of all convolutions but the last one, which has too few outputs."""
+        """Weights of all convolutions except the last one, which has too few outputs."""
         return [convolution.weight for convolution in self.energy.convolutions[:-1]]
 
     @property
     def min_crop(self) -> int:
-        """Minimum height and width of a training crop: those of an image that can be denoised."""
+        """Minimum height and width of a training crop, in pixels: the same as for an image to denoise."""
         return self.min_size
 
     @torch.no_grad()
@@ -91,11 +94,11 @@ class DeepPrior(Prior):
         weight -= weight.mean((1, 2, 3), keepdim=True)
 
     def loss(self, crops: Crops, lam: float, generator: torch.Generator | None = None) -> Tensor:
-        """Return the loss per pixel: by one random probe per crop, two with ``lam``, or by the noise that was added.
+        """Return the loss per pixel.
 
-        For a crop with a fraction of the prior's noise the loss is Stein's estimate of the denoiser's error, up to
-        constants, as it is for the others. Added noise takes the place of probes
-        (:class:`scorematching.curvature.Stein`).
+        The curvature is estimated from one random probe per crop (two if ``lam`` is above 0). For crops with added
+        noise, it is estimated from that noise (:class:`scorematching.curvature.Stein`). Up to constants, the loss of
+        every crop is Stein's estimate of the denoising error, also for crops with less noise than the prior's level.
         """
         x = crops.pixels / self.unit
         own = len(x) - len(crops.added)

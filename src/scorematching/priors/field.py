@@ -17,13 +17,13 @@ from scorematching.priors.info import Provenance, TrainedNoise
 
 
 class FieldPrior(Prior):
-    """A field of experts over the whole image.
+    """Field of experts over the whole image.
 
     Args:
-        config: The architecture.
-        noise: White noise of the images whose density is modeled, white being 1: a level, a model, or ``None`` for
+        config: Architecture.
+        noise: White noise of the images whose density is modeled, with white at 1: a level, a model, or ``None`` for
             clean images.
-        provenance: How the prior came about.
+        provenance: Origin of the prior.
 
     Raises:
         TypeError: ``noise`` is not white Gaussian noise.
@@ -50,7 +50,7 @@ class FieldPrior(Prior):
 
     @property
     def filters(self) -> Tensor:
-        """The filters of all octaves, those of finer ones with zeros around them, (K, n, n)."""
+        """Filters of all octaves, shape (K, n, n). The filters of finer octaves are padded with zeros."""
         size = self.config.size
         found, side = [], size * self.block
         for octave, convolution in enumerate(self.energy.convolutions):
@@ -61,11 +61,11 @@ class FieldPrior(Prior):
 
     @torch.no_grad()
     def constrain(self) -> None:
-        """Keep filters at zero mean and unit norm if the configuration says so; keep energies of clean images bounded.
+        """Normalize the filters if the configuration says so, and keep the energy of clean images bounded below.
 
-        A prior of clean images is used for MAP at any noise level, which needs an energy that is bounded below: no
-        expert may have a negative weight, and no spline may fall beyond its knots. With noisy images Tweedie's formula
-        needs no such limit, and free weights denoise better.
+        A prior of clean images is used for MAP, which needs an energy that is bounded below. So the experts of such a
+        prior have no negative weights, and splines do not fall beyond their knots. A prior of noisy images is used with
+        Tweedie's formula, which needs no bound, and denoises better with free weights.
         """
         if self.config.normalize_filters:
             self.energy.normalize()
@@ -80,7 +80,7 @@ class FieldPrior(Prior):
                 weight.clamp_(min=0)
 
     def loss(self, crops: Crops, lam: float, generator: torch.Generator | None = None) -> Tensor:
-        """Return the loss per pixel, over the pixels that all their filters cover, given the pixels around them."""
+        """Return the loss per pixel, over the pixels whose filters all fit into the crop, given the other pixels."""
         m, weight = self.margin, torch.zeros_like(crops.pixels[0])
         weight[:, m:-m, m:-m] = 1
         x = crops.pixels / self.unit

@@ -1,4 +1,4 @@
-"""What a prior was trained for, and where it came from."""
+"""Noise levels that a prior was trained for, and its origin."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from scorematching.runtime.arguments import check_count, check_flag, check_posit
 
 @dataclass(frozen=True)
 class TrainedNoise:
-    """White Gaussian noise of the images whose density a prior models; white is 1.
+    """White Gaussian noise of the images whose density a prior models, with white at 1.
 
     Args:
-        sigma: Noise level of the density itself. At another level the contrast of the image is rescaled.
+        sigma: Noise level of the modeled density. For an image of another level, the contrast is rescaled.
         lowest: Lowest noise level that the prior was trained for; ``sigma`` by default.
         highest: Highest noise level that the prior was trained for; ``sigma`` by default.
         blind: Whether the prior was also trained on images with less noise than the stated level.
@@ -42,12 +42,12 @@ class TrainedNoise:
 
     @property
     def range(self) -> tuple[float, float]:
-        """The lowest and the highest level."""
+        """Lowest and highest level."""
         return self.lowest or self.sigma, self.highest or self.sigma
 
     @property
     def is_wide(self) -> bool:
-        """Whether the range of levels spans at least a factor of four, as annealing needs."""
+        """True if the highest level is at least four times the lowest, as annealing needs."""
         low, high = self.range
         return 4 * low <= high
 
@@ -67,19 +67,19 @@ def as_trained_noise(noise: float | GaussianNoise | TrainedNoise | None) -> Trai
         return noise
     model = as_noise_model(noise)
     if not isinstance(model, GaussianNoise):
-        raise TypeError(f"a prior models white Gaussian noise, got {model}: give the level of the stabilized images")
+        raise TypeError(f"a prior models white Gaussian noise, got {model}: pass the level of the stabilized images")
     return TrainedNoise(model.sigma)
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a prior came about.
+    """Origin of a prior.
 
     Attributes:
-        data: The training data, in words.
+        data: Training data, in words.
         steps: Number of training steps; 0 for a prior that was not trained.
         seed: Seed of the training.
-        lam: Regularizer of the loss, in units of the prior's ``unit`` squared.
+        lam: Weight of the regularizer, in units of the squared ``unit`` of the prior.
         version: Version of this library.
     """
 

@@ -1,4 +1,4 @@
-"""The kinds of priors: one line each."""
+"""Table of the kinds of priors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CONFIGS: dict[str, type[ModelConfig]] = {"field": FieldConfig, "deep": DeepConfi
 
 
 def build_prior(config: ModelConfig, noise: TrainedNoise | None, provenance: Provenance | None = None) -> Prior:
-    """Return an untrained prior of a configuration's kind, in float32.
+    """Return an untrained prior for a configuration, in float32.
 
     Raises:
-        TypeError: The configuration is of no known kind.
+        TypeError: The type of the configuration is unknown.
     """
     if isinstance(config, FieldConfig):
         return FieldPrior(config, noise, provenance).float()

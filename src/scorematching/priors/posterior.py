@@ -1,4 +1,4 @@
-"""Tweedie's formula: the mean of the clean images behind a noisy one."""
+"""Tweedie's formula: the mean of all clean images that a noisy image may come from."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def tweedie(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | 
     """Apply Tweedie's formula to planes: ``x = y + sigma^2 grad log p(y)``; see :func:`scorematching.denoise`.
 
     Args:
-        y: Shape (N, C, H, W), as the prior sees images.
-        sigma: Standard deviation of the noise, white being 1.
-        prior: A prior of noisy images. At a level other than its own the contrast is rescaled.
+        y: Noisy planes, shape (N, C, H, W), as arranged by the prior.
+        sigma: Standard deviation of the noise, with white at 1.
+        prior: A prior of noisy images. If ``sigma`` differs from its level, the contrast is rescaled.
         progress: Called after each tile.
 
     Raises:

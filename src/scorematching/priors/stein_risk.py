@@ -1,4 +1,4 @@
-"""Stein's unbiased risk estimate: a denoiser's error from the noisy image alone."""
+"""Stein's unbiased risk estimate: the error of a denoiser, computed from the noisy image alone."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from torch import Tensor
 from scorematching.priors.base import Prior
 from scorematching.priors.posterior import tweedie
 
-#: Step of the finite difference that gives the divergence, as a fraction of the noise level.
+#: Step of the finite difference for the divergence, as a fraction of the noise level.
 _STEP = 0.1
 
 
 @torch.no_grad()
 def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generator | None = None) -> float:
-    """Estimate the mean squared error of Tweedie's formula on noisy planes, without the clean ones.
+    """Estimate the mean squared error of Tweedie's formula ``D`` on noisy planes, without the clean planes.
 
-    ``SURE = mean (D(y) - y)^2 - sigma^2 + 2 sigma^2 mean div D`` (Stein 1981), the divergence by one random probe
-    (Ramani, Blu & Unser 2008). It is unbiased for Gaussian noise of that level, up to the finite difference.
+    ``SURE = mean (D(y) - y)^2 - sigma^2 + 2 sigma^2 mean div D`` (Stein 1981). The divergence is estimated from one
+    random probe (Ramani, Blu & Unser 2008). For Gaussian noise of this level the estimate is unbiased, up to the error
+    of the finite difference.
 
     Args:
-        y: Shape (N, C, H, W), white at 1.
-        sigma: Standard deviation of the noise, white being 1.
+        y: Noisy planes, shape (N, C, H, W), with white at 1.
+        sigma: Standard deviation of the noise, with white at 1.
         prior: A prior of noisy images.
-        generator: Source of the random probe; torch's default if ``None``.
+        generator: Random number generator of the probe. By default that of PyTorch.
 
     Returns:
-        The estimate, white being 1. It may be negative by chance where the error is small.
+        The estimate, with white at 1. If the error is small, it may be negative by chance.
 
     Raises:
         ValueError: The prior was trained on clean images, or the shape does not fit.
@@ -39,7 +40,7 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
 def residual_and_divergence(
     y: Tensor, sigma: float, prior: Prior, generator: torch.Generator | None = None
 ) -> tuple[float, float]:
-    """Return ``mean (D(y) - y)^2`` and, by one random probe, ``mean div D`` for Tweedie's formula ``D``."""
+    """Return ``mean (D(y) - y)^2``, and ``mean div D`` from one random probe, for Tweedie's formula ``D``."""
     probe = torch.randint(2, y.shape, generator=generator).to(y) * 2 - 1
     x, ahead = (tweedie(near, sigma, prior) for near in (y, y + _STEP * sigma * probe))
     divergence = (probe * (ahead - x)).double().mean() / (_STEP * sigma)

@@ -1,4 +1,4 @@
-"""Files of priors: one ``.safetensors`` file each, with its architecture, noise and provenance apart."""
+"""Files of priors: one ``.safetensors`` file with weights, architecture, noise and provenance."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from scorematching.priors.kinds import CONFIGS, build_prior
 from scorematching.priors.names import SHIPPED
 from scorematching.runtime.arguments import check_choice
 
-#: The only metadata entry of our files: safetensors does not keep the order of several, and the same training must
-#: give the same bytes.
+#: Name of the only metadata entry in a file. There is only one, because safetensors does not keep the order of several,
+#: and the same training must give the same bytes.
 _KEY = "scorematching"
-#: What a file holds, and the version of its format.
+#: Content of a file, and version of its format.
 _FORMAT = "prior/2"
 _SECTIONS = {"format", "architecture", "noise", "provenance"}
 
 
 def save_prior(prior: Prior, path: str | Path) -> None:
-    """Write a prior to one file, whole or not at all.
+    """Write a prior to one file, completely or not at all.
 
     Args:
         prior: The prior.
-        path: Where to write; the name ends in ``.safetensors`` by convention.
+        path: File to write. By convention its name ends in ``.safetensors``.
 
     Raises:
         FileNotFoundError: The folder does not exist.
@@ -43,7 +43,7 @@ def save_prior(prior: Prior, path: str | Path) -> None:
 
 
 def describe_prior(prior: Prior) -> dict[str, Any]:
-    """Return what a prior's file says besides its weights, as entries for JSON."""
+    """Return the description of a prior in its file, without the weights, as entries for JSON."""
     return {
         "format": _FORMAT,
         "architecture": {"kind": prior.config.kind, **dataclasses.asdict(prior.config)},
@@ -53,7 +53,7 @@ def describe_prior(prior: Prior) -> dict[str, Any]:
 
 
 def load_prior(path: str | Path) -> Prior:
-    """Read a prior from a file of :func:`save_prior`. The file is checked, and nothing in it is executed.
+    """Read a prior from a file written by :func:`save_prior`. The file is checked, and nothing in it is executed.
 
     Args:
         path: The file, or the name of a prior that comes with this library: ``"natural-color"``, ``"natural-gray"``,
@@ -126,7 +126,7 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], entries: dict[st
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a file of :func:`write_tensors`.
+    """Read a file written by :func:`write_tensors`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -142,5 +142,5 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from None
     if not isinstance(entries, dict):
-        raise ValueError(f"{path} is a safetensors file, but not one of scorematching's")
+        raise ValueError(f"{path} is a safetensors file, but was not written by scorematching")
     return tensors, entries

@@ -1,4 +1,4 @@
-"""Restoration of images with a prior: one public function per task."""
+"""Restoration of images with a prior: denoising, enlarging, inpainting and deblurring."""
 
 import lazy_loader
 

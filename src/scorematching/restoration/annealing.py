@@ -1,4 +1,4 @@
-"""Restoration with a prior of many noise levels: add noise, denoise, apply the data term, at ever finer levels."""
+"""Restoration with a prior of many noise levels: add noise, denoise, apply the data term, at ever lower levels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scorematching.restoration.map_estimate import posterior_energy
 from scorematching.restoration.operators import LinearOperator
 from scorematching.runtime.progress import ProgressCallback
 
-#: The first noise level, white being 1, where the prior was trained for it.
+#: Highest noise level of the ladder, with white at 1, if the prior was trained for it.
 _HIGHEST = 49 / 255
-#: Fraction of a level's noise that is added: all of it would erase what is known by then.
+#: Added noise, as a fraction of the level. With a fraction of 1, the noise would erase the progress made so far.
 _ADDED = 0.8
-#: Conjugate gradients: maximum number of iterations, and the fraction of the first squared residual at which they end.
+#: Conjugate gradients: maximum number of iterations, and final squared residual as a fraction of the first.
 _ITERATIONS, _ENOUGH = 20, 1e-10
 #: Default number of levels.
 LEVELS = 20
@@ -35,25 +35,26 @@ def annealed(
 ) -> Tensor:
     """Ascend a posterior stochastically while it is smoothed less and less (Kadkhodaie & Simoncelli 2021).
 
-    At each level ``s``, falling from 49/255 to the prior's lowest, add noise ``n``, apply the prior, then the data
-    term, as in half-quadratic splitting (Geman & Yang 1995)::
+    The level ``s`` falls from 49/255, or the highest level of the prior if that is lower, to ``sigma``, or the lowest
+    level of the prior if that is higher. At each level, add noise ``n``, apply the prior, and apply the data term, as
+    in half-quadratic splitting (Geman & Yang 1995)::
 
         v = x + 0.8 s n
         z = v + s^2 grad log p_s(v)                                   Tweedie's formula
         x = argmin |A x - y|^2 / (2 sigma^2) + |x - z|^2 / (2 s^2)    conjugate gradients
 
-    The method does not end in the nearest of the posterior's many maxima, and its noise keeps the images such as the
-    prior was trained on. If the result is less probable than ``start``, both with noise of the prior's lowest level, it
-    is discarded and ``start`` is returned.
+    The method does not stop at the maximum of the posterior that is nearest to ``start``. The added noise keeps the
+    images similar to those that the prior was trained on. If the result is less probable than ``start``, it is
+    discarded and ``start`` is returned. For this comparison, noise of the prior's lowest level is added to both.
 
     Args:
-        observed: ``y``, the planes of one image, (C, 1, H', W'), white at 1.
+        observed: ``y``, planes of one image, (C, 1, H', W'), with white at 1.
         operator: ``A``, with its adjoint.
-        sigma: Standard deviation of the noise in ``y``, white being 1.
+        sigma: Standard deviation of the noise in ``y``, with white at 1.
         prior: A prior of many noise levels (``prior.noise.is_wide``).
         start: First guess of ``x``, planes (C, 1, H, W).
         steps: Number of levels.
-        generator: Source of the noise; torch's default if ``None``.
+        generator: Random number generator of the noise. By default that of PyTorch.
         progress: Called after each level with ``misfit`` and ``change``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Choice of the prior for an image: the given one, or a natural one that suits its colors."""
+"""Choice of the prior for an image: the given one, or the default prior for its colors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scorematching.priors.names import NATURAL_COLOR, NATURAL_GRAY
 from scorematching.priors.store import load_prior
 from scorematching.restoration.color import is_colored
 
-#: A prior, its name or its file; ``None`` for the natural prior that suits the image.
+#: A prior, its name or its file; ``None`` for the default prior for the colors of the image.
 PriorChoice = Prior | str | Path | None
 
 
@@ -27,7 +27,7 @@ def prior_for(image: np.ndarray, prior: PriorChoice) -> Prior:
     Raises:
         FileNotFoundError: There is no such file.
         TypeError: ``prior`` is of another type.
-        ValueError: The image has an unknown shape, or the file is not a prior.
+        ValueError: The shape of the image is not supported, or the file is not a prior.
 
     Example:
         >>> prior_for(np.zeros((8, 8), np.uint8), None).config.colors

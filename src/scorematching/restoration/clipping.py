@@ -1,4 +1,4 @@
-"""Pixels whose noise was clipped to the range of a file: draw the noise beyond the range again."""
+"""Pixels whose noise was clipped to the range of a file: their noise beyond the range is drawn again."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | N
     therefore replaced by a draw from the part of the Gaussian ``N(x, sigma^2)`` beyond that end.
 
     Args:
-        y: Noisy planes, shape (N, 1, H, W), black 0 and white 1. They are clipped at an end of the range if no value
-            lies beyond it and at least a thousandth of the values are equal to it.
+        y: Noisy planes, shape (N, 1, H, W), with black at 0 and white at 1. They count as clipped at an end of the
+            range if no value lies beyond it and at least a thousandth of the values are equal to it.
         x: Estimate of the clean planes, of the same shape.
-        sigma: Standard deviation of the noise, white being 1.
-        generator: Source of the draws; torch's default if ``None``.
+        sigma: Standard deviation of the noise, with white at 1.
+        generator: Random number generator. By default that of PyTorch.
 
     Returns:
         ``y`` itself if nothing is clipped, otherwise a copy.

@@ -1,4 +1,4 @@
-"""Color images for priors: all colors together, or luminance and color differences for priors of grayscale images."""
+"""Color images for priors: colors together for color priors, luminance and color differences for grayscale priors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scorematching.priors.base import Prior
 from scorematching.priors.posterior import tweedie
 from scorematching.runtime.progress import ProgressCallback, subtask
 
-#: Value of white in the first of the opponent colors, luminance.
+#: Value of white in the first opponent color, the luminance.
 _WHITE = math.sqrt(3)
 #: Directions of the opponent colors in red, green and blue, before normalization.
 _BASIS = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
@@ -22,8 +22,9 @@ _BASIS = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
 def opponent(planes: Tensor, back: bool = False) -> Tensor:
     """Transform red, green and blue to luminance and two color differences, or back.
 
-    The map is orthonormal, so white noise stays white and keeps its level. Luminance is the sum of the channels over
-    the root of 3: it has a higher contrast-to-noise ratio than any channel. The differences contain few details.
+    The map is orthonormal, so white noise stays white and keeps its level. Luminance is the sum of the channels
+    divided by the root of 3. It has a higher contrast-to-noise ratio than each channel. The differences contain few
+    details.
 
     Args:
         planes: Shape (3, 1, H, W).
@@ -45,7 +46,7 @@ def distinct(planes: Tensor) -> Tensor:
 
 
 def is_colored(image: np.ndarray) -> bool:
-    """Return whether an image has red, green and blue channels that are not all equal.
+    """Return True if an image has red, green and blue channels that are not all equal.
 
     Example:
         >>> is_colored(np.zeros((4, 5, 3))), is_colored(np.eye(3)[None])
@@ -55,9 +56,9 @@ def is_colored(image: np.ndarray) -> bool:
 
 
 def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None) -> Tensor:
-    """Apply Tweedie's formula to the planes of one image, (C, 1, H, W), with its colors together.
+    """Apply Tweedie's formula to the planes of one image, (C, 1, H, W).
 
-    A prior of grayscale images sees the opponent colors of :func:`opponent` one by one.
+    A color prior sees the colors together. A grayscale prior sees the opponent colors of :func:`opponent` one by one.
     """
     if prior.config.colors > 1 or len(y) != 3:
         return prior.arrange(tweedie(prior.arrange(y), sigma, prior, progress))

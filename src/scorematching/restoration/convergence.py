@@ -1,4 +1,4 @@
-"""Convergence of an iterative restoration: does it explain the image, and does it still change?"""
+"""Convergence of an iterative restoration: its misfit to the observation, and its change in the last step."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from scorematching.runtime.progress import Progress, ProgressCallback
 
 
 class Watch:
-    """Measures the state of a restoration, and reports it.
+    """Measurement and report of the state of a restoration.
 
-    Two figures are reported. ``misfit`` is the part of the image that is not explained, as a multiple of what noise
-    leaves: 1 or less in the end. ``change`` is the root mean square change by the last step, white being 1: it falls
-    as the result settles.
+    Two figures are reported. ``misfit`` is the part of the observation that the result does not explain, relative to
+    the part that noise would leave. It should be 1 or less in the end. ``change`` is the root mean square change of the
+    image in the last step, with white at 1. It falls as the result converges.
 
     Args:
-        observed: ``y``, planes (C, 1, H', W'), white at 1.
+        observed: ``y``, planes (C, 1, H', W'), with white at 1.
         operator: ``A``.
-        sigma: Standard deviation of the noise in ``y``, white being 1.
+        sigma: Standard deviation of the noise in ``y``, with white at 1.
         progress: Callback; nothing is measured if it is ``None``.
     """
 
@@ -33,14 +33,14 @@ class Watch:
 
     @cached_property
     def _noise(self) -> float:
-        """Norm of the adjoint of noise."""
+        """Norm of ``A^T n`` for noise ``n`` of level ``sigma``."""
         noise = torch.randn(self.observed.shape, generator=torch.Generator().manual_seed(0)).to(self.observed)
         return self.sigma * float(self.operator.adjoint(noise).norm())
 
     def misfit(self, x: Tensor) -> float:
-        """Return the norm of ``A^T (y - A x)`` as a multiple of that of noise.
+        """Return the norm of ``A^T (y - A x)``, divided by the norm of ``A^T n`` for noise ``n``.
 
-        ``x`` is clipped to the valid range, and to that of the observation, before the misfit is measured.
+        Before this, ``x`` is clipped to the range from 0 to 1, extended to the range of the observation.
         """
         y = self.observed
         x = x.clamp(min(0.0, float(y.min())), max(1.0, float(y.max())))

@@ -42,34 +42,35 @@ def denoise(
 ) -> np.ndarray:
     """Remove white Gaussian noise, or the noise of photons, from an image.
 
-    With a prior of noisy images, Tweedie's formula gives the mean of all clean images that ``y`` may come from:
-    ``x = y + sigma^2 grad log p(y)``. It holds at the prior's own noise level. For another level the contrast of ``y``
-    is rescaled so that its noise has the prior's level: an approximation, good as far as images look alike at another
-    contrast. With a prior of clean images the result is the most probable clean image (MAP).
+    **Method.** With a prior of noisy images, Tweedie's formula ``x = y + sigma^2 grad log p(y)`` gives the mean of all
+    clean images that ``y`` may come from. It holds at the noise level of the prior. For another level, the contrast of
+    ``y`` is rescaled so that its noise has the level of the prior. This is an approximation. It is good if images look
+    similar at the other contrast. With a prior of clean images, the result is the most probable clean image (MAP).
 
-    A prior of color images sees red, green and blue together. Other priors see luminance and two color differences,
-    whose noise is as white and of the same level.
+    **Color.** A color prior sees red, green and blue together. A grayscale prior sees luminance and two color
+    differences, whose noise is white and has the same level.
 
-    Where the range of the file has clipped the noise, in blacks and whites, Tweedie's formula is applied twice: after
-    the first pass, clipped pixels get back the noise beyond the range, given the first result
+    **Clipped noise.** If noise was clipped to the range of the file, Tweedie's formula is applied twice. After the
+    first pass, the noise of clipped pixels is drawn again beyond the range
     (:func:`scorematching.restoration.unclipped`). The result stays within the range.
 
-    Poisson-Gaussian noise is brought to white noise of one level by the generalized Anscombe transform; in the dark,
-    missing noise is added, always the same. The result is transformed back by the exact unbiased inverse.
+    **Low light.** The generalized Anscombe transform turns Poisson-Gaussian noise into white noise of one level. In
+    the dark it leaves less noise; the missing noise is added, the same each time. The exact unbiased inverse transforms
+    the result back.
 
     Args:
-        image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is left as it is.
-        noise: The noise, in the image's own units (0-255 for 8 bit): a standard deviation or a noise model. By default
-            it is estimated from the image (:func:`scorematching.estimate_noise`). At level 0 a copy of the image is
+        image: Image of shape (H, W) or (H, W, C), uint8, uint16 or floating point. An alpha channel is not changed.
+        noise: Noise, in the units of the image (0-255 for 8 bit): a standard deviation or a noise model. By default it
+            is estimated from the image (:func:`scorematching.estimate_noise`). At level 0 a copy of the image is
             returned, with a warning.
         prior: A prior, the name of one that comes with this library, or a file. By default ``"natural-color"`` for
-            images with colors and ``"natural-gray"`` for others.
+            color images and ``"natural-gray"`` for grayscale images, including grayscale stored as color.
         method: ``"tweedie"``, ``"map"``, or ``"auto"`` for the one that suits the prior.
-        self_ensemble: Whether to average the results of all eight turns and mirrorings of the image: a little better,
-            eight times the time. (A trained prior is not exactly equivariant.)
-        data_range: The image's value of white, as in :func:`scorematching.images.to_planes`.
-        seed: Seed of the noise that is given back to clipped pixels, and of the noise estimate.
-        device: Device to compute on, to which the prior is moved; by default the prior's.
+        self_ensemble: Whether to average the results for all eight rotations and reflections of the image. This is a
+            little better, because a trained prior is not exactly equivariant, and takes eight times as long.
+        data_range: Value of white in the image, as in :func:`scorematching.images.to_planes`.
+        seed: Seed of the noise that is drawn for clipped pixels, and of the noise estimate.
+        device: Device to compute on; the prior is moved there. By default the device of the prior.
         progress: Called after each step.
 
     Returns:
@@ -77,9 +78,9 @@ def denoise(
 
     Raises:
         FileNotFoundError: There is no such prior.
-        TypeError: The image has an unknown type, or ``noise`` or ``prior`` is of the wrong type.
-        ValueError: The image's shape is unknown or too small, a value is not finite, ``noise`` is not above 0, the
-            image is grayscale and the prior for color, or the method does not suit the prior.
+        TypeError: The type of the image is not supported, or ``noise`` or ``prior`` is of the wrong type.
+        ValueError: The image is too small or its shape is not supported, a value is not finite, ``noise`` is not above
+            0, the image is grayscale and the prior is a color prior, or the method does not suit the prior.
 
     Example:
         >>> import scorematching as sm
@@ -106,12 +107,12 @@ def denoise(
     stabilizer = model.stabilizer(planes.data_range)
     if not stabilizer.level:
         warnings.warn(
-            "the noise level is 0, so the image is returned unchanged: give noise to denoise it", stacklevel=2
+            "the noise level is 0, so the image is returned unchanged: pass noise to denoise it", stacklevel=2
         )
         return image.copy()
     y = distinct(planes.data)
     prior.check_size(*y.shape[2:])
-    prior.arrange(y)  # raises for grayscale images where the prior is for color
+    prior.arrange(y)  # raises for a grayscale image and a color prior
     once = _denoiser(method, prior, seed)
     stabilized = move(stabilizer.forward(y), prior, device)
     x = (_averaged_over_turns if self_ensemble else _applied)(once, stabilized, stabilizer.level, progress)
@@ -134,7 +135,7 @@ def _applied(once: _Denoiser, y: Tensor, level: float, progress: ProgressCallbac
 
 
 def _averaged_over_turns(once: _Denoiser, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
-    """Return the mean over the results of all eight turns and mirrorings, each turned back."""
+    """Return the mean of the results for all eight rotations and reflections, each transformed back."""
     total = torch.zeros_like(y)
     for number in range(8):
         quarters = number % 4
@@ -146,7 +147,7 @@ def _averaged_over_turns(once: _Denoiser, y: Tensor, level: float, progress: Pro
 
 
 def _mean(prior: Prior, seed: int, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
-    """Apply Tweedie's formula; a second time where the range has clipped the noise."""
+    """Apply Tweedie's formula, and a second time if noise was clipped to the range."""
     if not ends_cut(y):
         return posterior_mean(y, level, prior, progress)
     x = posterior_mean(y, level, prior, subtask(progress, 0, 1, parts=2))

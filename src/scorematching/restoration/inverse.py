@@ -21,7 +21,7 @@ from scorematching.runtime.arguments import check_choice, check_count
 from scorematching.runtime.progress import ProgressCallback
 
 RestorationMethod = Literal["auto", "map", "annealed"]
-#: Largest misfit of a result, as a multiple of what noise leaves, that comes without a warning. Good ones have 1.
+#: Largest misfit without a warning, relative to the misfit of noise. A good result has 1.
 _LARGEST_MISFIT = 3.0
 
 
@@ -38,27 +38,31 @@ def restore(
     device: str | torch.device | None = None,
     progress: ProgressCallback | None = None,
 ) -> np.ndarray:
-    """Restore an image from a linear observation: find one that is probable and explains it.
+    """Restore an image from a linear observation ``y = A x + noise``: find a probable image ``x`` that explains ``y``.
 
-    ``"map"`` lowers ``|A x - y|^2 / (2 sigma^2) + E(x)`` by L-BFGS. The energy is not convex, and that of noisy images
-    not always bounded below. The result is the minimum whose basin contains the operator's first guess, and it is never
-    less probable than that guess. ``"annealed"``, for priors of many noise levels, alternates added noise, Tweedie's
-    formula and the data term, with less noise each time; if the result is less probable than the first guess, the guess
-    is returned. A result that does not explain the image comes with a warning.
+    The method ``"map"`` minimizes ``|A x - y|^2 / (2 sigma^2) + E(x)`` by L-BFGS. The energy is not convex, and an
+    energy of noisy images may not be bounded below. So the result is a local minimum near the first guess of the
+    operator, and it is never less probable than that guess.
+
+    The method ``"annealed"``, for priors of many noise levels, repeats three operations with less noise each time: add
+    noise, apply Tweedie's formula, apply the data term. If the result is less probable than the first guess, the guess
+    is returned.
+
+    A warning is given if the result does not explain ``y``.
 
     Args:
-        image: ``y``, shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is not restored.
-        operator: ``A``, which acts on each channel: :class:`Mask` (holes), :class:`Blur`,
+        image: ``y``, shape (H, W) or (H, W, C), uint8, uint16 or floating point. An alpha channel is not restored.
+        operator: ``A``, which acts on each channel: :class:`Mask` for holes, :class:`Blur`,
             :class:`BicubicDownsampling`, or your own. Its adjoint is checked first.
         prior: As in :func:`scorematching.denoise`.
-        noise: White Gaussian noise in ``y``, in its own units: a standard deviation or a
-            :class:`scorematching.GaussianNoise`. By default 1/255 of white, and pixels that a :class:`Mask` calls known
-            stay as they are.
+        noise: White Gaussian noise in ``y``, in the units of the image: a standard deviation or a
+            :class:`scorematching.GaussianNoise`. By default it is 1/255 of white, and the known pixels of a
+            :class:`Mask` are not changed.
         method: ``"map"``, ``"annealed"``, or ``"auto"`` for the one that suits the prior.
-        steps: Maximum number of iterations of MAP (30 by default), or number of noise levels (20 by default).
-        data_range: The image's value of white, as in :func:`scorematching.images.to_planes`.
+        steps: Maximum number of iterations of MAP (default 30), or number of noise levels of annealing (default 20).
+        data_range: Value of white in the image, as in :func:`scorematching.images.to_planes`.
         seed: Seed of the noise of annealing.
-        device: Device to compute on, to which the prior is moved; by default the prior's.
+        device: Device to compute on; the prior is moved there. By default the device of the prior.
         progress: Called after each iteration with the figures ``misfit`` and ``change``.
 
     Returns:
@@ -66,9 +70,9 @@ def restore(
 
     Raises:
         FileNotFoundError: There is no such prior.
-        TypeError: The image has an unknown type, or ``noise`` or ``prior`` is of the wrong type.
-        ValueError: The image's shape is unknown or does not fit, a value is not finite, an option is out of its range,
-            or the adjoint is not that of the operator.
+        TypeError: The type of the image is not supported, or ``noise`` or ``prior`` is of the wrong type.
+        ValueError: The shape of the image is not supported or does not fit the operator, a value is not finite, an
+            option is out of its range, or the adjoint does not match the operator.
 
     Example:
         >>> import scorematching as sm
@@ -88,7 +92,7 @@ def restore(
     if operator(start[:1]).shape != y[:1].shape:
         raise ValueError(f"the operator gives {tuple(operator(start[:1]).shape[2:])}, the image is {image.shape[:2]}")
     prior.check_size(*start.shape[2:])
-    prior.arrange(start)  # raises for grayscale images where the prior is for color
+    prior.arrange(start)  # raises for a grayscale image and a color prior
     if chosen == "annealed":
         generator = torch.Generator().manual_seed(seed)
         x = annealed(y, operator, level, prior, start, steps or LEVELS, generator, progress)
@@ -103,23 +107,23 @@ def restore(
 def _warn_if_unexplained(misfit: float, sigma: float) -> None:
     if misfit > _LARGEST_MISFIT:
         warnings.warn(
-            f"the result does not explain the image: it misses {misfit:.3g} times what noise of level {sigma:.3g} "
-            "would leave. Was the image observed in this way? Is there more noise (noise, --sigma)? More steps?",
+            f"the result does not explain the image: its misfit is {misfit:.3g} times that of noise of level "
+            f"{sigma:.3g}. Check the operator, pass a higher noise level (noise, --sigma), or take more steps",
             stacklevel=3,
         )
 
 
 def _chosen(method: RestorationMethod, prior: Prior) -> Literal["map", "annealed"]:
-    """Return the method.
+    """Return the method to use.
 
     Raises:
-        ValueError: It is unknown, or does not suit the prior.
+        ValueError: The method is unknown, or does not suit the prior.
     """
     check_choice("method", method, get_args(RestorationMethod))
     wide = prior.noise is not None and prior.noise.is_wide
     if method == "annealed" and not wide:
         levels = "clean images" if prior.noise is None else f"levels {prior.noise.range}"
-        raise ValueError(f"annealing needs a prior of many noise levels, this one is of {levels}: take 'map'")
+        raise ValueError(f"annealing needs a prior of many noise levels, this one is for {levels}: use 'map'")
     if method == "auto":
         return "annealed" if wide else "map"
     return method

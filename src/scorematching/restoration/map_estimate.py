@@ -1,4 +1,4 @@
-"""Maximum a posteriori restoration: a minimum of ``|A x - y|^2 / (2 sigma^2) + E(x)``, by L-BFGS."""
+"""Maximum a posteriori restoration: a local minimum of ``|A x - y|^2 / (2 sigma^2) + E(x)``, by L-BFGS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scorematching.restoration.convergence import Watch
 from scorematching.restoration.operators import LinearOperator
 from scorematching.runtime.progress import ProgressCallback
 
-#: Largest change of a pixel at which the iteration ends, white being 1.
+#: The iteration ends if no pixel changes by more than this, with white at 1.
 _SMALLEST_STEP = 1e-5
 #: Default maximum number of iterations.
 ITERATIONS = 30
@@ -27,17 +27,17 @@ def maximum_a_posteriori(
     steps: int = ITERATIONS,
     progress: ProgressCallback | None = None,
 ) -> Tensor:
-    """Return the most probable image near ``start`` given an observation with Gaussian noise.
+    """Return a local maximum of the posterior near ``start``, given an observation with Gaussian noise.
 
-    It is never less probable than ``start``.
+    The result is never less probable than ``start``.
 
     Args:
-        observed: ``y``, planes of one image, (C, 1, H', W'), white at 1.
+        observed: ``y``, planes of one image, (C, 1, H', W'), with white at 1.
         operator: ``A``, with its adjoint.
-        sigma: Standard deviation of the noise in ``y``, white being 1.
+        sigma: Standard deviation of the noise in ``y``, with white at 1.
         prior: ``E``.
         start: First guess of ``x``, planes (C, 1, H, W).
-        steps: Maximum number of iterations of L-BFGS; it ends earlier where nothing changes any more.
+        steps: Maximum number of iterations of L-BFGS. It ends earlier when no pixel changes any more.
         progress: Called after each iteration with ``misfit`` and ``change``.
 
     Returns:

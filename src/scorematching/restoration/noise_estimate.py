@@ -1,4 +1,4 @@
-"""The noise level of an image: from its wavelet coefficients, refined by a prior of many levels."""
+"""Noise level of an image: estimated from its wavelet coefficients, and refined by a prior of many levels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scorematching.restoration.clipping import ends_cut
 _SIDE = 128
 #: Maximum number of steps, and the relative change of the level at which they end.
 _STEPS, _SETTLED = 10, 0.005
-#: Expectation maximization takes short steps: each is lengthened by this factor, in the logarithm of the level.
+#: Factor that lengthens the steps of expectation maximization, in the logarithm of the level. They are too short.
 _LENGTHENED = 1.5
 
 
@@ -35,29 +35,30 @@ def estimate_noise(
 ) -> GaussianNoise:
     """Estimate the level of white Gaussian noise in an image.
 
-    The first estimate is the median of the finest wavelet coefficients, which takes fine texture for noise. A prior can
-    tell texture from noise. Expectation maximization (Dempster, Laird & Rubin 1977) moves the level to where the image
-    is most probable under the prior::
+    The first estimate comes from the median of the finest wavelet coefficients. It mistakes fine texture for noise. A
+    prior can tell texture from noise. Expectation maximization (Dempster, Laird & Rubin 1977) then looks for the level
+    at which the image is most probable under the prior::
 
         sigma^2  <-  mean |y - x|^2 + sigma^2 mean div x,    x = y + sigma^2 grad log p(y)
 
-    The last term is the variance of the clean images given ``y``. The first estimate is returned where the prior was
-    trained for one level only, where the range of the file has clipped the noise, and where the image is too small.
+    The term with ``div x`` is the variance of the clean images given ``y``. The first estimate is returned if the prior
+    was trained for one level only, if noise was clipped to the range of the file, or if the image is too small for the
+    prior.
 
     Args:
-        image: Shape (H, W) or (H, W, C), as in :func:`scorematching.images.to_planes`.
+        image: Image of shape (H, W) or (H, W, C), as in :func:`scorematching.images.to_planes`.
         prior: As in :func:`scorematching.denoise`.
-        data_range: The image's value of white.
+        data_range: Value of white in the image.
         seed: Seed of the random probes of the divergence.
-        device: Device to compute on, to which the prior is moved; by default the prior's.
+        device: Device to compute on; the prior is moved there. By default the device of the prior.
 
     Returns:
-        The noise, in the image's own units (0-255 for 8 bit); its ``sigma`` is 0 if none is found.
+        The noise, in the units of the image (0-255 for 8 bit). Its ``sigma`` is 0 if no noise is found.
 
     Raises:
         FileNotFoundError: There is no such prior.
-        TypeError: The image has an unknown type.
-        ValueError: The image's shape is unknown or does not fit the prior, or a value is not finite.
+        TypeError: The type of the image is not supported.
+        ValueError: The shape of the image is not supported or does not fit the prior, or a value is not finite.
 
     Example:
         >>> noisy = GaussianNoise(10).simulate(np.full((64, 64), 128.0))
@@ -81,7 +82,7 @@ def estimate_noise(
 
 
 def _parts(planes: Tensor) -> Tensor:
-    """Return two squares of large planes, (2 N, C, 128, 128), at upper left and lower right; small planes whole."""
+    """Return two squares of large planes, (2 N, C, 128, 128), at upper left and lower right, or all of small planes."""
     height, width = planes.shape[2:]
     if height * width <= 2 * _SIDE**2 or min(height, width) < _SIDE:
         return planes[..., : 2 * _SIDE, : 2 * _SIDE]

@@ -16,7 +16,7 @@ from scorematching.runtime.arguments import check_positive
 
 
 class LinearOperator(Protocol):
-    """A linear map of planes, from (N, 1, H, W) to (N, 1, H', W')."""
+    """Linear map of planes, from (N, 1, H, W) to (N, 1, H', W')."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``A x``."""
@@ -29,7 +29,7 @@ class LinearOperator(Protocol):
 
 
 class Identity:
-    """The identity, ``A x = x``: an observation of the image itself."""
+    """Identity ``A x = x``: the image itself is observed."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x``."""
@@ -45,13 +45,13 @@ class Identity:
 
 
 class Mask:
-    """An image with holes: ``A x`` is ``x`` where pixels are known, and 0 elsewhere.
+    """Image with holes: ``A x`` is ``x`` at known pixels, and 0 at unknown pixels.
 
     Args:
-        known: Shape (H, W), True or nonzero where a pixel is known.
+        known: Mask of shape (H, W), True or nonzero at known pixels.
 
     Raises:
-        ValueError: ``known`` has another number of dimensions, or no pixel is known.
+        ValueError: ``known`` does not have two dimensions, or no pixel is known.
 
     Example:
         >>> mask = Mask(torch.tensor([[True, False, True]]))
@@ -69,7 +69,7 @@ class Mask:
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``x`` with unknown pixels set to 0."""
         if x.shape[2:] != self.known.shape:
-            raise ValueError(f"the mask is {tuple(self.known.shape)}, the image is {tuple(x.shape[2:])}")
+            raise ValueError(f"the mask has shape {tuple(self.known.shape)}, the image has {tuple(x.shape[2:])}")
         return x * self.known.to(x)
 
     def adjoint(self, y: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Mask:
         return self(y)
 
     def start(self, y: Tensor) -> Tensor:
-        """Fill each unknown pixel with the mean of the known pixels in the smallest square that contains one."""
+        """Fill each unknown pixel with the mean of the known pixels in the smallest square that has any."""
         values, weights = self(y), self.known.to(y).expand_as(y)
         filled, side = values.clone(), 3
         missing = (weights == 0).clone()
@@ -98,13 +98,13 @@ def _box_mean(planes: Tensor, side: int) -> Tensor:
 
 
 class Blur:
-    """Convolution with a kernel; the image is mirrored at its borders.
+    """Convolution with a kernel. The image is mirrored at its borders.
 
     Args:
-        kernel: Shape (h, w), both odd, for example from :func:`gaussian_kernel`.
+        kernel: Kernel of shape (h, w), both odd, for example from :func:`gaussian_kernel`.
 
     Raises:
-        ValueError: The kernel has an even side or another number of dimensions, or an entry is not finite.
+        ValueError: The kernel does not have two dimensions of odd size, or an entry is not finite.
 
     Example:
         >>> Blur(gaussian_kernel(1.5))(torch.ones(1, 1, 20, 20)).mean().round(decimals=3)
@@ -130,7 +130,7 @@ class Blur:
         return correlate(padded, self.kernel.flip(0, 1)[None, None].to(x), (0, 0))
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Return ``A^T y``: the part that falls beyond a border is mirrored back."""
+        """Return ``A^T y``. The part that falls beyond a border is mirrored back."""
         spread = correlate(y, self.kernel[None, None].to(y), tuple(n - 1 for n in self.kernel.shape))
         for dim, size, reach in zip((2, 3), y.shape[2:], self.kernel.shape, strict=True):
             places = mirrored(size, reach // 2, reach // 2, y.device)
@@ -164,12 +164,12 @@ def gaussian_kernel(sigma: float) -> Tensor:
 
 
 class FunctionOperator:
-    """A linear operator that is given by functions. :func:`check_adjoint` checks that they are adjoint.
+    """Linear operator given by two functions. :func:`check_adjoint` checks that they are adjoint.
 
     Args:
         forward: Function that returns ``A x``.
         backward: Function that returns ``A^T y``.
-        guess: Function that returns a first guess of ``x`` from ``y``; by default ``backward``.
+        guess: Function that returns a first guess of ``x`` from ``y``. By default ``backward``.
 
     Example:
         >>> flip = FunctionOperator(lambda x: x.flip(2), lambda y: y.flip(2))
@@ -204,7 +204,7 @@ def check_adjoint(
     seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> None:
-    """Check the adjoint of an operator by the dot-product test: ``<A x, y> = <x, A^T y>`` for random planes.
+    """Check the adjoint of an operator with the dot-product test: ``<A x, y> = <x, A^T y>`` for random planes.
 
     Args:
         operator: ``A``.
@@ -214,7 +214,7 @@ def check_adjoint(
         device: Device of the random planes.
 
     Raises:
-        ValueError: The two products differ, or ``A^T y`` has not the shape of ``x``.
+        ValueError: The two products differ, or ``A^T y`` does not have the shape of ``x``.
     """
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(1, 1, *size, generator=generator).to(device)
@@ -222,10 +222,10 @@ def check_adjoint(
     y = torch.randn(image.shape, generator=generator).to(device)
     back = operator.adjoint(y)
     if back.shape != x.shape:
-        raise ValueError(f"the adjoint gives {tuple(back.shape)} where the operator takes {tuple(x.shape)}")
+        raise ValueError(f"the adjoint returns shape {tuple(back.shape)}, the operator takes {tuple(x.shape)}")
     ahead, behind = float((image * y).double().sum()), float((x * back).double().sum())
     if not abs(ahead - behind) <= tolerance * float(image.norm() * y.norm() + x.norm() * back.norm()):
-        raise ValueError(f"the adjoint is not that of the operator: <A x, y> is {ahead:.6g}, <x, A^T y> {behind:.6g}")
+        raise ValueError(f"the adjoint does not match the operator: <A x, y> is {ahead:.6g}, <x, A^T y> {behind:.6g}")
 
 
 class BicubicDownsampling:
@@ -270,7 +270,7 @@ def bicubic_upscale(planes: Tensor, factor: int) -> Tensor:
 
 
 def transposed(operator: LinearOperator, y: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return ``A^T y`` by automatic differentiation of ``A``, for planes ``x`` of a size."""
+    """Return ``A^T y`` by automatic differentiation of ``A``; ``size`` is the height and width of ``x``."""
     with torch.enable_grad():
         x = y.new_zeros(*y.shape[:2], *size, requires_grad=True)
         (found,) = torch.autograd.grad(operator(x), x, y)

@@ -1,4 +1,4 @@
-"""Super-resolution: a large image that is probable and shrinks to the given one."""
+"""Super-resolution: find a probable large image that shrinks to the given one."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ def upscale(
     device: str | torch.device | None = None,
     progress: ProgressCallback | None = None,
 ) -> np.ndarray:
-    """Enlarge an image: :func:`scorematching.restore` with bicubic downsampling, from the bicubic interpolation on.
+    """Enlarge an image.
+
+    This is :func:`scorematching.restore` with bicubic downsampling. It starts from the bicubic interpolation.
 
     Args:
-        image: Shape (H, W) or (H, W, C); uint8, uint16 or floating point. An alpha channel is enlarged by its nearest
-            pixels.
-        factor: Enlargement, 2 or more.
+        image: Image of shape (H, W) or (H, W, C), uint8, uint16 or floating point. An alpha channel is enlarged by
+            nearest-neighbor interpolation.
+        factor: Enlargement of each side, 2 or more.
         prior: As in :func:`scorematching.denoise`.
         noise: As in :func:`scorematching.restore`.
         method: As in :func:`scorematching.restore`.
         steps: As in :func:`scorematching.restore`.
-        data_range: The image's value of white, as in :func:`scorematching.images.to_planes`.
+        data_range: Value of white in the image, as in :func:`scorematching.images.to_planes`.
         seed: As in :func:`scorematching.restore`.
-        device: Device to compute on, to which the prior is moved; by default the prior's.
+        device: As in :func:`scorematching.restore`.
         progress: As in :func:`scorematching.restore`.
 
     Returns:
@@ -47,8 +49,9 @@ def upscale(
 
     Raises:
         FileNotFoundError: There is no such prior.
-        TypeError: The image has an unknown type, or ``noise`` or ``prior`` is of the wrong type.
-        ValueError: The image's shape is unknown or too small, a value is not finite, or an option is out of its range.
+        TypeError: The type of the image is not supported, or ``noise`` or ``prior`` is of the wrong type.
+        ValueError: The image is too small or its shape is not supported, a value is not finite, or an option is out of
+            its range.
 
     Example:
         >>> import scorematching as sm
@@ -57,7 +60,7 @@ def upscale(
         (20, 24)
     """
     factor = check_count("factor", factor, least=2)
-    find_white(image, data_range)  # raises for arrays that are no image
+    find_white(image, data_range)  # raises if the array is not an image
     operator = BicubicDownsampling(factor, (factor * image.shape[0], factor * image.shape[1]))
     return restore(
         image,

@@ -1,4 +1,4 @@
-"""Checks of options: numbers, flags and choices. Every error names the option, its value and the fix."""
+"""Checks of options: numbers, flags and choices. Every error names the option, its value and the valid range."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def check_positive(name: str, value: Any, zero: bool = False) -> float:
 
 
 def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
-    """Return the value as an int; raise ``ValueError`` unless it is a whole number from ``least`` to ``most``."""
+    """Return the value as an int; raise ``ValueError`` unless it is an integer from ``least`` to ``most``."""
     try:
         count = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         count = None
     if count is None or count < least or (most is not None and count > most):
-        limit = f"{least} or more" if most is None else f"{least} to {most}"
-        raise ValueError(f"{name} must be a whole number of {limit}, got {value!r}")
+        limit = f"of {least} or more" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be an integer {limit}, got {value!r}")
     return count
 
 

@@ -1,7 +1,7 @@
-"""Compilation: a fixed computation on an energy is recorded once, then compiled by PyTorch's Inductor.
+"""Compilation: a computation on an energy is recorded once, and compiled by Inductor, the compiler of PyTorch.
 
-The record is the list of tensor operations that the rules of the layers run. The compiler fuses the point-wise
-operations between the matrix products, which take most of the time of a step.
+The record is the list of tensor operations that the rules of the layers run. The compiler fuses the pointwise
+operations between the matrix products. Without fusion they take most of the time of a step.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from scorematching.runtime.cache import remembered
 from scorematching.runtime.functional import call_with, modules_of, state_of
 
 Backend = Literal["inductor", "eager"]
-#: Maximum number of programs per energy; each shape of data has its own.
+#: Maximum number of compiled programs per energy. Each shape of the data has its own program.
 LIMIT = 16
-#: Environment variable with the backend outside of any :class:`compiled`; empty for no compilation.
+#: Environment variable with the default backend, used outside of :class:`compiled`. Empty means no compilation.
 VARIABLE = "SCOREMATCHING_COMPILE"
 
 _PLAIN = (bool, int, float, str)
@@ -37,16 +37,16 @@ _programs: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
 class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_grad
-    """Context or decorator that compiles the sweeps: several times as fast after the first step.
+    """Context or decorator that compiles the sweeps, for faster steps after the first one.
 
-    The loss of a :class:`scorematching.Graph`, with its gradient, and the score are recorded and compiled at their
-    first call for each shape of data. That takes about 20 seconds in a fresh installation, about 3 with PyTorch's cache
-    on disk. Any compilation failure (no C++ compiler; a layer whose operations depend on the values) falls back to
-    eager execution with a warning. The results are the same up to rounding.
+    The score, and the loss of a :class:`scorematching.Graph` with its gradient, are compiled at the first call for each
+    shape of the data. This takes about 20 seconds in a fresh installation, and about 3 seconds with PyTorch's cache on
+    disk. If the compilation fails, a warning gives the reason, and the call runs uncompiled. Reasons are a missing C++
+    compiler, or a layer whose operations depend on the values. The results are the same up to rounding.
 
     Args:
         enabled: Whether to compile.
-        backend: ``"inductor"``, or ``"eager"``, which records and runs the record without compilation, for tests.
+        backend: ``"inductor"``, or ``"eager"``, which records the operations and runs the record uncompiled, for tests.
 
     Raises:
         ValueError: The backend is unknown.
@@ -76,20 +76,19 @@ class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_gr
 
 
 def backend() -> str:
-    """Return the current backend; empty if nothing is compiled."""
+    """Return the current backend, or an empty string for no compilation."""
     chosen = _backend.get()
     return os.environ.get(VARIABLE, "") if chosen is None else chosen
 
 
 def run(function: Callable[..., Any], energy: nn.Module, *inputs: Any) -> Any:
-    """Return ``function(energy, *inputs)``, computed by its compiled program where compilation is on and possible.
+    """Return ``function(energy, *inputs)``, computed by a compiled program if compilation is on and possible.
 
     Args:
-        function: A function that depends on nothing but its arguments. Its result consists of tensors, without
-            gradients.
-        energy: The module that the function works on; its parameters and buffers are inputs of the program.
-        inputs: Tensors, hashable settings, and tuples or registered dataclasses of them. The tensors are inputs of the
-            program; there is one program for each combination of settings.
+        function: Function that depends only on its arguments. It returns tensors, without gradients.
+        energy: First argument of the function. Its parameters and buffers are inputs of the program.
+        inputs: Other arguments: tensors, hashable settings, and tuples or registered dataclasses of these. The tensors
+            are inputs of the program. There is one program for each combination of settings.
     """
     name = backend()
     if not name:
@@ -115,7 +114,7 @@ def _new_program(
     """Return a new program, or warn and return ``None`` if compilation fails."""
     count = _programs[energy] = _programs.get(energy, 0) + 1
     if count > LIMIT:
-        _tell(energy, f"it was compiled for {LIMIT} shapes or settings already")
+        _tell(energy, f"it is already compiled for {LIMIT} shapes or settings")
         return None
     unfit = next((module for module in energy.modules() if not getattr(module, "recordable", True)), None)
     if unfit is not None:
@@ -124,17 +123,17 @@ def _new_program(
 
     try:
         with torch.no_grad(), compiled(enabled=False), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch's own, about its internals
+            warnings.simplefilter("ignore")  # PyTorch warns about its internals
             return _Program(function, energy, names, inputs, tensors, backend)
     except Exception as error:  # any compilation failure falls back to eager execution
-        function(energy, *inputs)  # a mistake of the user raises its own error here
+        function(energy, *inputs)  # invalid input raises its own error here
         said = [line.strip() for line in str(error).splitlines() if line.strip()]
         _tell(energy, " ".join([f"{type(error).__name__}:", *said[:2]]))
         return None
 
 
 class _Program:
-    """The operations of a function, recorded; called with parameters and buffers, then the tensors of the inputs.
+    """Recorded operations of a function. It is called with parameters and buffers, then the tensors of the inputs.
 
     Args:
         function: The function.
@@ -177,11 +176,11 @@ class _Program:
 
 
 def _tell(energy: nn.Module, why: str) -> None:
-    warnings.warn(f"{type(energy).__name__} is run without compilation: {why}", RuntimeWarning, stacklevel=2)
+    warnings.warn(f"{type(energy).__name__} runs without compilation: {why}", RuntimeWarning, stacklevel=2)
 
 
 def _settings(energy: nn.Module) -> tuple[Hashable, ...]:
-    """Return the numbers, strings and flags that the modules of an energy hold: a program is valid for these alone."""
+    """Return the numbers, strings and flags of the modules of an energy. A program is valid only for these."""
     return tuple(
         value if isinstance(value, _PLAIN) else repr(value)
         for _, module in modules_of(energy)

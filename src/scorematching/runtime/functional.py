@@ -1,4 +1,4 @@
-"""An energy as a function of its parameters, so that they can be replaced."""
+"""Calls of an energy with other parameters, and its gradients with respect to them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Gradients(NamedTuple):
 
     Attributes:
         value: The number.
-        by_name: Gradients with respect to the parameters that require one and influence the number, by name. A
-            parameter with several names may have a summand under each of them.
+        by_name: Gradients with respect to the parameters that require one and influence the number, by name. The
+            gradient of a parameter with several names may be a sum, with one term under each name.
         by_data: Gradient with respect to the data, if needed.
     """
 
@@ -26,12 +26,12 @@ class Gradients(NamedTuple):
 
 
 def modules_of(energy: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Return the energy and all its submodules with their paths; a module in several places has several paths.
+    """Return the energy and all its submodules with their paths. A module in several places has several paths.
 
-    This is ``named_modules(remove_duplicate=False)``, several times as fast: it runs at every step.
+    This is a faster ``named_modules(remove_duplicate=False)``, because it runs at every step.
     """
     found = [("", energy)]
-    for path, module in found:  # grows on the way
+    for path, module in found:  # the list grows during the loop
         for name, part in module._modules.items():
             if part is not None:
                 found.append((f"{path}.{name}" if path else name, part))
@@ -39,7 +39,7 @@ def modules_of(energy: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def parameters_of(energy: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters by name; those of a module in several places have several names."""
+    """Return the parameters by name. Those of a module in several places have several names."""
     return {
         f"{path}.{name}" if path else name: parameter
         for path, module in modules_of(energy)
@@ -64,9 +64,9 @@ def _held(module: nn.Module) -> dict[str, Tensor | None]:
 
 
 def call_with(function: Callable[..., Any], energy: nn.Module, state: Mapping[str, Tensor], *inputs: Any) -> Any:
-    """Return ``function(energy, *inputs)`` with other parameters and buffers in the energy during the call.
+    """Return ``function(energy, *inputs)``, with the parameters and buffers of the energy replaced during the call.
 
-    A module in several places gets those under its first path: PyTorch could not restore the second.
+    A module in several places gets the tensors under its first path, because PyTorch could not restore the others.
     """
     own = {f"{path}.{name}" if path else name for path, module in energy.named_modules() for name in _held(module)}
     named = {f"energy.{name}": tensor for name, tensor in state.items() if name in own}
@@ -99,7 +99,7 @@ def differentiated(
 
 
 class _Bound(nn.Module):
-    """A function of an energy as a module, whose parameters ``functional_call`` can replace."""
+    """Module that calls a function of an energy, so that ``functional_call`` can replace the parameters."""
 
     def __init__(self, function: Callable[..., Any], energy: nn.Module) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 """Matrix products and convolutions of a loss in bfloat16, everything else in full precision.
 
-Processors with native bfloat16 multiply about four times as fast in it; others take four times as long. The factors
-and the result of a product are rounded to 8 significant bits; the sums within it, and all other operations, stay in
-float32. Data and energies are not rounded: products with few channels, as in the first and the last layer of a
-convolutional network, stay in float32.
+A processor with native bfloat16 support multiplies about four times as fast in bfloat16. Without it, products take
+four times as long. The factors and the result of a product are rounded to 8 significant bits. The sums within a
+product, and all other operations, stay in float32. Data and energies are not rounded: products with few channels, as in
+the first and the last layer of a convolutional network, stay in float32.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _aten = torch.ops.aten
-#: The products, and the indices of the arguments that are their factors; the last factor has the channels.
+#: Operations that are products, and the indices of the arguments that are factors. The last factor has the channels.
 _FACTORS: dict[Any, Sequence[int]] = {
     _aten.mm: (0, 1),
     _aten.bmm: (0, 1),
     _aten.convolution: (0, 1),
     _aten.convolution_backward: (0, 1, 2),
 }
-#: Minimum number of channels, in and out, of a product that is rounded: data and energies have fewer.
+#: Minimum number of input and output channels of a product that is rounded. Data and energies have fewer.
 _CHANNELS = 16
 
 _wanted: ContextVar[bool] = ContextVar("scorematching_bfloat16", default=False)
@@ -35,10 +35,10 @@ _wanted: ContextVar[bool] = ContextVar("scorematching_bfloat16", default=False)
 class bfloat16_products(ContextDecorator):  # noqa: N801  # a context such as torch.no_grad
     """Compute the large products of score matching losses, and of their gradients, in bfloat16.
 
-    Use it for long trainings with noisy gradients, such as those of deep priors with random probes or added noise: the
-    rounding changes a gradient by about 2 %, at random. Do not use it to compare losses closely. Scores, Hessian
-    diagonals and losses in float64 do not change; autocast has no effect on losses. It is slower on a processor that
-    has no native bfloat16 support (:func:`has_bfloat16`).
+    Use it for long trainings with noisy gradients, such as those of deep priors with random probes or added noise. The
+    rounding changes a gradient by about 2 %, at random. Do not use it to compare losses closely. It does not change
+    scores, Hessian diagonals, or losses in float64. It is slower on a processor without native bfloat16 support
+    (:func:`has_bfloat16`).
 
     Args:
         enabled: Whether to use bfloat16.
@@ -68,7 +68,7 @@ class bfloat16_products(ContextDecorator):  # noqa: N801  # a context such as to
 
 
 def has_bfloat16() -> bool:
-    """Return whether the processor has instructions for bfloat16, such as AMX.
+    """Return True if the processor has instructions for bfloat16, such as AMX.
 
     Example:
         >>> has_bfloat16() in (True, False)
@@ -78,12 +78,12 @@ def has_bfloat16() -> bool:
 
 
 def in_bfloat16() -> bool:
-    """Return whether products are currently computed in bfloat16."""
+    """Return True if products are currently computed in bfloat16."""
     return _wanted.get()
 
 
 def products(bfloat16: bool) -> AbstractContextManager[object]:
-    """Return a context that rounds the large products within it, also while they are recorded."""
+    """Return a context that rounds the large products within it, also during recording."""
     return _Products() if bfloat16 else nullcontext()
 
 
@@ -103,7 +103,7 @@ class _Products(TorchDispatchMode):
 
 
 def _large(packet: Any, factors: Sequence[Tensor]) -> bool:
-    """Return whether no factor is data, energies, or the filters applied to them."""
+    """Return True if the product has enough channels: then no factor is the data or the energies."""
     if any(factor.dtype != torch.float32 for factor in factors):
         return False
     filters = packet in (_aten.convolution, _aten.convolution_backward)

@@ -1,4 +1,4 @@
-"""Progress of long work: one protocol for training, restoration and sampling."""
+"""Progress of long computations: one protocol for training, restoration and sampling."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Progress:
-    """The state of long work.
+    """Progress of a long computation.
 
     Attributes:
-        step: Steps done; a fraction where a step has parts.
-        steps: Their number, or the largest that it may be.
-        figures: Named numbers that tell how it goes, such as the loss of a training.
+        step: Number of completed steps. It is a fraction if a step has parts.
+        steps: Total number of steps, or an upper bound.
+        figures: Named numbers, such as the loss of a training.
 
     Example:
         >>> print(Progress(5, 10, {"loss": -1.25}))
@@ -28,7 +28,7 @@ class Progress:
         return ", ".join([f"{self.step:g} of {self.steps}", *(f"{n} {v:.4g}" for n, v in self.figures.items())])
 
 
-#: Called with the state after each step.
+#: Function that is called with the progress after each step.
 ProgressCallback = Callable[[Progress], None]
 
 

@@ -27,12 +27,12 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
             if parameter is not None and (parameter.dtype != x.dtype or parameter.device != x.device):
                 raise TypeError(
                     f"x is {x.dtype} on {x.device} and {f'{path}.{name}' if path else name} is {parameter.dtype} on "
-                    f"{parameter.device}: convert one"
+                    f"{parameter.device}: convert one of them"
                 )
         if isinstance(module, _BatchNorm) and module.training:
             raise ValueError(f"{path} normalizes over the batch, so samples are not independent: call energy.eval()")
         if isinstance(module, _DropoutNd) and module.training and module.p > 0:
-            raise ValueError(f"{path} draws random numbers, so the energy is not a function: call energy.eval()")
+            raise ValueError(f"{path} draws random numbers, so the energy is not deterministic: call energy.eval()")
     # A finite sum is a cheap proof that all entries are finite; it may overflow, so check the entries otherwise.
     if finite and not math.isfinite(x.detach().sum()) and not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
@@ -42,7 +42,7 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
 
 
 def energies(energy: nn.Module, x: Tensor) -> Tensor:
-    """Return the energies of a batch, shape (N,), by any module that returns (N,) or (N, 1)."""
+    """Return the energies of a batch, shape (N,), from any module that returns shape (N,) or (N, 1)."""
     values = energy(x)
     if not isinstance(values, Tensor) or values.shape not in ((len(x),), (len(x), 1)):
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__

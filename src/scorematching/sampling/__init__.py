@@ -1,4 +1,4 @@
-"""Samples of an energy by Langevin dynamics."""
+"""Samples of an energy, drawn by Langevin dynamics."""
 
 from scorematching.sampling.chains import EnergyWithGradient, Samples, langevin, without_mean
 

@@ -1,4 +1,4 @@
-"""Samples of an energy, or from a score, by Langevin dynamics."""
+"""Samples of an energy or a score, drawn by Langevin dynamics."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from scorematching.runtime.validation import check_data, energies
 
 @runtime_checkable
 class EnergyWithGradient(Protocol):
-    """A target that computes its energy and gradient together."""
+    """Target that computes its energy and its gradient together."""
 
     def energy_and_gradient(self, x: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Return the energies, shape (N,), and their gradient with respect to ``x``, of the shape of ``x``."""
+        """Return the energies, shape (N,), and their gradient with respect to ``x``, with the shape of ``x``."""
 
 
 class Samples(NamedTuple):
-    """The final state of the chains of :func:`langevin`.
+    """Final state of the chains of :func:`langevin`.
 
     Attributes:
-        x: The sample of each chain, of the shape of ``start``.
-        acceptance: The fraction of accepted moves of each chain, shape (N,); 1 without ``metropolis``.
+        x: Sample of each chain, with the shape of ``start``.
+        acceptance: Fraction of accepted moves of each chain, shape (N,). It is 1 without ``metropolis``.
     """
 
     x: Tensor
@@ -37,7 +37,7 @@ class Samples(NamedTuple):
 
 
 class _State(NamedTuple):
-    """The state of all chains: positions, their energies (zeros where they are not needed) and scores."""
+    """State of all chains: positions, energies (zeros if they are not needed) and scores."""
 
     x: Tensor
     energy: Tensor
@@ -57,30 +57,31 @@ def langevin(
 ) -> Samples:
     """Draw samples by Langevin dynamics, ``x <- x + (eps / 2) grad log p(x) + sqrt(eps) n`` with normal noise ``n``.
 
-    Each sample of ``start`` is a chain of its own. Without ``metropolis`` the distribution of the chains tends to ``p``
-    up to an error of order ``eps``. With it, each move is accepted with the probability that makes the limit exactly
-    ``p``, up to the rounding of the energies (MALA, Roberts & Tweedie 1996). An acceptance of about 0.6 is efficient;
-    a smaller ``eps`` raises it.
+    Each sample of ``start`` is a chain of its own. Without ``metropolis``, the distribution of the chains tends to
+    ``p`` with an error of order ``eps``. With ``metropolis``, moves are accepted with a probability that makes the
+    limit exactly ``p``, up to the rounding of the energies (MALA, Roberts & Tweedie 1996). An acceptance of about 0.6
+    is efficient. A smaller ``eps`` raises the acceptance.
 
-    An energy that was fitted to noisy images need not be bounded below. Start its chains near such images, with noise
-    of the same level, take few steps and look at the result.
+    An energy that was fitted to noisy images may not be bounded below. Start its chains near images with noise of the
+    same level, take few steps, and look at the result.
 
     Args:
-        target: The energy: a module, or any object with a method ``energy_and_gradient``, which is then used. Any
-            other callable is a score: it maps data to a tensor of the same shape.
+        target: The energy: a module, or an object with a method ``energy_and_gradient``. Any other callable is a score:
+            it maps data to a tensor of the same shape.
         start: Initial state of the chains, shape (N, ...).
         steps: Number of steps, 0 or more.
         step_size: ``eps``, the variance of the noise in one step. Unit: the square of the unit of ``x``.
-        metropolis: Whether to accept or reject each move; this needs an energy.
-        project: Orthogonal projection onto a linear subspace, applied to the noise and the score: the chains then
-            sample ``p`` restricted to the subspace through ``start``. :func:`without_mean` keeps the mean of each
-            sample, as for images whose brightness has little energy or none.
-        generator: Random number generator; torch's default if not given.
+        metropolis: Whether to accept or reject each move. This needs an energy.
+        project: Orthogonal projection onto a linear subspace, applied to the noise and the score. The chains then
+            sample ``p`` restricted to the parallel subspace through ``start``. For images use :func:`without_mean`,
+            which keeps the mean of each sample: the energy hardly depends on the brightness.
+        generator: Random number generator. By default that of PyTorch.
         progress: Called after each step.
 
     Raises:
-        TypeError: ``target`` is not callable, it is a score with ``metropolis``, or ``start`` is not of floating point.
-        ValueError: A shape does not fit, ``start`` is not finite, a number is out of range, or a chain diverged.
+        TypeError: ``target`` is no energy and no score, it is a score and ``metropolis`` is True, or ``start`` is not
+            floating point.
+        ValueError: A shape does not fit, ``start`` is not finite, a number is out of its range, or a chain diverges.
 
     Example:
         >>> import scorematching as sm
@@ -108,7 +109,7 @@ def langevin(
         state = _State(*(torch.where(_beside(moves, new), new, old) for new, old in zip(proposal, state, strict=True)))
         accepted += moves
         if not math.isfinite(state.x.sum()):
-            raise ValueError(f"a chain has run off to infinity by step {step}: take a step_size below {eps:g}")
+            raise ValueError(f"a chain diverged to infinity by step {step}: take a step_size below {eps:g}")
         if progress is not None:
             progress(Progress(step, steps))
     return Samples(state.x, accepted / max(steps, 1))
@@ -127,7 +128,7 @@ def without_mean(x: Tensor) -> Tensor:
 def _evaluator(
     target: nn.Module | EnergyWithGradient | Callable[[Tensor], Tensor], start: Tensor, metropolis: bool
 ) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """Return a function of ``x`` that computes energies (zeros where not needed) and scores; raise for bad input."""
+    """Return a function of ``x`` that computes energies (zeros if not needed) and scores; raise for invalid input."""
     with_gradient = isinstance(target, EnergyWithGradient)
     if not callable(target) and not with_gradient:
         raise TypeError(f"target must be an energy or a score, got {type(target).__name__}")
@@ -153,10 +154,11 @@ def _evaluator(
 
 
 def _log_acceptance(here: _State, there: _State, noise: Tensor, eps: float) -> Tensor:
-    """Return the logarithm of the acceptance probability of the moves with this noise, where it is below 0; (N,).
+    """Return the logarithm of the acceptance ratio of the moves with this noise, shape (N,).
 
-    The reverse move needs the noise ``-(n + r)`` with ``r = sqrt(eps) / 2`` times the sum of both scores. So the
-    log densities of the two moves differ by ``(|n|^2 - |n + r|^2) / 2 = -<r, n + r / 2>``.
+    A move with a ratio above 1 is always accepted. The reverse move needs the noise ``-(n + r)``, where ``r`` is
+    ``sqrt(eps) / 2`` times the sum of both scores. So the log densities of the two moves differ by
+    ``(|n|^2 - |n + r|^2) / 2 = -<r, n + r / 2>``.
     """
     r = 0.5 * math.sqrt(eps) * (here.score + there.score)
     back = -(r * (noise + 0.5 * r)).flatten(1).sum(1, dtype=torch.float64)
@@ -168,7 +170,7 @@ def _unchanged(x: Tensor) -> Tensor:
 
 
 def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draw numbers between 0 and 1 in the shape of ``like``."""
+    """Draw uniform random numbers between 0 and 1, with the shape of ``like``."""
     device = like.device if generator is None else generator.device
     return torch.rand(like.shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
 

@@ -197,7 +197,7 @@ class _Terms:
         return found
 
     def check_linear(self, x: Tensor) -> None:
-        """Raise ``ValueError`` unless the derivatives at a random ``theta`` are the same combination of the terms'."""
+        """Raise ``ValueError`` unless the derivatives at a random ``theta`` are linear in ``theta``."""
         generator = torch.Generator().manual_seed(0)
         theta = torch.randn(len(self.units), generator=generator, dtype=torch.float64).to(x.device)
         terms, point = self(x), torch.cat([torch.ones_like(theta[:1]), theta])

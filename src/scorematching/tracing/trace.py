@@ -1,6 +1,6 @@
 """Conversion of a ``torch.nn.Module`` to a graph with the same parameters.
 
-``torch.fx`` records the operations of the module's ``forward``. Each operation is then run on an example batch, and a
+``torch.fx`` records the operations of ``forward``. Each operation is then run on an example batch, and a
 rule of ``pointwise_rules`` or ``affine_rules`` adds the edges that represent it.
 """
 

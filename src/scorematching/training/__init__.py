@@ -1,4 +1,4 @@
-"""Training of priors: one public function, ``fit``."""
+"""Training of priors, with one public function, ``fit``."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Random crops of images, with their own noise or more, that depend on the seed and the step alone."""
+"""Random crops of images, with or without added noise. They depend only on the seed and the step."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from scorematching.training.data import Plane
 
 #: In blind training, every n-th crop has less noise than the stated level.
 _BLIND = 4
-#: Fraction of noisy crops that keep their own noise alone, where noise may be added.
+#: Fraction of noisy crops that get no added noise, if noise may be added.
 _OWN_SHARE = 0.25
-#: Minimum ratio of total noise to the crop's own noise, where noise is added: with less, Stein's estimate is noisier
-#: than that of a probe.
+#: Minimum ratio of total noise to the crop's own noise, if noise is added. With less added noise, Stein's estimate has
+#: a larger variance than a random probe.
 _LEAST = math.sqrt(2)
 
 
 class CropStream:
-    """Random square crops of planes, turned and mirrored at random. A batch depends on the seed and its number alone.
+    """Random square crops of planes, rotated and reflected at random. A batch depends only on the seed and its number.
 
-    The contrast of each crop is changed so that all have the same noise level.
+    The contrast of each crop is changed so that all crops have the same noise level.
 
     Args:
-        planes: The planes, each drawn with a probability in proportion to its pixels. All carry noise, or none does.
+        planes: Planes to crop. The probability of a plane is proportional to its number of pixels. Either all of them
+            have noise, or none.
         crop: Side of a crop, in pixels.
         batch: Number of crops per batch.
-        fresh: Level of the noise that is added to each crop of clean planes, white being 1.
+        fresh: Level of the noise that is added to each crop of clean planes, with white at 1; 0 for noisy planes.
         seed: Seed of the draws.
         blind: Whether to lower the contrast of every fourth crop by a random factor, noise included.
-        max_level: Highest level of added noise, white being 1. If given, three of four noisy crops and all clean ones
+        max_level: Highest level of added noise, with white at 1. If given, three of four noisy crops and all clean ones
             get noise up to a random level, which is uniform in its logarithm.
 
     Raises:
-        ValueError: A plane is smaller than a crop, or all have too much noise for some to be added.
+        ValueError: A plane is smaller than a crop, or all planes have too much noise to add more.
 
     Example:
         >>> from scorematching.training.data import open_images
@@ -62,18 +63,18 @@ class CropStream:
             if min(plane.shape) < crop:
                 raise ValueError(
                     f"{plane.name}, of {plane.shape[0]} x {plane.shape[1]} pixels, is smaller than a crop of {crop}: "
-                    "leave it out, or train on smaller crops or filters"
+                    "leave it out, or use smaller crops or filters"
                 )
         self.planes, self.crop, self.batch, self.fresh, self.seed = list(planes), crop, batch, fresh, seed
         self.blind, self.max_level = blind, max_level
-        #: Number of crops, the first ones of a batch, that have their own noise alone.
+        #: Number of crops, at the start of a batch, that get no added noise.
         self.own = 0 if fresh else math.ceil(_OWN_SHARE * batch) if max_level else batch
         self._pool = _with_chances(self.planes)
         quiet = [plane for plane in planes if not max_level or _LEAST * plane.sigma <= max_level]
         if not quiet:
             least = min(plane.sigma * plane.data_range for plane in planes)
             raise ValueError(
-                f"max_sigma must be {_LEAST:.3g} times the noise of some image or more: the least is {least:.4g}, got "
+                f"max_sigma must be {_LEAST:.3g} times the lowest noise level of the images, {least:.4g}, or more, got "
                 f"{(max_level or 0) * planes[0].data_range:g}"
             )
         self._quiet = _with_chances(quiet)
@@ -101,21 +102,21 @@ class CropStream:
         return Crops(by_crop * stack, shares, by_crop[self.own :] * known if added else known)
 
     def _cut(self, plane: Plane, random: np.random.Generator) -> Tensor:
-        """Return a random crop of a plane, turned and mirrored."""
+        """Return a random crop of a plane, rotated and reflected at random."""
         top, left = (int(random.integers(n - self.crop + 1)) for n in plane.shape)
         crop = torch.rot90(plane.crop(top, left, self.crop), int(random.integers(4)), (1, 2))
         return crop.flip(1) if random.integers(2) else crop
 
     def _level(self, plane: Plane, random: np.random.Generator) -> float:
-        """Return a random noise level for a crop, white being 1."""
+        """Return a random noise level for a crop, with white at 1."""
         least = _LEAST * plane.sigma or self.fresh
         return math.exp(random.uniform(math.log(least), math.log(max(least, self.max_level or least))))
 
     def _noisier(self, crop: Tensor, plane: Plane, level: float, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Add noise to a crop up to a level, and change its contrast so that the noise has the stated level.
+        """Add noise to a crop up to a level, and change its contrast so that its noise has the level of all crops.
 
         Returns:
-            The crop, and the added noise divided by its fraction of the variance.
+            The crop, and the added noise divided by its fraction of the noise variance.
         """
         fresh = torch.from_numpy(random.standard_normal(crop.shape, dtype=np.float32))
         own, whole = plane.contrast * plane.sigma, plane.contrast * level  # at the contrast of the crop
@@ -124,15 +125,16 @@ class CropStream:
 
 
 def _with_chances(planes: Sequence[Plane]) -> tuple[list[Plane], np.ndarray]:
-    """Return planes and the probability of each, in proportion to its pixels."""
+    """Return planes, and the probability of each, proportional to its number of pixels."""
     pixels = np.array([plane.shape[0] * plane.shape[1] for plane in planes], dtype=float)
     return list(planes), pixels / pixels.sum()
 
 
 def usable_planes(planes: list[Plane], crop: int, prior: Prior) -> tuple[list[Plane], int]:
-    """Return the planes that crops fit into, and the side of a crop: the one asked for, if a plane is large enough.
+    """Return the planes that are large enough for a crop, and the side of a crop.
 
-    A warning names the images that are left out.
+    The side is ``crop``, or as close to it as the planes and the prior allow. A warning names the images that are left
+    out.
     """
     side = max(min(crop, max(min(plane.shape) for plane in planes)), prior.min_crop)
     side -= side % prior.block

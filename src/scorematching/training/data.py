@@ -1,4 +1,4 @@
-"""Training data: images from arrays or files, and the part of them that is held out."""
+"""Training data: images from arrays or files, and the held-out part of them."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from scorematching.noise import NoiseModel, Stabilizer
 
 ImageSource = np.ndarray | str | Path
 
-#: Bytes of images from files that are kept in memory; others are read again for each crop.
+#: Maximum size in bytes of the images from files that are kept in memory. Others are read again for each crop.
 MEMORY = 2 * 1024**3
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Channels of an image that are seen together, usually one, or some rows of them. They are read when needed.
+    """One channel of an image, or all channels that a prior sees together. Pixels are read when they are needed.
 
     Attributes:
-        source: The image.
-        name: Its name.
-        channels: Indices of its channels, C of them.
+        source: Image, or the file to read it from.
+        name: Name of the image.
+        channels: Indices of the C channels.
         shape: Height and width in pixels.
-        first: Row of the image that is row 0 here.
-        data_range: The image's value of white.
-        checksum: Checksum of the image's pixels.
-        sigma: Noise level of its stabilized pixels, white being 1; 0 for clean images.
-        noise: Its noise, in the image's own units; ``None`` for clean images.
+        first: First row of the image that belongs to the plane.
+        data_range: Value of white in the image.
+        checksum: Checksum of the pixels of the image.
+        sigma: Noise level of the stabilized pixels, with white at 1; 0 for clean images.
+        noise: Noise, in the units of the image; ``None`` for clean images.
         stabilizer: Map to white noise of one level; ``None`` for clean images.
-        contrast: Factor of its values in crops, which makes the noise of all planes the same.
-        page: Number of the page, from 0 on.
-        file: The file that it is from, if any.
-        floating: Whether its values are floating-point numbers.
+        contrast: Factor of the values in crops, which gives all planes the same noise level.
+        page: Index of the page, from 0.
+        file: File of the image, if any.
+        floating: Whether the values are floating-point numbers.
     """
 
     source: np.ndarray | Path
@@ -64,16 +64,16 @@ class Plane:
     floating: bool = False
 
     def crop(self, top: int, left: int, side: int) -> Tensor:
-        """Return a square of pixels, (C, side, side), white at ``contrast``."""
+        """Return a square of pixels, (C, side, side), with white at ``contrast``."""
         top += self.first
         return self._seen(self._image()[top : top + side, left : left + side])
 
     def pixels(self) -> Tensor:
-        """Return all pixels, (C, H, W), white at ``contrast``."""
+        """Return all pixels, (C, H, W), with white at ``contrast``."""
         return self._seen(self._image()[self.first : self.first + self.shape[0]])
 
     def rows(self, start: int, stop: int) -> Plane:
-        """Return a plane of some of its rows."""
+        """Return the plane of the rows from ``start`` to ``stop``."""
         return replace(self, shape=(stop - start, self.shape[1]), first=self.first + start)
 
     def _seen(self, part: np.ndarray) -> Tensor:
@@ -86,27 +86,30 @@ class Plane:
         return self.source if isinstance(self.source, np.ndarray) else read_image(self.source, self.page)
 
 
-#: The planes of each image.
+#: Planes of each image.
 ImagePlanes = Sequence[list[Plane]]
 
 
 def open_images(
     images: Iterable[ImageSource] | ImageSource, data_range: float | None = None, colors: int = 1
 ) -> list[list[Plane]]:
-    """Open the planes of all images, one list per image: each channel is a plane of its own, or all three are one.
+    """Open the planes of all images. Each channel is a plane, or red, green and blue together are one plane.
 
-    Every image is read once. Files are kept in memory up to ``MEMORY`` bytes; others are read when needed. The pages of
-    a stack are images of their own, with the same value of white.
+    Every image is read once. Files are kept in memory up to ``MEMORY`` bytes. Others are read when they are needed. The
+    pages of a stack are separate images with the same value of white.
 
     Args:
-        images: Arrays, files, folders of files; or one of them. Arrays as in
+        images: Arrays, files, folders of files; or one of them. Arrays are as in
             :func:`scorematching.images.to_planes`.
-        data_range: The value of white in all of them; by default that of their types.
+        data_range: Value of white in all images. By default that of their types.
         colors: Number of channels of a plane: 1, or 3 for red, green and blue together.
+
+    Returns:
+        A list of planes for each image.
 
     Raises:
         FileNotFoundError: A file or folder does not exist, or there is no image.
-        TypeError: An array has an unknown type.
+        TypeError: The type of an array is not supported.
         ValueError: A file can't be read, an array has a wrong shape, an image lacks colors, or the images differ in
             their value of white.
     """
@@ -123,12 +126,12 @@ def open_images(
                 name = f"{path.name} page {page + 1}" if several else path.name
                 found.append(_planes_of(image, image if kept <= MEMORY else path, name, white, colors, page, path))
     if not found:
-        raise FileNotFoundError("no image was given")
+        raise FileNotFoundError("no image is given: pass arrays, files or folders")
     low, high = (choose((planes[0] for planes in found), key=lambda plane: plane.data_range) for choose in (min, max))
     if low.data_range != high.data_range:
         raise ValueError(
-            f"the images differ in their white: {low.data_range:g} in {low.name}, {high.data_range:g} in {high.name}; "
-            "give one for all (data_range, --white)"
+            f"the images differ in their value of white: {low.data_range:g} in {low.name}, {high.data_range:g} in "
+            f"{high.name}; pass one value for all (data_range, --white)"
         )
     return found
 
@@ -167,12 +170,14 @@ def _planes_of(
 
 
 def split(images: Sequence[list[Plane]], rows: int, share: float = 0.1) -> tuple[list[Plane], list[Plane]]:
-    """Split images into planes to train on and held-out planes: every tenth image or so, or the last rows of one.
+    """Split images into training planes and held-out planes.
+
+    About every tenth image is held out. Of a single image, the last rows are held out.
 
     Args:
-        images: The planes of each image.
+        images: Planes of each image.
         rows: Minimum number of rows to hold out of a single image.
-        share: Fraction to hold out; of two images or more, at least one is.
+        share: Fraction to hold out. Of two or more images, at least one is held out.
 
     Raises:
         ValueError: A single image has too few rows to be split.
@@ -186,7 +191,7 @@ def split(images: Sequence[list[Plane]], rows: int, share: float = 0.1) -> tuple
         height = images[0][0].shape[0]
         cut = height - max(rows, round(height * share))
         if cut < rows:
-            raise ValueError(f"an image of {height} rows is too small to fit to: it takes {2 * rows} or more")
+            raise ValueError(f"an image of {height} rows is too small to train on: {2 * rows} or more are needed")
         return [p.rows(0, cut) for p in images[0]], [p.rows(cut, height) for p in images[0]]
     step = max(2, round(1 / share))
     held = range(step // 2 if len(images) > step // 2 else 0, len(images), step)

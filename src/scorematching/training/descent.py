@@ -17,13 +17,14 @@ _MUON = 5.0
 class Descent:
     """One-cycle descent with gradients clipped to norm 1.
 
-    Adam gives the steps of single entries the same size. Muon (Jordan et al. 2024) does so for the singular values of a
-    matrix's step, times the root of rows over columns for matrices with more rows. Both rates rise to their maximum in
-    the first third of the training, while momentum falls from 0.95 to 0.85; then they fall to zero as it rises again.
+    Adam gives the steps of all entries about the same size. Muon (Jordan et al. 2024) gives the singular values of the
+    step of a matrix the same size. If the matrix has more rows than columns, this size is multiplied by the root of
+    their ratio. Both learning rates rise to their maximum in the first third of the training, and momentum falls from
+    0.95 to 0.85. Then the rates fall to zero, and momentum rises again.
 
     Args:
         parameters: All trained parameters.
-        matrices: Those that Muon updates: weights (M, C, h, w) of convolutions, as matrices (M, C h w).
+        matrices: Parameters that Muon updates: weights (M, C, h, w) of convolutions, as matrices (M, C h w).
         rate: Largest learning rate of Adam.
         steps: Number of steps.
     """

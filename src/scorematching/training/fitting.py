@@ -1,4 +1,4 @@
-"""Fit a prior to images: the one function that a user calls."""
+"""Fit a prior to images: the public function of this package."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from scorematching.training.references import belonging
 from scorematching.training.result import FitResult
 from scorematching.training.trainer import Trainer
 
-#: Regularizer for clean images.
+#: Default weight of the regularizer for clean images, in units of (10/255)^2.
 _LAM_OF_CLEAN = 0.2
-#: Seconds that compilation saves per filter response, and that it takes where torch's cache is empty.
+#: Time in seconds that compilation saves per filter response, and time that it takes if PyTorch's cache is empty.
 _SAVED_PER_RESPONSE, _SECONDS_OF_COMPILATION = 1e-8, 30.0
 
 
@@ -49,37 +49,36 @@ def fit(
 ) -> FitResult:
     """Fit a prior to images by regularized score matching.
 
-    No clean image is needed: a prior that is fitted to noisy images denoises images of their noise level by Tweedie's
-    formula. Where the levels of the images differ, the contrast of crops is changed so that their noise is the same;
-    the prior then serves all levels.
+    No clean image is needed. A prior that is fitted to noisy images denoises other images by Tweedie's formula. If the
+    noise levels of the images differ, the contrast of crops is changed so that all have the same level. The prior then
+    serves all these levels.
 
     Args:
-        images: Arrays, image files, folders, or one of them; grayscale or color. Each channel is an image of its own,
+        images: Arrays, image files, folders, or one of them; grayscale or color. Each channel is a separate image,
             unless the model sees colors together.
-        noise: The noise that the images carry, in their own units (0-255 for 8 bit): a standard deviation, one per
-            image, or a noise model; by default it is estimated for each image. For clean images (``noisy=False``) it is
-            the level of the noise that is added to each crop; by default none is added.
-        noisy: Whether the images carry noise.
-        model: The architecture: a :class:`scorematching.FieldConfig` (default) or a
-            :class:`scorematching.DeepConfig`.
-        training: How to train.
-        clean: The same images without noise, if there are any: arrays in the same order, or files of the same names,
-            whose suffixes may differ. Floating-point ones have the data range of the noisy ones. They are not trained
-            on: they tell the true quality of the result on held-out images.
-        data_range: The images' value of white, as in :func:`scorematching.images.to_planes`.
+        noise: Noise of the images, in the units of the images (0-255 for 8 bit): a standard deviation, one per image,
+            or a noise model. By default it is estimated for each image. For clean images (``noisy=False``), ``noise``
+            is the level of noise that is added to each crop. By default none is added.
+        noisy: Whether the images have noise.
+        model: Architecture: a :class:`scorematching.FieldConfig` (default) or a :class:`scorematching.DeepConfig`.
+        training: Options of the training.
+        clean: The same images without noise, if available: arrays in the same order, or files with the same names,
+            whose suffixes may differ. Floating-point images have the data range of the noisy ones. They are not used
+            for training, but to measure the true PSNR on held-out images.
+        data_range: Value of white in the images, as in :func:`scorematching.images.to_planes`.
         device: Device to compute on.
         progress: Called during the training with the loss, the held-out loss and the speed.
-        checkpoint: A file that keeps the state of the training. If it exists, and holds a state of this very training,
-            the training goes on from there and ends as if it had not been interrupted. Remove it once the result is
-            saved.
+        checkpoint: File to save the state of the training to, every few seconds. If it exists, the training continues
+            from there, with the same result as without the interruption. Remove it after the result is saved.
 
     Returns:
         The prior with the best held-out loss, and the history of the losses.
 
     Raises:
         FileNotFoundError: An image or the folder of the checkpoint does not exist, or no image was found.
-        TypeError: An array has an unknown type, or an argument is of the wrong class.
-        ValueError: An argument is out of its range, an image does not fit, or the checkpoint is of another training.
+        TypeError: The type of an array is not supported, or an argument is of the wrong class.
+        ValueError: An argument is out of its range, an image is too small, or the checkpoint belongs to another
+            training.
 
     Example:
         >>> import numpy as np, scorematching as sm
@@ -136,7 +135,7 @@ def fit(
 
 
 def _check(model: ModelConfig, training: TrainingConfig, noisy: bool) -> None:
-    """Raise ``TypeError`` or ``ValueError`` where arguments do not fit one another."""
+    """Raise ``TypeError`` or ``ValueError`` if the arguments do not fit one another."""
     if not isinstance(model, FieldConfig | DeepConfig):
         raise TypeError(f"model must be a FieldConfig or a DeepConfig, got {type(model).__name__}")
     if not isinstance(training, TrainingConfig):
@@ -144,7 +143,7 @@ def _check(model: ModelConfig, training: TrainingConfig, noisy: bool) -> None:
     check_flag("noisy", noisy)
     for name in ("blind", "max_sigma"):
         if getattr(training, name) and not isinstance(model, DeepConfig):
-            raise ValueError(f"{name} is for deep priors: take model=DeepConfig(), got {model}")
+            raise ValueError(f"{name} is for deep priors: pass model=DeepConfig(), got {model}")
 
 
 def _trained_noise(
@@ -158,7 +157,7 @@ def _trained_noise(
 
 
 def _provenance(planes: ImagePlanes, level: float | None, noisy: bool, training: TrainingConfig) -> Provenance:
-    """Describe the training."""
+    """Return the description of the training that is stored with the prior."""
     names = [channels[0].name for channels in planes]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     noise = planes[0][0].noise
@@ -170,7 +169,7 @@ def _provenance(planes: ImagePlanes, level: float | None, noisy: bool, training:
 
 
 def _is_worth_compiling(prior: Prior, trainer: Trainer) -> bool:
-    """Whether a compiled training is done earlier, by the number of filter responses."""
+    """Return True if a compiled training is expected to end earlier, by the number of filter responses."""
     config = prior.config
     if isinstance(config, DeepConfig):
         responses = config.channels * config.depth / DeepField.BLOCK**2

@@ -1,4 +1,4 @@
-"""The noise of training images: what they carry, and what is added."""
+"""Noise of training images: the noise that they have, and the noise that is added."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from scorematching.training.data import ImagePlanes, Plane
 def check_noise(
     noise: float | NoiseModel | Sequence[float] | None, noisy: bool, training: TrainingConfig, clean: bool = False
 ) -> None:
-    """Check the noise of a training, as far as that takes no image.
+    """Check the noise of a training, as far as this is possible without the images.
 
     Args:
         noise: As in :func:`scorematching.fit`.
-        noisy: Whether the images carry it.
-        training: The configuration.
+        noisy: Whether the images have noise.
+        training: Configuration of the training.
         clean: Whether there are clean images to compare with.
 
     Raises:
@@ -33,14 +33,14 @@ def check_noise(
         for one in noise if isinstance(noise, Iterable) else [noise]:
             model = None if one is None else as_noise_model(one)
             if training.max_sigma is not None and not isinstance(model, GaussianNoise | None):
-                raise ValueError(f"max_sigma is for white noise, got {model}")
+                raise ValueError(f"max_sigma is for white Gaussian noise, got {model}")
         return
     if clean:
-        raise ValueError("clean images are to compare noisy ones with: say noisy=True, or leave clean out")
+        raise ValueError("clean is for a comparison with noisy images: pass noisy=True, or leave out clean")
     level = added_level(noise, 1.0)
     for name in ("blind", "max_sigma"):
         if getattr(training, name) and level is None:
-            raise ValueError(f"{name} needs the lowest noise level that clean images get: give noise")
+            raise ValueError(f"{name} needs the lowest noise level to add to clean images: pass noise")
     if level is not None and training.max_sigma is not None and training.max_sigma < level:
         raise ValueError(f"max_sigma must be {level:g} (noise) or more, got {training.max_sigma:g}")
 
@@ -48,15 +48,15 @@ def check_noise(
 def with_noise(
     images: ImagePlanes, noise: float | NoiseModel | Sequence[float] | None
 ) -> tuple[list[list[Plane]], float]:
-    """Return noisy images whose planes know their noise, and the noise level of their crops, white being 1.
+    """Add the noise and the contrast to the planes of noisy images.
 
     Args:
-        images: The planes of each image.
-        noise: Their noise, in the images' own units: one for all, one per image, or ``None`` to estimate each image's
-            level from its wavelet coefficients.
+        images: Planes of each image.
+        noise: Noise, in the units of the images: one for all, one per image, or ``None`` to estimate the level of each
+            image from its wavelet coefficients.
 
     Returns:
-        The images, and the mean of their levels, to which the contrast of crops brings them.
+        The images, and the mean of their noise levels, with white at 1. The contrast of the crops gives all this level.
 
     Raises:
         TypeError: The noise is neither a number nor a noise model.
@@ -90,14 +90,14 @@ def _estimated(planes: list[Plane]) -> GaussianNoise:
 
 
 def added_level(noise: float | NoiseModel | Sequence[float] | None, data_range: float) -> float | None:
-    """Return the level of the noise that is added to clean images, white being 1; ``None`` for no noise.
+    """Return the level of the noise that is added to clean images, with white at 1; ``None`` for no noise.
 
     Raises:
         TypeError: The noise is neither a number nor a noise model.
-        ValueError: It is one per image, not white, or not above 0.
+        ValueError: There is one level per image, the noise is not white, or a level is not above 0.
     """
     if isinstance(noise, Iterable):
         raise ValueError(f"noise must be one number for clean images, got {noise}: only noisy images have one each")
     if isinstance(noise, NoiseModel) and not isinstance(noise, GaussianNoise):
-        raise ValueError(f"only white noise is added to clean images, got {noise}: simulate it, and say noisy=True")
+        raise ValueError(f"only white noise is added to clean images, got {noise}: simulate it, and pass noisy=True")
     return None if noise is None else white_level(noise, data_range)

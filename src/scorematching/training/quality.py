@@ -1,4 +1,4 @@
-"""Quality of a fitted prior on held-out images: Stein's estimate, and the true PSNR where it is known."""
+"""Quality of a fitted prior on held-out images: Stein's estimate, and the true PSNR if clean images are known."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class HeldOut:
     """Held-out planes.
 
     Attributes:
-        planes: The planes.
-        fresh: Level of the noise that is added to them, white being 1; 0 for noisy planes.
+        planes: Planes, noisy or clean.
+        fresh: Level of the noise that is added to clean planes, with white at 1; 0 for noisy planes.
         clean: The same planes without noise, if known.
         seed: Seed of the noise and of Stein's probes.
     """
@@ -37,7 +37,7 @@ class HeldOut:
     def quality(self, prior: Prior) -> tuple[float | None, float | None]:
         """Return the PSNR of one Tweedie step, in dB before clipping: Stein's estimate, and the true one if known.
 
-        White is 1 whatever the contrast of a plane. Planes that are too small for the prior are left out.
+        The errors are those at contrast 1, with white at 1. Planes that are too small for the prior are left out.
         """
         sigma, generator = prior.unit, torch.Generator().manual_seed(self.seed)
         expected = true = 0.0
@@ -53,13 +53,13 @@ class HeldOut:
         return _decibels(expected, pixels), _decibels(true, pixels)
 
     def _pairs(self, least: int) -> list[tuple[Plane, Plane | None]]:
-        """Return planes of a minimum size, and the same without noise if known."""
+        """Return planes of a minimum size, each with its clean plane, or ``None`` if that is unknown."""
         clean = self.clean if self.clean is not None else [None] * len(self.planes)
         large = [pair for pair in zip(self.planes, clean, strict=True) if min(pair[0].shape) >= least]
         return large[:_PLANES]
 
     def _seen(self, plane: Plane, truth: Plane | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Return noisy pixels and, if known, clean ones."""
+        """Return noisy pixels, and clean pixels if known."""
         pixels = plane.pixels()
         if self.fresh:
             return pixels + self.fresh * torch.randn(pixels.shape, generator=generator), pixels
@@ -67,5 +67,5 @@ class HeldOut:
 
 
 def _decibels(error: float, pixels: int) -> float | None:
-    """Return the PSNR of a sum of squared errors, white being 1; ``None`` if there is no error."""
+    """Return the PSNR of a sum of squared errors, with white at 1; ``None`` if there is no error."""
     return -10 * math.log10(error / pixels) if error > 0 else None

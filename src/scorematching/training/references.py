@@ -1,4 +1,4 @@
-"""Clean images that belong to noisy ones: which belongs to which, and in whose units."""
+"""Clean images of noisy ones: they are matched, and converted to the same units."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from scorematching.training.data import ImagePlanes, Plane
 
 
 def belonging(clean: ImagePlanes, noisy: ImagePlanes) -> list[list[Plane]]:
-    """Return the clean images in the order of the noisy ones, with their white, transform and contrast.
+    """Return the clean images in the order of the noisy ones, with the white, transform and contrast of the noisy ones.
 
-    Files are matched by name, or by name without suffix where suffixes differ; arrays by their order. A floating-point
-    image has the white of the noisy one, unless that one has integers and the clean one is within 0 to 1.
+    Files are matched by name, or by name without suffix if the suffixes differ. Arrays are matched by their order. A
+    floating-point image has the white of the noisy image, unless that one has integers and the clean one is in the
+    range from 0 to 1.
 
     Raises:
-        ValueError: They are not the same images by name, number or shape.
+        ValueError: The clean images differ from the noisy ones in name, number or shape.
     """
     clean = _in_order(clean, noisy)
     shapes, expected = ([[plane.shape for plane in planes] for planes in images] for images in (clean, noisy))
     if shapes != expected:
-        raise ValueError(f"clean must be the same images: {len(clean)} of {len(noisy)}, or of other shapes")
+        raise ValueError(f"clean must be the same images: {len(clean)} for {len(noisy)} noisy ones, or other shapes")
     return [[_like(*pair) for pair in zip(*both, strict=True)] for both in zip(clean, noisy, strict=True)]
 
 
@@ -40,7 +41,7 @@ def _in_order(clean: ImagePlanes, noisy: ImagePlanes) -> ImagePlanes:
         for one, other in ((names, order), (order, names))
     )
     raise ValueError(
-        f"clean must be the same images, by their names: it has {alone}, and lacks {missing}; rename or leave out"
+        f"clean must have the same file names: it has {alone}, and lacks {missing}; rename files or leave them out"
     )
 
 

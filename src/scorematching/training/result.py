@@ -1,4 +1,4 @@
-"""The result of a training."""
+"""Result of a training."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from scorematching.priors.base import Prior
 
 @dataclass
 class FitResult:
-    """A fitted prior, and how the training went.
+    """A fitted prior, and the history of its training.
 
     Attributes:
-        prior: The prior in the state with the best held-out loss.
-        history: Triples (step, loss, held-out loss); losses are per pixel, for images in multiples of ``prior.unit``.
-        best: The best held-out loss.
-        expected_psnr: PSNR in dB of one denoising step on held-out noisy images, before clipping: Stein's estimate,
-            which needs no clean image. It is unbiased for Gaussian noise, and too high where the noise was clipped to
-            the range of the file. For Poisson-Gaussian noise it is that of the stabilized images. ``None`` for a prior
-            of clean images, and where no noise is left.
-        psnr: The true PSNR in dB, if clean images were given to compare with; otherwise ``None``.
-        found: The lowest and the highest noise level of the images, white being 1; ``None`` for clean images.
+        prior: Prior in the state with the best held-out loss.
+        history: Triples (step, loss, held-out loss). Losses are per pixel, for images in multiples of ``prior.unit``.
+        best: Best held-out loss.
+        expected_psnr: Expected PSNR in dB of one denoising step on held-out noisy images, before clipping. It is
+            Stein's estimate, which needs no clean image. It is unbiased for Gaussian noise, and too high if the noise
+            was clipped to the range of the file. For Poisson-Gaussian noise it is the PSNR of the stabilized images.
+            ``None`` for a prior of clean images, or if the estimated error is not positive.
+        psnr: True PSNR in dB, if clean images were given; otherwise ``None``.
+        found: Lowest and highest noise level of the images, with white at 1; ``None`` for clean images.
     """
 
     prior: Prior

@@ -1,4 +1,4 @@
-"""The training loop: descend the score matching loss of random crops, and keep the best held-out state."""
+"""Training loop: minimize the score matching loss of random crops, and keep the state with the best held-out loss."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from scorematching.training.crops import CropStream
 from scorematching.training.descent import Descent
 from scorematching.training.result import FitResult
 
-#: An interrupted training loses at most this time.
+#: Interval between checkpoints in seconds. An interrupted training loses about this time.
 SECONDS_BETWEEN_SAVES = 2.0
 
 
 class Trainer:
-    """The state of a training, and its steps.
+    """State of a training, and its steps.
 
     Args:
-        prior: The prior, which is trained in place.
-        stream: The training batches.
-        held_out: The held-out batch.
+        prior: Prior, which is trained in place.
+        stream: Training batches.
+        held_out: Held-out batch.
         rate: Largest learning rate.
     """
 
@@ -47,7 +47,7 @@ class Trainer:
         self.interval = max(1, min(50, self.steps // 10))
 
     def run(self, progress: ProgressCallback | None) -> FitResult:
-        """Train to the last step, and return the best state."""
+        """Train to the last step; return the result with the best state."""
         start, first, saved = time.monotonic(), self.step, time.monotonic()
         while self.step < self.steps:
             self._advance()
@@ -72,7 +72,7 @@ class Trainer:
         value = loss.item()
         if not math.isfinite(value):
             raise ValueError(
-                f"the loss became {value} at step {self.step}: lower the rate ({self.rate:g}), or raise lam "
+                f"the loss became {value} at step {self.step}: lower rate ({self.rate:g}), or raise lam "
                 f"({self.prior.provenance.lam:g})"
             )
         self.descent.step(loss)
@@ -81,7 +81,7 @@ class Trainer:
         self.step += 1
 
     def _evaluate(self) -> None:
-        """Compute the held-out loss, and keep the state if it is the best so far."""
+        """Compute the held-out loss, and keep the state if the loss is the best so far."""
         with torch.no_grad():
             value = float(self._loss(self.held_out, 0))
         self.result.history.append((self.step, self.running, value))
@@ -89,7 +89,7 @@ class Trainer:
             self.result.best, self.best_state = value, self._copy()
 
     def _loss(self, crops: Crops, number: int) -> Tensor:
-        """Return the loss of a batch, with random probes of that number: 0 for the held-out crops, always the same."""
+        """Return the loss of a batch. ``number`` seeds the random probes; it is always 0 for the held-out batch."""
         return self.prior.loss(crops.to(self.device), self.prior.provenance.lam, self._generator(number))
 
     def _generator(self, number: int) -> torch.Generator:
@@ -100,10 +100,10 @@ class Trainer:
         return {name: t.detach().clone() for name, t in self.prior.state_dict().items()}
 
     def use_checkpoint(self, path: Path) -> None:
-        """Keep the state in a file, and start from the file if it exists.
+        """Save the state to a file from now on, and continue from the file if it exists.
 
         Raises:
-            ValueError: The file holds the state of another training.
+            ValueError: The file is the checkpoint of another training.
         """
         self.checkpoint = path
         if not path.exists():
@@ -134,7 +134,7 @@ class Trainer:
         write_tensors(path, {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, entries)
 
     def _identity(self) -> dict[str, object]:
-        """Return what must be equal for a checkpoint to belong to this training and to give the same bits."""
+        """Return the settings that a checkpoint must share with this training, so that the result is the same."""
         stream = self.stream
         settings = {
             "rate": self.rate,

@@ -1,1 +1,1 @@
-"""What the structure of a graph says about its curvature."""
+"""Structure of a graph, exactness of the diagonal recursion on it, and cost of each curvature method."""

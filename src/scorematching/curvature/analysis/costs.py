@@ -1,7 +1,7 @@
-"""The cost of each method on a graph: multiplications, numbers read and written, calls, memory, and so the time.
+"""Cost of each curvature method on a graph: multiplications, numbers read and written, calls, memory and time.
 
-The seconds are a linear model of the counts. Its coefficients were fitted to measured steps by ``python -m benchmarks
-calibration``: they rank the methods on an ordinary CPU, no more.
+The time is a linear model of the counts. Its coefficients were fitted to measured steps by ``python -m benchmarks
+calibration``. They rank the methods on a CPU. They do not predict the time on another machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scorematching.curvature.analysis.structure import coupling_distance, node_s
 from scorematching.graph import Graph
 from scorematching.runtime.cache import remembered
 
-#: Seconds per multiplication, per number touched and per call, by method: `python -m benchmarks calibration`.
+#: Seconds per multiplication, per number read or written and per call, by method: `python -m benchmarks calibration`.
 SECONDS: dict[str, tuple[float, float, float]] = {
     "diagonal": (7.3e-12, 8.3e-10, 1.2e-05),
     "full": (2e-11, 4.8e-10, 1.7e-05),
@@ -27,14 +27,14 @@ SECONDS: dict[str, tuple[float, float, float]] = {
 
 
 class Cost(NamedTuple):
-    """The cost of one loss with its gradient.
+    """Cost of one loss with its gradient.
 
     Attributes:
         method: Name of the method.
         multiplications: Multiplications in matrix products and convolutions.
         touched: Numbers that all other operations read or write.
         calls: Number of tensor operations.
-        memory: Bytes for the whole batch at once; a method with a memory budget splits the batch.
+        memory: Bytes for the whole batch at once. A method with a memory budget splits the batch into chunks.
     """
 
     method: str
@@ -45,13 +45,13 @@ class Cost(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """The time in seconds, by the calibrated model."""
+        """Time in seconds, by the linear model."""
         counts = (self.multiplications, self.touched, self.calls)
         return sum(count * rate for count, rate in zip(counts, SECONDS[self.method], strict=True))
 
 
 def method_costs(graph: Graph, x: Tensor, batch: int) -> list[Cost]:
-    """Return the cost of each method that can be exact, for ``batch`` samples of the shape of those of ``x``."""
+    """Return the cost of each method that can be exact, for ``batch`` samples with the shape of a sample of ``x``."""
     shapes = node_shapes(graph, x)
     size = {node: shape.numel() for node, shape in shapes.items()}
     counts = remembered(graph, ("multiplications", x.shape[1:]), lambda: multiplications(graph, x))
@@ -92,9 +92,9 @@ def method_costs(graph: Graph, x: Tensor, batch: int) -> list[Cost]:
 
 @torch.no_grad()
 def multiplications(graph: Graph, x: Tensor) -> dict[int, int]:
-    """Count the multiplications of each edge's layer on one sample, by the number of the edge.
+    """Count the multiplications of each layer on one sample, by the number of its edge.
 
-    Counted are those in matrix products and convolutions, as PyTorch's own counter of operations has them.
+    Only matrix products and convolutions are counted, with the rules of PyTorch's own counter of operations.
     """
     shapes = node_shapes(graph, x)
     found = {}
@@ -107,7 +107,7 @@ def multiplications(graph: Graph, x: Tensor) -> dict[int, int]:
 
 
 class _Counter(TorchDispatchMode):
-    """As ``torch.utils.flop_counter.FlopCounterMode``, whose first use imports the compiler, a second of work."""
+    """Counter like ``FlopCounterMode`` of PyTorch, whose first use takes a second to import the compiler."""
 
     operations = 0
 
@@ -127,7 +127,7 @@ def full_bytes(graph: Graph, x: Tensor) -> int:
 
 
 def hessian_blocks(graph: Graph) -> list[tuple[str, str]]:
-    """Return the pairs of nodes, the earlier one first, for which sweep 2 makes a block of ``H``."""
+    """Return the pairs of nodes, the earlier one first, for which sweep 2 computes a block of ``H``."""
     found: dict[tuple[str, str], None] = {}
     place = {node: i for i, node in enumerate(graph.nodes)}
     for target in reversed(graph.nodes):
@@ -142,7 +142,7 @@ def hessian_blocks(graph: Graph) -> list[tuple[str, str]]:
 
 
 def jacobian_bytes(graph: Graph, x: Tensor) -> int:
-    """Return the bytes per sample of the Jacobians: those of the influential nodes, their squares and temporaries."""
+    """Return the bytes per sample of the Jacobians of the influential nodes, of their squares, and of temporaries."""
     shapes = node_shapes(graph, x)
     widths = sum(shapes[node].numel() for node in graph.influential if node != graph.input)
     return 3 * x.element_size() * x[0].numel() * (widths + x[0].numel())

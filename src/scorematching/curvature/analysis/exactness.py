@@ -1,4 +1,4 @@
-"""Report on a graph: whether the diagonal recursion is exact, where it stops being so, and the cost of each method."""
+"""Report on a graph: whether the diagonal recursion is exact, where it becomes inexact, and the cost of each method."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ class NodeReport:
         name: Name of the node in the graph.
         shape: Shape of one sample.
         hessian: Structure of the energy's Hessian with respect to the node: ``"zero"``, ``"diagonal"``, ``"block"``
-            (each non-linear unit depends on some of the entries only: pools, convolutions) or ``"full"``.
-        exact: Whether ``d2`` of the recursion is the true diagonal here; ``None`` if there are too many paths to count.
+            (each non-linear unit depends on some of the entries only, as in pooling and convolutions) or ``"full"``.
+        exact: Whether ``d2`` of the recursion is the true diagonal here, or ``None`` if there are too many paths to
+            count.
     """
 
     name: str
@@ -41,16 +42,16 @@ class NodeReport:
 
 @dataclass(frozen=True)
 class ExactnessReport:
-    """Report on the curvature of an energy, from its structure alone; ``print`` shows it as a table.
+    """Report on the curvature of an energy, from its structure alone. ``print`` shows it as a table.
 
     Attributes:
-        exact: Whether the recursion (``curvature="diagonal"``) gives the true diagonal at the data, whatever the
-            weights; ``False`` if there are too many paths to count.
-        where: Places where it stops being exact, one sentence each, in the order of the layers.
+        exact: Whether the recursion (``curvature="diagonal"``) gives the true diagonal at the data for all weights.
+            ``False`` if there are too many paths to count.
+        where: Places where the recursion becomes inexact, one sentence each, in the order of the layers.
         nodes: Reports on the nodes, in order.
         coupled: Pairs of different nodes between which the Hessian has entries.
         costs: Cost of each method.
-        batch: Number of samples that the costs are for.
+        batch: Number of samples in the step whose costs are given.
     """
 
     exact: bool
@@ -83,19 +84,19 @@ class ExactnessReport:
 
 
 def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch: int = 1) -> ExactnessReport:
-    """Report whether the diagonal recursion is exact for an energy, from its structure alone, whatever its weights.
+    """Report whether the diagonal recursion is exact for an energy, from its structure alone, for all weights.
 
-    The report never says exact where the recursion is not, for samples of the reported shape. It counts the paths from
-    the entries of each node to the non-linear units, and says so if there are too many.
+    The function counts the paths from the entries of each node to the non-linear units. If it reports "exact", the
+    recursion is exact for samples of the reported shape. If there are too many paths to count, it reports "not known".
 
     Args:
         energy: The model.
-        shape: Shape of one sample, such as (1, 64, 64); by default a small one that the layers accept.
+        shape: Shape of one sample, such as (1, 64, 64). By default a small shape that the layers accept.
         batch: Number of samples in the step whose costs are reported.
 
     Raises:
         TypeError: ``energy`` is not a graph.
-        ValueError: The shape does not fit, or it is not given and cannot be guessed.
+        ValueError: The layers do not accept the shape, or it is not given and cannot be guessed.
 
     Example:
         >>> import scorematching as sm
@@ -107,9 +108,9 @@ def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch:
     if not isinstance(energy, Graph):
         raise TypeError(f"energy must be a scorematching Graph or Sequential, got {type(energy).__name__}")
     if not isinstance(batch, int) or batch < 1:
-        raise ValueError(f"batch must be a whole number of 1 or more, got {batch!r}")
+        raise ValueError(f"batch must be an integer of 1 or more, got {batch!r}")
     if shape is not None and not (isinstance(shape, tuple | list) and all(isinstance(n, int) and n > 0 for n in shape)):
-        raise ValueError(f"shape must be that of one sample, such as (1, 64, 64), got {shape!r}")
+        raise ValueError(f"shape must be the shape of one sample, such as (1, 64, 64), got {shape!r}")
     x = _sample(energy, infer_shape(energy) if shape is None else tuple(shape))
     shapes = node_shapes(energy, x)
     where = path_meetings(energy, x)
@@ -150,13 +151,13 @@ def _path_meetings(energy: Graph, x: Tensor) -> list[str]:
 
 
 def _has_one_way(energy: Graph) -> bool:
-    """Return whether there can be no second path: no node is a sum, and at most one layer is affine."""
+    """Return True if there can be only one path: no node is a sum, and at most one layer is affine."""
     leading = [(edge.target, layer) for edge, layer in energy.pairs() if edge.target in energy.influential]
     return len({node for node, _ in leading}) == len(leading) and sum(layer.affine for _, layer in leading) <= 1
 
 
 def _several(counts: Tensor) -> bool:
-    """Return whether some count is two or more, whatever the rounding of sums."""
+    """Return True if some count is two or more, allowing for rounding errors of sums."""
     return float(counts.max()) > 1.5
 
 

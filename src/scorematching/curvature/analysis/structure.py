@@ -1,7 +1,7 @@
-"""The structure of a graph, whatever its weights: shapes, receptive fields and numbers of paths.
+"""Structure of a graph, independent of its weights: shapes, receptive fields and numbers of paths.
 
-The recursion for ``d2`` sums over the paths that lead from an input ``i`` to a non-linear unit ``k``; the true
-diagonal has the square of their sum::
+The recursion for ``d2`` adds up the squares of the paths that lead from an input ``i`` to a non-linear unit ``k``. The
+true diagonal has the square of their sum::
 
     recursion   sum_k d_k f''_k  sum_paths (product of slopes)^2
     truth       sum_k d_k f''_k (sum_paths  product of slopes)^2
@@ -42,7 +42,7 @@ def _shapes(graph: Graph, x: Tensor) -> dict[str, torch.Size]:
 
 
 def infer_shape(graph: Graph) -> tuple[int, ...]:
-    """Return the shape of a sample that the graph accepts, guessed from the sizes of its parameters and indices.
+    """Guess the shape of a sample that the graph accepts, from the sizes of its parameters and indices.
 
     Raises:
         ValueError: No shape was found.
@@ -65,8 +65,8 @@ Fields = tuple[Span, Span]
 def receptive_fields(graph: Graph, start: str) -> dict[str, Fields | None]:
     """Return the receptive field of each node: the positions of ``start`` it depends on, along height and width.
 
-    Nodes that do not depend on ``start`` are left out. ``None`` means that a position may depend on all positions:
-    some layer before it has no footprint.
+    Nodes that do not depend on ``start`` are left out. ``None`` means that a position may depend on all positions,
+    because some layer before it has no footprint.
     """
     found: dict[str, Fields | None] = {start: (HERE, HERE)}
     for edge, layer in graph.pairs():
@@ -121,13 +121,13 @@ def coupling_distance(graph: Graph, shape: torch.Size, start: str) -> tuple[int,
 
 
 def path_counts(graph: Graph, start: str, columns: Tensor, beyond: str | None = None) -> dict[str, Tensor]:
-    """Count the paths from entries of ``start`` to those of each influential node; 2 stands for two or more.
+    """Count the paths from entries of ``start`` to entries of each influential node; 2 stands for two or more.
 
     Args:
         graph: The energy.
         start: Name of a node.
         columns: Indicators of entries of ``start``, shape (K, *shape of start).
-        beyond: Leave out the edges from ``start`` to this node and to those before it.
+        beyond: Ignore the edges from ``start`` to this node and to earlier nodes.
 
     Returns:
         The counts by node, shape (K, *shape of the node).
@@ -144,7 +144,7 @@ def path_counts(graph: Graph, start: str, columns: Tensor, beyond: str | None = 
 
 
 def unit_pass(layer: Layer, counts: Tensor) -> Tensor:
-    """Return the counts after a layer: each weight of an affine layer is a path from an input to an output."""
+    """Return the counts behind a layer. Each weight of an affine layer is a path from an input to an output."""
     if not isinstance(layer, Affine):
         return counts.clone()
     weight = layer.weight
@@ -165,7 +165,7 @@ def indicators(graph: Graph, shapes: dict[str, torch.Size], start: str, like: Te
     """Yield indicators of entries of ``start`` that represent all entries, in chunks of shape (K, ...).
 
     If the layers are the same at every position of a large image, the entries of one period in the middle of a smaller
-    image represent all: no path exists only at the border.
+    image represent all entries, because no path exists only at the border.
 
     Args:
         graph: The energy.

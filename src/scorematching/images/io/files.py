@@ -63,8 +63,8 @@ def read_pages(path: str | Path) -> Iterator[np.ndarray]:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: As :func:`read_image`; or the pages differ in shape or type, which is checked before the first page
-            is returned.
+        ValueError: As in :func:`read_image`; or the pages differ in shape or type, which is checked before the first
+            page is returned.
 
     Example:
         >>> import tempfile
@@ -79,11 +79,11 @@ def read_pages(path: str | Path) -> Iterator[np.ndarray]:
 
 
 def count_pages(path: str | Path) -> int:
-    """Return the number of images in a file, which is 1 for every format but TIFF.
+    """Return the number of images in a file. For formats other than TIFF it is 1.
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: As :func:`read_pages`.
+        ValueError: As in :func:`read_pages`.
 
     Example:
         >>> import tempfile
@@ -102,11 +102,11 @@ def find_white_of_file(path: str | Path, data_range: float | None = None) -> flo
     """Return one value of white for all images of a file.
 
     It is ``data_range`` if given, and otherwise the largest value that :func:`find_white` returns for an image of the
-    file. For integer images the type determines it, and only the first image is read.
+    file. For integer images it depends only on the type, and only the first image is read.
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: As :func:`read_pages`; or a value is not finite.
+        ValueError: As in :func:`read_pages`; or a value is not finite.
 
     Example:
         >>> import tempfile
@@ -124,9 +124,9 @@ def find_white_of_file(path: str | Path, data_range: float | None = None) -> flo
 
 
 def read_metadata(path: str | Path) -> Metadata:
-    """Read what an image file stores besides its pixels, for :func:`write_image` or :func:`write_pages`.
+    """Read the metadata of an image file, for :func:`write_image` or :func:`write_pages`.
 
-    If :func:`read_image` rotates a JPEG upright, the metadata are those of the upright image. A damaged EXIF block is
+    If :func:`read_image` rotates a JPEG upright, the metadata describe the upright image. A damaged EXIF block is
     dropped with a warning.
 
     Raises:
