@@ -13,11 +13,13 @@ from .io.formats import IMAGE_SUFFIXES
 from .io.metadata import Metadata
 from .io.paths import find_images
 from .metrics import psnr, ssim
+from .validity import can_be_noisy
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "Metadata",
     "Planes",
+    "can_be_noisy",
     "count_pages",
     "find_images",
     "find_white",

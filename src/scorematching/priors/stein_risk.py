@@ -38,10 +38,19 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
 
 @torch.no_grad()
 def residual_and_divergence(
-    y: Tensor, sigma: float, prior: Prior, generator: torch.Generator | None = None
+    y: Tensor,
+    sigma: float,
+    prior: Prior,
+    generator: torch.Generator | None = None,
+    counted: Tensor | None = None,
 ) -> tuple[float, float]:
-    """Return ``mean (D(y) - y)^2``, and ``mean div D`` from one random probe, for Tweedie's formula ``D``."""
+    """Return ``mean (D(y) - y)^2``, and ``mean div D`` from one random probe, for Tweedie's formula ``D``.
+
+    The means are over the entries that are ``counted``, a mask of the shape of ``y``; over all by default.
+    """
     probe = torch.randint(2, y.shape, generator=generator).to(y) * 2 - 1
     x, ahead = (tweedie(near, sigma, prior) for near in (y, y + _STEP * sigma * probe))
-    divergence = (probe * (ahead - x)).double().mean() / (_STEP * sigma)
-    return float((x - y).double().square().mean()), float(divergence)
+    squares, slopes = (x - y).double().square(), (probe * (ahead - x)).double()
+    if counted is not None:
+        squares, slopes = squares[counted], slopes[counted]
+    return float(squares.mean()), float(slopes.mean() / (_STEP * sigma))

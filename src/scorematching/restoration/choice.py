@@ -6,11 +6,14 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from scorematching.images.arrays import to_planes
 from scorematching.priors.base import Prior
 from scorematching.priors.names import NATURAL_COLOR, NATURAL_GRAY
 from scorematching.priors.store import load_prior
-from scorematching.restoration.color import is_colored
+from scorematching.restoration.color import distinct
 
 #: A prior, its name or its file; ``None`` for the default prior for the colors of the image.
 PriorChoice = Prior | str | Path | None
@@ -33,10 +36,17 @@ def prior_for(image: np.ndarray, prior: PriorChoice) -> Prior:
         >>> prior_for(np.zeros((8, 8), np.uint8), None).config.colors
         1
     """
+    if prior is None:
+        return prior_for_planes(to_planes(image).data, None)
+    return prior_for_planes(torch.empty(0), prior)
+
+
+def prior_for_planes(planes: Tensor, prior: PriorChoice) -> Prior:
+    """Return the prior for the planes of an image, shape (C, 1, H, W); see :func:`prior_for`."""
     if isinstance(prior, Prior):
         return prior
     if prior is None:
-        return _shipped(NATURAL_COLOR if is_colored(image) else NATURAL_GRAY)
+        return _shipped(NATURAL_COLOR if len(distinct(planes)) > 1 else NATURAL_GRAY)
     if isinstance(prior, str | Path):
         return load_prior(prior)
     raise TypeError(f"prior must be a Prior, a name or a file, got {type(prior).__name__}")

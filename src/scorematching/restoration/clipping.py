@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-#: Minimum fraction of the pixels at an end of the range; with fewer, clipping makes no difference.
-_SHARE = 1e-3
+from scorematching.images.validity import clipped_ends
+
 #: Lower bound on the probability, so that draws stay finite.
 _LEAST = 1e-12
 
@@ -34,7 +34,7 @@ def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | N
         (True, 0.5)
     """
     result = y
-    for end, sign in ends_cut(y):
+    for end, sign in clipped_ends(y):
         cut = y == end
         mean = (sign * (x[cut] - end)).double() / sigma
         below = torch.special.ndtr(-mean)  # probability that this pixel was clipped
@@ -43,12 +43,3 @@ def unclipped(y: Tensor, x: Tensor, sigma: float, generator: torch.Generator | N
         result = result.clone() if result is y else result
         result[cut] = end + sign * sigma * drawn.clamp_max(0).to(y)
     return result
-
-
-def ends_cut(y: Tensor) -> list[tuple[float, float]]:
-    """Return the ends of the range at which noise was clipped, each with the sign of the direction into the range."""
-    return [
-        (end, sign)
-        for end, sign in ((0.0, 1.0), (1.0, -1.0))
-        if not bool((sign * (y - end) < 0).any()) and int((y == end).sum()) >= _SHARE * y.numel()
-    ]

@@ -40,9 +40,13 @@ def opponent(planes: Tensor, back: bool = False) -> Tensor:
     return torch.tensordot(basis.T if back else basis, planes, dims=1)
 
 
-def distinct(planes: Tensor) -> Tensor:
-    """Return the first plane if all planes are equal, as in grayscale stored as color; otherwise all planes."""
-    return planes[:1] if bool((planes == planes[:1]).all()) else planes
+def distinct(planes: Tensor, prior: Prior | None = None) -> Tensor:
+    """Return the first plane if all planes are equal, as in grayscale stored as color; otherwise all planes.
+
+    A prior that sees several colors together gets all planes.
+    """
+    together = prior is not None and prior.config.colors == len(planes)
+    return planes[:1] if not together and bool((planes == planes[:1]).all()) else planes
 
 
 def is_colored(image: np.ndarray) -> bool:

@@ -11,13 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.images.arrays import from_planes, to_planes
+from scorematching.images.arrays import from_planes
+from scorematching.images.validity import clipped_ends
 from scorematching.noise import NoiseModel, as_noise_model
 from scorematching.priors.base import Prior, move
-from scorematching.restoration.choice import PriorChoice, prior_for
-from scorematching.restoration.clipping import ends_cut, unclipped
+from scorematching.restoration.choice import PriorChoice, prior_for_planes
+from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.color import distinct, posterior_mean
+from scorematching.restoration.contrast import usable_level, without_spikes
 from scorematching.restoration.map_estimate import maximum_a_posteriori
+from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.operators import Identity
 from scorematching.runtime.arguments import check_choice
@@ -98,8 +101,9 @@ def denoise(
         True
     """
     check_choice("method", method, get_args(Method))
-    planes = to_planes(image, data_range)
-    prior = prior_for(image, prior)
+    known = fill_missing(image, data_range)
+    planes = known.planes
+    prior = prior_for_planes(planes.data, prior)
     if noise is None:
         model: NoiseModel = estimate_noise(image, prior, data_range=data_range, seed=seed, device=device)
     else:
@@ -110,13 +114,13 @@ def denoise(
             "the noise level is 0, so the image is returned unchanged: pass noise to denoise it", stacklevel=2
         )
         return image.copy()
-    y = distinct(planes.data)
+    y = distinct(planes.data, prior)
     prior.check_size(*y.shape[2:])
     prior.arrange(y)  # raises for a grayscale image and a color prior
     once = _denoiser(method, prior, seed)
     stabilized = move(stabilizer.forward(y), prior, device)
     x = (_averaged_over_turns if self_ensemble else _applied)(once, stabilized, stabilizer.level, progress)
-    return from_planes(planes, stabilizer.inverse(x).expand_as(planes.data))
+    return known.put_back(from_planes(planes, stabilizer.inverse(x).expand_as(planes.data)), image)
 
 
 def _denoiser(method: Method, prior: Prior, seed: int) -> _Denoiser:
@@ -147,8 +151,21 @@ def _averaged_over_turns(once: _Denoiser, y: Tensor, level: float, progress: Pro
 
 
 def _mean(prior: Prior, seed: int, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
+    """Apply Tweedie's formula, within the contrast that priors were trained on.
+
+    Spikes are clipped first, and what was clipped is put back. At a level below the usable one, the step is scaled:
+    ``x = y + (sigma / sigma_0)^2 (D(y; sigma_0) - y)``.
+    """
+    calm, used = without_spikes(y, level), usable_level(y, level)
+    x = _twice_if_clipped(prior, seed, calm, used, progress)
+    if used == level and torch.equal(calm, y):
+        return x
+    return y + (level / used) ** 2 * (x - calm)
+
+
+def _twice_if_clipped(prior: Prior, seed: int, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
     """Apply Tweedie's formula, and a second time if noise was clipped to the range."""
-    if not ends_cut(y):
+    if not clipped_ends(y):
         return posterior_mean(y, level, prior, progress)
     x = posterior_mean(y, level, prior, subtask(progress, 0, 1, parts=2))
     noisy = unclipped(y, x, level, torch.Generator().manual_seed(seed))

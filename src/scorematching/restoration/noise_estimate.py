@@ -6,18 +6,21 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from scorematching.images.arrays import to_planes
-from scorematching.images.wavelet_noise import wavelet_sigma
+from scorematching.images.validity import can_be_noisy, clipped_ends
+from scorematching.images.wavelet_noise import level_of_planes
 from scorematching.noise import GaussianNoise
 from scorematching.priors.base import move
 from scorematching.priors.stein_risk import residual_and_divergence
-from scorematching.restoration.choice import PriorChoice, prior_for
-from scorematching.restoration.clipping import ends_cut
+from scorematching.restoration.choice import PriorChoice, prior_for_planes
+from scorematching.restoration.missing import fill_missing
 
 #: Side, in pixels, of the two parts of a large image that are used.
 _SIDE = 128
+#: Minimum fraction of the pixels of a square that can be noisy; others are looked for if there are fewer.
+_ENOUGH = 0.9
 #: Maximum number of steps, and the relative change of the level at which they end.
 _STEPS, _SETTLED = 10, 0.005
 #: Factor that lengthens the steps of expectation maximization, in the logarithm of the level. They are too short.
@@ -65,15 +68,21 @@ def estimate_noise(
         >>> 9 < estimate_noise(noisy, "natural-gray", data_range=255).sigma < 11
         True
     """
-    first, planes = wavelet_sigma(image, data_range), to_planes(image, data_range)
-    model, sigma = prior_for(image, prior), first / planes.data_range
+    planes, known = fill_missing(image, data_range)
+    noisy = known & can_be_noisy(planes.data)
+    sigma = level_of_planes(planes.data, noisy)
+    model = prior_for_planes(planes.data, prior)
     wide = model.noise is not None and model.noise.is_wide
-    if not sigma or min(image.shape[:2]) < model.min_size or not wide or ends_cut(planes.data):
-        return GaussianNoise(first)
-    y = move(_parts(model.arrange(planes.data)), model, device)
+    if not sigma or min(image.shape[:2]) < model.min_size or not wide or clipped_ends(planes.data):
+        return GaussianNoise(planes.data_range * sigma)
+    arranged = model.arrange(planes.data)
+    y, counted = (_parts(t, noisy) for t in (arranged, noisy.expand_as(arranged)))
+    if not bool(counted.any()):
+        return GaussianNoise(planes.data_range * sigma)
+    y, counted = move(y, model, device), counted.to(next(model.parameters()).device)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(_STEPS):
-        residual, divergence = residual_and_divergence(y, sigma, model, generator)
+        residual, divergence = residual_and_divergence(y, sigma, model, generator, counted)
         variance = residual + sigma**2 * max(divergence, 0.0)
         before, sigma = sigma, sigma * (variance / sigma**2) ** (_LENGTHENED / 2)
         if abs(math.log(sigma / before)) < _SETTLED:
@@ -81,10 +90,18 @@ def estimate_noise(
     return GaussianNoise(planes.data_range * sigma)
 
 
-def _parts(planes: Tensor) -> Tensor:
-    """Return two squares of large planes, (2 N, C, 128, 128), at upper left and lower right, or all of small planes."""
+def _parts(planes: Tensor, noisy: Tensor) -> Tensor:
+    """Return two squares of large planes, (2 N, C, 128, 128), or all of small planes.
+
+    The squares are at upper left and lower right, or where most pixels can be noisy, shape (H, W), if too few can be
+    there.
+    """
     height, width = planes.shape[2:]
     if height * width <= 2 * _SIDE**2 or min(height, width) < _SIDE:
         return planes[..., : 2 * _SIDE, : 2 * _SIDE]
     corners = [((height - _SIDE) * k // 4, (width - _SIDE) * k // 4) for k in (1, 3)]
+    share = F.avg_pool2d(noisy[None, None].float(), _SIDE, _SIDE // 4)[0, 0]
+    if min(float(noisy[top : top + _SIDE, left : left + _SIDE].float().mean()) for top, left in corners) < _ENOUGH:
+        best = share.flatten().argsort(descending=True, stable=True)[:2].tolist()
+        corners = [(_SIDE // 4 * (k // share.shape[1]), _SIDE // 4 * (k % share.shape[1])) for k in best]
     return torch.cat([planes[..., top : top + _SIDE, left : left + _SIDE] for top, left in corners])
