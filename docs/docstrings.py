@@ -1,4 +1,4 @@
-"""Docstrings as the site shows them: doctests as code, roles as links, ``#:`` comments as docstrings."""
+"""Conversion of docstrings for the site: doctests to code, roles to links, ``#:`` comments to docstrings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ROLE = re.compile(r":(?:class|func|meth|mod|attr|data|exc):`~?([\w.]+)`")
 
 
 class Docstrings(griffe.Extension):
-    """Prepares each docstring for Markdown."""
+    """Extension that prepares each docstring for Markdown."""
 
     def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
-        """Change the docstring of an object, or find one. Pages introduce their packages themselves."""
+        """Convert the docstring of an object, or find one. Remove those of modules."""
         if isinstance(obj, griffe.Module):
             obj.docstring = None
         if obj.docstring is None and isinstance(obj, griffe.Attribute):
@@ -27,7 +27,7 @@ class Docstrings(griffe.Extension):
             obj.docstring.value = _ROLE.sub(_link, text)
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
-        """Where a public function has the name of its module, document the function."""
+        """Document the function, not the module, if a public function has the name of its module."""
         for module in [pkg, *pkg.modules.values()]:
             for name in module.exports or ():
                 found = module.members.get(str(name))
@@ -36,13 +36,13 @@ class Docstrings(griffe.Extension):
 
 
 def _link(role: re.Match[str]) -> str:
-    """A link if the site documents the name, and otherwise the name alone."""
+    """Return a link if the site documents the name, and otherwise the name alone."""
     name = role[1]
     return f'<autoref optional identifier="{name}"><code>{name.rpartition(".")[2]}</code></autoref>'
 
 
 def _comment_above(attribute: griffe.Attribute) -> griffe.Docstring | None:
-    """The ``#:`` comment in the lines above an attribute."""
+    """Return the ``#:`` comment in the lines above an attribute."""
     if attribute.lineno is None or isinstance(attribute.filepath, list):
         return None
     lines = attribute.lines_collection[attribute.filepath][: attribute.lineno - 1]

@@ -1,6 +1,6 @@
 """Draw the images of the concept pages and of the README: `python docs/figures.py` writes them to `docs/images`.
 
-It takes less than a minute on two cores and downloads nothing.
+This takes less than a minute on two cores, and downloads nothing.
 """
 
 # ruff: noqa: RUF001  (the symbols of the paper)
@@ -26,7 +26,7 @@ BLUE, ORANGE, GRAY, GREEN, RED = "#3f51b5", "#e8710a", "#8a8f98", "#1b8a5a", "#c
 
 
 def before_after(folder: Path) -> None:
-    """A photograph with noise of level 25 beside its denoised version, and details of both."""
+    """Draw a photograph with noise of level 25 beside its denoised version."""
     clean = data.chelsea()[35:179, 110:302]
     noise = np.random.default_rng(0).normal(0, 25, clean.shape)
     noisy = np.clip(np.rint(clean + noise), 0, 255).astype(np.uint8)
@@ -49,7 +49,7 @@ def _font() -> str:
 
 
 def score_matching(folder: Path) -> None:
-    """A density in one dimension, its energy and its score, and the same of an energy fitted to 5,000 samples."""
+    """Draw a one-dimensional density, its energy and its score, and those of an energy fitted to 5,000 samples."""
     mixture = torch.distributions.MixtureSameFamily(
         torch.distributions.Categorical(torch.tensor([0.6, 0.4])),
         torch.distributions.Normal(torch.tensor([-1.0, 1.2]), torch.tensor([0.6, 0.5])),
@@ -88,7 +88,7 @@ def score_matching(folder: Path) -> None:
 
 
 def _smooth_energy(units: int = 9) -> sm.Graph:
-    """A weighted sum of smooth steps at fixed places and of the square of x: linear in its weights."""
+    """Return an energy that is linear in its weights: a sum of smooth steps at fixed positions, and the square of x."""
     steps, places = sm.Linear(1, units), torch.linspace(-3, 3, units)
     steps.load_state_dict({"weight": torch.full((units, 1), 2.0), "bias": -2.0 * places})
     return sm.Graph(
@@ -108,7 +108,7 @@ def _plain(axes: Axes) -> None:
 
 
 def tweedie(folder: Path) -> None:
-    """Noisy points in the plane, and where Tweedie's formula moves them by an energy fitted to noisy points alone."""
+    """Draw noisy points in the plane and their moves by Tweedie's formula, from an energy of noisy points."""
     torch.manual_seed(0)
     sigma = 0.25
 
@@ -153,7 +153,7 @@ def tweedie(folder: Path) -> None:
 
 
 def separated_modes(folder: Path) -> None:
-    """Two mixtures with the same components and other weights: the densities differ, the scores do not."""
+    """Draw two mixtures with the same components and different weights: the densities differ, the scores do not."""
     x = torch.linspace(-7, 7, 600, requires_grad=True)
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.7), layout="constrained")
     for weight, color, style in ((0.5, GRAY, "-"), (0.9, ORANGE, "--")):
@@ -182,7 +182,7 @@ def separated_modes(folder: Path) -> None:
 
 
 def four_sweeps(folder: Path) -> None:
-    """The four sweeps over a small graph with a skip connection."""
+    """Draw the four sweeps over a small graph with a skip connection."""
     places = {"x": (0, 0), "h": (1.15, 0), "u": (2.3, 0), "E": (3.45, 0)}
     names = {("x", "h"): "Linear", ("h", "u"): "StudentT", ("u", "E"): "WeightedSum"}
     sweeps = [
@@ -228,7 +228,7 @@ IMAGES = {draw.__name__: draw for draw in (before_after, score_matching, tweedie
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(IMAGES)}; by default all")
+    parser.add_argument("names", nargs="*", help=f"images to draw: {', '.join(IMAGES)}; by default all")
     arguments = parser.parse_args()
     for name in arguments.names or IMAGES:
         IMAGES[name](FOLDER)

@@ -1,4 +1,4 @@
-"""What the site is built with besides its plug-ins: formulas as MathML, and the table of the top-level names."""
+"""Hooks of the site: convert formulas to MathML, and insert the table of the top-level names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "src"))  # the source besi
 import scorematching as sm
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
-#: Signs that need no space around them.
+#: Signs without space around them.
 _SIGNS = {
     "<mo>&#x02202;</mo>": "<mi>&#x02202;</mi>",
     "<mo>&#x0002F;</mo>": '<mo lspace="0" rspace="0">&#x0002F;</mo>',
@@ -25,12 +25,12 @@ _TABLE = "<!-- table of the top-level names -->"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the table of the top-level names where the page asks for it."""
+    """Insert the table of the top-level names at its placeholder."""
     return markdown.replace(_TABLE, _names()) if _TABLE in markdown else markdown
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Turn formulas into MathML, which browsers draw without a script."""
+    """Convert formulas to MathML, which browsers draw without a script."""
     return _FORMULA.sub(_formula, content)
 
 
@@ -43,7 +43,7 @@ def _formula(found: re.Match[str]) -> str:
 
 
 def _names() -> str:
-    """Rows of name and first sentence, in the order of the alphabet; first functions and classes, then packages."""
+    """Return a table of names and first sentences, in alphabetical order: functions and classes, then packages."""
     rows: dict[bool, list[str]] = {False: [], True: []}
     for name in sorted(sm.__all__, key=str.lower):
         value = getattr(sm, name)
@@ -58,7 +58,7 @@ def _names() -> str:
 
 
 def _summary(value: object) -> str:
-    """The first paragraph of a docstring, up to its first sentence."""
+    """Return the first sentence of a docstring."""
     paragraph = " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
     paragraph = re.sub(r":\w+:`~?([\w.]+)`", r"`\1`", paragraph.replace("``", "`"))
     return re.split(r"(?<=[^.]\.)\s", paragraph)[0].replace("|", "\\|")

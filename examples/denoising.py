@@ -1,12 +1,12 @@
 """Denoising without clean images: score matching and Tweedie's formula, compared with classic methods.
 
-Fit a field of experts to noisy photographs alone. Its energy models noisy images ``y = x + sigma n``, so
+Fit a field of experts to noisy photographs alone. Its energy models noisy images ``y = x + sigma n``. So
 
     x = y + sigma^2 grad log p(y)
 
 is the mean of all clean images that ``y`` may come from. The score, grad log p, is minus delta at the input in sweep 2,
 equation (1). The deep prior that comes with the library uses the same formula. Total variation and non-local means use
-the option that is best for each clean image; the priors see no clean image at all.
+the option that is best for each clean image. The priors see no clean image at all.
 
     python examples/denoising.py
 """
@@ -31,7 +31,7 @@ LEVELS = (15, 25, 50)  # standard deviations of the noise, with white at 255
 FITTED = 25  # noise level of the field of experts; for other levels sm.denoise rescales the contrast
 SHOWN, DETAIL = ("chelsea", 25), (slice(34, 154), slice(16, 136))
 
-#: Takes a noisy image, its noise level and the clean image, by which the classic methods choose their option.
+#: Function of a noisy image, its noise level and the clean image. The classic methods use the last to choose an option.
 Method = Callable[[np.ndarray, float, np.ndarray], np.ndarray]
 
 
@@ -41,7 +41,7 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise and the training.")] = 0,
     quick: Annotated[bool, typer.Option(help="Take few steps and small images.")] = False,
 ) -> dict[int, dict[str, tuple[float, float]]]:
-    """Denoise held-out photographs at three noise levels, by priors that were fitted to noisy photographs."""
+    """Denoise held-out photographs at three noise levels, with priors that were fitted to noisy photographs."""
     noisy = [add_noise(x, FITTED, (seed, i)) for i, x in enumerate(photographs.training_photographs())]
     steps, crop = (40, 24) if quick else (steps, 48)
     training = sm.TrainingConfig(steps=steps, crop=crop, seed=seed)

@@ -4,7 +4,8 @@
 
 With one hidden layer the recursion of the paper, sections 1.3 and 3.1, gives the exact diagonal delta' of the Hessian.
 The filters W start as white noise. After the training a Gabor function, a plane wave under a Gaussian envelope, is
-fitted to each filter. The share of the filter that it explains measures how localized, oriented and band-pass it is.
+fitted to each filter. The fraction of the filter that it explains measures how localized, oriented and band-pass the
+filter is.
 
     python examples/gabor.py
 """
@@ -43,7 +44,7 @@ class Gabor:
 
     Attributes:
         image: The function, shape (n, n).
-        share: Share of the filter that it explains, 1 - |filter - image|^2 / |filter|^2.
+        share: Fraction of the filter that it explains, 1 - |filter - image|^2 / |filter|^2.
         frequency: Frequency of the wave in cycles per pixel.
         envelope: Standard deviations of the envelope across and along the stripes, in pixels.
     """
@@ -85,7 +86,7 @@ def main(
 
 
 def learn(x: Tensor, experts: int, lam: float, steps: int, seed: int) -> ProductOfStudentT:
-    """Minimize J by Adam on batches of 512 patches. Weights of experts stay positive, which bounds the density."""
+    """Minimize J by Adam on batches of 512 patches. Weights of experts stay non-negative, which bounds the density."""
     energy = ProductOfStudentT(x.shape[1], experts, seed)
     optimizer = torch.optim.Adam(energy.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=steps)
@@ -102,7 +103,7 @@ def learn(x: Tensor, experts: int, lam: float, steps: int, seed: int) -> Product
 
 
 def fit_gabor(target: np.ndarray) -> Gabor:
-    """Fit the place, wave and envelope by least squares; amplitude and phase follow linearly."""
+    """Fit the position, wave and envelope by least squares. Amplitude and phase are solved linearly."""
     n = len(target)
     y, x = np.mgrid[:n, :n] - (n - 1) / 2
 

@@ -1,16 +1,17 @@
-"""The purpose of lambda: without it the score matching loss falls without end on few or quantized samples.
+"""The purpose of lambda: without it the score matching loss falls without bound on few or quantized samples.
 
     J = K + L,    K = sum_i delta_i^2 / 2,    L = sum_i -delta'_i + lambda delta'_i^2
 
 An expert whose filter w is orthogonal to some samples has its peak there, with curvature w^2. Longer filters lower
--delta' at these samples without end. It happens where samples lie in one plane: any D - 1 of a few samples do, and so
-do all quantized patches in which two neighbors are equal. With lambda no term falls below -1 / (4 lambda), so J stays
-above D times that. The derivative of a term, where sweep 3 starts, is -1 + 2 lambda delta', not -1 as printed in (7).
+-delta' at these samples without bound. This happens if samples lie in one plane through the origin. Any D - 1 samples
+do, and so do all quantized patches in which two neighbors are equal. With lambda no term falls below -1 / (4 lambda),
+so J stays above D times that. The derivative of a term, where sweep 3 starts, is -1 + 2 lambda delta', not -1 as
+printed in (7).
 
-Which lambda is best? J without lambda, on held-out samples, is half the Fisher divergence from their density, up to a
-constant. It is the right measure for samples that have a density. Gray levels have none, and on held-out gray levels
-the spikes seem right. Gaussian noise with the variance of the rounding, q^2 / 12, gives them a density. Here the levels
-before rounding are known, and show how good that choice is.
+Which lambda is best? J with lambda = 0, on held-out samples, is half the Fisher divergence from their density, up to a
+constant. It is the right measure for samples that have a density. Gray levels have none, and held-out gray levels seem
+to confirm the spikes. Gaussian noise of variance q^2 / 12, the variance of rounding errors, gives them a density. Here
+the samples before rounding are known, and show how good this choice is.
 
     python examples/regularizer.py
 """
@@ -46,9 +47,9 @@ SHOWN = {
     1e-1: "0.55",
 }  # lambdas whose curves are drawn against the steps, with their colors
 
-HELD_OUT = ("#d6604d", "#e0a030", "#2166ac")  # colors: quantized, with noise, the truth
+HELD_OUT = ("#d6604d", "#e0a030", "#2166ac")  # colors: quantized, with noise, before rounding
 
-#: A training: its steps, the regularized loss on its samples, and J with lambda = 0 on each held-out set.
+#: Curves of a training: steps, regularized loss on the training samples, and J with lambda = 0 on each held-out set.
 Curves = dict[str, list[float]]
 
 
@@ -87,13 +88,13 @@ def main(
 
 
 def cut(images: list[np.ndarray], count: int, seed: int) -> Tensor:
-    """Return patches at random places, (count, SIZE^2)."""
+    """Return patches at random positions, shape (count, SIZE^2)."""
     each = [extract_patches_2d(x, (SIZE, SIZE), max_patches=count // len(images), random_state=seed) for x in images]
     return torch.from_numpy(np.concatenate(each)).flatten(1).float()
 
 
 def train(patches: Tensor, held_out: Mapping[str, Tensor], lam: float, steps: int, seed: int) -> Curves:
-    """Minimize the regularized loss by Adam. Weights of experts stay positive, which bounds the density."""
+    """Minimize the regularized loss by Adam. Weights of experts stay non-negative, which bounds the density."""
     without_mean = ZCAWhitening(SIZE)  # without a fit it only removes the mean of patches
     x, *others = (without_mean(some) / UNIT for some in (patches, *held_out.values()))
     energy = ProductOfStudentT(dim=x.shape[1], experts=2 * x.shape[1], seed=seed)
@@ -146,7 +147,7 @@ def draw(found: Mapping[str, Mapping[float, Curves]], path: Path) -> None:
 
 
 def draw_steps(axes: Axes, title: str, trainings: Mapping[float, Curves]) -> None:
-    """Draw the training loss, and the true loss of the same states."""
+    """Draw the training loss, and the loss on the last held-out set, over the steps."""
     for lam, color in SHOWN.items():
         curves = trainings[lam]
         truth = list(curves)[-1]

@@ -4,9 +4,9 @@ Fit a field of experts to noisy photographs by score matching, J = K + L. Its en
 
     F(x) = |A x - y|^2 / (2 sigma^2) + E(x)
 
-where A shrinks an image (bicubic, antialiased) and y is the small image. ``sm.upscale`` lowers F by L-BFGS, starting
+where A shrinks an image (bicubic, antialiased) and y is the small image. ``sm.upscale`` minimizes F by L-BFGS, starting
 from the bicubic interpolation. The gradient of E is delta at the input in sweep 2, equation (1). The method knows only
-F, while the aim is a high PSNR: the curves show that the PSNR rises as F falls.
+F, but the aim is a high PSNR. The curves show that the PSNR rises as F falls.
 
     python examples/super_resolution.py
 """
@@ -45,9 +45,9 @@ class Result:
         bicubic: The bicubic interpolation.
         ours: The result after the last iteration.
         iterations: Numbers of iterations; 0 stands for the bicubic interpolation.
-        energy: F after each.
-        psnr: PSNR after each, in dB.
-        ssim: SSIM of the first and of the last one.
+        energy: F after each number of iterations.
+        psnr: PSNR in dB after each number of iterations.
+        ssim: SSIM of the first and of the last result.
     """
 
     bicubic: np.ndarray
@@ -113,7 +113,7 @@ def table(found: dict[int, Result]) -> Table:
 
 
 def draw(clean: np.ndarray, found: dict[int, Result], path: Path) -> None:
-    """Draw one row per factor: a detail, bicubic, by MAP and of the original; F and the PSNR against iterations."""
+    """Draw one row per factor: a detail of three images, then F and the PSNR against the iterations."""
     figure = Figure(figsize=(11, 2.7 * len(found)), layout="constrained")
     panels = figure.subplots(len(found), 4, width_ratios=(1, 1, 1, 1.3), squeeze=False)
     for row, (factor, result) in zip(panels, found.items(), strict=True):
@@ -131,7 +131,7 @@ def draw(clean: np.ndarray, found: dict[int, Result], path: Path) -> None:
 
 
 def draw_curves(axes: Axes, result: Result) -> None:
-    """Draw the difference of F and its last value, per pixel, and the PSNR against the iterations."""
+    """Draw F minus its last value, per pixel, and the PSNR, against the iterations."""
     above = (np.array(result.energy) - result.energy[-1]) / result.ours.size
     axes.semilogy(result.iterations[:-1], above[:-1], color="#d6604d", marker="o", markersize=3.5)
     axes.set_ylabel("F above its last value, per pixel", color="#d6604d")

@@ -16,7 +16,7 @@ STACK = ("STACK.tif", "-o", "OUT.tif", "--prior", "natural-color")
 BAD = {
     "no file": (("denoise", "none.png", "-o", "OUT.png", "--sigma", "25"), "no such file or folder: none.png"),
     "bad file": (("denoise", "BAD.png", "-o", "OUT.png", "--sigma", "25"), "can't be read as an image"),
-    "no noise": (("denoise", "FLAT.png", "-o", "OUT.png"), "no noise was found in FLAT.png: give --sigma"),
+    "no noise": (("denoise", "FLAT.png", "-o", "OUT.png"), "no noise was found in FLAT.png: pass --sigma"),
     "no prior": ((*DENOISE, "--prior", "none"), "no such file: none"),
     "bad prior": ((*DENOISE, "--prior", "BAD.png"), "not a safetensors file"),
     "small": (
@@ -61,7 +61,7 @@ BAD = {
         "the reference has shape (4, 4), the image (96, 120)",
     ),
     "report: no folder": ((*BY_SELF, "--report", "none/OUT.html"), "no such folder: none"),
-    "report: a stack": (("denoise", *STACK, "--report", "OUT.html"), "for one image; got OUT.html, 2 images"),
+    "report: a stack": (("denoise", *STACK, "--report", "OUT.html"), "for one image; got OUT.html and 2 images"),
     "no report": ((*BY_SELF, "--reference", "SMALL.png"), "--reference needs --report"),
 }
 

@@ -20,7 +20,7 @@ _HELP = (
 )
 app = typer.Typer(
     name="scorematching",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -35,11 +35,15 @@ def _version(wanted: bool) -> None:
 
 @app.callback(help=_HELP)
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Handle the options of the program itself."""
+    """Handle the options of the program itself; without a command, print the help."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def _paragraphs(docstring: str | None) -> str:

@@ -45,7 +45,7 @@ _warned: WeakSet[nn.Module] = WeakSet()
 
 
 class ApproximationWarning(UserWarning):
-    """The diagonal recursion is used where it is an approximation."""
+    """Warning that the diagonal recursion is only an approximation for an energy."""
 
 
 def method_named(choice: Choice, energy: nn.Module, x: Tensor) -> Curvature:
