@@ -21,8 +21,9 @@ from scorematching.images.io.paths import check_output
 from scorematching.noise import GaussianNoise, NoiseModel
 from scorematching.plotting.html_report import check_reference, write_page
 from scorematching.priors.base import Prior
-from scorematching.restoration.choice import prior_for
+from scorematching.restoration.choice import prior_for_planes
 from scorematching.restoration.denoising import denoise
+from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.runtime.progress import ProgressCallback
 
@@ -108,13 +109,11 @@ def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: b
 def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tuple[int, ...]]:
     """Read, denoise and write a file. Return the noise of each page, and the number and the shape of the pages."""
     before = None if job.report is None else read_image(source)
-    data_range = find_white_of_file(source, job.white)
+    data_range = find_white_of_file(source, job.white, missing=True)
     check_pages(source, job.prior)
     pages = [_known(job, image, data_range) for image in read_pages(source)]
-    silent = [number for number, (_, noise) in enumerate(pages, 1) if not noise.stabilizer(data_range).level]
-    if silent:
-        page = f" page {silent[0]}" if len(pages) > 1 else ""
-        raise ValueError(f"no noise was found in {source.name}{page}: pass --sigma")
+    if not any(noise.stabilizer(data_range).level for _, noise in pages):
+        raise ValueError(f"no noise was found in {source.name}: pass --sigma")
     for prior in dict.fromkeys(prior for prior, _ in pages):
         _note_where_approximate(prior, [noise for own, noise in pages if own is prior], data_range)
 
@@ -149,7 +148,7 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
 
 def _known(job: Job, image: np.ndarray, data_range: float) -> tuple[Prior, NoiseModel]:
     """Return the prior and the noise of a page."""
-    prior = prior_for(image, job.prior)
+    prior = prior_for_planes(fill_missing(image).planes.data, job.prior)
     if job.noise is not None:
         return prior, job.noise
     return prior, estimate_noise(image, prior, data_range=data_range, seed=job.seed, device=job.device)

@@ -11,13 +11,13 @@ import numpy as np
 from scorematching.cli.choice import named_prior
 from scorematching.cli.console import progress_bar, say
 from scorematching.cli.options import check_device
-from scorematching.images.arrays import to_planes
 from scorematching.images.io.files import count_pages, find_white_of_file, read_metadata, read_pages, write_pages
 from scorematching.noise import NoiseModel, as_noise_model
 from scorematching.priors.base import Prior
-from scorematching.restoration.choice import prior_for
+from scorematching.restoration.choice import prior_for_planes
 from scorematching.restoration.color import distinct
 from scorematching.restoration.inverse import restore
+from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.operators import LinearOperator
 from scorematching.runtime.progress import Progress, ProgressCallback
 
@@ -72,9 +72,10 @@ def check_pages(source: Path, prior: Prior | None, factor: int = 1) -> None:
     count = count_pages(source)
     for number, page in enumerate(read_pages(source), 1):
         with _naming(number, count):
-            own = prior_for(page, prior)
+            planes = fill_missing(page).planes.data
+            own = prior_for_planes(planes, prior)
             own.check_size(*(factor * n for n in page.shape[:2]))
-            own.arrange(distinct(to_planes(page).data))
+            own.arrange(distinct(planes, own))
 
 
 @contextmanager
@@ -101,7 +102,7 @@ def restore_observation(
     """Restore a file from a linear observation, and print what was written."""
     where, chosen = check_device(device), named_prior(prior) if isinstance(prior, str) else prior
     model = None if noise is None else as_noise_model(noise)
-    data_range = find_white_of_file(source, white)
+    data_range = find_white_of_file(source, white, own=True)
     check_pages(source, chosen, factor)
 
     def restored(page: np.ndarray, _: int, progress: ProgressCallback) -> np.ndarray:

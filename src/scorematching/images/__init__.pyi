@@ -1,5 +1,5 @@
 from . import photographs
-from .arrays import Planes, find_white, from_planes, to_planes
+from .arrays import Planes, find_own_white, find_white, from_planes, to_planes
 from .io.files import (
     count_pages,
     find_white_of_file,
@@ -22,6 +22,7 @@ __all__ = [
     "can_be_noisy",
     "count_pages",
     "find_images",
+    "find_own_white",
     "find_white",
     "find_white_of_file",
     "from_planes",

@@ -67,8 +67,13 @@ def to_planes(image: np.ndarray, data_range: float | None = None) -> Planes:
     return Planes(torch.from_numpy(data), data_range, image.dtype, channels, alpha)
 
 
-def find_white(image: np.ndarray, data_range: float | None = None) -> float:
+def find_white(image: np.ndarray, data_range: float | None = None, *, missing: bool = False) -> float:
     """Return the value of white of an image: ``data_range`` if given, else the default of :func:`to_planes`.
+
+    Args:
+        image: As in :func:`to_planes`.
+        data_range: Value of white, if known.
+        missing: Whether floating-point images may have missing values: NaN or infinite ones, which do not count.
 
     Raises:
         TypeError: As in :func:`to_planes`.
@@ -84,16 +89,37 @@ def find_white(image: np.ndarray, data_range: float | None = None) -> float:
         raise TypeError(f"image must be uint8, uint16 or floating point, got {image.dtype}: convert it with astype")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 2, 3, 4)) or 0 in image.shape:
         raise ValueError(f"image must have shape (H, W) or (H, W, C) with C from 1 to 4, got {image.shape}")
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
+    if image.dtype.kind == "f" and not missing and not np.isfinite(image).all():
         raise ValueError(f"image has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
     if data_range is None and image.dtype.kind == "u":
         data_range = float(np.iinfo(image.dtype).max)
     elif data_range is None:
-        largest = float(image.max())
+        largest = float(image.max(initial=0, where=np.isfinite(image)))
         data_range = largest if largest > 2 else 1.0
     if not (data_range > 0 and np.isfinite(data_range)):
         raise ValueError(f"the value of white, data_range, must be a positive number, got {data_range}")
     return data_range
+
+
+def find_own_white(image: np.ndarray, data_range: float | None = None) -> float:
+    """Return the value of white that an image's own range suggests: ``data_range`` if given.
+
+    A camera of 12 bits writes files of 16 bits, and a dim image uses a part of them. For uint16 the value of white is
+    therefore the smallest of 255, 511, ... 65535 that is not below the largest value. For other types it is that of
+    :func:`find_white`.
+
+    Raises:
+        TypeError: As :func:`to_planes`.
+        ValueError: As :func:`to_planes`.
+
+    Example:
+        >>> find_own_white(np.full((4, 6), 1000, np.uint16))
+        1023.0
+    """
+    white = find_white(image, data_range)
+    if data_range is None and image.dtype == np.uint16:
+        return float(2 ** max(8, int(image.max()).bit_length()) - 1)
+    return white
 
 
 def from_planes(planes: Planes, data: Tensor) -> np.ndarray:

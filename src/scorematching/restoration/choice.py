@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from scorematching.images.arrays import to_planes
@@ -36,9 +35,7 @@ def prior_for(image: np.ndarray, prior: PriorChoice) -> Prior:
         >>> prior_for(np.zeros((8, 8), np.uint8), None).config.colors
         1
     """
-    if prior is None:
-        return prior_for_planes(to_planes(image).data, None)
-    return prior_for_planes(torch.empty(0), prior)
+    return prior_for_planes(to_planes(image).data, prior)
 
 
 def prior_for_planes(planes: Tensor, prior: PriorChoice) -> Prior:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.images.arrays import to_planes
 from scorematching.priors.base import Prior
 from scorematching.priors.posterior import tweedie
 from scorematching.runtime.progress import ProgressCallback, subtask
@@ -47,16 +45,6 @@ def distinct(planes: Tensor, prior: Prior | None = None) -> Tensor:
     """
     together = prior is not None and prior.config.colors == len(planes)
     return planes[:1] if not together and bool((planes == planes[:1]).all()) else planes
-
-
-def is_colored(image: np.ndarray) -> bool:
-    """Return True if an image has red, green and blue channels that are not all equal.
-
-    Example:
-        >>> is_colored(np.zeros((4, 5, 3))), is_colored(np.eye(3)[None])
-        (False, True)
-    """
-    return len(distinct(to_planes(image).data)) > 1
 
 
 def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None) -> Tensor:

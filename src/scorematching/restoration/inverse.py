@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-from scorematching.images.arrays import from_planes, to_planes
+from scorematching.images.arrays import find_own_white, from_planes, to_planes
 from scorematching.noise import NoiseModel, white_level
 from scorematching.priors.base import Prior, move
 from scorematching.restoration.annealing import LEVELS, annealed
@@ -84,9 +84,9 @@ def restore(
     steps = None if steps is None else check_count("steps", steps)
     prior = prior_for(image, prior)
     chosen = _chosen(method, prior)
-    planes = to_planes(image, data_range)
+    planes = to_planes(image, find_own_white(image, data_range))
     level = 1 / 255 if noise is None else white_level(noise, planes.data_range)
-    y = move(distinct(planes.data), prior, device)
+    y = move(distinct(planes.data, prior), prior, device)
     start = operator.start(y)
     check_adjoint(operator, (start.shape[2], start.shape[3]), device=y.device)
     if operator(start[:1]).shape != y[:1].shape:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from scorematching.images.arrays import find_white
+from scorematching.images.arrays import find_own_white, find_white
 from scorematching.images.io import jpeg, png, tiff
 from scorematching.images.io.atomic import whole_file
 from scorematching.images.io.formats import TIFF_SUFFIXES, check_suffix, check_writable
@@ -98,11 +98,19 @@ def count_pages(path: str | Path) -> int:
         return len(images)
 
 
-def find_white_of_file(path: str | Path, data_range: float | None = None) -> float:
+def find_white_of_file(
+    path: str | Path, data_range: float | None = None, *, own: bool = False, missing: bool = False
+) -> float:
     """Return one value of white for all images of a file.
 
     It is ``data_range`` if given, and otherwise the largest value that :func:`find_white` returns for an image of the
     file. For integer images it depends only on the type, and only the first image is read.
+
+    Args:
+        path: The file.
+        data_range: Value of white, if known.
+        own: Whether to take :func:`find_own_white` instead of :func:`find_white`.
+        missing: Whether values may be missing, as in :func:`find_white`.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -117,8 +125,9 @@ def find_white_of_file(path: str | Path, data_range: float | None = None) -> flo
     """
     white = 0.0
     for image in read_pages(path):
-        white = max(white, find_white(image, data_range))
-        if image.dtype.kind == "u":
+        found = find_own_white(image, data_range) if own else find_white(image, data_range, missing=missing)
+        white = max(white, found)
+        if image.dtype.kind == "u" and not own:
             break
     return white
 
