@@ -24,13 +24,11 @@ BAD = {
         SMALL,
     ),
     "gray": ((*DENOISE, "--prior", "natural-color"), "in red, green and blue, and the image is grayscale"),
-    "a gray page": (("denoise", *STACK, "--sigma", "9"), "page 2: this prior is for images in red, green and blue"),
     "upscale: small": (("upscale", "SMALL.png", "-o", "OUT.png"), "8 x 8 pixels is too small: this prior takes 42"),
     "upscale: small, self": (
         ("upscale", "SMALL.png", "-o", "OUT.png", "--prior", "self"),
         "4 rows is too small to train on",
     ),
-    "upscale: a gray page": (("upscale", *STACK), "page 2: this prior is for images in red, green and blue"),
     "inpaint: mask": ((*INPAINT, "EYE.png"), "the mask has shape (4, 4)"),
     "inpaint: all": ((*INPAINT, "WHITE.png"), "is known"),
     "inpaint: nothing": ((*INPAINT, "FLAT.png"), "FLAT.png has no hole"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from simulated import noisy_uint8
 
 import scorematching as sm
-from scorematching.images import to_planes
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
 from scorematching.images.wavelet_noise import wavelet_sigma
 from scorematching.restoration.noise_estimate import _parts
@@ -41,7 +41,14 @@ def test_two_parts_of_a_large_image_are_used(natural: sm.Prior) -> None:
     assert 255 * found.sigma == pytest.approx(5, rel=0.06)
     shapes = {(512, 512): (2, 1, 128, 128), (60, 900): (1, 1, 60, 256), (150, 160): (1, 1, 150, 160)}
     for size, shape in shapes.items():
-        assert _parts(to_planes(np.zeros(size)).data).shape == shape
+        assert _parts(torch.zeros(1, 1, *size), torch.ones(size, dtype=torch.bool)).shape == shape
+
+
+def test_parts_with_few_silent_pixels_are_used() -> None:
+    """Only the right half of the image can be noisy."""
+    noisy_pixels = torch.zeros(512, 512, dtype=torch.bool)
+    noisy_pixels[:, 256:] = True
+    assert _parts(noisy_pixels[None, None].float(), noisy_pixels).all()
 
 
 @pytest.mark.parametrize("why", ["one level", "clean images", "small", "clipped", "no noise"])

@@ -72,9 +72,9 @@ def denoise(
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
     Example: [bold]scorematching denoise cells.tif -o clean.tif --gain 2.2 --sigma 3.5 --offset 100[/bold]
     """
-    from scorematching.cli.choice import named_or_fitted_prior
     from scorematching.cli.denoise_files import Job, check_report, denoise_all, denoise_one, find_targets
     from scorematching.cli.options import check_device, noise_from_options
+    from scorematching.cli.prior_choice import named_or_fitted_prior
     from scorematching.images.io.paths import check_apart, check_output, find_images
 
     where, noise = check_device(device), noise_from_options(sigma, gain, offset)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scorematching.cli.choice import named_prior
 from scorematching.cli.console import progress_bar, say
 from scorematching.cli.options import check_device
+from scorematching.cli.prior_choice import named_prior
 from scorematching.images.io.files import count_pages, find_white_of_file, read_metadata, read_pages, write_pages
 from scorematching.noise import NoiseModel, as_noise_model
 from scorematching.priors.base import Prior

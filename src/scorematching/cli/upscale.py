@@ -43,9 +43,9 @@ def upscale(
     """
     import numpy as np
 
-    from scorematching.cli.choice import named_or_fitted_prior
     from scorematching.cli.options import check_device, noise_from_options
     from scorematching.cli.pages import restore_observation
+    from scorematching.cli.prior_choice import named_or_fitted_prior
     from scorematching.images.io.files import count_pages, find_white_of_file, read_pages
     from scorematching.images.io.formats import check_writable
     from scorematching.images.io.paths import check_output

@@ -1,6 +1,6 @@
 """Losses: regularized score matching with any curvature method, sliced and denoising score matching."""
 
-from scorematching.losses.denoising import denoising_score_matching_loss
+from scorematching.losses.denoising_score_matching import denoising_score_matching_loss
 from scorematching.losses.score_matching import ScoreMatchingLoss, score_matching_loss
 from scorematching.losses.sliced import sliced_score_matching_loss
 

@@ -27,6 +27,8 @@ from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 Method = Literal["auto", "tweedie", "map"]
+#: Noise levels, for white at 1, below which nothing is removed, and above which the noise is refused.
+_LOWEST_LEVEL, _HIGHEST_LEVEL = 1e-7, 1000
 #: Planes, their noise level, and a progress callback; returns the denoised planes.
 _Denoiser = Callable[[Tensor, float, ProgressCallback | None], Tensor]
 
@@ -109,11 +111,16 @@ def denoise(
     else:
         model = as_noise_model(noise)
     stabilizer = model.stabilizer(planes.data_range)
-    if not stabilizer.level:
+    if stabilizer.level < _LOWEST_LEVEL:
         warnings.warn(
             "the noise level is 0, so the image is returned unchanged: pass noise to denoise it", stacklevel=2
         )
         return image.copy()
+    if stabilizer.level > _HIGHEST_LEVEL:
+        raise ValueError(
+            f"the noise, {model}, is more than {_HIGHEST_LEVEL} times the range of the image, {planes.data_range:g}: "
+            "give it in the units of the image"
+        )
     y = distinct(planes.data, prior)
     prior.check_size(*y.shape[2:])
     prior.arrange(y)  # raises for a grayscale image and a color prior
