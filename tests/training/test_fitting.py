@@ -87,7 +87,7 @@ def test_progress_has_the_losses_and_the_speed(noisy: np.ndarray) -> None:
     result = sm.fit([noisy], noise=25, model=FIELD, training=short(12), progress=states.append)
     assert [state.step for state in states] == [5, 10, 12]
     assert {state.steps for state in states} == {12}
-    assert states[-1].figures.keys() == {"loss", "held out", "steps per second"}
+    assert states[-1].figures.keys() == {"loss", "held out", "steps/s"}
     assert states[-1].figures["held out"] == result.history[-1][2]
 
 

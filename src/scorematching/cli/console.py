@@ -40,7 +40,7 @@ def progress_bar(title: str, transient: bool = True) -> Iterator[ProgressCallbac
 
     columns = (
         TextColumn(title),
-        BarColumn(bar_width=16),
+        BarColumn(bar_width=10),
         MofNCompleteColumn(),
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(compact=True),

@@ -63,7 +63,7 @@ class Trainer:
 
     def _progress(self, seconds: float, done: int) -> Progress:
         latest = self.result.history[-1][2] if self.result.history else math.nan
-        figures = {"loss": self.running, "held out": latest, "steps per second": done / seconds}
+        figures = {"loss": self.running, "held out": latest, "steps/s": done / seconds}
         return Progress(self.step, self.steps, figures)
 
     def _advance(self) -> None:
