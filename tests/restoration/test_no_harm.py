@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 import scorematching as sm
-from scorematching.restoration import Mask, estimate_noise
+from scorematching.restoration import Blur, Mask, estimate_noise
 
 SIDE = 96
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]
@@ -114,3 +117,27 @@ def test_restoration_takes_white_from_a_dim_image() -> None:
     holes = Mask(torch.from_numpy(known))
     own, given = (sm.restore(image, holes, "natural-gray-small", steps=8, data_range=r) for r in (None, 1023))
     np.testing.assert_array_equal(own, given)
+
+
+@pytest.mark.parametrize(
+    ("noise", "message"),
+    [
+        (lambda: sm.PoissonGaussianNoise(gain=1e30), "more than 1000 times the range of the image, 255"),
+        (lambda: sm.PoissonGaussianNoise(gain=2, sigma=1e300), "more than 1e.06 photons of gain 2: take GaussianNoise"),
+        (lambda: 1e300, "more than 1000 times the range of the image, 255"),
+    ],
+)
+def test_noise_far_above_the_range_is_refused(scene: np.ndarray, noise: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sm.denoise(scene.astype(np.uint8), noise())
+
+
+def test_noise_far_below_the_range_leaves_the_image_as_it_is(scene: np.ndarray) -> None:
+    image = scene.astype(np.uint8)
+    with pytest.warns(UserWarning, match="the noise level is 0"):
+        np.testing.assert_array_equal(sm.denoise(image, 1e-30, method="map"), image)
+
+
+def test_a_kernel_of_zeros_is_refused() -> None:
+    with pytest.raises(ValueError, match="the kernel is zero everywhere"):
+        Blur(torch.zeros(3, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,8 +62,9 @@ class AnscombeStabilizer(Stabilizer):
 
     @cached_property
     def level(self) -> float:
-        """Standard deviation of the noise of stabilized planes."""
-        return 1 / (float(self.noise.stabilize(self.data_range)) - self._black)
+        """Standard deviation of the noise of stabilized planes; infinite if white is far less than a photon."""
+        span = float(self.noise.stabilize(self.data_range)) - self._black
+        return 1 / span if span > 0 else math.inf
 
     def forward(self, planes: Tensor) -> Tensor:
         """Stabilize noisy planes, shape (..., H, W), with white at 1.

@@ -104,7 +104,7 @@ class Blur:
         kernel: Kernel of shape (h, w), both odd, for example from :func:`gaussian_kernel`.
 
     Raises:
-        ValueError: The kernel does not have two dimensions of odd size, or an entry is not finite.
+        ValueError: The kernel does not have two dimensions of odd size, is zero, or has an entry that is not finite.
 
     Example:
         >>> Blur(gaussian_kernel(1.5))(torch.ones(1, 1, 20, 20)).mean().round(decimals=3)
@@ -116,6 +116,8 @@ class Blur:
             raise ValueError(f"kernel must have shape (h, w) with odd sides, got shape {tuple(kernel.shape)}")
         if not bool(torch.isfinite(kernel).all()):
             raise ValueError("kernel must be finite, got entries that are NaN or infinite")
+        if not bool((kernel != 0).any()):
+            raise ValueError("the kernel is zero everywhere: an image can't be restored from nothing")
         self.kernel = kernel
 
     def __call__(self, x: Tensor) -> Tensor:
