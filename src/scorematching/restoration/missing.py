@@ -40,7 +40,7 @@ def fill_missing(image: np.ndarray, data_range: float | None = None) -> Known:
 
     Raises:
         TypeError: The image has an unknown type.
-        ValueError: The shape is unknown, or all pixels are missing.
+        ValueError: The shape is unknown, or no pixel is finite.
 
     Example:
         >>> known = fill_missing(np.array([[1.0, np.nan, 0.5]]))
@@ -56,10 +56,11 @@ def fill_missing(image: np.ndarray, data_range: float | None = None) -> Known:
     mask = torch.ones(planes.data.shape[2:], dtype=torch.bool)
     if finite.size:
         mask &= torch.from_numpy(finite if finite.ndim == 2 else finite.all(2))
-    if planes.alpha is not None:
-        mask &= torch.from_numpy(planes.alpha > 0)
     if not bool(mask.any()):
-        raise ValueError("the image has no pixel that is finite and not transparent")
+        raise ValueError("the image has no pixel whose values are all finite")
+    if planes.alpha is not None:
+        visible = mask & torch.from_numpy(planes.alpha > 0)
+        mask = visible if bool(visible.any()) else mask  # of an invisible image, all pixels count
     if not bool(mask.all()):
         planes.data.copy_(Mask(mask).start(planes.data))
     return Known(planes, mask)
