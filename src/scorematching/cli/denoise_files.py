@@ -112,7 +112,7 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
     data_range = find_white_of_file(source, job.white, missing=True)
     check_pages(source, job.prior)
     pages = [_known(job, image, data_range) for image in read_pages(source)]
-    if not any(noise.stabilizer(data_range).level for _, noise in pages):
+    if all(noise == GaussianNoise(0) for _, noise in pages):
         raise ValueError(f"no noise was found in {source.name}: pass --sigma")
     for prior in dict.fromkeys(prior for prior, _ in pages):
         _note_where_approximate(prior, [noise for own, noise in pages if own is prior], data_range)
@@ -167,7 +167,8 @@ def _note_where_approximate(prior: Prior, noise: list[NoiseModel], data_range: f
     if prior.noise is None:
         return
     low, high = (level * data_range for level in prior.noise.range)
-    levels = [data_range * one.stabilizer(data_range).level for one in noise]
+    stabilizers = [one.stabilizer(data_range) for one in noise]
+    levels = [data_range * stabilizer.level for stabilizer in stabilizers if stabilizer]
     outside = [GaussianNoise(level) for level in levels if not 0.95 * low < level < 1.05 * high]
     if outside:
         trained = _described([GaussianNoise(low), GaussianNoise(high)])

@@ -3,8 +3,21 @@
 Wherever a noise model is expected, a number stands for white Gaussian noise with this standard deviation.
 """
 
-from scorematching.noise.base import NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.correlated import CorrelatedNoise
 from scorematching.noise.gaussian import GaussianNoise, as_noise_model, white_level
+from scorematching.noise.pixelwise import ChannelNoise, NoiseMap
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 
-__all__ = ["GaussianNoise", "NoiseModel", "PoissonGaussianNoise", "Stabilizer", "as_noise_model", "white_level"]
+__all__ = [
+    "ChannelNoise",
+    "CorrelatedNoise",
+    "Covariance",
+    "GaussianNoise",
+    "NoiseMap",
+    "NoiseModel",
+    "PoissonGaussianNoise",
+    "Stabilizer",
+    "as_noise_model",
+    "white_level",
+]

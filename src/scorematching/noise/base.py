@@ -1,4 +1,4 @@
-"""Base classes of noise models, and of maps to white Gaussian noise of one level."""
+"""Base classes: noise models, maps to white Gaussian noise of one level, and covariances."""
 
 from __future__ import annotations
 
@@ -9,22 +9,41 @@ from torch import Tensor
 
 
 class NoiseModel(ABC):
-    """Noise of an image, in the units of the image. Concrete models are dataclasses."""
+    """Noise of an image, in the units of the image. Its mean is 0. Concrete models are dataclasses."""
 
     @abstractmethod
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64. The same seed gives the same noise."""
 
     @abstractmethod
+    def variance(self, clean: np.ndarray) -> np.ndarray:
+        """Return the variance of the noise of each pixel, given the clean pixels."""
+
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
         """Return the noise of each pixel, divided by its standard deviation."""
+        return (noisy - clean) / np.sqrt(self.variance(clean))
 
     @abstractmethod
-    def stabilizer(self, data_range: float) -> Stabilizer:
+    def stabilizer(self, data_range: float) -> Stabilizer | None:
         """Return the map from planes with this noise to planes with white noise of one level, and back.
 
         Args:
             data_range: Value of white in the image. In planes white is 1.
+
+        Returns:
+            The map; ``None`` if there is none that acts on each pixel alone.
+        """
+
+    @abstractmethod
+    def covariance(self, planes: Tensor, data_range: float) -> Covariance:
+        """Return the covariance of the noise, given clean planes, (C, 1, H, W), with white at 1.
+
+        Args:
+            planes: Clean planes. Only models whose noise depends on brightness look at the values.
+            data_range: Value of white in the image.
+
+        Raises:
+            ValueError: The model is for another shape or number of channels.
         """
 
 
@@ -47,3 +66,20 @@ class Stabilizer(ABC):
     @abstractmethod
     def inverse(self, planes: Tensor) -> Tensor:
         """Return the clean planes, given estimates of :meth:`mean`."""
+
+
+class Covariance(ABC):
+    """Covariance ``Sigma`` of the noise of planes, (C, 1, H, W), with white at 1, as an operator."""
+
+    @property
+    @abstractmethod
+    def level(self) -> float:
+        """Root of the largest eigenvalue: the level of white noise that is as strong in every direction."""
+
+    @abstractmethod
+    def apply(self, planes: Tensor) -> Tensor:
+        """Return ``Sigma v``."""
+
+    @abstractmethod
+    def damped(self, planes: Tensor, level: float) -> Tensor:
+        """Return ``s^2 (s^2 + Sigma)^-1 v`` for a noise level ``s``: small where ``Sigma`` is large."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from scorematching.noise.base import NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.covariance import PixelCovariance
 from scorematching.runtime.arguments import check_positive
 
 
@@ -42,13 +44,17 @@ class GaussianNoise(NoiseModel):
         """Add this noise to clean pixels; return float64."""
         return clean + np.random.default_rng(seed).normal(0, self.sigma, clean.shape)
 
-    def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
-        """Return the noise of each pixel, divided by its standard deviation."""
-        return (noisy - clean) / self.sigma
+    def variance(self, clean: np.ndarray) -> np.ndarray:
+        """Return the variance of the noise of each pixel."""
+        return np.broadcast_to(self.sigma**2, clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer:
         """Return the identity map, with the noise level for white at 1."""
         return _Identity(self.sigma / data_range)
+
+    def covariance(self, planes: Tensor, data_range: float) -> Covariance:
+        """Return the covariance, a multiple of the identity."""
+        return PixelCovariance(torch.tensor((self.sigma / data_range) ** 2))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from numbers import Real
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from scorematching.noise.base import NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.covariance import PixelCovariance
 from scorematching.noise.stabilizer import AnscombeStabilizer
 from scorematching.runtime.arguments import check_positive
 
@@ -89,6 +91,16 @@ class PoissonGaussianNoise(NoiseModel):
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
         """Return the noise of each pixel, divided by its standard deviation: ``f(y)`` minus its mean given ``x``."""
         return self.stabilize(noisy) - self.stabilized_mean(clean)
+
+    def variance(self, clean: np.ndarray) -> np.ndarray:
+        """Return the variance of the noise of each pixel, ``gain (x - offset) + sigma^2``."""
+        return self.gain**2 * np.maximum(self._photons(clean), 0) + self.sigma**2
+
+    def covariance(self, planes: Tensor, data_range: float) -> Covariance:
+        """Return the covariance, diagonal."""
+        return PixelCovariance(
+            torch.from_numpy(self.variance(data_range * planes.double().cpu().numpy()) / data_range**2).float()
+        )
 
     def stabilizer(self, data_range: float) -> Stabilizer:
         """Return the map to planes with white noise of one level, and back, by the Anscombe transform."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from functools import partial
 from typing import Literal, get_args
 
@@ -23,14 +22,13 @@ from scorematching.restoration.map_estimate import maximum_a_posteriori
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.operators import Identity
+from scorematching.restoration.splitting import WhiteDenoiser, split
 from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 Method = Literal["auto", "tweedie", "map"]
 #: Noise levels, for white at 1, below which nothing is removed, and above which the noise is refused.
 _LOWEST_LEVEL, _HIGHEST_LEVEL = 1e-7, 1000
-#: Planes, their noise level, and a progress callback; returns the denoised planes.
-_Denoiser = Callable[[Tensor, float, ProgressCallback | None], Tensor]
 
 
 def denoise(
@@ -110,27 +108,31 @@ def denoise(
         model: NoiseModel = estimate_noise(image, prior, data_range=data_range, seed=seed, device=device)
     else:
         model = as_noise_model(noise)
-    stabilizer = model.stabilizer(planes.data_range)
-    if stabilizer.level < _LOWEST_LEVEL:
+    y = distinct(planes.data, prior)
+    stabilizer, covariance = model.stabilizer(planes.data_range), model.covariance(y, planes.data_range)
+    level = stabilizer.level if stabilizer else covariance.level
+    if level < _LOWEST_LEVEL:
         warnings.warn(
             "the noise level is 0, so the image is returned unchanged: pass noise to denoise it", stacklevel=2
         )
         return image.copy()
-    if stabilizer.level > _HIGHEST_LEVEL:
+    if level > _HIGHEST_LEVEL:
         raise ValueError(
             f"the noise, {model}, is more than {_HIGHEST_LEVEL} times the range of the image, {planes.data_range:g}: "
             "give it in the units of the image"
         )
-    y = distinct(planes.data, prior)
     prior.check_size(*y.shape[2:])
     prior.arrange(y)  # raises for a grayscale image and a color prior
-    once = _denoiser(method, prior, seed)
-    stabilized = move(stabilizer.forward(y), prior, device)
-    x = (_averaged_over_turns if self_ensemble else _applied)(once, stabilized, stabilizer.level, progress)
-    return known.put_back(from_planes(planes, stabilizer.inverse(x).expand_as(planes.data)), image)
+    white = _denoiser(method, prior, seed)
+    white = partial(_averaged_over_turns, white) if self_ensemble else white
+    if stabilizer:
+        x = stabilizer.inverse(white(move(stabilizer.forward(y), prior, device), level, progress))
+    else:
+        x = split(move(y, prior, device), covariance, white, progress)
+    return known.put_back(from_planes(planes, x.expand_as(planes.data)), image)
 
 
-def _denoiser(method: Method, prior: Prior, seed: int) -> _Denoiser:
+def _denoiser(method: Method, prior: Prior, seed: int) -> WhiteDenoiser:
     """Return the chosen method."""
     if method == "map" or (method == "auto" and prior.noise is None):
 
@@ -141,11 +143,7 @@ def _denoiser(method: Method, prior: Prior, seed: int) -> _Denoiser:
     return partial(_mean, prior, seed)
 
 
-def _applied(once: _Denoiser, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
-    return once(y, level, progress)
-
-
-def _averaged_over_turns(once: _Denoiser, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
+def _averaged_over_turns(once: WhiteDenoiser, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
     """Return the mean of the results for all eight rotations and reflections, each transformed back."""
     total = torch.zeros_like(y)
     for number in range(8):

@@ -1,4 +1,4 @@
-"""Noise level of an image: estimated from its wavelet coefficients, and refined by a prior of many levels."""
+"""Noise of an image: white or correlated, estimated from wavelet coefficients and by a prior of many levels."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from torch import Tensor
 
 from scorematching.images.validity import can_be_noisy, clipped_ends
 from scorematching.images.wavelet_noise import level_of_planes
-from scorematching.noise import GaussianNoise
-from scorematching.priors.base import move
-from scorematching.priors.stein_risk import residual_and_divergence
+from scorematching.noise import CorrelatedNoise, GaussianNoise
+from scorematching.priors.base import Prior, move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
+from scorematching.restoration.color import distinct
+from scorematching.restoration.level import level_by_prior
 from scorematching.restoration.missing import fill_missing
+from scorematching.restoration.octaves import noise_by_octaves
 
 #: Side, in pixels, of the two parts of a large image that are used.
 _SIDE = 128
 #: Minimum fraction of the pixels of a square that can be noisy; others are looked for if there are fewer.
 _ENOUGH = 0.9
-#: Maximum number of steps, and the relative change of the level at which they end.
-_STEPS, _SETTLED = 10, 0.005
-#: Factor that lengthens the steps of expectation maximization, in the logarithm of the level. They are too short.
-_LENGTHENED = 1.5
+#: Ratio of the levels of the second and the highest octave from which on noise is correlated, for weak and for strong
+#: noise, and these levels, with white at 1. The texture of an image without noise has ratios up to the first.
+_RATIOS, _LEVELS = (1.77, 1.1), (3 / 255, 9 / 255)
 
 
 @torch.no_grad()
@@ -35,24 +36,25 @@ def estimate_noise(
     data_range: float | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
-) -> GaussianNoise:
-    """Estimate the level of white Gaussian noise in an image.
+) -> GaussianNoise | CorrelatedNoise:
+    """Estimate the noise of an image: its level, and whether neighboring pixels share it.
 
     The first estimate comes from the median of the finest wavelet coefficients. It mistakes fine texture for noise. A
-    prior can tell texture from noise. Expectation maximization (Dempster, Laird & Rubin 1977) then looks for the level
-    at which the image is most probable under the prior::
+    prior can tell texture from noise, and finds the level at which the image is most probable.
 
-        sigma^2  <-  mean |y - x|^2 + sigma^2 mean div x,    x = y + sigma^2 grad log p(y)
+    A camera's development, JPEG and scanners make noise of neighboring pixels similar. It is then weak in the finest
+    details and strong in coarser ones. The prior therefore also looks at the image at lower resolutions, and finds the
+    spectrum of the noise octave by octave. Texture has such a spectrum, too: the noise counts as correlated only if
+    its second octave is stronger than the highest one by more than texture explains.
 
-    The term with ``div x`` is the variance of the clean images given ``y``. The first estimate is returned if the prior
-    was trained for one level only, if noise was clipped to the range of the file, or if the image is too small for the
-    prior.
+    The first estimate is returned if the prior was trained for one level only, if noise was clipped to the range of
+    the file, or if the image is too small for the prior.
 
     Args:
         image: Image of shape (H, W) or (H, W, C), as in :func:`scorematching.images.to_planes`.
         prior: As in :func:`scorematching.denoise`.
         data_range: Value of white in the image.
-        seed: Seed of the random probes of the divergence.
+        seed: Seed of the random probes.
         device: Device to compute on; the prior is moved there. By default the device of the prior.
 
     Returns:
@@ -73,21 +75,33 @@ def estimate_noise(
     sigma = level_of_planes(planes.data, noisy)
     model = prior_for_planes(planes.data, prior)
     wide = model.noise is not None and model.noise.is_wide
-    if not sigma or min(image.shape[:2]) < model.min_size or not wide or clipped_ends(planes.data):
+    if not sigma or min(image.shape[:2]) < model.min_size or not wide:
         return GaussianNoise(planes.data_range * sigma)
-    arranged = model.arrange(planes.data)
-    y, counted = (_parts(t, noisy) for t in (arranged, noisy.expand_as(arranged)))
-    if not bool(counted.any()):
-        return GaussianNoise(planes.data_range * sigma)
-    y, counted = move(y, model, device), counted.to(next(model.parameters()).device)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(_STEPS):
-        residual, divergence = residual_and_divergence(y, sigma, model, generator, counted)
-        variance = residual + sigma**2 * max(divergence, 0.0)
-        before, sigma = sigma, sigma * (variance / sigma**2) ** (_LENGTHENED / 2)
-        if abs(math.log(sigma / before)) < _SETTLED:
-            break
+    y = move(distinct(planes.data, model), model, device)
+    octaves = noise_by_octaves(y, noisy.to(y.device), model, torch.Generator().manual_seed(seed))
+    if _are_correlated(octaves):
+        channels = len(planes.data) // len(y)
+        densities = [planes.data_range**2 * np.tile(octave.cpu(), (channels, channels)) for octave in octaves]
+        return CorrelatedNoise.from_octaves(densities)
+    if not clipped_ends(planes.data):
+        sigma = _white_level(y, noisy, model, sigma, torch.Generator().manual_seed(seed))
     return GaussianNoise(planes.data_range * sigma)
+
+
+def _are_correlated(octaves: list[Tensor]) -> bool:
+    """Return whether the spectrum falls by more than the texture of an image explains."""
+    if len(octaves) < 2:
+        return False
+    highest, second = (float(octave.diagonal().mean()) ** 0.5 for octave in octaves[:2])
+    strength = (math.log(max(highest, 1e-9)) - math.log(_LEVELS[0])) / math.log(_LEVELS[1] / _LEVELS[0])
+    return second > highest * float(np.interp(strength, (0, 1), _RATIOS))
+
+
+def _white_level(y: Tensor, noisy: Tensor, prior: Prior, sigma: float, generator: torch.Generator) -> float:
+    """Return the level of white noise by a prior, from two parts of large planes."""
+    arranged = prior.arrange(y)
+    parts, counted = (_parts(t, noisy) for t in (arranged, noisy.to(y.device).expand_as(arranged)))
+    return level_by_prior(parts, sigma, prior, generator, counted) if bool(counted.any()) else sigma
 
 
 def _parts(planes: Tensor, noisy: Tensor) -> Tensor:

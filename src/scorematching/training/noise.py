@@ -76,6 +76,8 @@ def _with_own_noise(planes: list[Plane], noise: float | NoiseModel | None) -> li
     name, data_range = planes[0].name, planes[0].data_range
     model = _estimated(planes) if noise is None else as_noise_model(noise)
     stabilizer = model.stabilizer(data_range)
+    if stabilizer is None:
+        raise ValueError(f"{name}: a prior is fitted to noise that a map of pixels makes white, got {model}")
     if not 0 < stabilizer.level < math.inf:
         how = "was found to be" if noise is None else "must be above 0, got"
         raise ValueError(f"{name}: the noise level {how} {stabilizer.level * data_range:g}")

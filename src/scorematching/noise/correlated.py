@@ -1,0 +1,167 @@
+"""Noise whose neighboring pixels, and channels, are correlated: what a camera's development leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.covariance import StationaryCovariance, spectral_density
+
+#: Frequency in cycles per pixel that stands for the highest octave, 1/4 to 1/2; each lower octave has half of it.
+OCTAVE = 0.36
+#: Side of the autocovariance of noise that is described by octaves.
+_SIDE = 65
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelatedNoise(NoiseModel):
+    """Stationary Gaussian noise: any two pixels at the same distance have the same covariance.
+
+    Args:
+        autocovariance: Covariance of channel ``c`` at a pixel with channel ``d`` at the pixel ``(i, j)`` away, in the
+            squared units of the image, shape (C, C, n, n) with odd ``n`` and ``(i, j) = (0, 0)`` in the middle; (n, n)
+            for one channel. Beyond it pixels are not correlated.
+
+    Raises:
+        ValueError: The shape is another, a value is not finite, or it is not symmetric.
+
+    Example:
+        White noise of level 10, blurred with a kernel of 3 pixels:
+
+        >>> row = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
+        >>> noise = CorrelatedNoise(100 / 81 * np.outer(row, row))
+        >>> print(noise)
+        sigma 3.333, correlation of neighbors 0.67
+        >>> y = noise.simulate(np.zeros((400, 400)))
+        >>> bool(abs(y.std() - 10 / 3) < 0.1)
+        True
+    """
+
+    autocovariance: np.ndarray
+
+    def __post_init__(self) -> None:
+        given = np.array(self.autocovariance, dtype=np.float64)
+        found = given[None, None] if given.ndim == 2 else given
+        if found.ndim != 4 or found.shape[0] != found.shape[1] or found.shape[2] != found.shape[3]:
+            raise ValueError(f"autocovariance must have shape (n, n) or (C, C, n, n), got {given.shape}")
+        if not found.shape[2] % 2:
+            raise ValueError(f"the side of an autocovariance must be odd, got {found.shape[2]}")
+        if not np.isfinite(found).all():
+            raise ValueError("the autocovariance has values that are not finite")
+        if not np.allclose(found, found.transpose(1, 0, 2, 3)[..., ::-1, ::-1], atol=1e-6 * np.abs(found).max()):
+            raise ValueError(
+                "the autocovariance is not symmetric: that of (c, d) is that of (d, c), turned by 180 degrees"
+            )
+        object.__setattr__(self, "autocovariance", found)
+
+    @classmethod
+    def from_octaves(cls, densities: Sequence[np.ndarray]) -> CorrelatedNoise:
+        """Return noise that is the same in all directions, from its spectral density in each octave.
+
+        Between the octaves, the root of the density is interpolated over the logarithm of the frequency.
+
+        Args:
+            densities: For each octave, highest frequencies first, the covariance of the channels, shape (C, C), in the
+                squared units of the image. White noise of variance 1 has a density of 1 in each.
+
+        Example:
+            >>> print(CorrelatedNoise.from_octaves([np.eye(1), 9 * np.eye(1)]))
+            sigma 1.601, correlation of neighbors 0.42
+        """
+        frequency = torch.hypot(torch.fft.fftfreq(_SIDE)[:, None], torch.fft.rfftfreq(_SIDE)[None]).clamp_min(1e-3)
+        density = octave_spectrum(torch.as_tensor(np.stack(densities)), frequency.double())
+        lags = torch.fft.irfft2(density.permute(2, 3, 0, 1), s=(_SIDE, _SIDE))
+        return cls(torch.fft.fftshift(lags, dim=(2, 3)).numpy())
+
+    @property
+    def channels(self) -> int:
+        """Number of channels, C."""
+        return len(self.autocovariance)
+
+    @property
+    def reach(self) -> int:
+        """Distance in pixels up to which pixels are correlated."""
+        return self.autocovariance.shape[2] // 2
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of a pixel, the root of the mean over the channels."""
+        return float(np.sqrt(np.mean(self._variances)))
+
+    @property
+    def neighbors(self) -> float:
+        """Correlation of horizontal and vertical neighbors, mean over the channels."""
+        m, diagonal = self.reach, np.einsum("ccij->cij", self.autocovariance)
+        if m == 0:
+            return 0.0
+        return float(np.sum(diagonal[:, m, m + 1] + diagonal[:, m + 1, m]) / (2 * np.sum(self._variances)))
+
+    @property
+    def _variances(self) -> np.ndarray:
+        return np.einsum("cc->c", self.autocovariance[..., self.reach, self.reach])
+
+    def __str__(self) -> str:
+        levels = ", ".join(f"{level:.4g}" for level in np.sqrt(self._variances))
+        return f"sigma {levels}, correlation of neighbors {self.neighbors:.2f}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CorrelatedNoise) and np.array_equal(self.autocovariance, other.autocovariance)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
+        """Add this noise to clean pixels, shape (H, W) or (H, W, C); return float64."""
+        height, width = clean.shape[:2]
+        self._check(1 if clean.ndim == 2 else clean.shape[2])
+        size = (height + 2 * self.reach, width + 2 * self.reach)
+        values, vectors = torch.linalg.eigh(self.spectrum(*size))
+        root = vectors * values.clamp_min(0).sqrt()[..., None, :]
+        white = torch.from_numpy(np.random.default_rng(seed).standard_normal((self.channels, *size)))
+        mixed = root @ torch.fft.rfft2(white).permute(1, 2, 0)[..., None]
+        noise = torch.fft.irfft2(mixed[..., 0].permute(2, 0, 1), s=size)[:, :height, :width].numpy()
+        return clean + np.moveaxis(noise, 0, -1).reshape(clean.shape)
+
+    def variance(self, clean: np.ndarray) -> np.ndarray:
+        """Return the variance of the noise of each pixel, shape (H, W) or (H, W, C)."""
+        channels = 1 if clean.ndim == 2 else clean.shape[2]
+        self._check(channels)
+        return np.broadcast_to(self._variances, (*clean.shape[:2], channels)).reshape(clean.shape)
+
+    def stabilizer(self, data_range: float) -> Stabilizer | None:
+        """Return ``None``: no map of single pixels makes this noise white."""
+        return None
+
+    def covariance(self, planes: Tensor, data_range: float) -> Covariance:
+        """Return the covariance, which is diagonal in the Fourier basis, up to the channels."""
+        self._check(len(planes))
+        return StationaryCovariance(torch.from_numpy(self.autocovariance / data_range**2).float())
+
+    def spectrum(self, height: int, width: int) -> Tensor:
+        """Return the spectral density at the frequencies of a real FFT, (H, W // 2 + 1, C, C), complex128."""
+        return spectral_density(
+            torch.from_numpy(self.autocovariance), torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
+        )
+
+    def _check(self, channels: int) -> None:
+        if channels != self.channels:
+            raise ValueError(f"the noise is for {self.channels} channels, the image has {channels}")
+
+
+def octave_spectrum(densities: Tensor, frequency: Tensor) -> Tensor:
+    """Interpolate the spectral densities of octaves, (K, C, C), at frequencies in cycles per pixel, any shape.
+
+    Returns:
+        Shape (..., C, C): the square of the interpolated roots, so that it is positive semidefinite.
+    """
+    values, vectors = torch.linalg.eigh(densities)
+    roots = (vectors * values.clamp_min(0).sqrt()[:, None, :]) @ vectors.mT
+    place = torch.log2(OCTAVE / frequency).clamp(0, len(roots) - 1)
+    lower = place.floor().long()
+    share = (place - lower)[..., None, None]
+    root = roots[lower] * (1 - share) + roots[(lower + 1).clamp_max(len(roots) - 1)] * share
+    return root @ root

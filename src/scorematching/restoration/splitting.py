@@ -1,0 +1,45 @@
+"""Denoising of noise that is not white, with a denoiser of white noise: half-quadratic splitting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+from scorematching.noise import Covariance
+from scorematching.runtime.progress import ProgressCallback, subtask
+
+#: Planes, their noise level, and a progress callback; returns the denoised planes.
+WhiteDenoiser = Callable[[Tensor, float, ProgressCallback | None], Tensor]
+#: Number of levels, and the first and the last one as a fraction of the root of the largest eigenvalue of the noise.
+_LEVELS, _HIGHEST, _LOWEST = 5, 0.7, 0.175
+#: Noise level of the denoiser, as a multiple of that of the data term. In an exact splitting it is 1.
+_STRENGTH = math.sqrt(3)
+
+
+def split(
+    y: Tensor, covariance: Covariance, denoiser: WhiteDenoiser, progress: ProgressCallback | None = None
+) -> Tensor:
+    """Remove noise of any covariance ``Sigma`` (Geman & Yang 1995; Zoran & Weiss 2011).
+
+    From ``x = y``, alternate a denoiser ``D`` of white noise and the data term, at ever lower levels ``s``::
+
+        z = D(x; s)
+        x = argmin (x - y)^T Sigma^-1 (x - y) + |x - z|^2 / t^2 = z + t^2 (t^2 + Sigma)^-1 (y - z),    t = s / sqrt(3)
+
+    The result is the last ``z``. A denoiser that is stronger than the data term asks for, by the root of 3, and levels
+    from 0.7 to 0.175 of the root of the largest eigenvalue, were the best on real and simulated noise.
+
+    Args:
+        y: Noisy planes of one image, (C, 1, H, W), with white at 1.
+        covariance: ``Sigma``.
+        denoiser: ``D``.
+        progress: Called after each tile.
+    """
+    x = z = y
+    for step in range(_LEVELS):
+        level = covariance.level * _HIGHEST * (_LOWEST / _HIGHEST) ** (step / (_LEVELS - 1))
+        z = denoiser(x, level, subtask(progress, step, step + 1, parts=_LEVELS))
+        x = z + covariance.damped(y - z, level / _STRENGTH)
+    return z
