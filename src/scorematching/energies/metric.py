@@ -51,7 +51,7 @@ def with_metric(energy: Graph, covariance: Tensor) -> Graph:
     like = next(energy.parameters(), covariance)
     metric = Metric(covariance.detach().to(like))
     edges: list[tuple[str, Layer, str]] = []
-    layers = {edge: layer for edge, layer in energy.pairs()}
+    layers = dict(energy.pairs())
     fused: set[Edge] = set()
     for first in layers:
         if first.source != energy.input:

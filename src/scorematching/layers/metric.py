@@ -14,7 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 
-from scorematching.layers.base import AffineLocal, Coefficients, Gradients, Sides, channel_sum, channel_view, maybe, total
+from scorematching.layers.base import (
+    AffineLocal,
+    Coefficients,
+    Gradients,
+    Sides,
+    channel_sum,
+    channel_view,
+    maybe,
+    total,
+)
 from scorematching.layers.conv import Conv2d
 from scorematching.layers.structural import Crop
 from scorematching.layers.sums import SumPool2d
@@ -136,9 +145,9 @@ class MetricConv2d(Conv2d):
         return maybe(lambda a2: F.conv2d(self._framed(a2), local.ww, stride=self.fused_stride), a2)
 
     def gradients(self, local: AffineLocal, sides: Sides) -> Gradients:
-        """Sweep 4: ``c y^T + d (Sigma a)^T + Sigma (2 V∘(d2 a2^T))`` for the filters, (16) and (17) with ``V = W Sigma``.
+        """Sweep 4: ``c y^T + d (Sigma a)^T + (2 V∘(d2 a2^T)) Sigma`` for the filters, and ``c`` for the bias.
 
-        The gradient for the bias is ``c``.
+        These are (16) and (17) with ``V = W Sigma``.
         """
         (x, w, _), (d, d2, a, a2, c) = local, sides
         found: Gradients = {}

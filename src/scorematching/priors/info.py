@@ -69,13 +69,13 @@ class TrainedNoise:
             ValueError: It is not an autocovariance, or its variance is 0.
 
         Example:
-            >>> TrainedNoise.with_autocovariance(torch.tensor([[0.04]])).sigma
+            >>> TrainedNoise.with_autocovariance(torch.tensor([[0.04]], dtype=torch.float64)).sigma
             0.2
         """
         kernel = checked_autocovariance(autocovariance.double())
         if (variance := _mean_variance(kernel)) <= 0:
             raise ValueError(f"an autocovariance must have a mean variance above 0, got {variance:.4g}")
-        return cls(round(math.sqrt(variance), 9), correlation=kernel / variance)
+        return cls(math.sqrt(variance), correlation=kernel / variance)
 
     @property
     def kernel(self) -> Tensor | None:

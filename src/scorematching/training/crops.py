@@ -24,9 +24,10 @@ _LEAST = math.sqrt(2)
 
 
 class CropStream:
-    """Random square crops of planes, by default rotated and reflected at random. A batch depends only on the seed and its number.
+    """Random square crops of planes, by default rotated and reflected at random.
 
-    The contrast of each crop is changed so that all crops have the same noise level.
+    A batch depends only on the seed and its number. The contrast of each crop is changed so that all crops have the same
+    noise level.
 
     Args:
         planes: Planes to crop. The probability of a plane is proportional to its number of pixels. Either all of them
