@@ -26,7 +26,7 @@ _LEAST = math.sqrt(2)
 class CropStream:
     """Random square crops of planes, by default rotated and reflected at random.
 
-    A batch depends only on the seed and its number. The contrast of each crop is changed so that all crops have the same
+    A batch depends only on the seed and its number. The contrast of each crop is changed so that all have the same
     noise level.
 
     Args:
