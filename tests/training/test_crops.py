@@ -94,3 +94,11 @@ def test_a_highest_level_below_the_noise_of_all_images_is_refused(flat: tuple[li
 def test_a_plane_smaller_than_a_crop_is_named(planes: list[Plane]) -> None:
     with pytest.raises(ValueError, match="array 0, of 30 x 40 pixels, is smaller than a crop of 31"):
         CropStream(planes, 31, 4)
+
+
+def test_crops_that_are_not_turned_are_pieces_of_the_plane() -> None:
+    plane = open_images([np.arange(30.0).reshape(5, 6)], data_range=30)[0]
+    pieces = [CropStream(plane, 3, 16, seed=0, turned=turned)[0].pixels * 30 for turned in (False, True)]
+    straight = [bool((p[0, :, 1:] > p[0, :, :-1]).all() and (p[0, 1:] > p[0, :-1]).all()) for p in pieces[0]]
+    assert all(straight)
+    assert not all((p[0, :, 1:] > p[0, :, :-1]).all() for p in pieces[1])

@@ -23,6 +23,8 @@ from scorematching.layers import (
     Identity,
     Layer,
     LogCosh,
+    Metric,
+    MetricConv2d,
     Multiply,
     PixelUnshuffle,
     PointwiseFunction,
@@ -44,6 +46,14 @@ from scorematching.layers import (
 
 Shape = tuple[int, ...]
 Module = TypeVar("Module", bound=torch.nn.Module)
+
+#: Autocovariance of noise in two channels that share it.
+AUTOCOVARIANCE = torch.tensor(
+    [
+        [[[0.1, 0.2, 0.0], [0.4, 1.0, 0.4], [0.0, 0.2, 0.1]], [[0.1, 0.0, 0.0], [0.2, 0.3, 0.1], [0.0, 0.0, 0.0]]],
+        [[[0.0, 0.0, 0.0], [0.1, 0.3, 0.2], [0.0, 0.0, 0.1]], [[0.0, 0.3, 0.0], [0.3, 2.0, 0.3], [0.0, 0.3, 0.0]]],
+    ]
+)
 
 #: Name -> (function that builds the layer, shape of one sample).
 LAYERS: dict[str, tuple[Callable[[], Layer], Shape]] = {
@@ -79,6 +89,16 @@ LAYERS: dict[str, tuple[Callable[[], Layer], Shape]] = {
     "Identity": (Identity, (4,)),
     "Crop": (lambda: Crop(1), (2, 4, 5)),
     "PixelUnshuffle": (lambda: PixelUnshuffle(2), (2, 4, 6)),
+    "Metric": (lambda: Metric(AUTOCOVARIANCE), (2, 4, 5)),
+    "MetricConv2d": (lambda: MetricConv2d(Metric(AUTOCOVARIANCE), sm.Conv2d(2, 3, 3)), (2, 5, 6)),
+    "MetricConv2d strided, no bias": (
+        lambda: MetricConv2d(Metric(AUTOCOVARIANCE), sm.Conv2d(2, 3, (2, 3), 2, bias=False)),
+        (2, 5, 6),
+    ),
+    "MetricConv2d of means": (
+        lambda: MetricConv2d(Metric(AUTOCOVARIANCE), sm.Conv2d(2, 3, 2), [Crop(2), AvgPool2d(2)]),
+        (2, 9, 8),
+    ),
     "Gather": (lambda: Gather([3, 0, 3]), (4, 2)),
     "Scatter": (lambda: Scatter([2, 0], 4), (2, 3)),
     "Tanh": (Tanh, (5,)),

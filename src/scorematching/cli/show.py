@@ -109,6 +109,8 @@ def _print_description(prior: Prior) -> None:
     if prior.noise is not None:
         low, high = (f"{level * 255:.4g}" for level in prior.noise.range)
         noise = f"sigma {low if low == high else f'{low} to {high}'} on the 0-255 scale"
+        if prior.noise.reach:
+            noise += f", correlated up to {prior.noise.reach} pixels apart"
     rows = {
         "images": "in red, green and blue" if config.colors > 1 else "grayscale",
         "model": model,

@@ -2,7 +2,8 @@
 
 Linear layers: :class:`Linear`, :class:`Conv2d`, :class:`ConvTranspose2d`, :class:`Scale`, :class:`Multiply`,
 :class:`Add`. Layers that move entries: :class:`Reshape`, :class:`Gather`, :class:`Scatter`, :class:`Crop`. Layers that
-sum entries: :class:`Sum`, :class:`WeightedSum`, :class:`AvgPool2d`. Activations: :class:`Softplus`, :class:`SiLU` and
+sum entries: :class:`Sum`, :class:`WeightedSum`, :class:`AvgPool2d`. Layers of correlated noise: :class:`Metric`,
+:class:`MetricConv2d`. Activations: :class:`Softplus`, :class:`SiLU` and
 others, or :class:`PointwiseFunction` for any function. Experts, the energies of filter responses: :class:`StudentT`,
 :class:`StudentTMixture`, :class:`Spline`.
 
@@ -15,6 +16,7 @@ from scorematching.layers.conv import Conv2d, ConvTranspose2d
 from scorematching.layers.experts import Charbonnier, LogCosh, ScaledExpert, StudentT, StudentTMixture
 from scorematching.layers.families import Affine, Pointwise
 from scorematching.layers.linear import Add, Linear, Multiply, Scale
+from scorematching.layers.metric import Metric, MetricConv2d
 from scorematching.layers.pointwise import (
     GELU,
     Exp,
@@ -47,6 +49,8 @@ __all__ = [
     "Layer",
     "Linear",
     "LogCosh",
+    "Metric",
+    "MetricConv2d",
     "Multiply",
     "PixelUnshuffle",
     "Pointwise",

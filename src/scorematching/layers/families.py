@@ -6,6 +6,7 @@ Symbols are those of ``base.py``; numbers in parentheses are equations of the su
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -119,17 +120,32 @@ class Affine(Layer):
         learned = isinstance(local.w, Tensor) and local.w.requires_grad
         return {"weight": self.outer(h.flatten(0, 1), g.flatten(0, 1))} if learned else {}
 
+    def paths(self, counts: Tensor) -> Tensor:
+        """Return the numbers of paths behind the layer. Each coefficient is a path from an input to an output."""
+        ones = torch.ones_like(self.weight) if isinstance(self.weight, Tensor) else None if self.weight is None else 1.0
+        return self.linear(counts, ones)
+
     def _back(self, y: Tensor, w: Coefficients, x: Tensor) -> Tensor:
         """Return :meth:`adjoint` of a batch ``y``; its size may differ from that of the batch ``x``."""
         return self.adjoint(y, w, torch.Size((len(y), *x.shape[1:])))
 
-    def _paired(self, y: Tensor | None, x: Tensor | None, samples: int) -> Tensor | None:
-        """Return :meth:`outer`, where ``None`` is zero and a batch of one stands for ``samples`` equal ones."""
+    def _paired(
+        self,
+        y: Tensor | None,
+        x: Tensor | None,
+        samples: int,
+        outer: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> Tensor | None:
+        """Return :meth:`outer`, where ``None`` is zero and a batch of one stands for ``samples`` equal ones.
+
+        Another product that is linear in both arguments may be given.
+        """
         if y is None or x is None:
             return None
+        outer = self.outer if outer is None else outer
         if len(y) == len(x):
-            return self.outer(y, x) if len(x) == samples else samples * self.outer(y, x)
-        return self.outer(*(t if len(t) == 1 else t.sum(0, keepdim=True) for t in (y, x)))
+            return outer(y, x) if len(x) == samples else samples * outer(y, x)
+        return outer(*(t if len(t) == 1 else t.sum(0, keepdim=True) for t in (y, x)))
 
 
 class Pointwise(Layer):

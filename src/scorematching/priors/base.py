@@ -10,12 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scorematching.curvature.derivatives import score
+from scorematching.energies.metric import with_metric
 from scorematching.graph import Graph
 from scorematching.layers import Sum
 from scorematching.noise import GaussianNoise
 from scorematching.priors.architecture import ModelConfig
 from scorematching.priors.batch import Crops
 from scorematching.priors.info import Provenance, TrainedNoise, as_trained_noise
+from scorematching.runtime.cache import remembered
 from scorematching.runtime.compiling import run
 from scorematching.runtime.progress import Progress, ProgressCallback
 
@@ -31,7 +33,7 @@ class Prior(nn.Module, ABC):
 
     Attributes:
         config: Architecture.
-        noise: White noise of the images whose density the prior models; ``None`` for clean images.
+        noise: Noise of the images whose density the prior models; ``None`` for clean images.
         provenance: Origin of the prior: its data and its training.
         margin: Distance in pixels up to which the score of a pixel depends on others; a multiple of ``block``.
     """
@@ -53,6 +55,12 @@ class Prior(nn.Module, ABC):
     ) -> None:
         super().__init__()
         self.config, self.noise, self.margin = config, as_trained_noise(noise), margin
+        kernel = None if self.noise is None else self.noise.kernel
+        if kernel is not None and len(kernel) != config.colors:
+            raise ValueError(
+                f"this prior takes images of {config.colors} channels, but the correlation of the noise is of "
+                f"{len(kernel)}: pass shape ({config.colors}, {config.colors}, k, k)"
+            )
         self.provenance = Provenance() if provenance is None else provenance
 
     @property
@@ -101,6 +109,18 @@ class Prior(nn.Module, ABC):
     def min_crop(self) -> int:
         """Minimum height and width of a training crop, in pixels."""
         return 2 * self.min_size
+
+    def in_metric(self, energy: Graph) -> Graph:
+        """Return an energy of this prior, differentiated in the metric of its noise, as training needs.
+
+        For white noise and clean images this is the energy itself. See :func:`scorematching.energies.with_metric`.
+        """
+        noise = self.noise
+        kernel = None if noise is None else noise.kernel
+        if kernel is None:
+            return energy
+        like = next(energy.parameters())
+        return remembered(energy, ("metric", noise, like.dtype, like.device), lambda: with_metric(energy, kernel))
 
     def check_size(self, height: int, width: int) -> None:
         """Raise ``ValueError`` if an image is too small for the prior."""

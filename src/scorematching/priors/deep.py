@@ -40,8 +40,8 @@ class DeepPrior(Prior):
 
     Args:
         config: Architecture.
-        noise: White noise of the images whose density is modeled, with white at 1: a level, a model, or ``None`` for
-            clean images.
+        noise: Noise of the images whose density is modeled, with white at 1: a level, a model, correlated noise as
+            :class:`TrainedNoise`, or ``None`` for clean images.
         provenance: Origin of the prior. Its seed also seeds the initial weights.
 
     Raises:
@@ -99,6 +99,7 @@ class DeepPrior(Prior):
         The curvature is estimated from one random probe per crop (two if ``lam`` is above 0). For crops with added
         noise, it is estimated from that noise (:class:`scorematching.curvature.Stein`). Up to constants, the loss of
         every crop is Stein's estimate of the denoising error, also for crops with less noise than the prior's level.
+        If the noise of the prior is correlated, the added noise must have the same correlation.
         """
         x = crops.pixels / self.unit
         own = len(x) - len(crops.added)
@@ -111,4 +112,5 @@ class DeepPrior(Prior):
         return total / x.numel()
 
     def _summed(self, x: Tensor, curvature: Curvature, lam: float) -> Tensor:
-        return score_matching_loss(self._bordered[0], x, lam, curvature, reduction="sum", check_finite=False)
+        energy = self.in_metric(self._bordered[0])
+        return score_matching_loss(energy, x, lam, curvature, reduction="sum", check_finite=False)

@@ -21,8 +21,8 @@ class FieldPrior(Prior):
 
     Args:
         config: Architecture.
-        noise: White noise of the images whose density is modeled, with white at 1: a level, a model, or ``None`` for
-            clean images.
+        noise: Noise of the images whose density is modeled, with white at 1: a level, a model, correlated noise as
+            :class:`TrainedNoise`, or ``None`` for clean images.
         provenance: Origin of the prior.
 
     Raises:
@@ -80,8 +80,22 @@ class FieldPrior(Prior):
                 weight.clamp_(min=0)
 
     def loss(self, crops: Crops, lam: float, generator: torch.Generator | None = None) -> Tensor:
-        """Return the loss per pixel, over the pixels whose filters all fit into the crop, given the other pixels."""
-        m, weight = self.margin, torch.zeros_like(crops.pixels[0])
+        """Return the loss per pixel, over the pixels whose filters all fit into the crop, given the other pixels.
+
+        For correlated noise, the same is true of all pixels that share noise with these pixels.
+        """
+        m, weight = self._border, torch.zeros_like(crops.pixels[0])
         weight[:, m:-m, m:-m] = 1
-        x = crops.pixels / self.unit
-        return score_matching_loss(self.energy, x, lam, weight=weight, check_finite=False) / weight.sum()
+        x, energy = crops.pixels / self.unit, self.in_metric(self.energy)
+        return score_matching_loss(energy, x, lam, weight=weight, check_finite=False) / weight.sum()
+
+    @property
+    def min_crop(self) -> int:
+        """Minimum height and width of a training crop, in pixels."""
+        return 2 * (self._border + self.block)
+
+    @property
+    def _border(self) -> int:
+        """Width in pixels of the border of a crop that :meth:`loss` leaves out; a multiple of ``block``."""
+        reach = 0 if self.noise is None else self.noise.reach
+        return self.margin + reach + -reach % self.block

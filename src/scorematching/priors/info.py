@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from scorematching._version import __version__
+from scorematching.layers.metric import checked_autocovariance
 from scorematching.noise import GaussianNoise, as_noise_model
 from scorematching.runtime.arguments import check_count, check_flag, check_positive
 
 
 @dataclass(frozen=True)
 class TrainedNoise:
-    """White Gaussian noise of the images whose density a prior models, with white at 1.
+    """Gaussian noise of the images whose density a prior models, with white at 1.
 
     Args:
         sigma: Noise level of the modeled density. For an image of another level, the contrast is rescaled.
         lowest: Lowest noise level that the prior was trained for; ``sigma`` by default.
         highest: Highest noise level that the prior was trained for; ``sigma`` by default.
         blind: Whether the prior was also trained on images with less noise than the stated level.
+        correlation: Autocovariance of the noise, divided by its mean variance: nested sequences or a tensor of shape
+            (k, k) or (C, C, k, k), as in :class:`scorematching.layers.Metric`. ``None`` for white noise.
 
     Raises:
-        ValueError: A level is not above 0, or ``lowest`` is above ``highest``.
+        ValueError: A level is not above 0, ``lowest`` is above ``highest``, or ``correlation`` is not an autocovariance
+            of mean variance 1.
 
     Example:
         >>> TrainedNoise(0.1).highest
         0.1
+        >>> TrainedNoise(0.1, correlation=[[0.0, 0.3, 0.0], [0.3, 1.0, 0.3], [0.0, 0.3, 0.0]]).reach
+        1
     """
 
     sigma: float
     lowest: float | None = None
     highest: float | None = None
     blind: bool = False
+    correlation: Any = None
 
     def __post_init__(self) -> None:
         for name in ("sigma", "lowest", "highest"):
@@ -39,6 +52,45 @@ class TrainedNoise:
         if self.range[0] > self.range[1]:
             raise ValueError(f"lowest must not be above highest, got {self.lowest} and {self.highest}")
         check_flag("blind", self.blind)
+        if self.correlation is not None:
+            kernel = checked_autocovariance(torch.as_tensor(self.correlation, dtype=torch.float64))
+            if not math.isclose(variance := _mean_variance(kernel), 1, rel_tol=1e-6):
+                raise ValueError(f"correlation must have a mean variance of 1, got {variance:.4g}: divide by it")
+            object.__setattr__(self, "correlation", _as_tuples(kernel.tolist()))
+
+    @classmethod
+    def with_autocovariance(cls, autocovariance: Tensor) -> TrainedNoise:
+        """Return correlated noise of one level.
+
+        Args:
+            autocovariance: Autocovariance of the noise, with white at 1, shape (k, k) or (C, C, k, k).
+
+        Raises:
+            ValueError: It is not an autocovariance, or its variance is 0.
+
+        Example:
+            >>> TrainedNoise.with_autocovariance(torch.tensor([[0.04]], dtype=torch.float64)).sigma
+            0.2
+        """
+        kernel = checked_autocovariance(autocovariance.double())
+        if (variance := _mean_variance(kernel)) <= 0:
+            raise ValueError(f"an autocovariance must have a mean variance above 0, got {variance:.4g}")
+        return cls(math.sqrt(variance), correlation=kernel / variance)
+
+    @property
+    def kernel(self) -> Tensor | None:
+        """``correlation`` as a float64 tensor, (C, C, k, k), or ``None``."""
+        return None if self.correlation is None else torch.tensor(self.correlation, dtype=torch.float64)
+
+    @property
+    def reach(self) -> int:
+        """Distance in pixels beyond which the noise is independent; 0 for white noise."""
+        return 0 if self.correlation is None else len(self.correlation[0][0]) // 2
+
+    def correlated(self, planes: Tensor) -> Tensor:
+        """Return ``Sigma / sigma^2`` times planes, (N, C, H, W); white noise returns the planes themselves."""
+        kernel = self.kernel
+        return planes if kernel is None else F.conv2d(planes, kernel.to(planes), padding=self.reach)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -50,6 +102,17 @@ class TrainedNoise:
         """True if the highest level is at least four times the lowest, as annealing needs."""
         low, high = self.range
         return 4 * low <= high
+
+
+def _mean_variance(kernel: Tensor) -> float:
+    """Return the mean over the channels of the variance, for an autocovariance (C, C, k, k)."""
+    middle = kernel.shape[-1] // 2
+    return float(kernel[:, :, middle, middle].diagonal().mean())
+
+
+def _as_tuples(values: Any) -> Any:
+    """Return nested lists as nested tuples, which can be compared and hashed."""
+    return tuple(map(_as_tuples, values)) if isinstance(values, list) else values
 
 
 def as_trained_noise(noise: float | GaussianNoise | TrainedNoise | None) -> TrainedNoise | None:

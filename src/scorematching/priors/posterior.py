@@ -11,6 +11,9 @@ from scorematching.runtime.progress import ProgressCallback
 def tweedie(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None) -> Tensor:
     """Apply Tweedie's formula to planes: ``x = y + sigma^2 grad log p(y)``; see :func:`scorematching.denoise`.
 
+    If the noise of the prior is correlated, the formula is ``x = y + Sigma grad log p(y)``, where ``Sigma`` has the
+    correlation of the prior's noise and the level ``sigma``.
+
     Args:
         y: Noisy planes, shape (N, C, H, W), as arranged by the prior.
         sigma: Standard deviation of the noise, with white at 1.
@@ -24,4 +27,5 @@ def tweedie(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | 
         raise ValueError("Tweedie's formula needs a prior of noisy images; this one was trained on clean ones: use MAP")
     own = prior.noise.sigma
     contrast = own / sigma
-    return prior.score(y, contrast, progress).mul_(own**2).div_(contrast).add_(y)  # large images: no copies
+    step = prior.score(y, contrast, progress).mul_(own**2).div_(contrast)  # large images: no copies
+    return prior.noise.correlated(step).add_(y)

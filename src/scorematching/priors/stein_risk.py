@@ -18,7 +18,8 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
 
     ``SURE = mean (D(y) - y)^2 - sigma^2 + 2 sigma^2 mean div D`` (Stein 1981). The divergence is estimated from one
     random probe (Ramani, Blu & Unser 2008). For Gaussian noise of this level the estimate is unbiased, up to the error
-    of the finite difference.
+    of the finite difference. If the noise of the prior is correlated, with covariance ``Sigma`` and Jacobian ``J`` of
+    ``D``, ``sigma^2 div D`` stands for ``tr(J Sigma)``.
 
     Args:
         y: Noisy planes, shape (N, C, H, W), with white at 1.
@@ -49,7 +50,8 @@ def residual_and_divergence(
     The means are over the entries that are ``counted``, a mask of the shape of ``y``; over all by default.
     """
     probe = torch.randint(2, y.shape, generator=generator).to(y) * 2 - 1
-    x, ahead = (tweedie(near, sigma, prior) for near in (y, y + _STEP * sigma * probe))
+    step = probe if prior.noise is None else prior.noise.correlated(probe)
+    x, ahead = (tweedie(near, sigma, prior) for near in (y, y + _STEP * sigma * step))
     squares, slopes = (x - y).double().square(), (probe * (ahead - x)).double()
     if counted is not None:
         squares, slopes = squares[counted], slopes[counted]

@@ -24,9 +24,10 @@ _LEAST = math.sqrt(2)
 
 
 class CropStream:
-    """Random square crops of planes, rotated and reflected at random. A batch depends only on the seed and its number.
+    """Random square crops of planes, by default rotated and reflected at random.
 
-    The contrast of each crop is changed so that all crops have the same noise level.
+    A batch depends only on the seed and its number. The contrast of each crop is changed so that all have the same
+    noise level.
 
     Args:
         planes: Planes to crop. The probability of a plane is proportional to its number of pixels. Either all of them
@@ -38,6 +39,7 @@ class CropStream:
         blind: Whether to lower the contrast of every fourth crop by a random factor, noise included.
         max_level: Highest level of added noise, with white at 1. If given, three of four noisy crops and all clean ones
             get noise up to a random level, which is uniform in its logarithm.
+        turned: Whether to rotate and reflect crops. For noise whose correlation changes with the direction, do not.
 
     Raises:
         ValueError: A plane is smaller than a crop, or all planes have too much noise to add more.
@@ -58,6 +60,7 @@ class CropStream:
         seed: int = 0,
         blind: bool = False,
         max_level: float | None = None,
+        turned: bool = True,
     ) -> None:
         for plane in planes:
             if min(plane.shape) < crop:
@@ -66,7 +69,7 @@ class CropStream:
                     "leave it out, or use smaller crops or filters"
                 )
         self.planes, self.crop, self.batch, self.fresh, self.seed = list(planes), crop, batch, fresh, seed
-        self.blind, self.max_level = blind, max_level
+        self.blind, self.max_level, self.turned = blind, max_level, turned
         #: Number of crops, at the start of a batch, that get no added noise.
         self.own = 0 if fresh else math.ceil(_OWN_SHARE * batch) if max_level else batch
         self._pool = _with_chances(self.planes)
@@ -102,9 +105,12 @@ class CropStream:
         return Crops(by_crop * stack, shares, by_crop[self.own :] * known if added else known)
 
     def _cut(self, plane: Plane, random: np.random.Generator) -> Tensor:
-        """Return a random crop of a plane, rotated and reflected at random."""
+        """Return a random crop of a plane, rotated and reflected at random unless :attr:`turned` is False."""
         top, left = (int(random.integers(n - self.crop + 1)) for n in plane.shape)
-        crop = torch.rot90(plane.crop(top, left, self.crop), int(random.integers(4)), (1, 2))
+        crop = plane.crop(top, left, self.crop)
+        if not self.turned:
+            return crop
+        crop = torch.rot90(crop, int(random.integers(4)), (1, 2))
         return crop.flip(1) if random.integers(2) else crop
 
     def _level(self, plane: Plane, random: np.random.Generator) -> float:

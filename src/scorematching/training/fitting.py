@@ -108,7 +108,8 @@ def fit(
 
     def stream(planes: list[Plane], batch: int, seed: int) -> CropStream:
         usable, side = usable_planes(planes, training.crop, prior)
-        return CropStream(usable, side, batch, fresh, seed, training.blind, max_level)
+        turned = trained is None or trained.correlation is None
+        return CropStream(usable, side, batch, fresh, seed, training.blind, max_level, turned)
 
     trainer = Trainer(
         prior=prior.to(device),

@@ -147,9 +147,7 @@ def unit_pass(layer: Layer, counts: Tensor) -> Tensor:
     """Return the counts behind a layer. Each weight of an affine layer is a path from an input to an output."""
     if not isinstance(layer, Affine):
         return counts.clone()
-    weight = layer.weight
-    ones = torch.ones_like(weight) if isinstance(weight, Tensor) else None if weight is None else 1.0
-    counted = layer.linear(counts, ones).clone()
+    counted = layer.paths(counts).clone()
     if bool((counted < 0).any()):
         raise ValueError(
             f"{type(layer).__name__} subtracts, even with every coefficient 1: negative factors belong in its weight"
