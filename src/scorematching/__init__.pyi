@@ -30,7 +30,7 @@ from .losses import (
     score_matching_loss,
     sliced_score_matching_loss,
 )
-from .noise import GaussianNoise, PoissonGaussianNoise
+from .noise import ChannelNoise, CorrelatedNoise, GaussianNoise, NoiseMap, PoissonGaussianNoise
 from .priors.architecture import DeepConfig, FieldConfig
 from .priors.base import Prior
 from .priors.store import load_prior, save_prior
@@ -46,12 +46,15 @@ from .training.config import TrainingConfig
 from .training.fitting import fit
 
 __all__ = [
+    "ChannelNoise",
     "Conv2d",
+    "CorrelatedNoise",
     "DeepConfig",
     "FieldConfig",
     "GaussianNoise",
     "Graph",
     "Linear",
+    "NoiseMap",
     "PoissonGaussianNoise",
     "Prior",
     "ScoreMatchingLoss",

@@ -114,7 +114,7 @@ def test_octaves_of_white_noise_are_white_noise() -> None:
 
 
 @pytest.mark.parametrize(
-    "given, words",
+    ("given", "words"),
     [
         (np.ones((2, 2)), "odd"),
         (np.ones((3, 4)), "shape"),

@@ -14,7 +14,7 @@ from PIL import Image
 from scorematching.images import psnr, ssim, to_planes
 from scorematching.images.io.atomic import write_atomically
 from scorematching.images.metrics import SSIM_WINDOW
-from scorematching.noise import NoiseModel
+from scorematching.noise import CorrelatedNoise, NoiseModel
 
 #: Largest side of a displayed image in pixels. Larger images are shrunk, to keep the page small.
 _LARGEST = 2048
@@ -64,13 +64,15 @@ def write_page(
     """
     data_range = to_planes(before, data_range).data_range
     planes = {name: _planes(image, data_range) for name, image in (("before", before), ("after", after))}
-    taken = noise.residual(data_range * planes["before"], data_range * planes["after"])
+    pixels = {name: data_range * np.moveaxis(of, 0, 2) for name, of in planes.items()}
+    taken = np.moveaxis(noise.residual(pixels["before"], pixels["after"]), 2, 0)
+    expected = noise.neighbors if isinstance(noise, CorrelatedNoise) else 0.0
     rows = {
         "image": f"{before.shape[1]} x {before.shape[0]} pixels, {before.dtype}",
         "noise": f"{noise}, white is {data_range:g}, {'estimated from the image' if found else 'as given'}",
         "removed noise": f"standard deviation {taken.std():.2f}, mean {taken.mean():+.3f}, relative to the noise level",
-        "neighboring pixels": f"correlation {_correlation(taken):+.3f} in the removed noise; above 0, image structure "
-        "was removed",
+        "neighboring pixels": f"correlation {_correlation(taken):+.3f} in the removed noise; above {expected:.3g}, "
+        "image structure was removed",
     }
     if reference is not None:
         check_reference(reference, before)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scorematching.images.arrays import from_planes
 from scorematching.images.validity import clipped_ends
-from scorematching.noise import NoiseModel, as_noise_model
+from scorematching.noise import NoiseModel, Stabilizer, as_noise_model
 from scorematching.priors.base import Prior, move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.clipping import unclipped
@@ -109,8 +109,8 @@ def denoise(
     else:
         model = as_noise_model(noise)
     y = distinct(planes.data, prior)
-    stabilizer, covariance = model.stabilizer(planes.data_range), model.covariance(y, planes.data_range)
-    level = stabilizer.level if stabilizer else covariance.level
+    noise_of_planes = model.stabilizer(planes.data_range) or model.covariance(y, planes.data_range)
+    level = noise_of_planes.level
     if level < _LOWEST_LEVEL:
         warnings.warn(
             "the noise level is 0, so the image is returned unchanged: pass noise to denoise it", stacklevel=2
@@ -125,10 +125,11 @@ def denoise(
     prior.arrange(y)  # raises for a grayscale image and a color prior
     white = _denoiser(method, prior, seed)
     white = partial(_averaged_over_turns, white) if self_ensemble else white
-    if stabilizer:
-        x = stabilizer.inverse(white(move(stabilizer.forward(y), prior, device), level, progress))
+    if isinstance(noise_of_planes, Stabilizer):
+        stabilized = move(noise_of_planes.forward(y), prior, device)
+        x = noise_of_planes.inverse(white(stabilized, level, progress))
     else:
-        x = split(move(y, prior, device), covariance, white, progress)
+        x = split(move(y, prior, device), noise_of_planes, white, progress)
     return known.put_back(from_planes(planes, x.expand_as(planes.data)), image)
 
 

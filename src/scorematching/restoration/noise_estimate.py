@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -23,9 +21,9 @@ from scorematching.restoration.octaves import noise_by_octaves
 _SIDE = 128
 #: Minimum fraction of the pixels of a square that can be noisy; others are looked for if there are fewer.
 _ENOUGH = 0.9
-#: Ratio of the levels of the second and the highest octave from which on noise is correlated, for weak and for strong
-#: noise, and these levels, with white at 1. The texture of an image without noise has ratios up to the first.
-_RATIOS, _LEVELS = (1.77, 1.1), (3 / 255, 9 / 255)
+#: Ratio of the level of the second octave and that of white noise from which on noise is correlated. It is about 1 for
+#: white noise, up to 3 for white noise in a photograph with grain, and 5 or more for developed photographs.
+_CORRELATED = 4.0
 
 
 @torch.no_grad()
@@ -44,8 +42,8 @@ def estimate_noise(
 
     A camera's development, JPEG and scanners make noise of neighboring pixels similar. It is then weak in the finest
     details and strong in coarser ones. The prior therefore also looks at the image at lower resolutions, and finds the
-    spectrum of the noise octave by octave. Texture has such a spectrum, too: the noise counts as correlated only if
-    its second octave is stronger than the highest one by more than texture explains.
+    spectrum of the noise octave by octave. The noise counts as correlated if its second octave is four times as
+    strong as the white noise that the prior finds at full resolution.
 
     The first estimate is returned if the prior was trained for one level only, if noise was clipped to the range of
     the file, or if the image is too small for the prior.
@@ -78,23 +76,13 @@ def estimate_noise(
     if not sigma or min(image.shape[:2]) < model.min_size or not wide:
         return GaussianNoise(planes.data_range * sigma)
     y = move(distinct(planes.data, model), model, device)
+    white = _white_level(y, noisy, model, sigma, torch.Generator().manual_seed(seed))
     octaves = noise_by_octaves(y, noisy.to(y.device), model, torch.Generator().manual_seed(seed))
-    if _are_correlated(octaves):
+    if len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > _CORRELATED * white:
         channels = len(planes.data) // len(y)
         densities = [planes.data_range**2 * np.tile(octave.cpu(), (channels, channels)) for octave in octaves]
         return CorrelatedNoise.from_octaves(densities)
-    if not clipped_ends(planes.data):
-        sigma = _white_level(y, noisy, model, sigma, torch.Generator().manual_seed(seed))
-    return GaussianNoise(planes.data_range * sigma)
-
-
-def _are_correlated(octaves: list[Tensor]) -> bool:
-    """Return whether the spectrum falls by more than the texture of an image explains."""
-    if len(octaves) < 2:
-        return False
-    highest, second = (float(octave.diagonal().mean()) ** 0.5 for octave in octaves[:2])
-    strength = (math.log(max(highest, 1e-9)) - math.log(_LEVELS[0])) / math.log(_LEVELS[1] / _LEVELS[0])
-    return second > highest * float(np.interp(strength, (0, 1), _RATIOS))
+    return GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
 
 
 def _white_level(y: Tensor, noisy: Tensor, prior: Prior, sigma: float, generator: torch.Generator) -> float:
