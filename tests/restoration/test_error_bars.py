@@ -13,7 +13,7 @@ import scorematching as sm
 from scorematching.layers import Square, Sum
 from scorematching.priors import DeepPrior, FieldPrior, tweedie
 from scorematching.priors.slopes import exact_slope, probed_slopes
-from scorematching.restoration.error_bars import deviation_of_clean, posterior_variance
+from scorematching.restoration.error_bars import _consistency, _guided, deviation_of_clean, posterior_variance
 
 LEVEL = 25
 
@@ -85,24 +85,51 @@ def gaussian_prior() -> FieldPrior:
     return prior
 
 
-def test_a_gaussian_prior_has_the_posterior_variance_in_closed_form() -> None:
-    """On a torus, all covariances are diagonal in Fourier space. The images are drawn from the prior."""
-    prior, size, sigma = gaussian_prior(), 96, 0.2
+def gaussian_images(prior: FieldPrior, size: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """A clean image of a Gaussian prior on a torus, its noise of level 1, and the posterior variance of a pixel."""
     kernel = np.zeros((size, size))
     kernel[:3, :3] = prior.energy.layers[0].weight.detach()[0, 0].numpy()
-    precision = np.abs(np.fft.fft2(kernel)) ** 2  # of y, for noise of level 1
+    precision = np.abs(np.fft.fft2(kernel)) ** 2  # of noisy images
     of_clean = 1 / precision - 1
     assert of_clean.min() > 0
-    posterior = 1 / (1 / of_clean + 1)
     random = np.random.default_rng(0)
-    noise = [random.standard_normal((size, size)) for _ in range(2)]
-    clean = sigma * np.fft.ifft2(np.sqrt(of_clean) * np.fft.fft2(noise[0])).real
-    y = clean + sigma * noise[1]
-    restored, std = sm.denoise(y, sigma, prior, data_range=1.0, return_std=True)
+    drawn, noise = random.standard_normal((2, size, size))
+    clean = np.fft.ifft2(np.sqrt(of_clean) * np.fft.fft2(drawn)).real
+    return clean, noise, float(np.mean(1 / (1 / of_clean + 1)))
+
+
+def test_a_gaussian_prior_has_the_posterior_variance_in_closed_form() -> None:
+    """On a torus, all covariances are diagonal in Fourier space. The image is drawn from the prior."""
+    prior, sigma = gaussian_prior(), 0.2
+    clean, noise, posterior = gaussian_images(prior, 96)
+    restored, std = sm.denoise(sigma * (clean + noise), sigma, prior, data_range=1.0, return_std=True)
     inner = np.s_[4:-4, 4:-4]
-    np.testing.assert_allclose(std[inner], sigma * math.sqrt(posterior.mean()), rtol=1e-6)
-    errors = ((restored - clean)[inner] / std[inner]) ** 2
+    np.testing.assert_allclose(std[inner], sigma * math.sqrt(posterior), rtol=1e-6)
+    errors = ((restored - sigma * clean)[inner] / std[inner]) ** 2
     assert errors.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_a_prior_that_removes_too_little_noise_is_found() -> None:
+    """The energy times 0.97: the step is 3 % too short, and the slopes too."""
+    prior = gaussian_prior()
+    clean, noise, _ = gaussian_images(prior, 400)
+    y = torch.from_numpy(clean + noise)[None, None]
+    counted = torch.zeros(400, 400, dtype=torch.bool)
+    counted[4:-4, 4:-4] = True
+    assert _consistency(probed_slopes(prior, y, stride=6), counted) == pytest.approx(1, abs=0.01)
+    prior.energy.layers[0].weight.data *= math.sqrt(0.97)
+    assert _consistency(probed_slopes(prior, y, stride=6), counted) == pytest.approx(0.97, abs=0.01)
+    assert _consistency(probed_slopes(prior, 2 * y, stride=6), counted) == 1.05  # noise of another level
+    assert _consistency(probed_slopes(prior, y, stride=6), ~counted & counted) == 1
+
+
+def test_slopes_follow_the_noise_that_passes_through() -> None:
+    """A linear relation is kept, and what is random beside it is reduced."""
+    passed = torch.rand(1, 1, 40, 50, dtype=torch.float64)
+    torch.testing.assert_close(_guided(0.1 + 0.7 * passed, passed), 0.1 + 0.7 * passed, rtol=0, atol=2e-3)
+    random = 0.1 * torch.randn(passed.shape, dtype=torch.float64)
+    found = _guided(0.1 + 0.7 * passed + random, passed) - 0.1 - 0.7 * passed
+    assert found.std() < 0.15 * random.std()
 
 
 def test_units_types_missing_pixels_and_alpha(photograph: np.ndarray, prior: sm.Prior) -> None:

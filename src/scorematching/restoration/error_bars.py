@@ -22,9 +22,9 @@ from scorematching.restoration.contrast import usable_level, without_spikes
 from scorematching.restoration.missing import Known
 from scorematching.runtime.progress import ProgressCallback, subtask
 
-#: Standard deviation of the random part of the slopes of a deep prior, and side in pixels of the squares that show
-#: whether slopes differ by more than that.
-_RANDOM, _SIDE = 0.04, 5
+#: Side in pixels of the squares in which slopes are fitted by the noise that passes through, and the variance of that
+#: noise below which a fit has no gradient.
+_AROUND, _EQUAL = 15, 1e-4
 #: Standard deviation of the consistency of a trained prior about 1, and its maximum difference from 1.
 _INCONSISTENT, _MOST = 0.02, 0.05
 #: Number of nodes of the integral over the posterior of a stabilized pixel.
@@ -102,7 +102,7 @@ def _of_arranged(
         return exact_slope(prior, y, progress).clamp(0, 1)
     slopes = probed_slopes(prior, y, generator, progress)
     removed = (1 - slopes.slope) / _consistency(slopes, counted)
-    return torch.maximum(_calmed(1 - removed), slopes.passed).clamp(0, 1)
+    return torch.maximum(_guided(1 - removed, slopes.passed), slopes.passed).clamp(0, 1)
 
 
 def _consistency(slopes: Slopes, counted: Tensor) -> float:
@@ -120,11 +120,21 @@ def _consistency(slopes: Slopes, counted: Tensor) -> float:
     return 1 + min(max(sure * (found - 1), -_MOST), _MOST)
 
 
-def _calmed(slope: Tensor) -> Tensor:
-    """Reduce the random part of slopes: the local mean, where they differ by no more than their random part."""
-    mean, square = (F.avg_pool2d(F.pad(t, [_SIDE // 2] * 4, mode="reflect"), _SIDE, 1) for t in (slope, slope**2))
-    spread = (square - mean**2).clamp_min(_RANDOM**2)
-    return mean + (1 - _RANDOM**2 / spread) * (slope - mean)
+def _guided(slope: Tensor, passed: Tensor) -> Tensor:
+    """Reduce the random part of slopes by a guided filter (He, Sun & Tang 2010).
+
+    The slopes of a network vary at random, and random signs add to that. Groups of pixels with small slopes would
+    select such errors. The noise that passes through has hardly any random part, because it is a sum of squares. Around
+    each pixel, the slopes are fitted by a linear function of it.
+    """
+
+    def mean(values: Tensor) -> Tensor:
+        return F.avg_pool2d(values, _AROUND, 1, _AROUND // 2, count_include_pad=False)
+
+    of_slope, of_passed = mean(slope), mean(passed)
+    gradient = mean(slope * passed) - of_slope * of_passed
+    gradient /= (mean(passed.square()) - of_passed.square()).clamp_min(0) + _EQUAL
+    return mean(gradient) * passed + mean(of_slope - gradient * of_passed)
 
 
 def deviation_of_clean(stabilizer: Stabilizer, x: Tensor, deviation: Tensor) -> Tensor:
@@ -140,8 +150,9 @@ def deviation_of_clean(stabilizer: Stabilizer, x: Tensor, deviation: Tensor) -> 
 
     Example:
         >>> from scorematching.noise import GaussianNoise
-        >>> deviation_of_clean(GaussianNoise(2.0).stabilizer(255), torch.zeros(1), torch.ones(1))
-        tensor([1.], dtype=torch.float64)
+        >>> found = deviation_of_clean(GaussianNoise(2.0).stabilizer(255), torch.zeros(1, 2), torch.ones(1, 2))
+        >>> torch.allclose(found, torch.ones(1, 2).double())
+        True
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     middle, variance = stabilizer.inverse(x).double(), torch.zeros(x.shape, dtype=torch.float64)
