@@ -74,7 +74,7 @@ def calibrated(found: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarr
         The root mean square of the error bars and of the errors of each group of pixels, and the mean square of all
         errors relative to that of all error bars.
     """
-    std, error = (np.concatenate([part.ravel() for part in parts]) for parts in zip(*found, strict=True))
+    std, error = (np.concatenate([part.ravel().astype(float) for part in parts]) for parts in zip(*found, strict=True))
     groups = np.array_split(np.argsort(std, kind="stable"), _GROUPS)
     predicted, true = (np.array([np.sqrt(np.mean(x[group] ** 2)) for group in groups]) for x in (std, error))
     return predicted, true, float(np.mean(error**2) / np.mean(std**2))

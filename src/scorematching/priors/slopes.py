@@ -7,7 +7,7 @@ right, ``sigma^2 J`` is the covariance of the clean image given the noisy one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -23,6 +23,8 @@ from scorematching.runtime.progress import Progress, ProgressCallback
 
 #: Distance in pixels of the entries of one probe. There is one product for each of its square of positions.
 STRIDE = 5
+#: Maximum side of a tile in pixels. Products of the Hessian take four times the memory of a gradient.
+_TILE = 384
 
 
 class Slopes(NamedTuple):
@@ -52,9 +54,10 @@ def exact_slope(prior: FieldPrior, y: Tensor, progress: ProgressCallback | None 
         y: Noisy planes, shape (N, 1, H, W), with noise of level 1.
         progress: Called after each tile.
     """
-    grid, result = prior.grid(y), torch.empty_like(y)
+    grid, result, m = prior.grid(y), torch.empty_like(y), prior.margin
     tiles = [(tile, False) for tile in grid.tiles(prior.tile)]
     reach = prior.margin + prior.block  # distance at which two pixels are not coupled
+    # A pixel is coupled with its mirrored self at up to half that distance from the border; in whole blocks.
     rim = -(-(reach // 2 + prior.block) // prior.block) * prior.block
     height, width = grid.size
     for part in (slice(0, min(rim, height)), slice(max(0, height - rim), height)):
@@ -63,7 +66,8 @@ def exact_slope(prior: FieldPrior, y: Tensor, progress: ProgressCallback | None 
         tiles += [(tile, True) for tile in grid.tiles(prior.tile, across=part)]
     for done, (tile, at_border) in enumerate(tiles, 1):
         if at_border:
-            tile.put(result, _by_grids(prior, y, tile, reach, torch.ones_like(y), lambda: None).slope)
+            grids = itertools.product(*((t[m:-m] % reach).unique().tolist() for t in (tile.rows, tile.columns)))
+            tile.put(result, _by_grids(prior, y, tile, reach, torch.ones_like(y), grids).slope)
         else:
             tile.put(result, 1 - run(_diagonal, prior, tile.take(y)))
         if progress is not None:
@@ -92,35 +96,38 @@ def probed_slopes(
         stride: Distance of the entries of a grid, in pixels.
     """
     signs = torch.randint(2, y.shape, generator=generator).to(y) * 2 - 1
-    tiles, done = prior.grid(y).tiles(prior.tile), itertools.count(1)
+    tiles, done = prior.grid(y).tiles(min(prior.tile, _TILE)), itertools.count(1)
     result = Slopes(torch.empty_like(y), torch.empty_like(y), torch.empty_like(y))
 
-    def told() -> None:
-        count = next(done)
-        if progress is not None:
-            progress(Progress(count, len(tiles) * stride**2))
+    def counted() -> Iterator[tuple[int, int]]:
+        for down in range(stride):
+            for across in range(stride):
+                yield down, across
+                if progress is not None:
+                    progress(Progress(next(done), len(tiles) * stride**2))
 
     for tile in tiles:
-        for whole, part in zip(result, _by_grids(prior, y, tile, stride, signs, told), strict=True):
+        for whole, part in zip(result, _by_grids(prior, y, tile, stride, signs, counted()), strict=True):
             tile.put(whole, part)
     return result
 
 
 @torch.no_grad()
-def _by_grids(prior: Prior, y: Tensor, tile: Tile, stride: int, signs: Tensor, told: Callable[[], None]) -> Slopes:
-    """Return the slopes of a tile with its margins. The margins count as mirrored pixels, and have no slopes."""
+def _by_grids(
+    prior: Prior, y: Tensor, tile: Tile, stride: int, signs: Tensor, grids: Iterable[tuple[int, int]]
+) -> Slopes:
+    """Return the slopes of a tile with its margins, from grids with the given first rows and columns."""
     near, signed = tile.take(y), tile.take(signs)
     products = SweptProducts(prior.energy, near)
     slope, passed = torch.zeros_like(near), torch.zeros_like(near)
     shift = torch.arange(near.shape[1], device=near.device).view(-1, 1, 1) * stride
     rows = (tile.rows - shift // 3) % stride
     columns = (tile.columns - 2 * shift // 3) % stride
-    for down, across in itertools.product(range(stride), repeat=2):
+    for down, across in grids:
         v = signed * ((rows == down) & (columns == across))
         moved = v - products.hessian_times(v)
         slope += v * moved
         passed += moved.square_()
-        told()
     return Slopes(slope, passed, -products.d)
 
 
