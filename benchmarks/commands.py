@@ -12,6 +12,7 @@ from benchmarks.convolutions import convolutions
 from benchmarks.curvature import curvature
 from benchmarks.deep import deep, run_deep
 from benchmarks.denoising import denoising
+from benchmarks.error_bars import errorbars
 from benchmarks.growth import growth, run_growth
 from benchmarks.levels import levels
 from benchmarks.low_light import low_light
@@ -70,6 +71,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         levels,
         noise,
         low_light,
+        errorbars,
         recovery,
     ),
 }

@@ -14,6 +14,7 @@ import typer
 import scorematching as sm
 from benchmarks.contest import Contestant, Result, Rules, hold
 from benchmarks.contestant import reason
+from benchmarks.error_bars import calibrated, errorbars
 from benchmarks.networks import Convolutional, Dense, Field, multiplications, products
 from benchmarks.peers import products_step
 from benchmarks.restoration import restoration
@@ -144,3 +145,27 @@ def test_restoration_of_the_usual_test_sets(
         assert f"| {title} | PSNR (dB) | SSIM |" in printed
     with pytest.raises(typer.BadParameter, match="expected DATA"):
         restoration(prior=[tmp_path / "prior.safetensors"], **options)
+
+
+def test_error_bars_are_compared_with_errors(
+    photograph: np.ndarray, prior: sm.Prior, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "BSD68").mkdir()
+    for name in ("a", "b"):
+        sm.write_image(tmp_path / "BSD68" / f"{name}.png", photograph)
+    sm.save_prior(prior, tmp_path / "prior.safetensors")
+    options = {"prior": str(tmp_path / "prior.safetensors"), "sigma": [25.0], "photons": [50.0], "output": tmp_path}
+    errorbars(tmp_path, images=1, crop=60, **options)
+    printed = capsys.readouterr().out
+    for row in ("| 1 images | 1 | 2 |", "| sigma 25 | ", "| 50 photons | "):
+        assert row in printed
+    (white, _) = json.loads((tmp_path / "errorbars.json").read_text())["errorbars"]
+    assert white["predicted"] == sorted(white["predicted"])
+
+
+def test_calibrated_error_bars_have_ratios_of_one() -> None:
+    random = np.random.default_rng(0)
+    std = [random.uniform(1, 5, (100, 200)), random.uniform(2, 9, (150, 150))]
+    predicted, true, whole = calibrated([(one, one * random.standard_normal(one.shape)) for one in std])
+    np.testing.assert_allclose(true / predicted, 1, atol=0.06)
+    assert whole == pytest.approx(1, abs=0.03)

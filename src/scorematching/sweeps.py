@@ -150,7 +150,11 @@ def curvature_of_data(graph: Graph, state: State, a2: Tensor) -> Tensor:
 
 
 def sweep4(
-    graph: Graph, state: State, by_data: bool = True, start: dict[str, Tensor] | None = None
+    graph: Graph,
+    state: State,
+    by_data: bool = True,
+    start: dict[str, Tensor] | None = None,
+    by_parameters: bool = True,
 ) -> dict[str, Tensor]:
     """Run sweep 4 backward: compute ``c = dJ/dg`` and the gradients of the parameters, (9)-(10), (14)-(17), (21)-(22).
 
@@ -159,6 +163,7 @@ def sweep4(
         state: State after sweep 3; ``c`` is added.
         by_data: Whether ``state.c[graph.input]``, the gradient with respect to the data, is needed.
         start: Terms of ``c`` that are already known, by node; by default none.
+        by_parameters: Whether the gradients of the parameters are needed.
 
     Returns:
         The gradient of each parameter that requires one and influences the loss, by its name in the graph. A layer on
@@ -173,7 +178,7 @@ def sweep4(
         )
         if source in influential and (by_data or source != graph.input):
             add_term(state.c, source, layer.pull_c(local, sides))
-        for name, gradient in layer.gradients(local, sides).items():
+        for name, gradient in layer.gradients(local, sides).items() if by_parameters else ():
             found[f"layers.{edge.number}.{name}"] = gradient
     if by_data and graph.input not in state.c:
         state.c[graph.input] = torch.zeros_like(state.local[graph.edges[0].number].x)

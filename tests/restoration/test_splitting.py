@@ -78,6 +78,17 @@ def test_levels_of_channels_and_pixels_are_better_than_their_mean(noise: NoiseMo
     )
 
 
+def test_error_bars_are_of_the_size_of_the_error(natural: sm.Prior) -> None:
+    """They are an approximation: too small where the splitting removes structure."""
+    clean, noise = photograph(), blurred(10)
+    found, std = sm.denoise(noise.simulate(clean, seed=1), noise, natural, data_range=255, return_std=True)
+    error = np.abs(found - clean)
+    predicted, true = float(np.sqrt(np.mean(std**2))), float(np.sqrt(np.mean(error**2)))
+    assert 0.7 < predicted / true < 1.1
+    flat = std < np.median(std)
+    assert error[flat].mean() < error[~flat].mean()
+
+
 def test_noise_of_the_wrong_shape_is_refused_before_work(natural: sm.Prior) -> None:
     with pytest.raises(ValueError, match="the noise map has shape"):
         sm.denoise(photograph(), sm.NoiseMap(np.arange(16.0).reshape(4, 4)), natural, data_range=255)

@@ -50,6 +50,15 @@ def denoise(
             "--report", metavar="HTML", help="For one image: write a page with both images and their difference."
         ),
     ] = None,
+    std: Annotated[
+        Path | None,
+        typer.Option(
+            "--std",
+            metavar="TIFF",
+            help="For one image or stack: write error bars, the standard deviation of each pixel of the result, in the "
+            "units of the image. This takes about 25 times as long as the result.",
+        ),
+    ] = None,
     reference: Annotated[
         Path | None, typer.Option("--reference", metavar="FILE", help="Clean image, for PSNR and SSIM on that page.")
     ] = None,
@@ -70,9 +79,11 @@ def denoise(
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
+    Example: [bold]scorematching denoise noisy.png -o clean.png --std error.tif[/bold]
     Example: [bold]scorematching denoise cells.tif -o clean.tif --gain 2.2 --sigma 3.5 --offset 100[/bold]
     """
     from scorematching.cli.denoise_files import Job, check_report, denoise_all, denoise_one, find_targets
+    from scorematching.cli.error_bars import check_std
     from scorematching.cli.options import check_device, noise_from_options
     from scorematching.cli.prior_choice import named_or_fitted_prior
     from scorematching.images.io.paths import check_apart, check_output, find_images
@@ -87,10 +98,12 @@ def denoise(
     if single:
         check_output(output, sources[0], overwrite=overwrite)
     check_report(report, reference, sources)
+    if std is not None:
+        check_std(std, prior, sources, [*targets, *others])
     chosen = named_or_fitted_prior(
         prior, sources, noise=noise, noisy=True, data_range=white, steps=steps, seed=seed, device=where
     )
-    job = Job(noise, chosen, self_ensemble, white, seed, where, report, reference)
+    job = Job(noise, chosen, self_ensemble, white, seed, where, report, reference, std)
     if single:
         denoise_one(job, sources[0], output)
     else:

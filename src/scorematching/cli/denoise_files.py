@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scorematching.cli.console import console, print_error, say
+from scorematching.cli.error_bars import ErrorBars, kept_error_bars
 from scorematching.cli.pages import check_pages, describe_pages, restore_file
 from scorematching.images.io.atomic import check_folder, check_target
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
@@ -41,6 +44,7 @@ class Job:
         device: Device to compute on.
         report: File for the report on the result, if wanted.
         reference: Clean image for the report, if given.
+        std: File for the error bars, if wanted.
     """
 
     noise: NoiseModel | None
@@ -51,6 +55,7 @@ class Job:
     device: torch.device
     report: Path | None
     reference: Path | None
+    std: Path | None = None
 
 
 def find_targets(folder: Path, sources: list[Path]) -> list[Path]:
@@ -117,20 +122,18 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
     for prior in dict.fromkeys(prior for prior, _ in pages):
         _note_where_approximate(prior, [noise for own, noise in pages if own is prior], data_range)
 
-    def denoised(page: np.ndarray, number: int, progress: ProgressCallback) -> np.ndarray:
+    def denoised(page: np.ndarray, number: int, progress: ProgressCallback, bars: ErrorBars | None) -> np.ndarray:
         prior, noise = pages[number]
-        return denoise(
-            page,
-            noise,
-            prior,
-            self_ensemble=job.self_ensemble,
-            data_range=data_range,
-            seed=job.seed,
-            device=job.device,
-            progress=progress,
-        )
+        options: dict[str, Any] = {"self_ensemble": job.self_ensemble, "data_range": data_range, "seed": job.seed}
+        options |= {"device": job.device, "progress": progress}
+        if bars is None:
+            return denoise(page, noise, prior, **options)
+        clean, std = denoise(page, noise, prior, return_std=True, **options)
+        bars.add(std)
+        return clean
 
-    written = restore_file(source, target, denoised, "denoising")
+    with kept_error_bars(job.std, source) as bars:
+        written = restore_file(source, target, partial(denoised, bars=bars), "denoising")
     noise = [noise for _, noise in pages]
     if job.report is not None and before is not None:
         write_page(

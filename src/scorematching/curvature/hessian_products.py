@@ -1,11 +1,13 @@
-"""Hessian-vector products by automatic differentiation, for any module that returns energies."""
+"""Hessian-vector products: by automatic differentiation for any module, by the sweeps for graphs."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from scorematching.graph import Graph
 from scorematching.runtime.validation import energies
+from scorematching.sweeps import sweep1, sweep2, sweep3, sweep4
 
 
 class Products:
@@ -42,6 +44,34 @@ class Products:
             return torch.zeros_like(self.x)
         (found,) = torch.autograd.grad(value, self.x, create_graph=create, retain_graph=True, allow_unused=True)
         return torch.zeros_like(self.x) if found is None else found
+
+
+class SweptProducts:
+    """Products of the Hessian of a graph with vectors, without gradients. They take half the time of :class:`Products`.
+
+    ``H v`` is the gradient of ``v·d`` with respect to the data. So it is ``c`` of the data, if sweep 3 starts from
+    ``a = v`` and ``a2 = 0``.
+
+    Args:
+        graph: The energy.
+        x: Data, shape (N, ...).
+
+    Attributes:
+        d: Gradient with respect to the data, with the shape of ``x``.
+    """
+
+    @torch.no_grad()
+    def __init__(self, graph: Graph, x: Tensor) -> None:
+        self.graph, self.state = graph, sweep1(graph, x)
+        sweep2(graph, self.state, curvature=False)
+        self.d = self.state.d[graph.input]
+
+    @torch.no_grad()
+    def hessian_times(self, v: Tensor) -> Tensor:
+        """Return ``H v`` for each sample, with the shape of the data."""
+        sweep3(self.graph, self.state, v, None)
+        sweep4(self.graph, self.state, by_parameters=False)
+        return self.state.c[self.graph.input]
 
 
 def saved_bytes(energy: nn.Module, x: Tensor) -> int:

@@ -17,6 +17,7 @@ from scorematching.noise import GaussianNoise
 from scorematching.priors.architecture import ModelConfig
 from scorematching.priors.batch import Crops
 from scorematching.priors.info import Provenance, TrainedNoise, as_trained_noise
+from scorematching.priors.tiles import Grid, mirrored
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.compiling import run
 from scorematching.runtime.progress import Progress, ProgressCallback
@@ -145,20 +146,24 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The shape does not fit, or the image is too small.
         """
-        bottom, right = self._padding(planes)
-        rows = mirrored(planes.shape[2], self.margin, bottom, planes.device)
-        columns = mirrored(planes.shape[3], self.margin, right, planes.device)
-        m, result = self.margin, torch.empty_like(planes)
-        tiles = list(self._tiles(len(rows) - 2 * m, len(columns) - 2 * m))
-        for done, (down, across) in enumerate(tiles, 1):
-            near = rows[down.start : down.stop + 2 * m, None], columns[across.start : across.stop + 2 * m]
-            inner = result[..., down, across]
-            height, width = inner.shape[2:]
-            gradient = run(_gradient, self, contrast * planes[..., *near] / self.unit)
-            inner.copy_(gradient[..., m : m + height, m : m + width] / -self.unit)
+        result, tiles = torch.empty_like(planes), self.grid(planes).tiles(self.tile)
+        for done, tile in enumerate(tiles, 1):
+            gradient = run(_gradient, self, contrast * tile.take(planes) / self.unit)
+            tile.put(result, gradient / -self.unit)
             if progress is not None:
                 progress(Progress(done, len(tiles)))
         return result
+
+    def grid(self, planes: Tensor) -> Grid:
+        """Return the images with mirrored borders, to be cut into tiles.
+
+        Raises:
+            ValueError: The shape does not fit, or the image is too small.
+        """
+        bottom, right = self._padding(planes)
+        rows = mirrored(planes.shape[2], self.margin, bottom, planes.device)
+        columns = mirrored(planes.shape[3], self.margin, right, planes.device)
+        return Grid(rows, columns, self.margin)
 
     @torch.no_grad()
     def energy_and_gradient(self, planes: Tensor) -> tuple[Tensor, Tensor]:
@@ -239,12 +244,6 @@ class Prior(nn.Module, ABC):
         for top in range(0, height, self.tile):
             for left in range(0, width, self.tile):
                 yield slice(top, min(top + self.tile, height)), slice(left, min(left + self.tile, width))
-
-
-def mirrored(size: int, before: int, behind: int, device: torch.device) -> Tensor:
-    """Return the row indices of an image with mirrored surroundings."""
-    places = torch.arange(-before, size + behind, device=device).abs()
-    return size - 1 - (size - 1 - places).abs()
 
 
 def move(planes: Tensor, prior: Prior, device: str | torch.device | None) -> Tensor:

@@ -33,9 +33,28 @@ def opponent(planes: Tensor, back: bool = False) -> Tensor:
         >>> torch.allclose(opponent(opponent(planes), back=True), planes, atol=1e-6)
         True
     """
-    basis = torch.tensor(_BASIS, dtype=planes.dtype, device=planes.device)
-    basis = basis / basis.norm(dim=1, keepdim=True)
+    basis = _basis(planes)
     return torch.tensordot(basis.T if back else basis, planes, dims=1)
+
+
+def variance_of_colors(planes: Tensor) -> Tensor:
+    """Return the variances of red, green and blue, given those of independent luminance and color differences.
+
+    Args:
+        planes: Shape (3, 1, H, W).
+
+    Example:
+        >>> found = variance_of_colors(torch.tensor([3.0, 0.0, 0.0]).view(3, 1, 1, 1))
+        >>> torch.allclose(found, torch.ones(3, 1, 1, 1))
+        True
+    """
+    return torch.tensordot(_basis(planes).T.square(), planes, dims=1)
+
+
+def _basis(planes: Tensor) -> Tensor:
+    """Return the orthonormal directions of the opponent colors as rows."""
+    basis = torch.tensor(_BASIS, dtype=planes.dtype, device=planes.device)
+    return basis / basis.norm(dim=1, keepdim=True)
 
 
 def distinct(planes: Tensor, prior: Prior | None = None) -> Tensor:

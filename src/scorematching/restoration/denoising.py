@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal, get_args, overload
 
 import numpy as np
 import torch
@@ -18,17 +18,52 @@ from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.color import distinct, posterior_mean
 from scorematching.restoration.contrast import usable_level, without_spikes
+from scorematching.restoration.error_bars import as_image, check_error_bars, deviation_of_clean, posterior_variance
 from scorematching.restoration.map_estimate import maximum_a_posteriori
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.operators import Identity
-from scorematching.restoration.splitting import WhiteDenoiser, split
+from scorematching.restoration.splitting import WhiteDenoiser, split, variance_after_splitting
 from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 Method = Literal["auto", "tweedie", "map"]
 #: Noise levels, for white at 1, below which nothing is removed, and above which the noise is refused.
 _LOWEST_LEVEL, _HIGHEST_LEVEL = 1e-7, 1000
+#: Work of denoising and its error bars together, in units of that of denoising, for the progress.
+_WORK = 26
+
+
+@overload
+def denoise(
+    image: np.ndarray,
+    noise: float | NoiseModel | None = ...,
+    prior: PriorChoice = ...,
+    *,
+    method: Method = ...,
+    self_ensemble: bool = ...,
+    data_range: float | None = ...,
+    seed: int = ...,
+    device: str | torch.device | None = ...,
+    progress: ProgressCallback | None = ...,
+    return_std: Literal[False] = ...,
+) -> np.ndarray: ...
+
+
+@overload
+def denoise(
+    image: np.ndarray,
+    noise: float | NoiseModel | None = ...,
+    prior: PriorChoice = ...,
+    *,
+    method: Method = ...,
+    self_ensemble: bool = ...,
+    data_range: float | None = ...,
+    seed: int = ...,
+    device: str | torch.device | None = ...,
+    progress: ProgressCallback | None = ...,
+    return_std: Literal[True],
+) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 def denoise(
@@ -42,8 +77,9 @@ def denoise(
     seed: int = 0,
     device: str | torch.device | None = None,
     progress: ProgressCallback | None = None,
-) -> np.ndarray:
-    """Remove white Gaussian noise, or the noise of photons, from an image.
+    return_std: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """Remove noise from an image: white, correlated or of photons, found in the image if not given.
 
     **Method.** With a prior of noisy images, Tweedie's formula ``x = y + sigma^2 grad log p(y)`` gives the mean of all
     clean images that ``y`` may come from. It holds at the noise level of the prior. For another level, the contrast of
@@ -61,6 +97,16 @@ def denoise(
     the dark it leaves less noise; the missing noise is added, the same each time. The exact unbiased inverse transforms
     the result back.
 
+    **Correlated noise**, and noise with a level of its own in each channel or pixel, is removed by half-quadratic
+    splitting: five times, the prior removes white noise, and a data term keeps what the noise does not explain.
+
+    **Error bars.** With ``return_std=True``, the second result is the posterior standard deviation of each pixel,
+    ``sigma sqrt(1 - sigma^2 H_ii)``, where ``H`` is the Hessian of the energy at the noisy image. If the prior is
+    right, the error of a pixel has this standard deviation. It is exact for fields of experts. For deep priors it is
+    estimated from 25 products of the Hessian with random signs per plane, and takes about 25 times as long as
+    denoising. After splitting they are an approximation, averaged over 15 x 15 pixels. A self-ensemble has the mean of the variances of its eight results. Where noise was clipped to the range
+    or the contrast is rescaled, the error bars are an approximation.
+
     Args:
         image: Image of shape (H, W) or (H, W, C), uint8, uint16 or floating point. An alpha channel is not changed.
         noise: Noise, in the units of the image (0-255 for 8 bit): a standard deviation or a noise model. By default it
@@ -75,15 +121,19 @@ def denoise(
         seed: Seed of the noise that is drawn for clipped pixels, and of the noise estimate.
         device: Device to compute on; the prior is moved there. By default the device of the prior.
         progress: Called after each step.
+        return_std: Whether to return error bars too.
 
     Returns:
-        The denoised image, with the shape, type and range of ``image``.
+        The denoised image, with the shape, type and range of ``image``. With ``return_std=True`` a tuple: the denoised
+        image, and the standard deviations, float32 of the same shape and in the units of the image. They are 0 for
+        alpha, and NaN for missing pixels (NaN, infinite or fully transparent), which are not denoised.
 
     Raises:
         FileNotFoundError: There is no such prior.
         TypeError: The type of the image is not supported, or ``noise`` or ``prior`` is of the wrong type.
         ValueError: The image is too small or its shape is not supported, a value is not finite, ``noise`` is not above
-            0, the image is grayscale and the prior is a color prior, or the method does not suit the prior.
+            0, the image is grayscale and the prior is a color prior, the method does not suit the prior, or error bars
+            are asked of a prior of clean images or of MAP.
 
     Example:
         >>> import scorematching as sm
@@ -91,6 +141,13 @@ def denoise(
         >>> clean = sm.denoise(noisy, data_range=255)
         >>> bool(np.abs(clean - 128).mean() < 5)
         True
+
+        With error bars:
+
+        >>> prior = sm.priors.FieldPrior(sm.FieldConfig(filters=8, size=3), noise=25 / 255)
+        >>> clean, std = sm.denoise(noisy, 25, prior, data_range=255, return_std=True)
+        >>> std.shape, bool(std.max() < 25)
+        ((48, 64), True)
 
         In low light, with a prior that was not trained:
 
@@ -104,6 +161,8 @@ def denoise(
     known = fill_missing(image, data_range)
     planes = known.planes
     prior = prior_for_planes(planes.data, prior)
+    if return_std:
+        check_error_bars(prior, method)
     if noise is None:
         model: NoiseModel = estimate_noise(image, prior, data_range=data_range, seed=seed, device=device)
     else:
@@ -115,7 +174,7 @@ def denoise(
         warnings.warn(
             "the noise level is 0, so the image is returned unchanged: pass noise to denoise it", stacklevel=2
         )
-        return image.copy()
+        return (image.copy(), as_image(known, torch.zeros(1))) if return_std else image.copy()
     if level > _HIGHEST_LEVEL:
         raise ValueError(
             f"the noise, {model}, is more than {_HIGHEST_LEVEL} times the range of the image, {planes.data_range:g}: "
@@ -123,14 +182,22 @@ def denoise(
         )
     prior.check_size(*y.shape[2:])
     prior.arrange(y)  # raises for a grayscale image and a color prior
-    white = _denoiser(method, prior, seed)
-    white = partial(_averaged_over_turns, white) if self_ensemble else white
+    white = _turned(_denoiser(method, prior, seed), self_ensemble)
+    first, rest = (subtask(progress, *part, parts=_WORK) if return_std else progress for part in ((0, 1), (1, _WORK)))
     if isinstance(noise_of_planes, Stabilizer):
-        stabilized = move(noise_of_planes.forward(y), prior, device)
-        x = noise_of_planes.inverse(white(stabilized, level, progress))
+        seen = move(noise_of_planes.forward(y), prior, device)
+        found = white(seen, level, first)
+        x = noise_of_planes.inverse(found)
     else:
-        x = split(move(y, prior, device), noise_of_planes, white, progress)
-    return known.put_back(from_planes(planes, x.expand_as(planes.data)), image)
+        seen = move(y, prior, device)
+        x = split(seen, noise_of_planes, white, first)
+    clean = known.put_back(from_planes(planes, x.expand_as(planes.data)), image)
+    if not return_std:
+        return clean
+    if isinstance(noise_of_planes, Stabilizer):
+        variance = _turned(partial(posterior_variance, prior, seed), self_ensemble)(seen, level, rest)
+        return clean, as_image(known, deviation_of_clean(noise_of_planes, found, variance.sqrt()))
+    return clean, as_image(known, variance_after_splitting(seen, x, noise_of_planes, white, seed, rest).sqrt())
 
 
 def _denoiser(method: Method, prior: Prior, seed: int) -> WhiteDenoiser:
@@ -142,6 +209,10 @@ def _denoiser(method: Method, prior: Prior, seed: int) -> WhiteDenoiser:
 
         return most_probable
     return partial(_mean, prior, seed)
+
+
+def _turned(once: WhiteDenoiser, self_ensemble: bool) -> WhiteDenoiser:
+    return partial(_averaged_over_turns, once) if self_ensemble else once
 
 
 def _averaged_over_turns(once: WhiteDenoiser, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:

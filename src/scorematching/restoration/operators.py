@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.layers.correlation import correlate
-from scorematching.priors.base import mirrored
+from scorematching.priors.tiles import mirrored
 from scorematching.runtime.arguments import check_positive
 
 

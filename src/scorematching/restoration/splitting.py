@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.noise import Covariance
@@ -16,6 +18,9 @@ WhiteDenoiser = Callable[[Tensor, float, ProgressCallback | None], Tensor]
 _LEVELS, _HIGHEST, _LOWEST = 5, 0.7, 0.175
 #: Noise level of the denoiser, as a multiple of that of the data term. In an exact splitting it is 1.
 _STRENGTH = math.sqrt(3)
+#: Number of random signs for error bars, the step along them as a fraction of the level, and the side in pixels of the
+#: squares over which their products are averaged.
+_PROBES, _STEP, _AROUND = 6, 0.3, 15
 
 
 def split(
@@ -43,3 +48,35 @@ def split(
         z = denoiser(x, level, subtask(progress, step, step + 1, parts=_LEVELS))
         x = z + covariance.damped(y - z, level / _STRENGTH)
     return z
+
+
+def variance_after_splitting(
+    y: Tensor,
+    x: Tensor,
+    covariance: Covariance,
+    denoiser: WhiteDenoiser,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+) -> Tensor:
+    """Return an approximation of the posterior variance of each pixel after :func:`split`.
+
+    It is the diagonal of ``(dx/dy) Sigma``, which is the posterior covariance where ``x`` is the posterior mean. It is
+    estimated as the mean of ``v * (dx/dy) Sigma v`` over random signs ``v`` and over squares of 15 pixels.
+
+    Args:
+        y: Noisy planes, as in :func:`split`.
+        x: Result of :func:`split` for ``y``.
+        covariance: ``Sigma``.
+        denoiser: The denoiser of :func:`split`.
+        seed: Seed of the random signs.
+        progress: Called after each tile.
+    """
+    generator, total = torch.Generator().manual_seed(seed), torch.zeros_like(y)
+    for probe in range(_PROBES):
+        signs = (torch.randint(2, y.shape, generator=generator) * 2 - 1).to(y)
+        direction = covariance.apply(signs)
+        step = _STEP * covariance.level / direction.square().mean().sqrt()
+        ahead = split(y + step * direction, covariance, denoiser, subtask(progress, probe, probe + 1, parts=_PROBES))
+        total += signs * (ahead - x) / (step * _PROBES)
+    local = F.avg_pool2d(total, _AROUND, 1, _AROUND // 2, count_include_pad=False)
+    return local.clamp(0, covariance.level**2)
