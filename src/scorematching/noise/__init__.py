@@ -8,6 +8,7 @@ from scorematching.noise.correlated import CorrelatedNoise
 from scorematching.noise.gaussian import GaussianNoise, as_noise_model, white_level
 from scorematching.noise.pixelwise import ChannelNoise, NoiseMap
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
+from scorematching.noise.record import as_record, from_record
 
 __all__ = [
     "ChannelNoise",
@@ -19,5 +20,7 @@ __all__ = [
     "PoissonGaussianNoise",
     "Stabilizer",
     "as_noise_model",
+    "as_record",
+    "from_record",
     "white_level",
 ]

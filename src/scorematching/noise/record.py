@@ -1,0 +1,53 @@
+"""Noise models as plain values, for JSON files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scorematching.noise.base import NoiseModel
+from scorematching.noise.correlated import CorrelatedNoise
+from scorematching.noise.gaussian import GaussianNoise
+from scorematching.noise.pixelwise import ChannelNoise, NoiseMap
+from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
+
+_MODELS: dict[str, Callable[..., NoiseModel]] = {
+    model.__name__: model for model in (GaussianNoise, PoissonGaussianNoise, ChannelNoise, NoiseMap, CorrelatedNoise)
+}
+
+
+def as_record(noise: NoiseModel) -> dict[str, Any]:
+    """Return a noise model as a dictionary of numbers, strings and lists, which JSON can store.
+
+    Example:
+        >>> as_record(GaussianNoise(25))
+        {'model': 'GaussianNoise', 'sigma': 25.0}
+    """
+    assert dataclasses.is_dataclass(noise)
+    values = {field.name: getattr(noise, field.name) for field in dataclasses.fields(noise)}
+    return {"model": type(noise).__name__} | {
+        name: np.asarray(value).tolist() if isinstance(value, np.ndarray | tuple) else value
+        for name, value in values.items()
+    }
+
+
+def from_record(record: Any) -> NoiseModel:
+    """Return the noise model of a dictionary that :func:`as_record` made.
+
+    Raises:
+        ValueError: It is no such dictionary, or a value is out of its range.
+
+    Example:
+        >>> from_record({"model": "ChannelNoise", "sigmas": [6, 4, 9]})
+        ChannelNoise(sigmas=(6.0, 4.0, 9.0))
+    """
+    if not isinstance(record, dict) or record.get("model") not in _MODELS:
+        raise ValueError(f"expected the record of a noise model, with model one of {', '.join(_MODELS)}")
+    values = {name: tuple(value) if name == "sigmas" else value for name, value in record.items() if name != "model"}
+    try:
+        return _MODELS[record["model"]](**values)
+    except TypeError as error:
+        raise ValueError(f"the record of {record['model']} has wrong fields: {error}") from None

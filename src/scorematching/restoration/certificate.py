@@ -1,0 +1,173 @@
+"""A certificate of a denoised image: what is known about its error, and whether what was removed is noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scorematching.images.arrays import to_planes
+from scorematching.images.validity import can_be_noisy
+from scorematching.noise import CorrelatedNoise, NoiseModel, as_record
+
+#: Step of the finite difference along a random direction, as a fraction of the noise level.
+_STEP = 0.3
+#: Side of the squares over which brightness, edges and the error are averaged.
+_SIDE = 16
+#: Values from which on there is advice: removed noise relative to the model, correlation of neighbors beyond the model,
+#: and rank correlations of the removed energy with brightness and with edges.
+_MUCH, _NEIGHBORS, _BRIGHTNESS, _EDGES = 1.05, 0.1, 0.3, 0.4
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the noisy image tells about the error of its denoised version.
+
+    Attributes:
+        noise: Noise model, in the units of the image.
+        removed: Standard deviation of what was removed, relative to the noise. It is a little below 1.
+        neighbors: Correlation of neighboring pixels in what was removed.
+        expected_neighbors: That correlation for the noise of the model.
+        brightness: Rank correlation of the energy of what was removed, relative to the noise, with brightness.
+        edges: Its rank correlation with the gradient of the result.
+        psnr: Expected PSNR in dB, by Stein's unbiased risk estimate.
+        psnr_error: Standard error of ``psnr`` in dB.
+    """
+
+    noise: NoiseModel
+    removed: float
+    neighbors: float
+    expected_neighbors: float
+    brightness: float
+    edges: float
+    psnr: float
+    psnr_error: float
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to do, in words; empty if nothing is off."""
+        found = []
+        if self.removed > _MUCH:
+            found.append("more was removed than the noise explains: the noise model may be wrong, try less noise")
+        if self.neighbors > self.expected_neighbors + _NEIGHBORS:
+            found.append(
+                "neighboring pixels of what was removed are alike: image structure was removed, try less noise"
+            )
+        if abs(self.brightness) > _BRIGHTNESS:
+            found.append("the noise changes with brightness: describe it with gain and offset (--gain, --offset)")
+        if self.edges > _EDGES:
+            found.append("more was removed at edges: image structure was removed, try less noise or another prior")
+        return tuple(found)
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the certificate as a dictionary of numbers, strings and lists, which JSON can store."""
+        values = {name: value for name, value in vars(self).items() if name != "noise"}
+        return {
+            "noise": as_record(self.noise),
+            "noise_in_words": str(self.noise),
+            **values,
+            "advice": list(self.advice),
+        }
+
+
+def certify(
+    noisy: np.ndarray,
+    clean: np.ndarray,
+    noise: NoiseModel,
+    denoiser: Callable[[np.ndarray], np.ndarray],
+    data_range: float | None = None,
+    seed: int = 0,
+) -> Certificate:
+    """Check a denoised image against the noise model, without the true image.
+
+    Stein's unbiased risk estimate of the squared error, for noise of covariance ``Sigma`` and a denoiser with Jacobian
+    ``J``, is ``|y - x|^2 - tr Sigma + 2 tr(J Sigma)``. The last term is estimated with one random direction, by
+    denoising once more.
+
+    Args:
+        noisy: Noisy image ``y``, as in :func:`scorematching.images.to_planes`.
+        clean: Denoised image ``x``, of the same shape.
+        noise: Noise model, in the units of the image.
+        denoiser: Function that denoises an image in floating point, with the noise and the prior that gave ``clean``.
+        data_range: Value of white in the image.
+        seed: Seed of the random direction.
+
+    Raises:
+        TypeError: The type of the image is not supported.
+        ValueError: The shape of the image is not supported or does not fit the noise.
+
+    Example:
+        >>> from scorematching.noise import GaussianNoise
+        >>> noise = GaussianNoise(10.0)
+        >>> noisy = noise.simulate(np.full((64, 64), 128.0))
+        >>> found = certify(noisy, np.full((64, 64), 128.0), noise, lambda y: np.full(y.shape, 128.0), 255)
+        >>> 0.9 < found.removed < 1.1, found.advice
+        (True, ())
+    """
+    planes = to_planes(noisy, data_range)
+    y, x = planes.data.double(), to_planes(clean, planes.data_range).data.double()
+    pixels = [planes.data_range * np.moveaxis(of[:, 0].numpy(), 0, 2) for of in (y, x)]
+    residual = torch.from_numpy(np.ascontiguousarray(np.moveaxis(noise.residual(*pixels), 2, 0)))[:, None]
+    counted = can_be_noisy(planes.data)
+    covariance = noise.covariance(x, planes.data_range)
+    signs = torch.randint(2, y.shape, generator=torch.Generator().manual_seed(seed)) * 2.0 - 1
+    direction = covariance.apply(signs.double())
+    step = _STEP * covariance.level / float(direction.square().mean().sqrt().clamp_min(1e-30))
+    ahead = denoiser(_as_image(planes.data_range * (y + step * direction), noisy))
+    change = (to_planes(ahead, planes.data_range).data.double() - x) / step
+    variance = torch.from_numpy(np.ascontiguousarray(np.moveaxis(noise.variance(pixels[1]), 2, 0)))[:, None]
+    risk = (y - x).square() - variance / planes.data_range**2 + 2 * signs * change
+    psnr, psnr_error = _decibels(risk[..., counted], risk, counted)
+    energy = residual.square().mean(0, keepdim=True)
+    gradient = sum(
+        x.diff(dim=dim).square().mean(0, keepdim=True)[..., : x.shape[2] - 1, : x.shape[3] - 1] for dim in (2, 3)
+    )
+    assert isinstance(gradient, Tensor)
+    return Certificate(
+        noise,
+        float(residual[..., counted].square().mean().sqrt()),
+        _neighbors(residual),
+        noise.neighbors if isinstance(noise, CorrelatedNoise) else 0.0,
+        _rank_correlation(energy, x.mean(0, keepdim=True), counted),
+        _rank_correlation(energy[..., :-1, :-1], gradient, counted[:-1, :-1]),
+        psnr,
+        psnr_error,
+    )
+
+
+def _as_image(planes: Tensor, like: np.ndarray) -> np.ndarray:
+    """Return planes as an image in floating point, (H, W) or (H, W, C), without alpha."""
+    image = np.moveaxis(planes[:, 0].numpy(), 0, 2).astype(np.float32)
+    return image[..., 0] if like.ndim == 2 or image.shape[2] == 1 else image
+
+
+def _decibels(risk: Tensor, whole: Tensor, counted: Tensor) -> tuple[float, float]:
+    """Return the PSNR of a mean squared error, and its standard error from the scatter of squares of the image."""
+    mean = float(risk.mean())
+    shares = F.avg_pool2d((whole * counted).mean(0, keepdim=True), _SIDE, ceil_mode=True).flatten()
+    error = float(shares.std()) / math.sqrt(max(len(shares), 1)) if len(shares) > 1 else math.inf
+    floor = max(mean, error, 1e-12)  # an estimate below 0 says that the error is small
+    return -10 * math.log10(floor), 10 / math.log(10) * error / floor
+
+
+def _neighbors(residual: Tensor) -> float:
+    """Return the correlation of neighboring pixels, averaged over rows and columns."""
+    flat = residual - residual.mean()
+    products = [(flat[..., 1:] * flat[..., :-1]).mean(), (flat[..., 1:, :] * flat[..., :-1, :]).mean()]
+    return float(sum(products) / 2 / flat.square().mean().clamp_min(1e-12))
+
+
+def _rank_correlation(energy: Tensor, value: Tensor, counted: Tensor) -> float:
+    """Return Spearman's rank correlation of the means over squares; 0 if there are fewer than ten squares."""
+    share, first, second = (F.avg_pool2d(of, _SIDE).flatten() for of in (counted[None, None].to(energy), energy, value))
+    whole = share > 0.9
+    if int(whole.sum()) < 10:
+        return 0.0
+    ranks = torch.stack([of[whole].argsort().argsort().double() for of in (first, second)])
+    return float(torch.nan_to_num(torch.corrcoef(ranks))[0, 1])
