@@ -103,9 +103,9 @@ def denoise(
     **Error bars.** With ``return_std=True``, the second result is the posterior standard deviation of each pixel,
     ``sigma sqrt(1 - sigma^2 H_ii)``, where ``H`` is the Hessian of the energy at the noisy image. If the prior is
     right, the error of a pixel has this standard deviation. It is exact for fields of experts. For deep priors it is
-    estimated from 25 products of the Hessian with random signs per plane, and takes about 25 times as long as
-    denoising. A self-ensemble has the mean of the variances of its eight results. Where noise was clipped to the range
-    or the contrast is rescaled, the error bars are an approximation. So they are after splitting, averaged over 15 x 15
+    estimated from 25 products of the Hessian with random signs, and takes about 25 times as long as denoising. A
+    self-ensemble has the mean of the variances of its eight results. Where noise was clipped to the range or the
+    contrast is rescaled, the error bars are an approximation. So they are after splitting, averaged over 15 x 15
     pixels.
 
     Args:
