@@ -128,8 +128,21 @@ def test_what_is_no_autocovariance_is_refused(given: np.ndarray, words: str) -> 
 
 
 @pytest.mark.parametrize(
-    "model", [ChannelNoise((1.0, 2.0)), NoiseMap(np.ones((3, 3)) + np.eye(3)), CorrelatedNoise(np.ones((1, 1)))]
+    "model",
+    [
+        ChannelNoise((1.0, 2.0)),
+        NoiseMap(np.ones((3, 3)) + np.eye(3)),
+        CorrelatedNoise(np.eye(2)[:, :, None, None]),
+    ],
 )
 def test_models_for_other_images_are_refused(model: NoiseModel) -> None:
     with pytest.raises(ValueError, match="image has"):
         model.covariance(CLEAN, 1.0)
+
+
+def test_noise_of_one_channel_is_the_same_in_all_channels() -> None:
+    noise = CorrelatedNoise(np.outer([0.5, 1.0, 0.5], [0.5, 1.0, 0.5]))
+    found = noise.simulate(np.zeros((20, 30, 3)))
+    np.testing.assert_array_equal(found[..., 0], found[..., 2])
+    gray = noise.covariance(CLEAN[:1], 1.0).apply(CLEAN[:1] + CLEAN[1:2] + CLEAN[2:])
+    torch.testing.assert_close(noise.covariance(CLEAN, 1.0).apply(CLEAN)[1:2], gray)

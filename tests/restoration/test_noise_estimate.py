@@ -64,6 +64,32 @@ def test_where_a_prior_cannot_tell_the_wavelet_estimate_is_returned(
     assert sm.estimate_noise(image, model, data_range=data_range).sigma == wavelet_sigma(image, data_range)
 
 
+def test_correlated_noise_is_found_and_removed_nearly_as_well_as_if_it_was_known(natural: sm.Prior) -> None:
+    clean, row = 255 * held_out_photograph("camera")[:256, 120:376], np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 3
+    told = sm.CorrelatedNoise(100 * np.outer(row, row))
+    image = told.simulate(clean, seed=1)
+    found = sm.estimate_noise(image, natural, data_range=255)
+    assert isinstance(found, sm.CorrelatedNoise)
+    assert found.sigma == pytest.approx(told.sigma, rel=0.3)
+    results = [sm.denoise(image, noise, natural, data_range=255) for noise in (found, told)]
+    first, second = (sm.psnr(clean, result, data_range=255) for result in results)
+    assert first > second - 0.8
+    assert first > sm.psnr(clean, image, data_range=255) + 1.5
+
+
+def test_correlated_noise_of_gray_stored_as_color_is_the_same_in_all_channels(natural: sm.Prior) -> None:
+    row = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 3
+    clean = 255 * held_out_photograph("camera")[60:188, 150:278]
+    gray = sm.CorrelatedNoise(100 * np.outer(row, row)).simulate(clean).clip(0, 255)
+    color = np.repeat(np.rint(gray).astype(np.uint8)[..., None], 3, 2)
+    found = sm.estimate_noise(color)
+    assert isinstance(found, sm.CorrelatedNoise)
+    assert found.channels == 1
+    result = sm.denoise(color)
+    assert np.abs(result[..., 0] - clean).mean() < 0.8 * np.abs(gray - clean).mean()
+    np.testing.assert_array_equal(result[..., 0], result[..., 2])
+
+
 def test_the_estimate_is_a_noise_model_in_the_units_of_the_image(photograph: np.ndarray) -> None:
     """By default it is that of the natural prior, and the same for the same seed."""
     image = noisy_uint8(photograph // 2 + 64, 12)

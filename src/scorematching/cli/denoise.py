@@ -62,6 +62,14 @@ def denoise(
     reference: Annotated[
         Path | None, typer.Option("--reference", metavar="FILE", help="Clean image, for PSNR and SSIM on that page.")
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="For one image or stack: write the noise, the expected quality, and checks of what was removed.",
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
@@ -82,7 +90,7 @@ def denoise(
     Example: [bold]scorematching denoise noisy.png -o clean.png --std error.tif[/bold]
     Example: [bold]scorematching denoise cells.tif -o clean.tif --gain 2.2 --sigma 3.5 --offset 100[/bold]
     """
-    from scorematching.cli.denoise_files import Job, check_report, denoise_all, denoise_one, find_targets
+    from scorematching.cli.denoise_files import Job, check_record, check_report, denoise_all, denoise_one, find_targets
     from scorematching.cli.error_bars import check_std
     from scorematching.cli.options import check_device, noise_from_options
     from scorematching.cli.prior_choice import named_or_fitted_prior
@@ -98,12 +106,14 @@ def denoise(
     if single:
         check_output(output, sources[0], overwrite=overwrite)
     check_report(report, reference, sources)
+    if record is not None:
+        check_record(record, sources, [*targets, *others])
     if std is not None:
         check_std(std, prior, sources, [*targets, *others])
     chosen = named_or_fitted_prior(
         prior, sources, noise=noise, noisy=True, data_range=white, steps=steps, seed=seed, device=where
     )
-    job = Job(noise, chosen, self_ensemble, white, seed, where, report, reference, std)
+    job = Job(noise, chosen, self_ensemble, white, seed, where, report, reference, std, record)
     if single:
         denoise_one(job, sources[0], output)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,13 +18,14 @@ from rich.table import Table
 from scorematching.cli.console import console, print_error, say
 from scorematching.cli.error_bars import ErrorBars, kept_error_bars
 from scorematching.cli.pages import check_pages, describe_pages, restore_file
-from scorematching.images.io.atomic import check_folder, check_target
+from scorematching.images.io.atomic import check_folder, check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.formats import IMAGE_SUFFIXES
-from scorematching.images.io.paths import check_output
+from scorematching.images.io.paths import check_no_input, check_output
 from scorematching.noise import GaussianNoise, NoiseModel
 from scorematching.plotting.html_report import check_reference, write_page
 from scorematching.priors.base import Prior
+from scorematching.restoration.certificate import Certificate, certify
 from scorematching.restoration.choice import prior_for_planes
 from scorematching.restoration.denoising import denoise
 from scorematching.restoration.missing import fill_missing
@@ -44,6 +46,7 @@ class Job:
         device: Device to compute on.
         report: File for the report on the result, if wanted.
         reference: Clean image for the report, if given.
+        record: File for the certificates of the pages, as JSON, if wanted.
         std: File for the error bars, if wanted.
     """
 
@@ -56,6 +59,7 @@ class Job:
     report: Path | None
     reference: Path | None
     std: Path | None = None
+    record: Path | None = None
 
 
 def find_targets(folder: Path, sources: list[Path]) -> list[Path]:
@@ -82,6 +86,14 @@ def check_report(report: Path | None, reference: Path | None, sources: list[Path
         raise ValueError(f"--report takes a file that ends in .html, for one image; got {report} and {count} images")
     if reference is not None:
         check_reference(read_image(reference), read_image(sources[0]))
+
+
+def check_record(record: Path, sources: list[Path], others: list[Path]) -> None:
+    """Raise ``ValueError`` or ``OSError``, before any work, if certificates can't be written."""
+    check_target(record)
+    if len(sources) > 1:
+        raise ValueError(f"--json takes one image or stack, got {len(sources)} images: denoise one after the other")
+    check_no_input(record, *sources, *others)
 
 
 def denoise_one(job: Job, source: Path, target: Path) -> None:
@@ -135,18 +147,38 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
     with kept_error_bars(job.std, source) as bars:
         written = restore_file(source, target, partial(denoised, bars=bars), "denoising")
     noise = [noise for _, noise in pages]
+    if job.report is None and job.record is None:
+        return noise, written
+    certificates = [
+        _certified(job, image, clean, *known, data_range)
+        for image, clean, known in zip(read_pages(source), read_pages(target), pages, strict=True)
+    ]
+    if job.record is not None:
+        records = [{"page": page, **one.as_record()} for page, one in enumerate(certificates, 1)]
+        write_atomically(job.record, json.dumps({"image": source.name, "pages": records}).encode())
     if job.report is not None and before is not None:
         write_page(
             job.report,
             before,
             read_image(target),
-            noise[0],
+            certificates[0],
             title=f"{source.name}, denoised",
             found=job.noise is None,
             data_range=job.white,
             reference=None if job.reference is None else read_image(job.reference),
         )
     return noise, written
+
+
+def _certified(
+    job: Job, image: np.ndarray, clean: np.ndarray, prior: Prior, noise: NoiseModel, data_range: float
+) -> Certificate:
+    """Return the certificate of a page. The page is denoised once more."""
+
+    def again(page: np.ndarray) -> np.ndarray:
+        return denoise(page, noise, prior, data_range=data_range, seed=job.seed, device=job.device)
+
+    return certify(image, clean, noise, again, data_range, job.seed)
 
 
 def _known(job: Job, image: np.ndarray, data_range: float) -> tuple[Prior, NoiseModel]:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from scorematching._version import __version__
-from scorematching.cli import check, deblur, demo, denoise, fit, inpaint, show, upscale
+from scorematching.cli import check, deblur, demo, denoise, fit, inpaint, noise, show, upscale
 from scorematching.cli.console import keep_freed_memory, print_error
 
 _HELP = (
@@ -55,6 +55,7 @@ for command in (
     demo.demo,
     fit.fit,
     denoise.denoise,
+    noise.noise,
     upscale.upscale,
     inpaint.inpaint,
     deblur.deblur,

@@ -25,7 +25,8 @@ class CorrelatedNoise(NoiseModel):
     Args:
         autocovariance: Covariance of channel ``c`` at a pixel with channel ``d`` at the pixel ``(i, j)`` away, in the
             squared units of the image, shape (C, C, n, n) with odd ``n`` and ``(i, j) = (0, 0)`` in the middle; (n, n)
-            for one channel. Beyond it pixels are not correlated.
+            for one channel. Beyond it pixels are not correlated. The noise of one channel is the same in all channels
+            of a color image, as in grayscale stored as color.
 
     Raises:
         ValueError: The shape is another, a value is not finite, or it is not symmetric.
@@ -117,20 +118,21 @@ class CorrelatedNoise(NoiseModel):
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels, shape (H, W) or (H, W, C); return float64."""
         height, width = clean.shape[:2]
-        self._check(1 if clean.ndim == 2 else clean.shape[2])
+        channels = 1 if clean.ndim == 2 else clean.shape[2]
+        self._of(channels)
         size = (height + 2 * self.reach, width + 2 * self.reach)
         values, vectors = torch.linalg.eigh(self.spectrum(*size))
         root = vectors * values.clamp_min(0).sqrt()[..., None, :]
         white = torch.from_numpy(np.random.default_rng(seed).standard_normal((self.channels, *size)))
         mixed = root @ torch.fft.rfft2(white).permute(1, 2, 0)[..., None]
         noise = torch.fft.irfft2(mixed[..., 0].permute(2, 0, 1), s=size)[:, :height, :width].numpy()
-        return clean + np.moveaxis(noise, 0, -1).reshape(clean.shape)
+        return clean + np.moveaxis(np.broadcast_to(noise, (channels, height, width)), 0, -1).reshape(clean.shape)
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, shape (H, W) or (H, W, C)."""
         channels = 1 if clean.ndim == 2 else clean.shape[2]
-        self._check(channels)
-        return np.broadcast_to(self._variances, (*clean.shape[:2], channels)).reshape(clean.shape)
+        variances = np.einsum("cc->c", self._of(channels)[..., self.reach, self.reach])
+        return np.broadcast_to(variances, (*clean.shape[:2], channels)).reshape(clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer | None:
         """Return ``None``: no map of single pixels makes this noise white."""
@@ -138,8 +140,7 @@ class CorrelatedNoise(NoiseModel):
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, which is diagonal in the Fourier basis, up to the channels."""
-        self._check(len(planes))
-        return StationaryCovariance(torch.from_numpy(self.autocovariance / data_range**2).float())
+        return StationaryCovariance(torch.from_numpy(self._of(len(planes)) / data_range**2).float())
 
     def spectrum(self, height: int, width: int) -> Tensor:
         """Return the spectral density at the frequencies of a real FFT, (H, W // 2 + 1, C, C), complex128."""
@@ -147,9 +148,11 @@ class CorrelatedNoise(NoiseModel):
             torch.from_numpy(self.autocovariance), torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
         )
 
-    def _check(self, channels: int) -> None:
-        if channels != self.channels:
+    def _of(self, channels: int) -> np.ndarray:
+        """Return the autocovariance for an image with a number of channels."""
+        if channels != self.channels and self.channels > 1:
             raise ValueError(f"the noise is for {self.channels} channels, the image has {channels}")
+        return np.tile(self.autocovariance, (channels // self.channels, channels // self.channels, 1, 1))
 
 
 def octave_spectrum(densities: Tensor, frequency: Tensor) -> Tensor:

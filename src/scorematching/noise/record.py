@@ -29,9 +29,14 @@ def as_record(noise: NoiseModel) -> dict[str, Any]:
     assert dataclasses.is_dataclass(noise)
     values = {field.name: getattr(noise, field.name) for field in dataclasses.fields(noise)}
     return {"model": type(noise).__name__} | {
-        name: np.asarray(value).tolist() if isinstance(value, np.ndarray | tuple) else value
-        for name, value in values.items()
+        name: _rounded(value) if isinstance(value, np.ndarray | tuple) else value for name, value in values.items()
     }
+
+
+def _rounded(values: np.ndarray | tuple[float, ...]) -> Any:
+    """Return an array as nested lists of numbers of 7 digits."""
+    array = np.asarray(values, dtype=np.float64)
+    return np.array([float(f"{value:.7g}") for value in array.flat]).reshape(array.shape).tolist()
 
 
 def from_record(record: Any) -> NoiseModel:

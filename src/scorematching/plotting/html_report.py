@@ -14,7 +14,7 @@ from PIL import Image
 from scorematching.images import psnr, ssim, to_planes
 from scorematching.images.io.atomic import write_atomically
 from scorematching.images.metrics import SSIM_WINDOW
-from scorematching.noise import CorrelatedNoise, NoiseModel
+from scorematching.restoration.certificate import Certificate
 
 #: Largest side of a displayed image in pixels. Larger images are shrunk, to keep the page small.
 _LARGEST = 2048
@@ -29,7 +29,7 @@ def write_page(
     path: str | Path,
     before: np.ndarray,
     after: np.ndarray,
-    noise: NoiseModel,
+    certificate: Certificate,
     *,
     title: str,
     found: bool = False,
@@ -42,7 +42,7 @@ def write_page(
         path: File to write.
         before: Noisy image, as in :func:`scorematching.images.to_planes`.
         after: Denoised image of the same shape.
-        noise: Noise that was removed, in the units of the images.
+        certificate: Certificate of the denoised image, with the noise model.
         title: Title of the page.
         found: Whether ``noise`` is an estimate.
         data_range: Value of white in the images.
@@ -56,23 +56,31 @@ def write_page(
     Example:
         >>> import tempfile
         >>> from scorematching.noise import GaussianNoise
+        >>> from scorematching.restoration.certificate import certify
         >>> path = Path(tempfile.mkdtemp()) / "report.html"
         >>> noisy = np.random.default_rng(0).normal(128, 20, (32, 32))
-        >>> write_page(path, noisy, np.full((32, 32), 128.0), GaussianNoise(20), title="A report", data_range=255)
+        >>> gray = np.full((32, 32), 128.0)
+        >>> certificate = certify(noisy, gray, GaussianNoise(20), lambda _: gray, 255)
+        >>> write_page(path, noisy, gray, certificate, title="A report", data_range=255)
         >>> "<title>A report</title>" in path.read_text()
         True
     """
     data_range = to_planes(before, data_range).data_range
     planes = {name: _planes(image, data_range) for name, image in (("before", before), ("after", after))}
     pixels = {name: data_range * np.moveaxis(of, 0, 2) for name, of in planes.items()}
-    taken = np.moveaxis(noise.residual(pixels["before"], pixels["after"]), 2, 0)
-    expected = noise.neighbors if isinstance(noise, CorrelatedNoise) else 0.0
+    taken = np.moveaxis(certificate.noise.residual(pixels["before"], pixels["after"]), 2, 0)
     rows = {
         "image": f"{before.shape[1]} x {before.shape[0]} pixels, {before.dtype}",
-        "noise": f"{noise}, white is {data_range:g}, {'estimated from the image' if found else 'as given'}",
-        "removed noise": f"standard deviation {taken.std():.2f}, mean {taken.mean():+.3f}, relative to the noise level",
-        "neighboring pixels": f"correlation {_correlation(taken):+.3f} in the removed noise; above {expected:.3g}, "
-        "image structure was removed",
+        "noise": f"{certificate.noise}, white is {data_range:g}, {'estimated from the image' if found else 'as given'}",
+        "expected quality": "unknown"
+        if certificate.psnr is None
+        else f"{certificate.psnr:.1f} ± {certificate.psnr_error:.1f} dB, if the noise is right (Stein)",
+        "removed noise": f"standard deviation {certificate.removed:.2f}, relative to the noise",
+        "neighboring pixels": f"correlation {certificate.neighbors:+.2f} in the removed noise, "
+        f"{certificate.expected_neighbors:.2f} in the noise model",
+        "energy of the removed noise": f"rank correlation {certificate.brightness:+.2f} with brightness, "
+        f"{certificate.edges:+.2f} with edges",
+        "what to do": "; ".join(certificate.advice) or "nothing is off",
     }
     if reference is not None:
         check_reference(reference, before)
@@ -125,13 +133,6 @@ def _view(shown: dict[str, np.ndarray], which: str, kind: str = "") -> str:
 def _planes(image: np.ndarray, data_range: float | None) -> np.ndarray:
     """Return the color planes of an image, shape (C, H, W), with white at 1 and without alpha."""
     return to_planes(image, data_range).data[:, 0].numpy()
-
-
-def _correlation(taken: np.ndarray) -> float:
-    """Return the correlation of neighboring pixels, averaged over rows and columns."""
-    flat = taken - taken.mean()
-    pairs = [(flat[..., 1:], flat[..., :-1]), (flat[..., 1:, :], flat[..., :-1, :])]
-    return float(np.mean([(a * b).mean() for a, b in pairs]) / max(float((flat * flat).mean()), 1e-12))
 
 
 def _encoded(planes: np.ndarray) -> str:

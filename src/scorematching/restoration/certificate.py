@@ -15,9 +15,10 @@ from torch import Tensor
 from scorematching.images.arrays import to_planes
 from scorematching.images.validity import can_be_noisy
 from scorematching.noise import CorrelatedNoise, NoiseModel, as_record
+from scorematching.restoration.missing import fill_missing
 
 #: Step of the finite difference along a random direction, as a fraction of the noise level.
-_STEP = 0.3
+_STEP = 0.03
 #: Side of the squares over which brightness, edges and the error are averaged.
 _SIDE = 16
 #: Values from which on there is advice: removed noise relative to the model, correlation of neighbors beyond the model,
@@ -36,8 +37,9 @@ class Certificate:
         expected_neighbors: That correlation for the noise of the model.
         brightness: Rank correlation of the energy of what was removed, relative to the noise, with brightness.
         edges: Its rank correlation with the gradient of the result.
-        psnr: Expected PSNR in dB, by Stein's unbiased risk estimate.
-        psnr_error: Standard error of ``psnr`` in dB.
+        psnr: Expected PSNR in dB, by Stein's unbiased risk estimate; ``None`` if the estimated error is not above its
+            standard error, as for a model of more noise than there is.
+        psnr_error: Standard error of ``psnr`` in dB; ``None`` as well.
     """
 
     noise: NoiseModel
@@ -46,13 +48,15 @@ class Certificate:
     expected_neighbors: float
     brightness: float
     edges: float
-    psnr: float
-    psnr_error: float
+    psnr: float | None
+    psnr_error: float | None
 
     @property
     def advice(self) -> tuple[str, ...]:
         """What to do, in words; empty if nothing is off."""
         found = []
+        if self.psnr is None:
+            found.append("the quality is unknown: the noise may be weaker than the model says")
         if self.removed > _MUCH:
             found.append("more was removed than the noise explains: the noise model may be wrong, try less noise")
         if self.neighbors > self.expected_neighbors + _NEIGHBORS:
@@ -110,11 +114,11 @@ def certify(
         >>> 0.9 < found.removed < 1.1, found.advice
         (True, ())
     """
-    planes = to_planes(noisy, data_range)
-    y, x = planes.data.double(), to_planes(clean, planes.data_range).data.double()
+    planes, known = fill_missing(noisy, data_range)
+    y, x = planes.data.double(), fill_missing(clean, planes.data_range).planes.data.double()
     pixels = [planes.data_range * np.moveaxis(of[:, 0].numpy(), 0, 2) for of in (y, x)]
     residual = torch.from_numpy(np.ascontiguousarray(np.moveaxis(noise.residual(*pixels), 2, 0)))[:, None]
-    counted = can_be_noisy(planes.data)
+    counted = known & can_be_noisy(planes.data)
     covariance = noise.covariance(x, planes.data_range)
     signs = torch.randint(2, y.shape, generator=torch.Generator().manual_seed(seed)) * 2.0 - 1
     direction = covariance.apply(signs.double())
@@ -147,13 +151,14 @@ def _as_image(planes: Tensor, like: np.ndarray) -> np.ndarray:
     return image[..., 0] if like.ndim == 2 or image.shape[2] == 1 else image
 
 
-def _decibels(risk: Tensor, whole: Tensor, counted: Tensor) -> tuple[float, float]:
+def _decibels(risk: Tensor, whole: Tensor, counted: Tensor) -> tuple[float, float] | tuple[None, None]:
     """Return the PSNR of a mean squared error, and its standard error from the scatter of squares of the image."""
     mean = float(risk.mean())
     shares = F.avg_pool2d((whole * counted).mean(0, keepdim=True), _SIDE, ceil_mode=True).flatten()
     error = float(shares.std()) / math.sqrt(max(len(shares), 1)) if len(shares) > 1 else math.inf
-    floor = max(mean, error, 1e-12)  # an estimate below 0 says that the error is small
-    return -10 * math.log10(floor), 10 / math.log(10) * error / floor
+    if mean <= max(error, 1e-12):
+        return None, None
+    return -10 * math.log10(mean), 10 / math.log(10) * error / mean
 
 
 def _neighbors(residual: Tensor) -> float:
@@ -165,6 +170,8 @@ def _neighbors(residual: Tensor) -> float:
 
 def _rank_correlation(energy: Tensor, value: Tensor, counted: Tensor) -> float:
     """Return Spearman's rank correlation of the means over squares; 0 if there are fewer than ten squares."""
+    if min(counted.shape) < _SIDE:
+        return 0.0
     share, first, second = (F.avg_pool2d(of, _SIDE).flatten() for of in (counted[None, None].to(energy), energy, value))
     whole = share > 0.9
     if int(whole.sum()) < 10:

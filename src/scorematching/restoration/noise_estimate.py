@@ -21,9 +21,10 @@ from scorematching.restoration.octaves import noise_by_octaves
 _SIDE = 128
 #: Minimum fraction of the pixels of a square that can be noisy; others are looked for if there are fewer.
 _ENOUGH = 0.9
-#: Ratio of the level of the second octave and that of white noise from which on noise is correlated. It is about 1 for
-#: white noise, up to 3 for white noise in a photograph with grain, and 5 or more for developed photographs.
-_CORRELATED = 4.0
+#: Ratio of the level of the second octave and that of white noise from which on noise is correlated: the first for
+#: weak white noise, the second for strong, and these levels, with white at 1. The ratio is about 1 for white noise,
+#: up to 3 for weak white noise in a photograph with grain, and 5 or more for developed photographs.
+_RATIOS, _LEVELS = (4.0, 1.5), (2.5 / 255, 4 / 255)
 
 
 @torch.no_grad()
@@ -42,8 +43,8 @@ def estimate_noise(
 
     A camera's development, JPEG and scanners make noise of neighboring pixels similar. It is then weak in the finest
     details and strong in coarser ones. The prior therefore also looks at the image at lower resolutions, and finds the
-    spectrum of the noise octave by octave. The noise counts as correlated if its second octave is four times as
-    strong as the white noise that the prior finds at full resolution.
+    spectrum of the noise octave by octave. The noise counts as correlated if its second octave is much stronger
+    than the white noise that the prior finds at full resolution: 4 times for weak noise, 1.5 times for strong noise.
 
     The first estimate is returned if the prior was trained for one level only, if noise was clipped to the range of
     the file, or if the image is too small for the prior.
@@ -78,10 +79,9 @@ def estimate_noise(
     y = move(distinct(planes.data, model), model, device)
     white = _white_level(y, noisy, model, sigma, torch.Generator().manual_seed(seed))
     octaves = noise_by_octaves(y, noisy.to(y.device), model, torch.Generator().manual_seed(seed))
-    if len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > _CORRELATED * white:
-        channels = len(planes.data) // len(y)
-        densities = [planes.data_range**2 * np.tile(octave.cpu(), (channels, channels)) for octave in octaves]
-        return CorrelatedNoise.from_octaves(densities)
+    ratio = float(np.interp(np.log(white), np.log(_LEVELS), _RATIOS))
+    if len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white:
+        return CorrelatedNoise.from_octaves([planes.data_range**2 * np.asarray(octave.cpu()) for octave in octaves])
     return GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
 
 

@@ -1,0 +1,51 @@
+"""``scorematching noise`` describes the noise of images, and ``denoise --json`` what was removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+
+import scorematching as sm
+
+
+def test_a_table_a_record_and_a_plot(noisy_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = ("--json", tmp_path / "noise.json", "--plot", tmp_path / "noise.png")
+    assert run("noise", noisy_file, "--prior", "natural-gray-small", *paths) == 0
+    assert "white" in capsys.readouterr().out
+    (record,) = json.loads((tmp_path / "noise.json").read_text())
+    assert record["noise"]["sigma"] == pytest.approx(25, rel=0.1)
+    assert (tmp_path / "noise.png").stat().st_size > 1000
+
+
+def test_correlated_noise_is_described(
+    photograph: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 3
+    noisy = sm.CorrelatedNoise(100 * np.outer(row, row)).simulate(np.full((256, 256), 128.0))
+    sm.write_image(tmp_path / "noisy.png", np.rint(noisy).astype(np.uint8))
+    assert run("noise", tmp_path / "noisy.png", "--plot", tmp_path / "noise.png") == 0
+    assert "correlated" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--json", "--plot"])
+def test_a_file_that_cannot_be_written_is_refused(option: str, noisy_file: Path, tmp_path: Path) -> None:
+    before = noisy_file.read_bytes()
+    assert run("noise", noisy_file, option, noisy_file) == 1
+    assert run("noise", noisy_file, option, tmp_path / "none" / "out.png") == 1
+    assert noisy_file.read_bytes() == before
+
+
+def test_certificates_of_a_stack(noisy: np.ndarray, prior_file: Path, tmp_path: Path) -> None:
+    from scorematching.images.io.files import write_pages
+
+    write_pages(tmp_path / "stack.tif", [noisy, noisy])
+    paths = ("-o", tmp_path / "clean.tif", "--prior", prior_file, "--sigma", 25, "--json", tmp_path / "it.json")
+    assert run("denoise", tmp_path / "stack.tif", *paths) == 0
+    record = json.loads((tmp_path / "it.json").read_text())
+    assert [page["page"] for page in record["pages"]] == [1, 2]
+    assert record["pages"][0]["noise"] == {"model": "GaussianNoise", "sigma": 25.0}
+    assert run("denoise", tmp_path / "stack.tif", *paths[:-1], tmp_path / "clean.tif", "--overwrite") == 1

@@ -1,0 +1,86 @@
+"""Certificates: the expected quality is the true one, and what is off is named."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import scorematching as sm
+from scorematching.images.photographs import held_out_photograph
+from scorematching.noise import NoiseModel, from_record
+from scorematching.restoration.certificate import Certificate, _neighbors, certify
+
+
+def certificate(clean: np.ndarray, true: NoiseModel, given: NoiseModel, prior: sm.Prior) -> tuple[Certificate, float]:
+    """Return the certificate of an image with true noise that was denoised with another, and the true PSNR."""
+    noisy = true.simulate(clean, seed=2)
+
+    def denoiser(image: np.ndarray) -> np.ndarray:
+        return sm.denoise(image, given, prior, data_range=255)
+
+    found = denoiser(noisy)
+    return certify(noisy, found, given, denoiser, 255), sm.psnr(clean, found, data_range=255)
+
+
+@pytest.fixture(scope="module")
+def clean() -> np.ndarray:
+    return 255 * held_out_photograph("camera")[40:232, 150:342]
+
+
+ROW = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 3
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [sm.GaussianNoise(15), sm.PoissonGaussianNoise(2.0, 0.0, 3.0), sm.CorrelatedNoise(100 * np.outer(ROW, ROW))],
+)
+def test_the_expected_quality_is_the_true_one(noise: NoiseModel, clean: np.ndarray, natural: sm.Prior) -> None:
+    found, true = certificate(clean, noise, noise, natural)
+    assert found.psnr is not None
+    assert found.psnr_error is not None
+    assert abs(found.psnr - true) < 2.5 * found.psnr_error
+    assert 0.8 < found.removed < 1.02
+    assert json.loads(json.dumps(found.as_record()))["psnr"] == found.psnr
+
+
+@pytest.mark.parametrize(
+    ("true", "given", "words"),
+    [
+        (sm.GaussianNoise(5), sm.GaussianNoise(20), "the noise may be weaker"),
+        (sm.PoissonGaussianNoise(3.0), sm.GaussianNoise(18), "changes with brightness"),
+        (sm.CorrelatedNoise(200 * np.outer(ROW, ROW)), sm.GaussianNoise(45), "are alike"),
+    ],
+)
+def test_what_is_off_is_named(
+    true: NoiseModel, given: NoiseModel, words: str, clean: np.ndarray, natural: sm.Prior
+) -> None:
+    assert any(words in advice for advice in certificate(clean, true, given, natural)[0].advice)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        sm.GaussianNoise(25),
+        sm.PoissonGaussianNoise(2.0, 1.0, 3.0),
+        sm.ChannelNoise((1.0, 2.0)),
+        sm.NoiseMap(np.arange(6.0).reshape(2, 3)),
+        sm.CorrelatedNoise(np.outer([0.5, 1, 0.5], [0.5, 1, 0.5])),
+    ],
+)
+def test_noise_models_survive_json(noise: NoiseModel) -> None:
+    assert from_record(json.loads(json.dumps(sm.noise.as_record(noise)))) == noise
+
+
+@pytest.mark.parametrize("record", [None, {}, {"model": "other"}, {"model": "GaussianNoise", "gain": 1}])
+def test_other_records_are_refused(record: object) -> None:
+    with pytest.raises(ValueError, match="record"):
+        from_record(record)
+
+
+def test_neighboring_pixels_of_structure_are_correlated(clean: np.ndarray) -> None:
+    noise = torch.randn(1, 1, 200, 200)
+    assert abs(_neighbors(noise)) < 0.03
+    assert _neighbors(torch.from_numpy(clean)[None, None]) > 0.8
