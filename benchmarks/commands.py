@@ -21,6 +21,7 @@ from benchmarks.photographs import photographs
 from benchmarks.plots import draw_growth
 from benchmarks.precision import precision
 from benchmarks.profiles import profiles
+from benchmarks.real import real
 from benchmarks.recovery import recovery
 from benchmarks.restoration import restoration
 from benchmarks.steps import run_steps, steps
@@ -72,6 +73,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         noise,
         low_light,
         errorbars,
+        real,
         recovery,
     ),
 }
