@@ -15,9 +15,13 @@ _CLEAR = 3.0
 #: Fraction of the pixels below the lowest value that counts as noise.
 LOWEST = 2e-3
 _TOGETHER = (
-    "The offset and the read noise are known together only, as intercept = sigma^2 - gain offset; {choice}. Dark frames "
-    "tell them apart."
+    "The offset and the read noise are known together only, as intercept = sigma^2 - gain offset; {choice}. "
+    "Dark frames tell them apart."
 )
+
+
+#: Remark on images without noise.
+NOTHING = "No block of pixels can be noisy: all are constant, saturated or missing."
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scorematching.noise.estimate import LOWEST, NoiseEstimate, estimate_of_line, root_error
+from scorematching.noise.estimate import LOWEST, NOTHING, NoiseEstimate, estimate_of_line, root_error
+from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.line import Blocks, VarianceLine, fit_line, joined
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 from scorematching.noise.saturation import saturation
@@ -18,11 +19,11 @@ from scorematching.noise.saturation import saturation
 _SIDE = 8
 #: Lags at which differences of frames may be correlated, and the sum of squared correlations, in standard deviations,
 #: from which a block is said to move.
-_LAGS, _MOVES = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0)), 12.0
+_LAGS, _MOVES = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0)), 16.0
 #: Number of blocks of a square of 3 x 3 that move, from which all of it counts as moving.
 _AMONG = 4
 #: Fraction of blocks that seem to move in a scene at rest, with a margin.
-_MUCH = 0.2
+_MUCH = 0.1
 #: Variance of the mean square of successive differences, relative to that of independent ones.
 _SUCCESSIVE = 1.5
 #: Minimum range of brightness, in standard errors of the mean of a block, and minimum number of blocks.
@@ -43,8 +44,9 @@ def noise_of_frames(
 
     The offset and the read noise are identifiable together only, by the intercept of the line,
     ``sigma^2 - gain offset``. This is all that the transform of
-    :class:`~scorematching.noise.PoissonGaussianNoise` needs. Without dark frames the offset is taken as 0 if the
-    intercept is 0 or more; otherwise the read noise is taken as 0.
+    :class:`~scorematching.noise.PoissonGaussianNoise` needs, except for very few photons. Without dark frames the
+    offset is taken as 0 if the intercept is 0 or more. Otherwise the read noise is taken as 0, or estimated roughly
+    from the lowest values if these are near the offset.
 
     Args:
         frames: Frames in the order of time, shape (T, H, W) or (T, H, W, C), T at least 2, in raw values of the camera.
@@ -58,7 +60,7 @@ def noise_of_frames(
 
     Raises:
         TypeError: Frames are not an array of numbers.
-        ValueError: The shape does not fit, a value is not finite, or no block of 8 x 8 pixels can be used.
+        ValueError: The shape does not fit, or a value is not finite.
 
     Example:
         >>> scene = np.tile(np.linspace(110, 250, 96), (96, 1))
@@ -81,9 +83,7 @@ def noise_of_frames(
             remarks += ("A single dark frame was given: a fixed pattern of the camera counts as read noise.",)
     blocks = joined([part.blocks for part in found])
     if len(blocks.variance) < _LEAST_BLOCKS:
-        raise ValueError(
-            f"only {len(blocks.variance)} blocks of {_SIDE} x {_SIDE} pixels can be used: {' '.join(remarks) or 'take larger frames'}"
-        )
+        return NoiseEstimate(GaussianNoise(0.0), {}, (*remarks, NOTHING))
     line = fit_line(blocks)
     low, high = np.quantile(blocks.brightness, (0.02, 0.98))
     spread = math.sqrt(np.mean(blocks.error) * max(line.at(float(np.mean(blocks.brightness))), 0.0))
@@ -162,7 +162,8 @@ def _in_blocks(stack: np.ndarray) -> np.ndarray:
 
 def _unusable(pieces: np.ndarray, white: float) -> tuple[np.ndarray, np.ndarray]:
     """Return which blocks of differences are constant, and which are saturated, both of shape (T - 1, N)."""
-    constant, full = np.ptp(pieces, axis=-1) == 0, (pieces >= white).any(-1)
+    constant = np.asarray(np.ptp(pieces, axis=-1) == 0)
+    full = np.asarray((pieces >= white).any(-1))
     if len(pieces) == 1:
         return np.zeros_like(constant), full
     return constant[1:] & constant[:-1], full[1:] | full[:-1]

@@ -19,8 +19,10 @@ _FITS, _HUBER = 12, 3.0
 _SCATTER = 3.0
 #: Increase of the variance over the range of brightness, relative to its mean, below which noise counts as white.
 _WHITE = 1e-2
-#: Distance below the offset, in photons, from which values prove read noise, and the read noise that is then assumed.
-_BELOW, _READ = 0.75, 1.25
+#: Distance of the lowest values from the offset, in multiples of the read noise; their distance beyond it, in photons,
+#: that an offset does not explain; their distance above the offset without read noise, in photons, up to which they
+#: tell the read noise; and the fraction of it that is taken, because too high an offset clips dark pixels.
+_TAIL, _BELOW, _NEAR, _SAFE = 2.4, 0.75, 4.0, 0.85
 #: Lower bound on the variance of a block, relative to the median variance, so that weights stay finite.
 _LEAST = 0.02
 
@@ -86,8 +88,11 @@ class VarianceLine:
 
         The offset is 0 if the intercept is 0 or more, and otherwise the read noise is 0. An image with pixels below 0
         has its darkest value as offset, as far as the read noise allows. If the variance is negative at ``dark``, the
-        line is raised to 0 there. Values far below the offset that results prove read noise, which is then 1.25 photons
-        at least. Noise that does not grow with brightness is white.
+        line is raised to 0 there. Noise that does not grow with brightness is white.
+
+        Few photons and read noise look different, though their variance is the same: only read noise goes below the
+        offset. So if ``lowest`` is near the offset without read noise, or too far below the offset, a read noise ``s``
+        is taken, in photons, for which ``lowest`` is ``2.4 s`` below the offset. The offset is at most ``dark``.
 
         Args:
             dark: Brightness of the darkest pixels.
@@ -100,8 +105,11 @@ class VarianceLine:
         intercept = max(self.intercept, -self.gain * dark)
         silent = -intercept / self.gain  # the offset without read noise
         offset = max(silent, min(0.0, dark)) if intercept >= 0 else silent
-        if lowest < offset - _BELOW * self.gain:
-            offset = max(offset, silent + _READ**2 * self.gain)
+        beyond = lowest < offset - _TAIL * math.sqrt(self.gain * (offset - silent)) - _BELOW * self.gain
+        if beyond or (intercept < 0 and lowest < silent + _NEAR * self.gain):
+            tail = (_TAIL + math.sqrt(max(_TAIL**2 - 4 * (silent - lowest) / self.gain, 0.0))) / 2
+            read = _SAFE * min(tail, math.sqrt(max(dark - silent, 0.0) / self.gain))
+            offset = max(offset, silent + read**2 * self.gain)
         return PoissonGaussianNoise(self.gain, offset, math.sqrt(max(self.gain * (offset - silent), 0.0)))
 
 

@@ -33,8 +33,8 @@ class PoissonGaussianNoise(NoiseModel):
 
         f(y) = 2 sqrt(u + 3/8 + s^2),    u = (y - offset) / gain,    s = sigma / gain
 
-    Below the offset, where read noise only makes values, it goes on along its tangent. A denoiser of Gaussian noise then estimates the mean of ``f(y)``, and
-    :meth:`inverse` maps the mean back to ``x``.
+    Below the offset, which only read noise reaches, it goes on along its tangent. A denoiser of Gaussian noise then
+    estimates the mean of ``f(y)``, and :meth:`inverse` maps the mean back to ``x``.
 
     For 3 photons per pixel or more, the standard deviation of ``f(y)`` is 1 within 1 % without read noise, and within
     5 % with read noise. For fewer photons and no read noise it is smaller: 0.96 at 2 photons, 0.85 at 1, 0.68 at 1/2, 0

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.noise.base import NoiseModel
-from scorematching.noise.estimate import LOWEST, NoiseEstimate, estimate_of_line
+from scorematching.noise.estimate import LOWEST, NOTHING, NoiseEstimate, estimate_of_line
+from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.line import Blocks, VarianceLine, fit_line, joined
 from scorematching.noise.saturation import saturation
 from scorematching.priors.base import Prior, move
@@ -22,6 +23,10 @@ from scorematching.restoration.missing import fill_missing
 
 #: Side of a block in pixels, and number of blocks along the side of a cluster, whose errors may be correlated.
 _SIDE, _CLUSTER = 8, 4
+#: Minimum number of blocks.
+_LEAST_BLOCKS = 8
+#: Noise level, for white at 1, below which no noise is found.
+_LOWEST_LEVEL = 1e-7
 #: Largest number of pixels of which all are used, and side of the four squares that are used of larger images.
 _WHOLE, _SQUARE = 256**2, 128
 #: Maximum number of steps, and the relative change of the variance at which they end.
@@ -70,8 +75,9 @@ def estimate_photon_noise(
 
     The offset and the read noise are identifiable together only, by the intercept of the line,
     ``sigma^2 - gain offset``. This is all that the transform of
-    :class:`~scorematching.noise.PoissonGaussianNoise` needs. The offset is taken as 0 if the intercept is 0 or more;
-    otherwise the read noise is taken as 0. Dark frames tell them apart: :func:`scorematching.noise.noise_of_frames`.
+    :class:`~scorematching.noise.PoissonGaussianNoise` needs, except for very few photons. The offset is taken as 0 if
+    the intercept is 0 or more. Otherwise the read noise is taken as 0, or estimated roughly from the lowest values if
+    these are near the offset. Dark frames tell the two apart: :func:`scorematching.noise.noise_of_frames`.
 
     Args:
         image: Image of shape (H, W) or (H, W, C), as in :func:`scorematching.images.to_planes`. All channels have the
@@ -88,8 +94,8 @@ def estimate_photon_noise(
     Raises:
         FileNotFoundError: There is no such prior.
         TypeError: The type of the image is not supported.
-        ValueError: The shape of the image is not supported or does not fit the prior, the prior is not one of noisy
-            images, or fewer than 8 blocks of 8 x 8 pixels can be noisy.
+        ValueError: The shape of the image is not supported or does not fit the prior, or the prior is one of clean
+            images.
 
     Example:
         >>> from scorematching.noise import PoissonGaussianNoise
@@ -107,6 +113,8 @@ def estimate_photon_noise(
     pixels = data[known.expand_as(data)].numpy()
     white, black = saturation(pixels), -saturation(-pixels)
     squares = _squares(data, ~known | (data >= white))
+    if sum(int(square.used.sum()) for square in squares) < _LEAST_BLOCKS:
+        return NoiseEstimate(GaussianNoise(0.0), {}, (NOTHING,))
     lowest = float(np.quantile(pixels, LOWEST))
     generator = torch.Generator().manual_seed(seed)
     line = _first_line(squares)
@@ -114,22 +122,23 @@ def estimate_photon_noise(
     for _ in range(_STEPS):
         low, high = _ends(torch.cat([_pooled(s.y)[s.used] for s in squares]).numpy())
         noise = line.model(low, high, lowest)
-        weak = noise.stabilizer(1.0).level > _TRAINED
+        if (level := noise.stabilizer(1.0).level) < _LOWEST_LEVEL:
+            return NoiseEstimate(GaussianNoise(0.0), {}, ("No noise is found.",))
         parts = []
         for square, found in zip(squares, shares, strict=True):
             x, share = _denoised(square.y, noise, model, generator, device)
             found.append(_pooled(share))
-            parts.append(_blocks(square, x, _smooth(torch.stack(found).mean(0), square.used), line, weak))
+            parts.append(_blocks(square, x, _smooth(torch.stack(found).mean(0), square.used), line, level > _TRAINED))
         blocks = joined(parts)
         before, line = line, fit_line(blocks, _DOUBT)
-        # Lowest values that are not those of no photon were clipped.
-        if math.isfinite(black) and not _lowest_are_counts(pixels, black, line):
-            squares = [s._replace(used=s.used & (_pooled((s.y == black).double()) < _AT_FLOOR)) for s in squares]
+        clipped = math.isfinite(black) and not _lowest_are_counts(pixels, black, line)
+        squares = [_without_lowest(square, black) for square in squares] if clipped else squares
         middle = float(np.median(blocks.brightness))
-        ends = (middle, float(np.quantile(blocks.brightness, 0.9)))
-        if all(abs(line.at(end) - before.at(end)) <= _SETTLED * abs(line.at(end)) for end in ends):
+        places = (middle, float(np.quantile(blocks.brightness, 0.9)))
+        if all(abs(line.at(place) - before.at(place)) <= _SETTLED * abs(line.at(place)) for place in places):
             break
-    return _estimate(line, blocks, planes.data_range, white, lowest)
+    ends = [white] if math.isfinite(white) else []
+    return _estimate(line, blocks, planes.data_range, lowest, [black, *ends] if clipped else ends)
 
 
 def noise_depends_on_brightness(
@@ -178,17 +187,14 @@ def _squares(data: Tensor, silent: Tensor) -> list[_Square]:
     The squares are those with the least structure, one in each quarter of their order by brightness.
     """
     used = (_pooled(silent.expand_as(data).double()) == 0) & (_spread(data) > 0)
-    if int(used.sum()) < 8:
-        raise ValueError(f"only {int(used.sum())} blocks of {_SIDE} x {_SIDE} pixels can be noisy: give a larger image")
     height, width = data.shape[2:]
     if height * width <= _WHOLE or min(height, width) < _SQUARE:
         return [_Square(data, used)]
     side, squares = _SQUARE // _SIDE, []
     for top in range(0, used.shape[2] - side + 1, side):
         for left in range(0, used.shape[3] - side + 1, side):
-            place = (..., slice(top, top + side), slice(left, left + side))
-            pixels = (..., *(slice(_SIDE * part.start, _SIDE * part.stop) for part in place[1:]))
-            squares.append(_Square(data[pixels], used[place]))
+            y = data[..., _SIDE * top :, _SIDE * left :][..., :_SQUARE, :_SQUARE]
+            squares.append(_Square(y, used[..., top : top + side, left : left + side]))
     most = max(float(square.used.double().mean()) for square in squares)
     squares = [square for square in squares if float(square.used.double().mean()) >= most / 2]
     means = [(square, _pooled(square.y)[square.used]) for square in squares]
@@ -245,7 +251,7 @@ def _blocks(square: _Square, x: Tensor, share: Tensor, line: VarianceLine, weak:
     return Blocks(brightness, found, freedom, doubtful, np.zeros(count), cluster)
 
 
-def _estimate(line: VarianceLine, blocks: Blocks, unit: float, white: float, lowest: float) -> NoiseEstimate:
+def _estimate(line: VarianceLine, blocks: Blocks, unit: float, lowest: float, cut: list[float]) -> NoiseEstimate:
     """Return the estimate in the units of the image, with remarks."""
     low, high = _ends(blocks.brightness)
     ends = np.array([[low, 1.0], [high, 1.0]])
@@ -255,14 +261,18 @@ def _estimate(line: VarianceLine, blocks: Blocks, unit: float, white: float, low
     covariance = scale @ (line.covariance + floor @ floor.T) @ scale
     scaled = VarianceLine(unit * line.gain, unit**2 * line.intercept, covariance)
     middle = max(scaled.at(unit * (low + high) / 2), 0.0)
-    remarks = []
-    if math.isfinite(white):
-        remarks.append(f"Saturated pixels, of value {unit * white:.4g}, do not count.")
+    remarks = [f"Pixels of value {unit * end:.4g}, an end of the range, do not count." for end in cut]
     flat = np.mean(blocks.doubtful <= _FLAT * np.maximum(line.gain * blocks.brightness + line.intercept, 0))
     if flat < _FEW:
         remarks.append("The image has hardly any flat region: texture may count as noise.")
     ranged = unit * (high - low) > _RANGE * math.sqrt(middle)
     return estimate_of_line(scaled, unit * low, unit * high, unit * lowest, tuple(remarks), ranged)
+
+
+def _without_lowest(square: _Square, black: float) -> _Square:
+    """Return a square without the blocks that are clipped at the lowest value, if enough others remain."""
+    used = square.used & (_pooled((square.y == black).double()) < _AT_FLOOR)
+    return square._replace(used=used) if int(used.sum()) >= _LEAST_BLOCKS else square
 
 
 def _lowest_are_counts(pixels: np.ndarray, black: float, line: VarianceLine) -> bool:
@@ -283,6 +293,7 @@ def _smooth(share: Tensor, used: Tensor) -> Tensor:
 
 
 def _spread(planes: Tensor) -> Tensor:
+    """Return the range of values in each block."""
     return F.max_pool2d(planes, _SIDE) + F.max_pool2d(-planes, _SIDE)
 
 
