@@ -10,7 +10,7 @@ import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
 from scorematching.noise import GaussianNoise, PoissonGaussianNoise
 from scorematching.restoration import estimate_photon_noise, noise_depends_on_brightness
-from scorematching.restoration.photon_noise import _squares
+from scorematching.restoration.noise_blocks import squares_of
 
 RAMP = np.tile(np.linspace(0.05, 0.95, 96), (96, 1))
 
@@ -95,8 +95,8 @@ def test_squares_of_large_images_span_the_brightness() -> None:
     data = torch.linspace(0, 1, 640, dtype=torch.float64).expand(1, 1, 512, 640).clone()
     data += 0.01 * torch.randn(data.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     silent = torch.zeros(512, 640, dtype=torch.bool)
-    means = [float(square.y.mean()) for square in _squares(data, silent)]
-    assert [square.y.shape for square in _squares(data, silent)] == [(1, 1, 128, 128)] * 4
+    means = [float(square.y.mean()) for square in squares_of(data, silent)]
+    assert [square.y.shape for square in squares_of(data, silent)] == [(1, 1, 128, 128)] * 4
     assert means[0] < 0.35
     assert means[-1] > 0.65
 
@@ -104,3 +104,10 @@ def test_squares_of_large_images_span_the_brightness() -> None:
 def test_a_prior_of_clean_images_is_refused(clean_prior: sm.Prior) -> None:
     with pytest.raises(ValueError, match="by a prior of noisy images"):
         estimate_photon_noise(RAMP, clean_prior)
+
+
+def test_a_large_constant_image_and_a_color_image(natural: sm.Prior) -> None:
+    assert estimate_photon_noise(np.full((300, 300), 7.0), natural, data_range=255).noise == GaussianNoise(0.0)
+    scene = 200 * RAMP[..., None] * np.array([1.0, 0.8, 0.6])
+    found = estimate_photon_noise(PoissonGaussianNoise(2.0).simulate(scene), data_range=255)
+    assert found.noise.gain == pytest.approx(2, rel=0.15)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,15 +19,12 @@ from scorematching.priors.posterior import tweedie
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
 from scorematching.restoration.missing import fill_missing
+from scorematching.restoration.noise_blocks import LEAST_BLOCKS, SIDE, Square, pooled, squares_of, without_lowest
 
-#: Side of a block in pixels, and number of blocks along the side of a cluster, whose errors may be correlated.
-_SIDE, _CLUSTER = 8, 4
-#: Minimum number of blocks.
-_LEAST_BLOCKS = 8
+#: Number of blocks along the side of a cluster, whose errors may be correlated.
+_CLUSTER = 4
 #: Noise level, for white at 1, below which no noise is found.
 _LOWEST_LEVEL = 1e-7
-#: Largest number of pixels of which all are used, and side of the four squares that are used of larger images.
-_WHOLE, _SQUARE = 256**2, 128
 #: Maximum number of steps, and the relative change of the variance at which they end.
 _STEPS, _SETTLED = 6, 0.005
 #: Factor of the first line. From below, the iteration would end where the prior takes noise for texture.
@@ -48,9 +44,9 @@ _DOUBT, _FLOOR = 0.3, 0.03
 _FLAT, _FEW = 0.15, 0.05
 #: Minimum range of brightness, in standard deviations of the noise of a pixel.
 _RANGE = 0.5
-#: Fraction of the pixels of a block at the lowest value from which it does not count, and the difference of the gain
-#: from the distance of the lowest two values, from which they are not counts of 0 and 1 photons.
-_AT_FLOOR, _OFF = 0.05, 0.25
+#: Relative difference of the gain from the distance of the lowest two values, up to which they are counts of 0 and 1
+#: photons.
+_OFF = 0.25
 
 
 @torch.no_grad()
@@ -112,27 +108,27 @@ def estimate_photon_noise(
     model.check_size(*data.shape[2:])
     pixels = data[known.expand_as(data)].numpy()
     white, black = saturation(pixels), -saturation(-pixels)
-    squares = _squares(data, ~known | (data >= white))
-    if sum(int(square.used.sum()) for square in squares) < _LEAST_BLOCKS:
+    squares = squares_of(data, ~known | (data >= white))
+    if sum(int(square.used.sum()) for square in squares) < LEAST_BLOCKS:
         return NoiseEstimate(GaussianNoise(0.0), {}, (NOTHING,))
     lowest = float(np.quantile(pixels, LOWEST))
     generator = torch.Generator().manual_seed(seed)
     line = _first_line(squares)
     shares: list[list[Tensor]] = [[] for _ in squares]
     for _ in range(_STEPS):
-        low, high = _ends(torch.cat([_pooled(s.y)[s.used] for s in squares]).numpy())
+        low, high = _ends(torch.cat([pooled(s.y)[s.used] for s in squares]).numpy())
         noise = line.model(low, high, lowest)
         if (level := noise.stabilizer(1.0).level) < _LOWEST_LEVEL:
             return NoiseEstimate(GaussianNoise(0.0), {}, ("No noise is found.",))
         parts = []
         for square, found in zip(squares, shares, strict=True):
             x, share = _denoised(square.y, noise, model, generator, device)
-            found.append(_pooled(share))
+            found.append(pooled(share))
             parts.append(_blocks(square, x, _smooth(torch.stack(found).mean(0), square.used), line, level > _TRAINED))
         blocks = joined(parts)
         before, line = line, fit_line(blocks, _DOUBT)
         clipped = math.isfinite(black) and not _lowest_are_counts(pixels, black, line)
-        squares = [_without_lowest(square, black) for square in squares] if clipped else squares
+        squares = [without_lowest(square, black) for square in squares] if clipped else squares
         middle = float(np.median(blocks.brightness))
         places = (middle, float(np.quantile(blocks.brightness, 0.9)))
         if all(abs(line.at(place) - before.at(place)) <= _SETTLED * abs(line.at(place)) for place in places):
@@ -174,42 +170,13 @@ def noise_depends_on_brightness(
     return estimate_photon_noise(image, prior, data_range=data_range, seed=seed, device=device).depends_on_brightness
 
 
-class _Square(NamedTuple):
-    """Part of an image, (C, 1, H, W), and which of its blocks are used, (C, 1, H / 8, W / 8)."""
-
-    y: Tensor
-    used: Tensor
-
-
-def _squares(data: Tensor, silent: Tensor) -> list[_Square]:
-    """Return the whole of a small image, or four squares of a large one, in which enough blocks are used.
-
-    The squares are those with the least structure, one in each quarter of their order by brightness.
-    """
-    used = (_pooled(silent.expand_as(data).double()) == 0) & (_spread(data) > 0)
-    height, width = data.shape[2:]
-    if height * width <= _WHOLE or min(height, width) < _SQUARE:
-        return [_Square(data, used)]
-    side, squares = _SQUARE // _SIDE, []
-    for top in range(0, used.shape[2] - side + 1, side):
-        for left in range(0, used.shape[3] - side + 1, side):
-            y = data[..., _SIDE * top :, _SIDE * left :][..., :_SQUARE, :_SQUARE]
-            squares.append(_Square(y, used[..., top : top + side, left : left + side]))
-    most = max(float(square.used.double().mean()) for square in squares)
-    squares = [square for square in squares if float(square.used.double().mean()) >= most / 2]
-    means = [(square, _pooled(square.y)[square.used]) for square in squares]
-    means.sort(key=lambda pair: float(pair[1].mean()))
-    quarters = [means[len(means) * k // 4 : len(means) * (k + 1) // 4] for k in range(4)]
-    return [min(quarter, key=lambda pair: float(pair[1].std()))[0] for quarter in quarters if quarter]
-
-
-def _first_line(squares: list[_Square]) -> VarianceLine:
+def _first_line(squares: list[Square]) -> VarianceLine:
     """Return a line for the start: low quantiles of the high-passed image over brightness, times ``_FIRST``."""
     second = torch.tensor([1.0, -2.0, 1.0], dtype=torch.float64)
     kernel = torch.outer(second, second)[None, None] / 6  # white noise keeps its level
     high = [F.conv2d(F.pad(s.y, [1, 1, 1, 1], mode="reflect"), kernel).square() for s in squares]
-    variances = torch.cat([_pooled(h)[s.used] for h, s in zip(high, squares, strict=True)]).numpy()
-    means = torch.cat([_pooled(s.y)[s.used] for s in squares]).numpy()
+    variances = torch.cat([pooled(h)[s.used] for h, s in zip(high, squares, strict=True)]).numpy()
+    means = torch.cat([pooled(s.y)[s.used] for s in squares]).numpy()
     groups = np.array_split(np.argsort(means), min(10, max(1, len(means) // 20)))
     at = np.array([means[group].mean() for group in groups])
     # The quantile 1/4 of the mean square of such a block is 0.8 times its mean.
@@ -235,19 +202,19 @@ def _denoised(
     return stabilizer.inverse(prior.arrange(x)).double(), share
 
 
-def _blocks(square: _Square, x: Tensor, share: Tensor, line: VarianceLine, weak: bool) -> Blocks:
+def _blocks(square: Square, x: Tensor, share: Tensor, line: VarianceLine, weak: bool) -> Blocks:
     """Return the statistics of the used blocks, given the clean planes and the divergences of blocks."""
-    expected = (line.gain * _pooled(x) + line.intercept).clamp_min(0)
+    expected = (line.gain * pooled(x) + line.intercept).clamp_min(0)
     posterior = share.clamp(0, 1) * expected
     if weak:
         posterior *= torch.from_numpy(np.interp(share.numpy(), _DIVERGENCES, _CORRECTIONS))
-    variance = _pooled((square.y - x).square()) + posterior
+    variance = pooled((square.y - x).square()) + posterior
     rows, columns = (torch.arange(n) // _CLUSTER for n in share.shape[2:])
     clusters = (rows[:, None] * (int(columns.max()) + 1) + columns).expand_as(share)
     used, count = square.used, int(square.used.sum())
-    statistics = (t[used].numpy() for t in (_pooled(x), variance, share, posterior, clusters))
+    statistics = (t[used].numpy() for t in (pooled(x), variance, share, posterior, clusters))
     brightness, found, divergence, doubtful, cluster = statistics
-    freedom = _SIDE**2 * np.maximum(1 - divergence, 0.1)
+    freedom = SIDE**2 * np.maximum(1 - divergence, 0.1)
     return Blocks(brightness, found, freedom, doubtful, np.zeros(count), cluster)
 
 
@@ -269,32 +236,16 @@ def _estimate(line: VarianceLine, blocks: Blocks, unit: float, lowest: float, cu
     return estimate_of_line(scaled, unit * low, unit * high, unit * lowest, tuple(remarks), ranged)
 
 
-def _without_lowest(square: _Square, black: float) -> _Square:
-    """Return a square without the blocks that are clipped at the lowest value, if enough others remain."""
-    used = square.used & (_pooled((square.y == black).double()) < _AT_FLOOR)
-    return square._replace(used=used) if int(used.sum()) >= _LEAST_BLOCKS else square
-
-
 def _lowest_are_counts(pixels: np.ndarray, black: float, line: VarianceLine) -> bool:
     """Return whether the two lowest values are as far apart as the gain: they are 0 and 1 photons."""
     step = float(pixels.min(initial=np.inf, where=pixels > black)) - black
     return abs(step - line.gain) <= _OFF * line.gain
 
 
-def _pooled(planes: Tensor) -> Tensor:
-    """Return the means of blocks, (C, 1, H, W) to (C, 1, H / 8, W / 8)."""
-    return F.avg_pool2d(planes, _SIDE)
-
-
 def _smooth(share: Tensor, used: Tensor) -> Tensor:
     """Return the mean of the used blocks in the square of 3 x 3 around each."""
     total, count = (F.avg_pool2d(t.double(), 3, 1, 1) for t in (share * used, used))
     return total / count.clamp_min(1e-9)
-
-
-def _spread(planes: Tensor) -> Tensor:
-    """Return the range of values in each block."""
-    return F.max_pool2d(planes, _SIDE) + F.max_pool2d(-planes, _SIDE)
 
 
 def _ends(brightness: np.ndarray) -> tuple[float, float]:
