@@ -18,6 +18,7 @@ from benchmarks.levels import levels
 from benchmarks.low_light import low_light
 from benchmarks.noise import noise
 from benchmarks.photographs import photographs
+from benchmarks.photons import photons
 from benchmarks.plots import draw_growth
 from benchmarks.precision import precision
 from benchmarks.profiles import profiles
@@ -74,6 +75,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         low_light,
         errorbars,
         real,
+        photons,
         recovery,
     ),
 }

@@ -79,13 +79,12 @@ def denoise(
     Each page of a TIFF is denoised separately. Metadata are kept: resolution, color profiles, texts, and the axes of
     ImageJ and OME.
 
-    The noise is found: white, or correlated, as a camera's development leaves it. [bold]scorematching noise[/bold]
-    describes it.
+    The noise is found: white, or correlated, as a camera's development leaves it, or growing with brightness, as in low
+    light. [bold]scorematching noise[/bold] describes it. If you know gain and offset, pass [bold]--gain[/bold].
 
-    The priors that come with the library were trained on photographs. For other images try [bold]--prior self[/bold]. It fits a prior to all the noisy images together, in about half a minute. They must
-    have the same value of white, so 8-bit and 16-bit images can't be mixed. Or fit a prior once with [bold]fit
-    --noisy[/bold], and pass its file. In low light, noise grows with brightness: describe it with
-    [bold]--gain[/bold].
+    The priors that come with the library were trained on photographs. For other images try [bold]--prior self[/bold].
+    It fits a prior to all the noisy images together, in about half a minute. They must have the same value of white, so
+    8-bit and 16-bit images can't be mixed. Or fit a prior once with [bold]fit --noisy[/bold], and pass its file.
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]

@@ -5,6 +5,8 @@ Wherever a noise model is expected, a number stands for white Gaussian noise wit
 
 from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
 from scorematching.noise.correlated import CorrelatedNoise
+from scorematching.noise.estimate import NoiseEstimate
+from scorematching.noise.frames import noise_of_frames
 from scorematching.noise.gaussian import GaussianNoise, as_noise_model, white_level
 from scorematching.noise.pixelwise import ChannelNoise, NoiseMap
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
@@ -15,6 +17,7 @@ __all__ = [
     "CorrelatedNoise",
     "Covariance",
     "GaussianNoise",
+    "NoiseEstimate",
     "NoiseMap",
     "NoiseModel",
     "PoissonGaussianNoise",
@@ -22,5 +25,6 @@ __all__ = [
     "as_noise_model",
     "as_record",
     "from_record",
+    "noise_of_frames",
     "white_level",
 ]

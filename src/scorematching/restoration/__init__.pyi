@@ -13,6 +13,7 @@ from .operators import (
     check_adjoint,
     gaussian_kernel,
 )
+from .photon_noise import estimate_photon_noise, noise_depends_on_brightness
 from .upscaling import upscale
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "classics",
     "denoise",
     "estimate_noise",
+    "estimate_photon_noise",
     "gaussian_kernel",
+    "noise_depends_on_brightness",
     "prior_for",
     "restore",
     "unclipped",
