@@ -15,7 +15,7 @@ import scorematching as sm
 def test_a_table_a_record_and_a_plot(noisy_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = ("--json", tmp_path / "noise.json", "--plot", tmp_path / "noise.png")
     assert run("noise", noisy_file, "--prior", "natural-gray-small", *paths) == 0
-    assert "white" in capsys.readouterr().out
+    assert "sigma" in capsys.readouterr().out
     (record,) = json.loads((tmp_path / "noise.json").read_text())
     assert record["noise"]["sigma"] == pytest.approx(25, rel=0.1)
     assert (tmp_path / "noise.png").stat().st_size > 1000
@@ -28,7 +28,23 @@ def test_correlated_noise_is_described(
     noisy = sm.CorrelatedNoise(100 * np.outer(row, row)).simulate(np.full((256, 256), 128.0))
     sm.write_image(tmp_path / "noisy.png", np.rint(noisy).astype(np.uint8))
     assert run("noise", tmp_path / "noisy.png", "--plot", tmp_path / "noise.png") == 0
-    assert "correlated" in capsys.readouterr().out
+    assert "correlation of neighbors" in " ".join(capsys.readouterr().out.split())
+
+
+def test_frames_tell_gain_offset_and_read_noise(tmp_path: Path) -> None:
+    from scorematching.images.io.files import write_pages
+
+    scene, noise = np.tile(np.linspace(110, 250, 96), (96, 1)), sm.PoissonGaussianNoise(2.0, 100.0, 4.0)
+    for name, clean in {"movie": scene, "dark": np.full_like(scene, 100)}.items():
+        pages = [noise.simulate(clean, seed).astype(np.float32) for seed in range(10)]
+        write_pages(tmp_path / f"{name}.tif", pages)
+    paths = ("--frames", "--dark", tmp_path / "dark.tif", "--json", tmp_path / "it.json")
+    assert run("noise", tmp_path / "movie.tif", *paths) == 0
+    (record,) = json.loads((tmp_path / "it.json").read_text())
+    found, errors = record["noise"], record["standard_errors"]
+    for name, true in {"gain": 2.0, "offset": 100.0, "sigma": 4.0}.items():
+        assert abs(found[name] - true) < 4 * errors[name]
+    assert run("noise", tmp_path / "movie.tif", "--dark", tmp_path / "dark.tif") == 1
 
 
 @pytest.mark.parametrize("option", ["--json", "--plot"])

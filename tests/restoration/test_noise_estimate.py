@@ -90,6 +90,17 @@ def test_correlated_noise_of_gray_stored_as_color_is_the_same_in_all_channels(na
     np.testing.assert_array_equal(result[..., 0], result[..., 2])
 
 
+def test_photon_noise_is_found_and_removed_as_if_it_was_known(natural: sm.Prior) -> None:
+    clean, told = 255 * held_out_photograph("camera")[:256, 120:376], sm.PoissonGaussianNoise(5.0, 0.0, 4.0)
+    image = told.simulate(clean, seed=1)
+    found = sm.estimate_noise(image, natural, data_range=255)
+    assert isinstance(found, sm.PoissonGaussianNoise)
+    assert found.gain == pytest.approx(5, rel=0.1)
+    results = [sm.denoise(image, noise, natural, data_range=255) for noise in (found, told)]
+    first, second = (sm.psnr(clean, result, data_range=255) for result in results)
+    assert first > second - 0.15
+
+
 def test_the_estimate_is_a_noise_model_in_the_units_of_the_image(photograph: np.ndarray) -> None:
     """By default it is that of the natural prior, and the same for the same seed."""
     image = noisy_uint8(photograph // 2 + 64, 12)

@@ -24,21 +24,39 @@ def noise(
             "--plot", metavar="PNG", help="For one image: draw the variance against brightness, and the spectrum."
         ),
     ] = None,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="The pages of the stack show one scene: compare each with the next one.")
+    ] = False,
+    dark: Annotated[
+        Path | None, typer.Option("--dark", metavar="FILE", help="With --frames: frames without light.")
+    ] = None,
+    flat: Annotated[
+        Path | None, typer.Option("--flat", metavar="FILE", help="With --frames: frames of an evenly lit surface.")
+    ] = None,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
 ) -> None:
     """Find the noise of images, and print a table. Nothing is denoised.
 
-    The noise is white, or correlated, as a camera's development leaves it. [bold]denoise[/bold] finds it in the same
-    way.
+    The noise is white, or correlated, as a camera's development leaves it, or that of photons, which grows with
+    brightness. [bold]denoise[/bold] finds it in the same way. With [bold]--frames[/bold] it is found more exactly, from
+    a stack of one scene or a movie.
 
     Example: [bold]scorematching noise photo.jpg --plot noise.png[/bold]
+    Example: [bold]scorematching noise movie.tif --frames --dark dark.tif[/bold]
     """
-    from scorematching.cli.noise_files import check_targets, describe
+    from scorematching.cli.noise_files import check_targets, describe, describe_frames
     from scorematching.cli.options import check_device
     from scorematching.cli.prior_choice import named_prior
     from scorematching.images.io.paths import find_images
 
     where, sources = check_device(device), find_images(images)
     check_targets(json, plot, sources)
+    if frames:
+        if len(sources) > 1 or plot is not None:
+            raise ValueError(f"--frames takes one stack and no --plot, got {len(sources)} images")
+        describe_frames(sources[0], dark, flat, json)
+        return
+    if dark is not None or flat is not None:
+        raise ValueError("--dark and --flat need --frames: the noise of one image is found without them")
     describe(sources, named_prior(prior), white, json, plot, seed, where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from scorematching.cli.console import console, progress_bar, say
 from scorematching.images.io.atomic import check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_pages
 from scorematching.images.io.paths import check_no_input
-from scorematching.noise import CorrelatedNoise, NoiseModel, as_record
+from scorematching.noise import CorrelatedNoise, NoiseEstimate, NoiseModel, as_record, noise_of_frames
 from scorematching.plotting import figures
 from scorematching.plotting.noise_plot import draw_noise
 from scorematching.priors.base import Prior
@@ -22,6 +23,7 @@ from scorematching.restoration.choice import prior_for_planes
 from scorematching.restoration.denoising import denoise
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.noise_estimate import estimate_noise
+from scorematching.restoration.photon_noise import estimate_photon_noise
 from scorematching.runtime.progress import Progress
 
 
@@ -47,30 +49,65 @@ def describe(
     device: torch.device,
 ) -> None:
     """Find the noise of each page, print a table, and write the files that are wanted."""
-    table, records = Table("image", "page", "noise", "standard deviation", "correlation of neighbors"), []
+    table, records, remarks = _table(), [], dict[str, None]()
     count = sum(count_pages(source) for source in sources)
     with progress_bar("finding the noise") as bar:
         for source in sources:
             data_range = find_white_of_file(source, white, missing=True)
             for page, image in enumerate(read_pages(source), 1):
                 model = prior_for_planes(fill_missing(image).planes.data, prior)
-                found = estimate_noise(image, model, data_range=data_range, seed=seed, device=device)
-                table.add_row(escape(source.name), str(page), *_described(found))
-                records.append({"image": source.name, "page": page, "words": str(found), "noise": as_record(found)})
+                noise = estimate_noise(image, model, data_range=data_range, seed=seed, device=device)
+                found = NoiseEstimate(noise)
+                if not isinstance(noise, CorrelatedNoise) and model.noise is not None:
+                    found = estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)
+                table.add_row(escape(source.name), str(page), *_described(noise, found))
+                remarks |= dict.fromkeys(found.remarks)
+                records.append({"image": source.name, "page": page, **_as_record(noise, found)})
                 bar(Progress(len(records), count))
-    console.print(table)
-    if record is not None:
-        write_atomically(record, json.dumps(records).encode())
-        say(f"wrote {record}")
+    _show(table, list(remarks), records, record)
     if plot is not None:
-        clean = denoise(image, found, model, data_range=data_range, seed=seed, device=device)
-        draw_noise(plot, image, clean, found)
+        clean = denoise(image, noise, model, data_range=data_range, seed=seed, device=device)
+        draw_noise(plot, image, clean, noise)
         say(f"wrote {plot}")
 
 
-def _described(noise: NoiseModel) -> tuple[str, str, str]:
-    """Return the kind of noise, its standard deviation in each channel, and the correlation of neighbors."""
-    if isinstance(noise, CorrelatedNoise):
-        levels = np.sqrt(np.einsum("cc->c", noise.autocovariance[..., noise.reach, noise.reach]))
-        return "correlated", ", ".join(f"{level:.3g}" for level in levels), f"{noise.neighbors:.2f}"
-    return "white", f"{getattr(noise, 'sigma', 0.0):.3g}", "0"
+def describe_frames(frames: Path, dark: Path | None, flat: Path | None, record: Path | None) -> None:
+    """Find the noise of frames of one scene, print a table, and write the file that is wanted."""
+    scene, dark_frames, flat_frames = (
+        None if path is None else np.stack(list(read_pages(path))) for path in (frames, dark, flat)
+    )
+    assert scene is not None
+    found = noise_of_frames(scene, dark_frames, flat_frames)
+    table = _table()
+    table.add_row(escape(frames.name), f"1-{len(scene)}", *_described(found.noise, found))
+    _show(table, list(found.remarks), [{"image": frames.name, **_as_record(found.noise, found)}], record)
+
+
+def _table() -> Table:
+    return Table("image", "page", "noise", "standard errors")
+
+
+def _show(table: Table, remarks: list[str], records: list[dict[str, Any]], record: Path | None) -> None:
+    """Print a table and remarks, and write the records."""
+    console.print(table)
+    for remark in remarks:
+        say(f"note: {remark}")
+    if record is not None:
+        write_atomically(record, json.dumps(records).encode())
+        say(f"wrote {record}")
+
+
+def _as_record(noise: NoiseModel, found: NoiseEstimate) -> dict[str, Any]:
+    """Return the noise, and the standard errors of its own parameters, for JSON."""
+    return {"words": str(noise), "noise": as_record(noise), "standard_errors": _errors(noise, found)}
+
+
+def _errors(noise: NoiseModel, found: NoiseEstimate) -> dict[str, float]:
+    """Return the standard errors of an estimate, if it is of the same kind of noise."""
+    return found.standard_errors if type(noise) is type(found.noise) else {}
+
+
+def _described(noise: NoiseModel, found: NoiseEstimate) -> tuple[str, str]:
+    """Return the noise and the standard errors in words."""
+    errors = ", ".join(f"{name} {error:.2g}" for name, error in _errors(noise, found).items())
+    return str(noise), errors

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from scorematching.images.validity import can_be_noisy, clipped_ends
 from scorematching.images.wavelet_noise import level_of_planes
-from scorematching.noise import CorrelatedNoise, GaussianNoise
+from scorematching.noise import CorrelatedNoise, GaussianNoise, PoissonGaussianNoise
 from scorematching.priors.base import Prior, move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
 from scorematching.restoration.level import level_by_prior
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.octaves import noise_by_octaves
+from scorematching.restoration.photon_noise import estimate_photon_noise
 
 #: Side, in pixels, of the two parts of a large image that are used.
 _SIDE = 128
@@ -25,6 +26,9 @@ _ENOUGH = 0.9
 #: weak white noise, the second for strong, and these levels, with white at 1. The ratio is about 1 for white noise,
 #: up to 3 for weak white noise in a photograph with grain, and 5 or more for developed photographs.
 _RATIOS, _LEVELS = (4.0, 1.5), (2.5 / 255, 4 / 255)
+#: Slope of the variance over brightness, in standard errors, from which on the noise is that of photons. It is
+#: below 2 for white noise in photographs, and 9 or more for photons.
+_GROWS = 6.0
 
 
 @torch.no_grad()
@@ -35,8 +39,8 @@ def estimate_noise(
     data_range: float | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
-) -> GaussianNoise | CorrelatedNoise:
-    """Estimate the noise of an image: its level, and whether neighboring pixels share it.
+) -> GaussianNoise | CorrelatedNoise | PoissonGaussianNoise:
+    """Estimate the noise of an image: white, correlated or of photons.
 
     The first estimate comes from the median of the finest wavelet coefficients. It mistakes fine texture for noise. A
     prior can tell texture from noise, and finds the level at which the image is most probable.
@@ -45,6 +49,9 @@ def estimate_noise(
     details and strong in coarser ones. The prior therefore also looks at the image at lower resolutions, and finds the
     spectrum of the noise octave by octave. The noise counts as correlated if its second octave is much stronger
     than the white noise that the prior finds at full resolution: 4 times for weak noise, 1.5 times for strong noise.
+
+    Photon noise grows with brightness. It is returned if the variance clearly does: with a slope of 6 standard errors
+    (:func:`estimate_photon_noise`).
 
     The first estimate is returned if the prior was trained for one level only, if noise was clipped to the range of
     the file, or if the image is too small for the prior.
@@ -82,6 +89,9 @@ def estimate_noise(
     ratio = float(np.interp(np.log(white), np.log(_LEVELS), _RATIOS))
     if len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white:
         return CorrelatedNoise.from_octaves([planes.data_range**2 * np.asarray(octave.cpu()) for octave in octaves])
+    photons = estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)
+    if photons.slope > _GROWS and isinstance(photons.noise, PoissonGaussianNoise):
+        return photons.noise
     return GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
 
 
