@@ -29,6 +29,8 @@ _RATIOS, _LEVELS = (4.0, 1.5), (2.5 / 255, 4 / 255)
 #: Slope of the variance over brightness, in standard errors, from which on the noise is that of photons. It is
 #: below 2 for white noise in photographs, and 9 or more for photons.
 _GROWS = 6.0
+#: White level, with white at 1, below which noise may be that of texture, and is taken as white.
+_FAINT = 1 / 255
 
 
 @torch.no_grad()
@@ -89,9 +91,10 @@ def estimate_noise(
     ratio = float(np.interp(np.log(white), np.log(_LEVELS), _RATIOS))
     if len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white:
         return CorrelatedNoise.from_octaves([planes.data_range**2 * np.asarray(octave.cpu()) for octave in octaves])
-    photons = estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)
-    if photons.slope > _GROWS and isinstance(photons.noise, PoissonGaussianNoise):
-        return photons.noise
+    if white > _FAINT:
+        photons = estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)
+        if photons.slope > _GROWS and isinstance(photons.noise, PoissonGaussianNoise):
+            return photons.noise
     return GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
 
 
