@@ -80,8 +80,7 @@ def _bm3d(noisy: np.ndarray, noise: float | np.ndarray) -> np.ndarray:
     """Return the result of ``bm3d.bm3d_rgb``, for a level or a spectral density of shape (H, W, 3)."""
     import bm3d  # may be missing
 
-    if not hasattr(np, "trapz"):
-        np.trapz = np.trapezoid  # bm3d 4.0.3 uses a function that NumPy 2.4 has renamed
+    vars(np).setdefault("trapz", np.trapezoid)  # bm3d 4.0.3 uses the name before NumPy 2.4
     found = bm3d.bm3d_rgb(noisy.astype(np.float64) / 255, noise / 255 if isinstance(noise, float) else noise / 255**2)
     return np.rint(255 * np.clip(found, 0, 1)).astype(np.uint8)
 

@@ -11,6 +11,7 @@ import torch
 
 import scorematching as sm
 from scorematching.plotting.html_report import write_page
+from scorematching.restoration.certificate import certify
 from scorematching.training.data import open_images
 from scorematching.training.noise import with_noise
 
@@ -28,7 +29,8 @@ def test_a_prior_is_fitted_to_the_stabilized_image(photograph: np.ndarray, tmp_p
     assert result.expected_psnr == pytest.approx(result.psnr, abs=0.5)
     restored = sm.denoise(noisy, noise, result.prior, data_range=255)
     assert sm.psnr(clean, restored, 255) > sm.psnr(clean, noisy, 255) + 6
-    write_page(tmp_path / "it.html", noisy, restored, noise, title="it", data_range=255)
+    certificate = certify(noisy, restored, noise, lambda image: image, 255)
+    write_page(tmp_path / "it.html", noisy, restored, certificate, title="it", data_range=255)
     assert "gain 8, read noise 0, white is 255, as given" in (tmp_path / "it.html").read_text()
 
 

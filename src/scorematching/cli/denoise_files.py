@@ -125,7 +125,7 @@ def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: b
 
 def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tuple[int, ...]]:
     """Read, denoise and write a file. Return the noise of each page, and the number and the shape of the pages."""
-    before = None if job.report is None else read_image(source)
+    before = [] if job.report is None and job.record is None else list(read_pages(source))
     data_range = find_white_of_file(source, job.white, missing=True)
     check_pages(source, job.prior)
     pages = [_known(job, image, data_range) for image in read_pages(source)]
@@ -147,19 +147,17 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
     with kept_error_bars(job.std, source) as bars:
         written = restore_file(source, target, partial(denoised, bars=bars), "denoising")
     noise = [noise for _, noise in pages]
-    if job.report is None and job.record is None:
-        return noise, written
     certificates = [
         _certified(job, image, clean, *known, data_range)
-        for image, clean, known in zip(read_pages(source), read_pages(target), pages, strict=True)
+        for image, clean, known in zip(before, read_pages(target), pages, strict=False)
     ]
     if job.record is not None:
         records = [{"page": page, **one.as_record()} for page, one in enumerate(certificates, 1)]
         write_atomically(job.record, json.dumps({"image": source.name, "pages": records}).encode())
-    if job.report is not None and before is not None:
+    if job.report is not None:
         write_page(
             job.report,
-            before,
+            before[0],
             read_image(target),
             certificates[0],
             title=f"{source.name}, denoised",

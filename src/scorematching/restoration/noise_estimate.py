@@ -25,7 +25,7 @@ _ENOUGH = 0.9
 #: Ratio of the level of the second octave and that of white noise from which on noise is correlated: the first for
 #: weak white noise, the second for strong, and these levels, with white at 1. The ratio is about 1 for white noise,
 #: up to 3 for weak white noise in a photograph with grain, and 5 or more for developed photographs.
-_RATIOS, _LEVELS = (4.0, 1.5), (2.5 / 255, 4 / 255)
+_RATIOS, _LEVELS = (4.0, 1.5), (2.5 / 255, 6 / 255)
 #: Slope of the variance over brightness, in standard errors, from which on the noise is that of photons. It is
 #: below 2 for white noise in photographs, and 9 or more for photons.
 _GROWS = 6.0
