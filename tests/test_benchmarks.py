@@ -17,8 +17,10 @@ from benchmarks.contestant import reason
 from benchmarks.error_bars import calibrated, errorbars
 from benchmarks.networks import Convolutional, Dense, Field, multiplications, products
 from benchmarks.peers import products_step
+from benchmarks.real import real
 from benchmarks.restoration import restoration
 from benchmarks.tables import contest_table
+from scorematching.images.photographs import held_out_photograph
 
 MEGABYTES = 64
 
@@ -169,3 +171,17 @@ def test_calibrated_error_bars_have_ratios_of_one() -> None:
     predicted, true, whole = calibrated([(one, one * random.standard_normal(one.shape)) for one in std])
     np.testing.assert_allclose(true / predicted, 1, atol=0.06)
     assert whole == pytest.approx(1, abs=0.03)
+
+
+def test_real_photographs_are_compared_with_their_clean_versions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean = 255 * held_out_photograph("chelsea", color=True)[60:124, 150:214]
+    noisy = sm.GaussianNoise(15).simulate(clean).clip(0, 255)
+    for name, image in {"cat_real": noisy, "cat_mean": clean}.items():
+        sm.write_image(tmp_path / f"{name}.png", np.rint(image).astype(np.uint8))
+    real(tmp_path, "natural-color", None, peers=False)
+    header, _, row, mean = capsys.readouterr().out.splitlines()
+    assert header.count("|") == row.count("|") == mean.count("|") == 5
+    before, after, best = (float(cell.split(",")[0]) for cell in row.split("|")[2:5])
+    assert before + 5 < after <= best + 0.5
