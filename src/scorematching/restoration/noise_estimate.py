@@ -90,7 +90,6 @@ def estimate_noise(
     octaves = noise_by_octaves(y, noisy.to(y.device), model, torch.Generator().manual_seed(seed))
     ratio = float(np.interp(np.log(white), np.log(_LEVELS), _RATIOS))
     if len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white:
-        octaves = noise_by_octaves(y, noisy.to(y.device), model, torch.Generator().manual_seed(seed), extended=True)
         return CorrelatedNoise.from_octaves([planes.data_range**2 * np.asarray(octave.cpu()) for octave in octaves])
     if white > _FAINT:
         photons = estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)

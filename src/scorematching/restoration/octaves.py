@@ -27,9 +27,7 @@ _STEP = 0.3
 _LEAST = 1e-4
 
 
-def noise_by_octaves(
-    y: Tensor, noisy: Tensor, prior: Prior, generator: torch.Generator, extended: bool = False
-) -> list[Tensor]:
+def noise_by_octaves(y: Tensor, noisy: Tensor, prior: Prior, generator: torch.Generator) -> list[Tensor]:
     """Estimate the covariance of the channels in each octave of the noise, highest frequencies first.
 
     An image averaged over squares of 2^k pixels shows the octaves below 2^-k of its noise. Neighbors far apart are
@@ -47,14 +45,12 @@ def noise_by_octaves(
         noisy: Pixels that can be noisy, shape (H, W).
         prior: A prior of many noise levels.
         generator: Random number generator of the draws.
-        extended: Whether to extend small images by mirrored pixels at one more scale. This finds low frequencies of
-            correlated noise better, but takes coarse texture for noise.
 
     Returns:
         Spectral densities, (C, C), with white at 1; one if the image is too small for more.
     """
     found: list[Tensor] = []
-    for piece, mask, scale in _scales(y, noisy, prior, extended):
+    for piece, mask, scale in _scales(y, noisy, prior):
         if not found:
             guess = max(level_of_planes(piece.cpu(), mask.cpu()), _LEAST)
             level = level_by_prior(prior.arrange(piece), guess, prior, generator, prior.arrange(mask.expand_as(piece)))
@@ -66,11 +62,11 @@ def noise_by_octaves(
     return found
 
 
-def _scales(y: Tensor, noisy: Tensor, prior: Prior, extended: bool) -> Iterator[tuple[Tensor, Tensor, int]]:
+def _scales(y: Tensor, noisy: Tensor, prior: Prior) -> Iterator[tuple[Tensor, Tensor, int]]:
     """Yield the middle of the image at each scale, coarsest first, its pixels that can be noisy, and the scale."""
     for octave in reversed(range(_OCTAVES)):
         scale = 2**octave
-        if octave and min(y.shape[2:]) // scale < (_LEAST_SIDE if extended else prior.min_size):
+        if octave and min(y.shape[2:]) // scale < _LEAST_SIDE:
             continue
         planes = F.avg_pool2d(y, scale)
         mask = F.avg_pool2d(noisy[None, None].to(y), scale)[0, 0] == 1
