@@ -17,8 +17,6 @@ from scorematching.restoration.level import level_by_prior
 
 #: Maximum number of octaves, and maximum side of the piece of an image that is used of each, in its own pixels.
 _OCTAVES, _SIDE = 4, 256
-#: Minimum side in pixels of an image at the coarsest scale. It is extended by mirrored pixels if a prior needs more.
-_LEAST_SIDE = 24
 #: Noise level at which an image is denoised, as a fraction of the root of the largest spectral density.
 _LEVEL = 0.7
 #: Step of the finite difference along a draw of the noise.
@@ -66,13 +64,10 @@ def _scales(y: Tensor, noisy: Tensor, prior: Prior) -> Iterator[tuple[Tensor, Te
     """Yield the middle of the image at each scale, coarsest first, its pixels that can be noisy, and the scale."""
     for octave in reversed(range(_OCTAVES)):
         scale = 2**octave
-        if octave and min(y.shape[2:]) // scale < _LEAST_SIDE:
+        if octave and min(y.shape[2:]) // scale < prior.min_size:
             continue
         planes = F.avg_pool2d(y, scale)
         mask = F.avg_pool2d(noisy[None, None].to(y), scale)[0, 0] == 1
-        missing = [max(0, prior.min_size - n) for n in planes.shape[2:]]  # above 0 at the coarsest scale only
-        planes = F.pad(planes, [0, missing[1], 0, missing[0]], mode="reflect")
-        mask = F.pad(mask, [0, missing[1], 0, missing[0]])
         down, across = (slice((n - min(n, _SIDE)) // 2, (n + min(n, _SIDE)) // 2) for n in planes.shape[2:])
         if bool(mask[down, across].any()):
             yield planes[..., down, across].contiguous(), mask[down, across], scale
