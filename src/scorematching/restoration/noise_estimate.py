@@ -15,7 +15,7 @@ from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
 from scorematching.restoration.level import level_by_prior
 from scorematching.restoration.missing import fill_missing
-from scorematching.restoration.octaves import noise_by_octaves
+from scorematching.restoration.octaves import kurtosis_of_removed, noise_by_octaves
 from scorematching.restoration.photon_noise import estimate_photon_noise
 
 #: Side, in pixels, of the two parts of a large image that are used.
@@ -29,6 +29,8 @@ _RATIOS, _LEVELS = (4.0, 1.5), (2.5 / 255, 6 / 255)
 #: Slope of the variance over brightness, in standard errors, from which on the noise is that of photons. It is
 #: below 2 for white noise in photographs, and 9 or more for photons.
 _GROWS = 6.0
+#: Kurtosis of what the prior removes from which on it is texture and not noise.
+_TEXTURE = 6.0
 #: White level, with white at 1, below which noise may be that of texture, and is taken as white.
 _FAINT = 1 / 255
 
@@ -51,6 +53,7 @@ def estimate_noise(
     details and strong in coarser ones. The prior therefore also looks at the image at lower resolutions, and finds the
     spectrum of the noise octave by octave. The noise counts as correlated if its second octave is much stronger
     than the white noise that the prior finds at full resolution: 4 times for weak noise, 1.5 times for strong noise.
+    What the prior removes must also look Gaussian, by its kurtosis; otherwise it is texture.
 
     Photon noise grows with brightness. It is returned if the variance clearly does: with a slope of 6 standard errors
     (:func:`estimate_photon_noise`).
@@ -89,7 +92,8 @@ def estimate_noise(
     white = _white_level(y, noisy, model, sigma, torch.Generator().manual_seed(seed))
     octaves = noise_by_octaves(y, noisy.to(y.device), model, torch.Generator().manual_seed(seed))
     ratio = float(np.interp(np.log(white), np.log(_LEVELS), _RATIOS))
-    if len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white:
+    correlated = len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white
+    if correlated and kurtosis_of_removed(y, noisy.to(y.device), model) < _TEXTURE:
         return CorrelatedNoise.from_octaves([planes.data_range**2 * np.asarray(octave.cpu()) for octave in octaves])
     if white > _FAINT:
         photons = estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)
