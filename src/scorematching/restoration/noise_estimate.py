@@ -30,7 +30,7 @@ _RATIOS, _LEVELS = (4.0, 1.5), (2.5 / 255, 6 / 255)
 #: below 2 for white noise in photographs, and 9 or more for photons.
 _GROWS = 6.0
 #: Kurtosis of what the prior removes from which on it is texture and not noise.
-_TEXTURE = 6.0
+_TEXTURE = 5.9
 #: White level, with white at 1, below which noise may be that of texture, and is taken as white.
 _FAINT = 1 / 255
 

@@ -65,7 +65,7 @@ def noise_by_octaves(y: Tensor, noisy: Tensor, prior: Prior, generator: torch.Ge
 def kurtosis_of_removed(y: Tensor, noisy: Tensor, prior: Prior) -> float:
     """Return the kurtosis of what a prior removes at half the resolution, at level 6/255.
 
-    It is 3 for Gaussian noise, up to 5 for the noise of photographs, and 6 or more where texture is removed.
+    It is 3 for Gaussian noise, below 5.9 for the noise of nearly all photographs, and above where texture is removed.
 
     Args:
         y: Planes, as in :func:`noise_by_octaves`.
