@@ -21,6 +21,7 @@ def test_a_table_a_record_and_a_plot(noisy_file: Path, tmp_path: Path, capsys: p
     assert (tmp_path / "noise.png").stat().st_size > 1000
 
 
+@pytest.mark.filterwarnings("default:the noise that was found is correlated")
 def test_correlated_noise_is_described(
     photograph: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -28,7 +29,9 @@ def test_correlated_noise_is_described(
     noisy = sm.CorrelatedNoise(100 * np.outer(row, row)).simulate(np.full((256, 256), 128.0))
     sm.write_image(tmp_path / "noisy.png", np.rint(noisy).astype(np.uint8))
     assert run("noise", tmp_path / "noisy.png", "--plot", tmp_path / "noise.png") == 0
-    assert "correlation of neighbors" in " ".join(capsys.readouterr().out.split())
+    printed = capsys.readouterr()
+    assert "correlation of neighbors" in " ".join(printed.out.split())
+    assert "note: the noise that was found is correlated" in printed.err
 
 
 def test_frames_tell_gain_offset_and_read_noise(tmp_path: Path) -> None:
@@ -53,6 +56,24 @@ def test_a_file_that_cannot_be_written_is_refused(option: str, noisy_file: Path,
     assert run("noise", noisy_file, option, noisy_file) == 1
     assert run("noise", noisy_file, option, tmp_path / "none" / "out.png") == 1
     assert noisy_file.read_bytes() == before
+
+
+def test_a_small_image_does_not_stop_the_others(
+    noisy_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sm.write_image(tmp_path / "tiny.png", np.arange(25, dtype=np.uint8).reshape(5, 5))
+    assert run("noise", noisy_file, tmp_path / "tiny.png", "--prior", "natural-gray-small") == 0
+    assert "tiny.png" in capsys.readouterr().out
+
+
+def test_missing_pixels_are_described_and_drawn(photograph: np.ndarray, tmp_path: Path) -> None:
+    image = sm.GaussianNoise(0.1).simulate(photograph / 255).astype(np.float32)
+    image[:4, :4] = np.nan
+    sm.write_image(tmp_path / "nan.tif", image)
+    assert run("noise", tmp_path / "nan.tif", "--plot", tmp_path / "noise.png") == 0
+    paths = ("-o", tmp_path / "clean.tif", "--report", tmp_path / "it.html", "--json", tmp_path / "it.json")
+    assert run("denoise", tmp_path / "nan.tif", *paths) == 0
+    assert np.isnan(sm.read_image(tmp_path / "clean.tif")).sum() == 16
 
 
 def test_certificates_of_a_stack(noisy: np.ndarray, prior_file: Path, tmp_path: Path) -> None:

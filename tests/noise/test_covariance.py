@@ -120,6 +120,8 @@ def test_octaves_of_white_noise_are_white_noise() -> None:
         (np.ones((3, 4)), "shape"),
         (np.full((3, 3), np.nan), "not finite"),
         (np.arange(9.0).reshape(3, 3), "not symmetric"),
+        (np.ones((3, 3)), "is that of no noise"),
+        (-np.ones((1, 1)), "is that of no noise"),
     ],
 )
 def test_what_is_no_autocovariance_is_refused(given: np.ndarray, words: str) -> None:
@@ -146,3 +148,11 @@ def test_noise_of_one_channel_is_the_same_in_all_channels() -> None:
     np.testing.assert_array_equal(found[..., 0], found[..., 2])
     gray = noise.covariance(CLEAN[:1], 1.0).apply(CLEAN[:1] + CLEAN[1:2] + CLEAN[2:])
     torch.testing.assert_close(noise.covariance(CLEAN, 1.0).apply(CLEAN)[1:2], gray)
+
+
+@pytest.mark.parametrize("level", [0.01, 0.1, 1.0])
+def test_damping_never_amplifies_where_interpolation_falls_below_0(level: float) -> None:
+    noise = CorrelatedNoise.from_octaves([density * np.eye(1) for density in (1.0, 1.0, 1.0, 400.0)])
+    planes = torch.randn(1, 1, 64, 80)
+    covariance = noise.covariance(planes, 1.0)
+    assert float(covariance.damped(planes, level).norm()) <= 2 * float(planes.norm())

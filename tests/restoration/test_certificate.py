@@ -74,7 +74,17 @@ def test_noise_models_survive_json(noise: NoiseModel) -> None:
     assert from_record(json.loads(json.dumps(sm.noise.as_record(noise)))) == noise
 
 
-@pytest.mark.parametrize("record", [None, {}, {"model": "other"}, {"model": "GaussianNoise", "gain": 1}])
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        {},
+        {"model": "other"},
+        {"model": ["GaussianNoise"]},
+        {"model": "GaussianNoise", "gain": 1},
+        {"model": "ChannelNoise", "sigmas": 5},
+    ],
+)
 def test_other_records_are_refused(record: object) -> None:
     with pytest.raises(ValueError, match="record"):
         from_record(record)
@@ -84,3 +94,26 @@ def test_neighboring_pixels_of_structure_are_correlated(clean: np.ndarray) -> No
     noise = torch.randn(1, 1, 200, 200)
     assert abs(_neighbors(noise)) < 0.03
     assert _neighbors(torch.from_numpy(clean)[None, None]) > 0.8
+
+
+def test_grayscale_stored_as_color_has_the_quality_of_grayscale(clean: np.ndarray, natural: sm.Prior) -> None:
+    color = np.repeat(clean[:, :, None], 3, 2)
+    noisy = np.repeat(sm.GaussianNoise(15).simulate(clean, seed=2)[:, :, None], 3, 2)
+
+    def denoiser(image: np.ndarray) -> np.ndarray:
+        return sm.denoise(image, 15, natural, data_range=255)
+
+    result = denoiser(noisy)
+    found = certify(noisy, result, sm.GaussianNoise(15), denoiser, 255)
+    assert found.psnr is not None
+    assert found.psnr_error is not None
+    assert abs(found.psnr - sm.psnr(color, result, data_range=255)) < 2.5 * found.psnr_error
+
+
+@pytest.mark.parametrize("noise", [sm.GaussianNoise(5), sm.ChannelNoise((0.0,)), sm.NoiseMap(np.eye(64))])
+def test_where_no_pixel_counts_the_quality_is_unknown(noise: NoiseModel) -> None:
+    gray = np.full((64, 64), 128.0)
+    found = certify(gray, gray, noise, lambda image: image, 255)
+    assert found.psnr is None
+    assert found.advice
+    json.dumps(found.as_record(), allow_nan=False)

@@ -68,7 +68,8 @@ def test_correlated_noise_is_found_and_removed_nearly_as_well_as_if_it_was_known
     clean, row = 255 * held_out_photograph("camera")[:256, 120:376], np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 3
     told = sm.CorrelatedNoise(100 * np.outer(row, row))
     image = told.simulate(clean, seed=1)
-    found = sm.estimate_noise(image, natural, data_range=255)
+    with pytest.warns(UserWarning, match="is correlated between pixels"):
+        found = sm.estimate_noise(image, natural, data_range=255)
     assert isinstance(found, sm.CorrelatedNoise)
     assert found.sigma == pytest.approx(told.sigma, rel=0.3)
     results = [sm.denoise(image, noise, natural, data_range=255) for noise in (found, told)]
@@ -82,10 +83,11 @@ def test_correlated_noise_of_gray_stored_as_color_is_the_same_in_all_channels(na
     clean = 255 * held_out_photograph("camera")[:256, 120:376]
     gray = sm.CorrelatedNoise(100 * np.outer(row, row)).simulate(clean).clip(0, 255)
     color = np.repeat(np.rint(gray).astype(np.uint8)[..., None], 3, 2)
-    found = sm.estimate_noise(color)
+    with pytest.warns(UserWarning, match="is correlated between pixels"):
+        found = sm.estimate_noise(color)
     assert isinstance(found, sm.CorrelatedNoise)
     assert found.channels == 1
-    result = sm.denoise(color)
+    result = sm.denoise(color, found)
     assert np.abs(result[..., 0] - clean).mean() < 0.9 * np.abs(gray - clean).mean()
     np.testing.assert_array_equal(result[..., 0], result[..., 2])
 
@@ -109,3 +111,19 @@ def test_the_estimate_is_a_noise_model_in_the_units_of_the_image(photograph: np.
     assert found != sm.estimate_noise(image, seed=1)
     assert str(found) == f"sigma {found.sigma:.4g}"
     assert found.sigma == pytest.approx(12, rel=0.05)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_photons_of_a_camera_of_12_bits_are_found_in_a_file_of_16_bits(dtype: type, natural: sm.Prior) -> None:
+    clean, scale = 200 * held_out_photograph("camera")[:192, 120:312], 16 if dtype is np.uint16 else 1
+    image = np.rint(scale * sm.PoissonGaussianNoise(2.0).simulate(clean).clip(0, 255)).astype(dtype)
+    found = sm.estimate_noise(image, natural)
+    assert isinstance(found, sm.PoissonGaussianNoise)
+    assert found.gain == pytest.approx(2 * scale, rel=0.15)
+
+
+def test_the_middle_of_an_image_without_noise_tells_no_spectrum(natural: sm.Prior) -> None:
+    row = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 3
+    image = sm.CorrelatedNoise(100 * np.outer(row, row)).simulate(255 * held_out_photograph("camera")[:400, :400])
+    image[71:329, 71:329] = 128
+    assert isinstance(sm.estimate_noise(image, natural, data_range=255), sm.GaussianNoise)

@@ -9,7 +9,7 @@ import torch
 import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
 from scorematching.noise import GaussianNoise, PoissonGaussianNoise
-from scorematching.restoration import estimate_photon_noise, noise_depends_on_brightness
+from scorematching.restoration import estimate_photon_noise
 from scorematching.restoration.noise_blocks import squares_of
 
 RAMP = np.tile(np.linspace(0.05, 0.95, 96), (96, 1))
@@ -49,7 +49,9 @@ def test_the_level_of_flat_images_is_found(natural: sm.Prior) -> None:
 @pytest.mark.parametrize("level", [5.0, 20.0])
 def test_white_noise_does_not_depend_on_brightness(level: float, natural: sm.Prior) -> None:
     clean = 255 * held_out_photograph("camera")[100:228, 150:278]
-    assert not noise_depends_on_brightness(GaussianNoise(level).simulate(clean), natural, data_range=255)
+    assert not estimate_photon_noise(
+        GaussianNoise(level).simulate(clean), natural, data_range=255
+    ).depends_on_brightness
 
 
 def test_constant_and_saturated_images_are_remarked(natural: sm.Prior) -> None:

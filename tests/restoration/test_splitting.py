@@ -78,6 +78,16 @@ def test_levels_of_channels_and_pixels_are_better_than_their_mean(noise: NoiseMo
     )
 
 
+def test_pixels_and_channels_without_noise_are_kept(natural: sm.Prior) -> None:
+    clean = photograph()
+    sigma = np.zeros(clean.shape)
+    sigma[:, 64:] = 25
+    image = sm.NoiseMap(sigma).simulate(clean)
+    found = sm.denoise(image, sm.NoiseMap(sigma), natural, data_range=255)
+    np.testing.assert_allclose(found[:, :64], image[:, :64], atol=1e-3)
+    assert quality(clean[:, 64:], found[:, 64:]) > quality(clean[:, 64:], image[:, 64:]) + 4
+
+
 def test_error_bars_are_of_the_size_of_the_error(natural: sm.Prior) -> None:
     """They are an approximation: too small where the splitting removes structure."""
     clean, noise = photograph(), blurred(10)

@@ -22,7 +22,7 @@ from scorematching.images.io.atomic import check_folder, check_target, write_ato
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.formats import IMAGE_SUFFIXES
 from scorematching.images.io.paths import check_no_input, check_output
-from scorematching.noise import CorrelatedNoise, GaussianNoise, NoiseModel
+from scorematching.noise import GaussianNoise, NoiseModel
 from scorematching.plotting.html_report import check_reference, write_page
 from scorematching.priors.base import Prior
 from scorematching.restoration.certificate import Certificate, certify
@@ -131,11 +131,6 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
     pages = [_known(job, image, data_range) for image in read_pages(source)]
     if all(noise == GaussianNoise(0) for _, noise in pages):
         raise ValueError(f"no noise was found in {source.name}: pass --sigma")
-    if job.noise is None and any(isinstance(noise, CorrelatedNoise) for _, noise in pages):
-        say(
-            f"note: the noise of {source.name} is correlated; grain and coarse texture count as noise: "
-            "pass --sigma 1 to keep them"
-        )
     for prior in dict.fromkeys(prior for prior, _ in pages):
         _note_where_approximate(prior, [noise for own, noise in pages if own is prior], data_range)
 

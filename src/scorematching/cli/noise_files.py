@@ -58,10 +58,11 @@ def describe(
                 model = prior_for_planes(fill_missing(image).planes.data, prior)
                 noise = estimate_noise(image, model, data_range=data_range, seed=seed, device=device)
                 found = NoiseEstimate(noise)
-                if not isinstance(noise, CorrelatedNoise) and model.noise is not None:
+                small = min(image.shape[:2]) < model.min_size
+                if not isinstance(noise, CorrelatedNoise) and model.noise is not None and not small:
                     found = estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)
                 table.add_row(escape(source.name), str(page), *_described(noise, found))
-                remarks |= dict.fromkeys(found.remarks)
+                remarks |= dict.fromkeys(found.remarks if type(noise) is type(found.noise) else ())
                 records.append({"image": source.name, "page": page, **_as_record(noise, found)})
                 bar(Progress(len(records), count))
     _show(table, list(remarks), records, record)

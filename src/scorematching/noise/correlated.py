@@ -16,6 +16,8 @@ from scorematching.noise.covariance import StationaryCovariance, spectral_densit
 OCTAVE = 0.36
 #: Side of the autocovariance of noise that is described by octaves.
 _SIDE = 65
+#: Most negative spectral density, as a fraction of the largest, that counts as an error of interpolation.
+_NEGATIVE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,8 @@ class CorrelatedNoise(NoiseModel):
             of a color image, as in grayscale stored as color.
 
     Raises:
-        ValueError: The shape is another, a value is not finite, or it is not symmetric.
+        ValueError: The shape is another, a value is not finite, it is not symmetric, or its spectral density falls
+            below 0.
 
     Example:
         White noise of level 10, blurred with a kernel of 3 pixels:
@@ -57,6 +60,12 @@ class CorrelatedNoise(NoiseModel):
         if not np.allclose(found, found.transpose(1, 0, 2, 3)[..., ::-1, ::-1], atol=1e-6 * np.abs(found).max()):
             raise ValueError(
                 "the autocovariance is not symmetric: that of (c, d) is that of (d, c), turned by 180 degrees"
+            )
+        low, high = StationaryCovariance(torch.from_numpy(found)).extremes
+        if low < -_NEGATIVE * high or high < 0:
+            raise ValueError(
+                f"the autocovariance is that of no noise: its spectral density falls to {low:.3g}, with a maximum of "
+                f"{high:.3g}. If it was cut off, let it fall to 0 smoothly"
             )
         object.__setattr__(self, "autocovariance", found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -62,9 +63,15 @@ class StationaryCovariance(Covariance):
     @property
     def level(self) -> float:
         """Root of the largest eigenvalue of the spectral density."""
+        return max(self.extremes[1], 0.0) ** 0.5
+
+    @cached_property
+    def extremes(self) -> tuple[float, float]:
+        """Smallest and largest eigenvalue of the spectral density."""
         side = 2 * self.autocovariance.shape[2]
         density = spectral_density(self.autocovariance, torch.fft.fftfreq(side), torch.fft.rfftfreq(side))
-        return float(torch.linalg.eigvalsh(density).max().clamp_min(0)) ** 0.5
+        values = torch.linalg.eigvalsh(density)
+        return float(values.min()), float(values.max())
 
     def apply(self, planes: Tensor) -> Tensor:
         """Return ``Sigma v``, where ``v`` is 0 outside of the image."""
@@ -78,7 +85,8 @@ class StationaryCovariance(Covariance):
         height, width = planes.shape[2:]
         reach = min(self.autocovariance.shape[2] // 2, height - 1, width - 1)
         padded = F.pad(planes, [reach] * 4, mode="reflect")
-        unit = level**2 * torch.eye(len(planes), device=planes.device)
+        white = level**2 - min(self.extremes[0], 0.0)  # so that the sum is positive
+        unit = white * torch.eye(len(planes), device=planes.device)
         result = self._multiplied(padded, lambda density: level**2 * _inverse(density + unit))
         return result[..., reach : reach + height, reach : reach + width]
 

@@ -49,10 +49,10 @@ def from_record(record: Any) -> NoiseModel:
         >>> from_record({"model": "ChannelNoise", "sigmas": [6, 4, 9]})
         ChannelNoise(sigmas=(6.0, 4.0, 9.0))
     """
-    if not isinstance(record, dict) or record.get("model") not in _MODELS:
+    if not isinstance(record, dict) or str(record.get("model")) not in _MODELS:
         raise ValueError(f"expected the record of a noise model, with model one of {', '.join(_MODELS)}")
-    values = {name: tuple(value) if name == "sigmas" else value for name, value in record.items() if name != "model"}
+    values = {name: value for name, value in record.items() if name != "model"}
     try:
-        return _MODELS[record["model"]](**values)
+        return _MODELS[str(record["model"])](**values)
     except TypeError as error:
         raise ValueError(f"the record of {record['model']} has wrong fields: {error}") from None

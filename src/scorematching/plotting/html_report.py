@@ -15,6 +15,7 @@ from scorematching.images import psnr, ssim, to_planes
 from scorematching.images.io.atomic import write_atomically
 from scorematching.images.metrics import SSIM_WINDOW
 from scorematching.restoration.certificate import Certificate
+from scorematching.restoration.missing import fill_missing
 
 #: Largest side of a displayed image in pixels. Larger images are shrunk, to keep the page small.
 _LARGEST = 2048
@@ -65,7 +66,7 @@ def write_page(
         >>> "<title>A report</title>" in path.read_text()
         True
     """
-    data_range = to_planes(before, data_range).data_range
+    data_range = fill_missing(before, data_range).planes.data_range
     planes = {name: _planes(image, data_range) for name, image in (("before", before), ("after", after))}
     pixels = {name: data_range * np.moveaxis(of, 0, 2) for name, of in planes.items()}
     taken = np.moveaxis(certificate.noise.residual(pixels["before"], pixels["after"]), 2, 0)
@@ -132,7 +133,7 @@ def _view(shown: dict[str, np.ndarray], which: str, kind: str = "") -> str:
 
 def _planes(image: np.ndarray, data_range: float | None) -> np.ndarray:
     """Return the color planes of an image, shape (C, H, W), with white at 1 and without alpha."""
-    return to_planes(image, data_range).data[:, 0].numpy()
+    return fill_missing(image, data_range).planes.data[:, 0].numpy()
 
 
 def _encoded(planes: np.ndarray) -> str:

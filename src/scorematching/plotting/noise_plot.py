@@ -1,4 +1,4 @@
-"""Picture of the noise of an image: its variance against brightness, and its spectrum."""
+"""Plot of the noise of an image: its variance against brightness, and its spectrum."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from scorematching.images.arrays import to_planes
 from scorematching.images.io import atomic
 from scorematching.noise import NoiseModel
 from scorematching.noise.correlated import CorrelatedNoise
 from scorematching.plotting.figures import check_target
+from scorematching.restoration.missing import fill_missing
 
 #: Colors of the channels: of a grayscale image, and of red, green and blue.
 _COLORS = {1: ["0.25"], 3: ["#d6604d", "#4d9221", "#2166ac"]}
@@ -43,8 +43,8 @@ def draw_noise(path: str | Path, noisy: np.ndarray, clean: np.ndarray, noise: No
         True
     """
     check_target(path)
-    white = to_planes(noisy).data_range
-    before, after = (white * to_planes(image, white).data[:, 0].double().numpy() for image in (noisy, clean))
+    white = fill_missing(noisy).planes.data_range
+    before, after = (white * fill_missing(image, white).planes.data[:, 0].double().numpy() for image in (noisy, clean))
     variance = np.moveaxis(noise.variance(np.moveaxis(after, 0, 2)), 2, 0)
     colors = _COLORS.get(len(before), ["0.25"] * len(before))
     figure = Figure(figsize=(9, 3.6), layout="constrained")

@@ -13,7 +13,7 @@ from .operators import (
     check_adjoint,
     gaussian_kernel,
 )
-from .photon_noise import estimate_photon_noise, noise_depends_on_brightness
+from .photon_noise import estimate_photon_noise
 from .upscaling import upscale
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "estimate_noise",
     "estimate_photon_noise",
     "gaussian_kernel",
-    "noise_depends_on_brightness",
     "prior_for",
     "restore",
     "unclipped",

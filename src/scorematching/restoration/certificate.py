@@ -117,15 +117,19 @@ def certify(
     planes, known = fill_missing(noisy, data_range)
     y, x = planes.data.double(), fill_missing(clean, planes.data_range).planes.data.double()
     pixels = [planes.data_range * np.moveaxis(of[:, 0].numpy(), 0, 2) for of in (y, x)]
-    residual = torch.from_numpy(np.ascontiguousarray(np.moveaxis(noise.residual(*pixels), 2, 0)))[:, None]
-    counted = known & can_be_noisy(planes.data)
+    with np.errstate(divide="ignore", invalid="ignore"):  # pixels without noise do not count
+        residual = torch.from_numpy(np.moveaxis(noise.residual(*pixels), 2, 0).copy())[:, None]
+    silent = ~residual.isfinite().all(0)[0]
+    residual = torch.where(silent, 0.0, residual)
+    counted = known & can_be_noisy(planes.data) & ~silent
     covariance = noise.covariance(x, planes.data_range)
-    signs = torch.randint(2, y.shape, generator=torch.Generator().manual_seed(seed)) * 2.0 - 1
+    shape = y[:1].shape if bool((y == y[:1]).all()) else y.shape  # grayscale stored as color stays so
+    signs = (torch.randint(2, shape, generator=torch.Generator().manual_seed(seed)) * 2.0 - 1).expand_as(y)
     direction = covariance.apply(signs.double())
     step = _STEP * covariance.level / float(direction.square().mean().sqrt().clamp_min(1e-30))
     ahead = denoiser(_as_image(planes.data_range * (y + step * direction), noisy))
     change = (to_planes(ahead, planes.data_range).data.double() - x) / step
-    variance = torch.from_numpy(np.ascontiguousarray(np.moveaxis(noise.variance(pixels[1]), 2, 0)))[:, None]
+    variance = torch.from_numpy(np.moveaxis(noise.variance(pixels[1]), 2, 0).copy())[:, None]
     risk = (y - x).square() - variance / planes.data_range**2 + 2 * signs * change
     psnr, psnr_error = _decibels(risk[..., counted], risk, counted)
     energy = residual.square().mean(0, keepdim=True)
@@ -135,7 +139,7 @@ def certify(
     assert isinstance(gradient, Tensor)
     return Certificate(
         noise,
-        float(residual[..., counted].square().mean().sqrt()),
+        float(residual[..., counted].square().mean().nan_to_num().sqrt()),
         _neighbors(residual),
         noise.neighbors if isinstance(noise, CorrelatedNoise) else 0.0,
         _rank_correlation(energy, x.mean(0, keepdim=True), counted),
@@ -156,7 +160,7 @@ def _decibels(risk: Tensor, whole: Tensor, counted: Tensor) -> tuple[float, floa
     mean = float(risk.mean())
     shares = F.avg_pool2d((whole * counted).mean(0, keepdim=True), _SIDE, ceil_mode=True).flatten()
     error = float(shares.std()) / math.sqrt(max(len(shares), 1)) if len(shares) > 1 else math.inf
-    if mean <= max(error, 1e-12):
+    if not mean > max(error, 1e-12):  # also if no pixel counts
         return None, None
     return -10 * math.log10(mean), 10 / math.log(10) * error / mean
 

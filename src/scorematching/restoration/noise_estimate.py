@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorematching.images.arrays import find_own_white, find_white
 from scorematching.images.validity import can_be_noisy, clipped_ends
 from scorematching.images.wavelet_noise import level_of_planes
 from scorematching.noise import CorrelatedNoise, GaussianNoise, PoissonGaussianNoise
@@ -26,9 +29,11 @@ _ENOUGH = 0.9
 #: weak white noise, the second for strong, and these levels, with white at 1. The ratio is about 1 for white noise,
 #: up to 3 for weak white noise in a photograph with grain, and 5 or more for developed photographs.
 _RATIOS, _LEVELS = (4.0, 1.5), (2.5 / 255, 6 / 255)
-#: Slope of the variance over brightness, in standard errors, from which on the noise is that of photons. It is
-#: below 2 for white noise in photographs, and 9 or more for photons.
-_GROWS = 6.0
+#: Warning if correlated noise is found.
+_GRAIN = (
+    "the noise that was found is correlated between pixels; grain and coarse texture of a clean photograph look like "
+    "it: pass a low noise (--sigma 1) to keep them"
+)
 #: Kurtosis of what the prior removes from which on it is texture and not noise.
 _TEXTURE = 5.9
 #: White level, with white at 1, below which noise may be that of texture, and is taken as white.
@@ -55,8 +60,9 @@ def estimate_noise(
     than the white noise that the prior finds at full resolution: 4 times for weak noise, 1.5 times for strong noise.
     What the prior removes must also look Gaussian, by its kurtosis; otherwise it is texture.
 
-    Photon noise grows with brightness. It is returned if the variance clearly does: with a slope of 6 standard errors
-    (:func:`estimate_photon_noise`).
+    Photon noise grows with brightness. It is returned if the variance clearly does (:func:`estimate_photon_noise`).
+
+    A warning is given if the noise is correlated, because the grain of a clean photograph looks like it.
 
     The first estimate is returned if the prior was trained for one level only, if noise was clipped to the range of
     the file, or if the image is too small for the prior.
@@ -81,7 +87,7 @@ def estimate_noise(
         >>> 9 < estimate_noise(noisy, "natural-gray", data_range=255).sigma < 11
         True
     """
-    planes, known = fill_missing(image, data_range)
+    planes, known = fill_missing(image, _own_white(image, data_range))
     noisy = known & can_be_noisy(planes.data)
     sigma = level_of_planes(planes.data, noisy)
     model = prior_for_planes(planes.data, prior)
@@ -90,16 +96,32 @@ def estimate_noise(
         return GaussianNoise(planes.data_range * sigma)
     y = move(distinct(planes.data, model), model, device)
     white = _white_level(y, noisy, model, sigma, torch.Generator().manual_seed(seed))
+    photons = _photons(image, model, planes.data_range, seed, device) if white > _FAINT else None
+    if photons is not None and white > _LEVELS[0]:  # it varies over the image, and would look correlated
+        return photons
     octaves = noise_by_octaves(y, noisy.to(y.device), model, torch.Generator().manual_seed(seed))
     ratio = float(np.interp(np.log(white), np.log(_LEVELS), _RATIOS))
     correlated = len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white
     if correlated and kurtosis_of_removed(y, noisy.to(y.device), model) < _TEXTURE:
+        warnings.warn(_GRAIN, stacklevel=3)  # no_grad wraps this function
         return CorrelatedNoise.from_octaves([planes.data_range**2 * np.asarray(octave.cpu()) for octave in octaves])
-    if white > _FAINT:
-        photons = estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)
-        if photons.slope > _GROWS and isinstance(photons.noise, PoissonGaussianNoise):
-            return photons.noise
-    return GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
+    return photons or GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
+
+
+def _photons(
+    image: np.ndarray, prior: Prior, data_range: float, seed: int, device: str | torch.device | None
+) -> PoissonGaussianNoise | None:
+    """Return the noise of photons, if the noise clearly grows with brightness."""
+    found = estimate_photon_noise(image, prior, data_range=data_range, seed=seed, device=device)
+    noise = found.noise
+    return noise if isinstance(noise, PoissonGaussianNoise) and found.depends_on_brightness else None
+
+
+def _own_white(image: np.ndarray, data_range: float | None) -> float | None:
+    """Return the value of white that a 16-bit image uses, if it is below the given one: its range tells noise."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint16:
+        return data_range
+    return min(find_own_white(image), find_white(image, data_range))
 
 
 def _white_level(y: Tensor, noisy: Tensor, prior: Prior, sigma: float, generator: torch.Generator) -> float:

@@ -17,6 +17,8 @@ from scorematching.restoration.level import level_by_prior
 
 #: Maximum number of octaves, and maximum side of the piece of an image that is used of each, in its own pixels.
 _OCTAVES, _SIDE = 4, 256
+#: Minimum fraction of the pixels of a piece that can be noisy. If there are fewer, the spectrum is not looked for.
+_ENOUGH = 0.5
 #: Noise level at which an image is denoised, as a fraction of the root of the largest spectral density.
 _LEVEL = 0.7
 #: Step of the finite difference along a draw of the noise.
@@ -47,10 +49,14 @@ def noise_by_octaves(y: Tensor, noisy: Tensor, prior: Prior, generator: torch.Ge
         generator: Random number generator of the draws.
 
     Returns:
-        Spectral densities, (C, C), with white at 1; one if the image is too small for more.
+        Spectral densities, (C, C), with white at 1. There is one if the image is too small for more, and none if too
+        few pixels in its middle can be noisy.
     """
     found: list[Tensor] = []
-    for piece, mask, scale in _scales(y, noisy, prior):
+    pieces = list(_scales(y, noisy, prior))
+    if not pieces or pieces[-1][2] != 1:
+        return found
+    for piece, mask, scale in pieces:
         if not found:
             guess = max(level_of_planes(piece.cpu(), mask.cpu()), _LEAST)
             level = level_by_prior(prior.arrange(piece), guess, prior, generator, prior.arrange(mask.expand_as(piece)))
@@ -86,8 +92,9 @@ def _scales(y: Tensor, noisy: Tensor, prior: Prior) -> Iterator[tuple[Tensor, Te
         planes = F.avg_pool2d(y, scale)
         mask = F.avg_pool2d(noisy[None, None].to(y), scale)[0, 0] == 1
         down, across = (slice((n - min(n, _SIDE)) // 2, (n + min(n, _SIDE)) // 2) for n in planes.shape[2:])
-        if bool(mask[down, across].any()):
-            yield planes[..., down, across].contiguous(), mask[down, across], scale
+        if float(mask[down, across].float().mean()) < _ENOUGH:
+            return
+        yield planes[..., down, across].contiguous(), mask[down, across], scale
 
 
 def _octave(

@@ -141,39 +141,6 @@ def estimate_photon_noise(
     return _estimate(line, blocks, planes.data_range, lowest, [black, *ends] if clipped else ends)
 
 
-def noise_depends_on_brightness(
-    image: np.ndarray,
-    prior: PriorChoice = None,
-    *,
-    data_range: float | None = None,
-    seed: int = 0,
-    device: str | torch.device | None = None,
-) -> bool:
-    """Return whether the noise of an image grows with brightness: its slope is 3 standard errors or more above 0.
-
-    It takes as long as :func:`estimate_photon_noise`, whose result has the same answer, ``depends_on_brightness``.
-
-    Args:
-        image: As in :func:`estimate_photon_noise`, like all other arguments.
-        prior: A prior of noisy images.
-        data_range: Value of white in the image.
-        seed: Seed of the random probes.
-        device: Device to compute on.
-
-    Raises:
-        FileNotFoundError: As in :func:`estimate_photon_noise`.
-        TypeError: As in :func:`estimate_photon_noise`.
-        ValueError: As in :func:`estimate_photon_noise`.
-
-    Example:
-        >>> from scorematching.noise import GaussianNoise
-        >>> scene = np.tile(np.linspace(20, 200, 96), (96, 1))
-        >>> noise_depends_on_brightness(GaussianNoise(15.0).simulate(scene), data_range=255)
-        False
-    """
-    return estimate_photon_noise(image, prior, data_range=data_range, seed=seed, device=device).depends_on_brightness
-
-
 def _first_line(squares: list[Square]) -> VarianceLine:
     """Return a line for the start: low quantiles of the high-passed image over brightness, times ``_FIRST``."""
     second = torch.tensor([1.0, -2.0, 1.0], dtype=torch.float64)
