@@ -28,6 +28,14 @@ def test_known_levels_are_recovered(name: str, level: float, natural: sm.Prior) 
     assert abs(found - level) < max(abs(first - level) / 3, 0.02 * level)
 
 
+@pytest.mark.parametrize("level", [25, 50])
+def test_clipped_white_noise_is_white_and_its_level_is_recovered(level: int, natural: sm.Prior) -> None:
+    """The noise of dark pixels is clipped, and looks weaker than that of bright ones."""
+    found = sm.estimate_noise(noisy_uint8(np.rint(255 * held_out_photograph("camera")), level), natural)
+    assert isinstance(found, sm.GaussianNoise)
+    assert found.sigma == pytest.approx(level, rel=0.03)
+
+
 @pytest.mark.parametrize("name", ["natural-gray", "natural-color"])
 def test_color_images_are_estimated_in_units_of_the_image(name: str) -> None:
     image = np.rint(65535 * noisy(held_out_photograph("chelsea", color=True)[100:172, 100:172], 6).clip(0.01, 1))

@@ -10,13 +10,19 @@ from torch import Tensor
 _CONSTANT = 7
 #: Minimum fraction of the pixels at an end of the range; with fewer, clipping makes no difference.
 _SHARE = 1e-3
+#: Side of the square around a pixel, and the fraction of its pixels at an end from which noise there is clipped too
+#: often to tell its level.
+_AROUND, _OFTEN = 11, 0.1
+#: Minimum fraction of the pixels that remain; with fewer, all pixels count but those at an end.
+_ENOUGH = 0.05
 
 
 def can_be_noisy(planes: Tensor) -> Tensor:
     """Return which pixels can carry noise, shape (H, W).
 
     A constant margin, the background of a cut-out and clipped highlights have no noise. They would mislead an
-    estimate of the noise level.
+    estimate of the noise level. So would pixels near an end of the range: wherever a tenth of the pixels of a square
+    of 11 x 11 is clipped, the noise of the others looks too weak.
 
     Args:
         planes: Shape (C, 1, H, W), black 0 and white 1.
@@ -27,10 +33,13 @@ def can_be_noisy(planes: Tensor) -> Tensor:
         >>> can_be_noisy(planes)[:, ::10].all(0).tolist()
         [False, True, True]
     """
-    noisy = torch.ones(planes.shape[2:], dtype=torch.bool, device=planes.device)
-    for end, _ in clipped_ends(planes):
-        noisy &= ~(planes == end).any(0)[0]
-    return noisy & ~_constant(planes)
+    noisy = ~_constant(planes)
+    at_end = [planes == end for end, _ in clipped_ends(planes)]
+    if not at_end:
+        return noisy
+    often = torch.stack([_mean_around(clipped.float()) >= _OFTEN for clipped in at_end])
+    rest = noisy & ~often.any(0).any(0)[0]
+    return rest if rest.float().mean() >= _ENOUGH else noisy & ~torch.stack(at_end).any(0).any(0)[0]
 
 
 def clipped_ends(y: Tensor) -> list[tuple[float, float]]:
@@ -40,6 +49,11 @@ def clipped_ends(y: Tensor) -> list[tuple[float, float]]:
         for end, sign in ((0.0, 1.0), (1.0, -1.0))
         if not bool((sign * (y - end) < 0).any()) and int((y == end).sum()) >= _SHARE * y.numel()
     ]
+
+
+def _mean_around(planes: Tensor) -> Tensor:
+    """Return the mean of a square around each pixel, without what is outside the image."""
+    return F.avg_pool2d(planes, _AROUND, 1, _AROUND // 2, count_include_pad=False)
 
 
 def _constant(planes: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.line import VarianceLine
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 
-#: Number of standard errors from which the slope of the variance over brightness counts as real.
-_CLEAR = 3.0
+#: Number of standard errors from which the slope of the variance over brightness counts as real. It is below 2 for
+#: white noise in photographs, up to 4 for white noise that was clipped, and 9 or more for photons.
+_CLEAR = 6.0
 #: Fraction of the pixels below the lowest value that counts as noise.
 LOWEST = 2e-3
 _TOGETHER = (
@@ -54,7 +55,7 @@ class NoiseEstimate:
 
     @property
     def depends_on_brightness(self) -> bool:
-        """Whether the noise grows with brightness: its slope is 3 standard errors or more above 0."""
+        """Whether the noise grows with brightness: its slope is 6 standard errors or more above 0."""
         return self.slope >= _CLEAR
 
 

@@ -44,10 +44,10 @@ def squares_of(data: Tensor, silent: Tensor) -> list[Square]:
     return [min(quarter, key=lambda pair: float(pair[1].std(correction=0)))[0] for quarter in quarters if quarter]
 
 
-def without_lowest(square: Square, black: float) -> Square:
-    """Return a square without the blocks that are clipped at the lowest value, if enough others remain."""
-    used = square.used & (pooled((square.y == black).double()) < _AT_FLOOR)
-    return square._replace(used=used) if int(used.sum()) >= LEAST_BLOCKS else square
+def without_lowest(squares: list[Square], black: float) -> list[Square]:
+    """Return squares without the blocks that are clipped at the lowest value, if enough others remain."""
+    rest = [s._replace(used=s.used & (pooled((s.y == black).double()) < _AT_FLOOR)) for s in squares]
+    return rest if sum(int(square.used.sum()) for square in rest) >= LEAST_BLOCKS else squares
 
 
 def pooled(planes: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ def estimate_photon_noise(
         blocks = joined(parts)
         before, line = line, fit_line(blocks, _DOUBT)
         clipped = math.isfinite(black) and not _lowest_are_counts(pixels, black, line)
-        squares = [without_lowest(square, black) for square in squares] if clipped else squares
+        squares = without_lowest(squares, black) if clipped else squares
         middle = float(np.median(blocks.brightness))
         places = (middle, float(np.quantile(blocks.brightness, 0.9)))
         if all(abs(line.at(place) - before.at(place)) <= _SETTLED * abs(line.at(place)) for place in places):
@@ -207,9 +207,9 @@ def _estimate(line: VarianceLine, blocks: Blocks, unit: float, lowest: float, cu
 
 
 def _lowest_are_counts(pixels: np.ndarray, black: float, line: VarianceLine) -> bool:
-    """Return whether the two lowest values are as far apart as the gain: they are 0 and 1 photons."""
+    """Return whether the two lowest values are as far apart as the gain, and read noise is less: 0 and 1 photons."""
     step = float(pixels.min(initial=np.inf, where=pixels > black)) - black
-    return abs(step - line.gain) <= _OFF * line.gain
+    return abs(step - line.gain) <= _OFF * line.gain and line.at(black) < line.gain**2
 
 
 def _smooth(share: Tensor, used: Tensor) -> Tensor:
