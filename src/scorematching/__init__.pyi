@@ -30,7 +30,7 @@ from .losses import (
     score_matching_loss,
     sliced_score_matching_loss,
 )
-from .noise import ChannelNoise, CorrelatedNoise, GaussianNoise, NoiseMap, PoissonGaussianNoise
+from .noise import ChannelNoise, CorrelatedNoise, GaussianNoise, ModulatedNoise, NoiseMap, PoissonGaussianNoise
 from .priors.architecture import DeepConfig, FieldConfig
 from .priors.base import Prior
 from .priors.store import load_prior, save_prior
@@ -54,6 +54,7 @@ __all__ = [
     "GaussianNoise",
     "Graph",
     "Linear",
+    "ModulatedNoise",
     "NoiseMap",
     "PoissonGaussianNoise",
     "Prior",

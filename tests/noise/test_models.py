@@ -12,6 +12,7 @@ from scorematching.noise import (
     ChannelNoise,
     CorrelatedNoise,
     GaussianNoise,
+    ModulatedNoise,
     NoiseMap,
     NoiseModel,
     PoissonGaussianNoise,
@@ -29,6 +30,7 @@ MODELS: dict[str, tuple[NoiseModel, float, float]] = {
     "one channel": (ChannelNoise((4.0,)), 128.0, 16.0),
     "map": (NoiseMap(np.full((SIDE, SIDE), 3.0)), 128.0, 9.0),
     "correlated": (CorrelatedNoise(9 * TRIANGLE), 128.0, 9.0),
+    "correlated photons": (ModulatedNoise(PoissonGaussianNoise(2.0), CorrelatedNoise(TRIANGLE)), 60.0, 2.0 * 60),
 }
 
 

@@ -79,6 +79,7 @@ def test_a_fitted_prior_of_clean_images_denoises(photograph: np.ndarray) -> None
     assert sm.psnr(photograph, restored, 255) > sm.psnr(photograph, image, 255) + 2
 
 
+@pytest.mark.filterwarnings("ignore:what was removed")  # the image is noise
 @pytest.mark.parametrize("method", ["tweedie", "map"])
 def test_a_self_ensemble_is_the_mean_over_turns_and_mirrorings(prior: sm.Prior, method: Method) -> None:
     """It turns with the image, which a single result does not."""

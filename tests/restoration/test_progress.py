@@ -47,7 +47,7 @@ WORK: dict[str, Work] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:the result does not explain the image")  # images of noise, few steps
+@pytest.mark.filterwarnings("ignore:(the result does not explain|what was removed)")  # images of noise, few steps
 @pytest.mark.parametrize("name", WORK)
 def test_progress_is_monotone_and_ends_with_the_last_step(name: str, prior: sm.Prior) -> None:
     prior.tile = 32
@@ -63,7 +63,7 @@ def test_progress_is_monotone_and_ends_with_the_last_step(name: str, prior: sm.P
     assert all(np.isfinite(value) for state in states for value in state.figures.values())
 
 
-@pytest.mark.filterwarnings("ignore:the result does not explain the image")
+@pytest.mark.filterwarnings("ignore:(the result does not explain|what was removed)")
 @pytest.mark.parametrize("name", ["clipped color", "map", "restore, annealed"])
 def test_progress_changes_no_bits(name: str, prior: sm.Prior) -> None:
     prior.tile = 32
@@ -74,6 +74,7 @@ def test_progress_changes_no_bits(name: str, prior: sm.Prior) -> None:
     np.testing.assert_array_equal(*results)
 
 
+@pytest.mark.filterwarnings("ignore:what was removed")
 def test_tiles_are_counted(prior: sm.Prior) -> None:
     """Luminance is a third of the work on colors; clipped images are denoised twice."""
     counted: list[tuple[float, int]] = []

@@ -13,7 +13,7 @@ from .io.formats import IMAGE_SUFFIXES
 from .io.metadata import Metadata
 from .io.paths import find_images
 from .metrics import psnr, ssim
-from .validity import can_be_noisy
+from .validity import can_be_noisy, tells_level
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -32,6 +32,7 @@ __all__ = [
     "read_metadata",
     "read_pages",
     "ssim",
+    "tells_level",
     "to_planes",
     "write_image",
     "write_pages",

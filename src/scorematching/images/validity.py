@@ -13,7 +13,7 @@ _SHARE = 1e-3
 #: Side of the square around a pixel, and the fraction of its pixels at an end from which noise there is clipped too
 #: often to tell its level.
 _AROUND, _OFTEN = 11, 0.1
-#: Minimum fraction of the pixels that remain; with fewer, all pixels count but those at an end.
+#: Minimum fraction of the pixels that remain; with fewer, all pixels count that can be noisy.
 _ENOUGH = 0.05
 
 
@@ -21,8 +21,7 @@ def can_be_noisy(planes: Tensor) -> Tensor:
     """Return which pixels can carry noise, shape (H, W).
 
     A constant margin, the background of a cut-out and clipped highlights have no noise. They would mislead an
-    estimate of the noise level. So would pixels near an end of the range: wherever a tenth of the pixels of a square
-    of 11 x 11 is clipped, the noise of the others looks too weak.
+    estimate of the noise level.
 
     Args:
         planes: Shape (C, 1, H, W), black 0 and white 1.
@@ -34,12 +33,31 @@ def can_be_noisy(planes: Tensor) -> Tensor:
         [False, True, True]
     """
     noisy = ~_constant(planes)
-    at_end = [planes == end for end, _ in clipped_ends(planes)]
-    if not at_end:
-        return noisy
-    often = torch.stack([_mean_around(clipped.float()) >= _OFTEN for clipped in at_end])
-    rest = noisy & ~often.any(0).any(0)[0]
-    return rest if rest.float().mean() >= _ENOUGH else noisy & ~torch.stack(at_end).any(0).any(0)[0]
+    for end, _ in clipped_ends(planes):
+        noisy &= ~(planes == end).any(0)[0]
+    return noisy
+
+
+def tells_level(planes: Tensor) -> Tensor:
+    """Return which pixels tell the noise level, shape (H, W).
+
+    Near an end of the range, noise is clipped. The noise of the other pixels there looks too weak. So a pixel counts
+    only if less than a tenth of the pixels of a square of 11 x 11 is clipped. If few pixels remain, all count that can
+    be noisy.
+
+    Args:
+        planes: Shape (C, 1, H, W), black 0 and white 1.
+
+    Example:
+        >>> clean = torch.linspace(0, 0.5, 40).expand(1, 1, 40, 40)
+        >>> noisy = (clean + 0.05 * torch.randn(1, 1, 40, 40)).clamp(0, 1)
+        >>> tells_level(noisy)[:, [0, 39]].all(0).tolist()
+        [False, True]
+    """
+    rest = ~_constant(planes)
+    for end, _ in clipped_ends(planes):
+        rest &= (_mean_around((planes == end).float()) < _OFTEN).all(0)[0]
+    return rest if rest.float().mean() >= _ENOUGH else can_be_noisy(planes)
 
 
 def clipped_ends(y: Tensor) -> list[tuple[float, float]]:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.images.arrays import to_planes
-from scorematching.images.validity import can_be_noisy
+from scorematching.images.validity import tells_level
 
 #: Median of the absolute value of a standard normal number.
 _MEDIAN = 0.6744897501960817
@@ -20,7 +20,7 @@ def wavelet_sigma(image: np.ndarray, data_range: float | None = None) -> float:
 
     The estimate is the median of the absolute values of the finest diagonal wavelet coefficients, divided by that of a
     standard normal number (Donoho & Johnstone 1994), averaged over the channels. Coefficients of pixels that cannot be
-    noisy do not count (:func:`scorematching.images.can_be_noisy`). Fine texture counts as noise, so the estimate is
+    noisy, and those near clipped pixels, do not count (:func:`scorematching.images.tells_level`). Fine texture counts as noise, so the estimate is
     too high for a sharp image with little noise.
 
     Args:
@@ -40,20 +40,20 @@ def wavelet_sigma(image: np.ndarray, data_range: float | None = None) -> float:
         True
     """
     planes = to_planes(image, data_range)
-    return planes.data_range * level_of_planes(planes.data, can_be_noisy(planes.data))
+    return planes.data_range * level_of_planes(planes.data, tells_level(planes.data))
 
 
-def level_of_planes(planes: Tensor, noisy: Tensor) -> float:
-    """Estimate the noise level of planes, (C, 1, H, W), from the pixels that can be noisy, shape (H, W)."""
-    return float(np.mean([_sigma(plane, noisy.numpy()) for plane in planes[:, 0].numpy()]))
+def level_of_planes(planes: Tensor, counted: Tensor) -> float:
+    """Estimate the noise level of planes, (C, 1, H, W), from the pixels that count, shape (H, W)."""
+    return float(np.mean([_sigma(plane, counted.numpy()) for plane in planes[:, 0].numpy()]))
 
 
-def _sigma(plane: np.ndarray, noisy: np.ndarray) -> float:
-    """Estimate the noise level of a plane from the pixels that can be noisy, shape (H, W)."""
+def _sigma(plane: np.ndarray, counted: np.ndarray) -> float:
+    """Estimate the noise level of a plane from the pixels that count, shape (H, W)."""
     details = pywt.dwtn(plane, wavelet="db2")["dd"]
     # Coefficient k depends on pixels 2 k - 2 to 2 k + 1: four taps, with the image extended by two pixels.
-    after = [2 * n - 2 - size for n, size in zip(details.shape, noisy.shape, strict=True)]
-    silent = F.pad(torch.from_numpy(~noisy)[None, None].float(), [2, after[1] + 2, 2, after[0] + 2])
+    after = [2 * n - 2 - size for n, size in zip(details.shape, counted.shape, strict=True)]
+    silent = F.pad(torch.from_numpy(~counted)[None, None].float(), [2, after[1] + 2, 2, after[0] + 2])
     touched = F.max_pool2d(silent, 4, 2)[0, 0, : details.shape[0], : details.shape[1]].numpy() > 0
-    counted = details[~touched & (details != 0)]
-    return float(np.median(np.abs(counted))) / _MEDIAN if counted.size else 0.0
+    used = details[~touched & (details != 0)]
+    return float(np.median(np.abs(used))) / _MEDIAN if used.size else 0.0

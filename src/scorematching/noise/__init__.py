@@ -8,6 +8,7 @@ from scorematching.noise.correlated import CorrelatedNoise
 from scorematching.noise.estimate import NoiseEstimate
 from scorematching.noise.frames import noise_of_frames
 from scorematching.noise.gaussian import GaussianNoise, as_noise_model, white_level
+from scorematching.noise.modulated import ModulatedNoise
 from scorematching.noise.pixelwise import ChannelNoise, NoiseMap
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 from scorematching.noise.record import as_record, from_record
@@ -17,6 +18,7 @@ __all__ = [
     "CorrelatedNoise",
     "Covariance",
     "GaussianNoise",
+    "ModulatedNoise",
     "NoiseEstimate",
     "NoiseMap",
     "NoiseModel",

@@ -11,6 +11,16 @@ from torch import Tensor
 class NoiseModel(ABC):
     """Noise of an image, in the units of the image. Its mean is 0. Concrete models are dataclasses."""
 
+    @property
+    def channels(self) -> int:
+        """Number of channels that the noise is for; 1 if all channels have the same noise."""
+        return 1
+
+    @property
+    def neighbors(self) -> float:
+        """Correlation of horizontal and vertical neighbors, mean over the channels."""
+        return 0.0
+
     @abstractmethod
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64. The same seed gives the same noise."""
@@ -25,7 +35,7 @@ class NoiseModel(ABC):
 
     @abstractmethod
     def stabilizer(self, data_range: float) -> Stabilizer | None:
-        """Return the map from planes with this noise to planes with white noise of one level, and back.
+        """Return the map from planes with this noise to planes with noise of one level, and back.
 
         Args:
             data_range: Value of white in the image. In planes white is 1.
@@ -48,12 +58,19 @@ class NoiseModel(ABC):
 
 
 class Stabilizer(ABC):
-    """Map from planes, with white at 1, to planes with white Gaussian noise of one level, and back."""
+    """Map from planes, with white at 1, to planes with Gaussian noise of one level, and back.
+
+    The noise is white unless :meth:`covariance` says otherwise.
+    """
 
     @property
     @abstractmethod
     def level(self) -> float:
         """Standard deviation of the noise of stabilized planes."""
+
+    def covariance(self, channels: int) -> Covariance | None:
+        """Return the covariance of the noise of stabilized planes of a number of channels; ``None`` if it is white."""
+        return None
 
     @abstractmethod
     def forward(self, planes: Tensor) -> Tensor:

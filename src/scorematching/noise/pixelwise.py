@@ -40,6 +40,11 @@ class ChannelNoise(NoiseModel):
             raise ValueError("sigmas must have a level for each channel, got none")
         object.__setattr__(self, "sigmas", levels)
 
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return len(self.sigmas)
+
     def __str__(self) -> str:
         return f"sigma {', '.join(f'{sigma:.4g}' for sigma in self.sigmas)} in the channels"
 
@@ -95,6 +100,11 @@ class NoiseMap(NoiseModel):
         if not (np.isfinite(sigma).all() and (sigma >= 0).all()):
             raise ValueError("a noise map must have finite values of 0 or more")
         object.__setattr__(self, "sigma", sigma)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels that the map is for; 1 if all channels have the same noise."""
+        return self.sigma.shape[2] if self.sigma.ndim == 3 else 1
 
     def __str__(self) -> str:
         return f"sigma {self.sigma.min():.4g} to {self.sigma.max():.4g} in the pixels"

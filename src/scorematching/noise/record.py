@@ -11,11 +11,13 @@ import numpy as np
 from scorematching.noise.base import NoiseModel
 from scorematching.noise.correlated import CorrelatedNoise
 from scorematching.noise.gaussian import GaussianNoise
+from scorematching.noise.modulated import ModulatedNoise
 from scorematching.noise.pixelwise import ChannelNoise, NoiseMap
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 
 _MODELS: dict[str, Callable[..., NoiseModel]] = {
-    model.__name__: model for model in (GaussianNoise, PoissonGaussianNoise, ChannelNoise, NoiseMap, CorrelatedNoise)
+    model.__name__: model
+    for model in (GaussianNoise, PoissonGaussianNoise, ChannelNoise, NoiseMap, CorrelatedNoise, ModulatedNoise)
 }
 
 
@@ -28,13 +30,15 @@ def as_record(noise: NoiseModel) -> dict[str, Any]:
     """
     assert dataclasses.is_dataclass(noise)
     values = {field.name: getattr(noise, field.name) for field in dataclasses.fields(noise)}
-    return {"model": type(noise).__name__} | {
-        name: _rounded(value) if isinstance(value, np.ndarray | tuple) else value for name, value in values.items()
-    }
+    return {"model": type(noise).__name__} | {name: _plain(value) for name, value in values.items()}
 
 
-def _rounded(values: np.ndarray | tuple[float, ...]) -> Any:
-    """Return an array as nested lists of numbers of 7 digits."""
+def _plain(values: Any) -> Any:
+    """Return a value as JSON can store it: a noise model as its record, an array as lists of numbers of 7 digits."""
+    if isinstance(values, NoiseModel):
+        return as_record(values)
+    if not isinstance(values, np.ndarray | tuple):
+        return values
     array = np.asarray(values, dtype=np.float64)
     return np.array([float(f"{value:.7g}") for value in array.flat]).reshape(array.shape).tolist()
 
@@ -51,7 +55,11 @@ def from_record(record: Any) -> NoiseModel:
     """
     if not isinstance(record, dict) or str(record.get("model")) not in _MODELS:
         raise ValueError(f"expected the record of a noise model, with model one of {', '.join(_MODELS)}")
-    values = {name: value for name, value in record.items() if name != "model"}
+    values = {
+        name: from_record(value) if isinstance(value, dict) else value
+        for name, value in record.items()
+        if name != "model"
+    }
     try:
         return _MODELS[str(record["model"])](**values)
     except TypeError as error:

@@ -13,17 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.images.arrays import to_planes
-from scorematching.images.validity import can_be_noisy
-from scorematching.noise import CorrelatedNoise, NoiseModel, as_record
+from scorematching.noise import NoiseModel, as_record
 from scorematching.restoration.missing import fill_missing
+from scorematching.restoration.removed import MUCH, relative_size, removed_noise
 
 #: Step of the finite difference along a random direction, as a fraction of the noise level.
 _STEP = 0.03
 #: Side of the squares over which brightness, edges and the error are averaged.
 _SIDE = 16
-#: Values from which on there is advice: removed noise relative to the model, correlation of neighbors beyond the model,
-#: and rank correlations of the removed energy with brightness and with edges.
-_MUCH, _NEIGHBORS, _BRIGHTNESS, _EDGES = 1.05, 0.1, 0.3, 0.4
+#: Values from which on there is advice: correlation of neighbors beyond the model, and rank correlations of the removed
+#: energy with brightness and with edges.
+_NEIGHBORS, _BRIGHTNESS, _EDGES = 0.1, 0.3, 0.4
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Certificate:
         found = []
         if self.psnr is None:
             found.append("the quality is unknown: the noise may be weaker than the model says")
-        if self.removed > _MUCH:
+        if self.removed > MUCH:
             found.append("more was removed than the noise explains: the noise model may be wrong, try less noise")
         if self.neighbors > self.expected_neighbors + _NEIGHBORS:
             found.append(
@@ -116,12 +116,7 @@ def certify(
     """
     planes, known = fill_missing(noisy, data_range)
     y, x = planes.data.double(), fill_missing(clean, planes.data_range).planes.data.double()
-    pixels = [planes.data_range * np.moveaxis(of[:, 0].numpy(), 0, 2) for of in (y, x)]
-    with np.errstate(divide="ignore", invalid="ignore"):  # pixels without noise do not count
-        residual = torch.from_numpy(np.moveaxis(noise.residual(*pixels), 2, 0).copy())[:, None]
-    silent = ~residual.isfinite().all(0)[0]
-    residual = torch.where(silent, 0.0, residual)
-    counted = known & can_be_noisy(planes.data) & ~silent
+    residual, counted = removed_noise(planes, x, noise, known)
     covariance = noise.covariance(x, planes.data_range)
     shape = y[:1].shape if bool((y == y[:1]).all()) else y.shape  # grayscale stored as color stays so
     signs = (torch.randint(2, shape, generator=torch.Generator().manual_seed(seed)) * 2.0 - 1).expand_as(y)
@@ -129,7 +124,8 @@ def certify(
     step = _STEP * covariance.level / float(direction.square().mean().sqrt().clamp_min(1e-30))
     ahead = denoiser(_as_image(planes.data_range * (y + step * direction), noisy))
     change = (to_planes(ahead, planes.data_range).data.double() - x) / step
-    variance = torch.from_numpy(np.moveaxis(noise.variance(pixels[1]), 2, 0).copy())[:, None]
+    pixels = planes.data_range * np.moveaxis(x[:, 0].numpy(), 0, 2)
+    variance = torch.from_numpy(np.moveaxis(noise.variance(pixels), 2, 0).copy())[:, None]
     risk = (y - x).square() - variance / planes.data_range**2 + 2 * signs * change
     psnr, psnr_error = _decibels(risk[..., counted], risk, counted)
     energy = residual.square().mean(0, keepdim=True)
@@ -139,9 +135,9 @@ def certify(
     assert isinstance(gradient, Tensor)
     return Certificate(
         noise,
-        float(residual[..., counted].square().mean().nan_to_num().sqrt()),
+        relative_size(residual, counted),
         _neighbors(residual),
-        noise.neighbors if isinstance(noise, CorrelatedNoise) else 0.0,
+        noise.neighbors,
         _rank_correlation(energy, x.mean(0, keepdim=True), counted),
         _rank_correlation(energy[..., :-1, :-1], gradient, counted[:-1, :-1]),
         psnr,

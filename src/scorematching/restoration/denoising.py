@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scorematching.images.arrays import from_planes
 from scorematching.images.validity import clipped_ends
-from scorematching.noise import NoiseModel, Stabilizer, as_noise_model
+from scorematching.noise import NoiseModel, as_noise_model
 from scorematching.priors.base import Prior, move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.clipping import unclipped
@@ -20,9 +20,10 @@ from scorematching.restoration.color import distinct, posterior_mean
 from scorematching.restoration.contrast import usable_level, without_spikes
 from scorematching.restoration.error_bars import as_image, check_error_bars, deviation_of_clean, posterior_variance
 from scorematching.restoration.map_estimate import maximum_a_posteriori
-from scorematching.restoration.missing import fill_missing
+from scorematching.restoration.missing import Known, fill_missing
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.operators import Identity
+from scorematching.restoration.removed import MUCH, relative_size, removed_noise
 from scorematching.restoration.splitting import WhiteDenoiser, split, variance_after_splitting
 from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.progress import ProgressCallback, subtask
@@ -42,6 +43,7 @@ def denoise(
     *,
     method: Method = ...,
     self_ensemble: bool = ...,
+    fast: bool = ...,
     data_range: float | None = ...,
     seed: int = ...,
     device: str | torch.device | None = ...,
@@ -58,6 +60,7 @@ def denoise(
     *,
     method: Method = ...,
     self_ensemble: bool = ...,
+    fast: bool = ...,
     data_range: float | None = ...,
     seed: int = ...,
     device: str | torch.device | None = ...,
@@ -73,6 +76,7 @@ def denoise(
     *,
     method: Method = "auto",
     self_ensemble: bool = False,
+    fast: bool = False,
     data_range: float | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
@@ -98,7 +102,9 @@ def denoise(
     the result back.
 
     **Correlated noise**, and noise with a level of its own in each channel or pixel, is removed by half-quadratic
-    splitting: five times, the prior removes white noise, and a data term keeps what the noise does not explain.
+    splitting: five times, the prior removes white noise, and a data term keeps what the noise does not explain. With
+    ``fast=True`` the prior removes white noise once, of the level of the strongest frequency or pixel. On photographs
+    from cameras this takes a fifth of the time and gives about 0.3 dB less.
 
     **Error bars.** With ``return_std=True``, the second result is the posterior standard deviation of each pixel,
     ``sigma sqrt(1 - sigma^2 H_ii)``, where ``H`` is the Hessian of the energy at the noisy image. If the prior is
@@ -118,6 +124,7 @@ def denoise(
         method: ``"tweedie"``, ``"map"``, or ``"auto"`` for the one that suits the prior.
         self_ensemble: Whether to average the results for all eight rotations and reflections of the image. This is a
             little better, because a trained prior is not exactly equivariant, and takes eight times as long.
+        fast: Whether to remove noise that is not white by one call of the prior instead of five.
         data_range: Value of white in the image, as in :func:`scorematching.images.to_planes`.
         seed: Seed of the noise that is drawn for clipped pixels, and of the noise estimate.
         device: Device to compute on; the prior is moved there. By default the device of the prior.
@@ -168,9 +175,10 @@ def denoise(
         model: NoiseModel = estimate_noise(image, prior, data_range=data_range, seed=seed, device=device)
     else:
         model = as_noise_model(noise)
-    y = distinct(planes.data, prior)
-    noise_of_planes = model.stabilizer(planes.data_range) or model.covariance(y, planes.data_range)
-    level = noise_of_planes.level
+    y = distinct(planes.data, prior) if model.channels == 1 else planes.data
+    stabilizer = model.stabilizer(planes.data_range)
+    covariance = stabilizer.covariance(len(y)) if stabilizer else model.covariance(y, planes.data_range)
+    level = (stabilizer or model.covariance(y, planes.data_range)).level
     if level < _LOWEST_LEVEL:
         warnings.warn(
             "the noise level is 0, so the image is returned unchanged: pass noise to denoise it", stacklevel=2
@@ -185,20 +193,30 @@ def denoise(
     prior.arrange(y)  # raises for a grayscale image and a color prior
     white = _turned(_denoiser(method, prior, seed), self_ensemble)
     first, rest = (subtask(progress, *part, parts=_WORK) if return_std else progress for part in ((0, 1), (1, _WORK)))
-    if isinstance(noise_of_planes, Stabilizer):
-        seen = move(noise_of_planes.forward(y), prior, device)
-        found = white(seen, level, first)
-        x = noise_of_planes.inverse(found)
-    else:
-        seen = move(y, prior, device)
-        x = split(seen, noise_of_planes, white, first)
-    clean = known.put_back(from_planes(planes, x.expand_as(planes.data)), image)
+    seen = move(stabilizer.forward(y) if stabilizer else y, prior, device)
+    x = split(seen, covariance, white, first, fast=fast) if covariance else white(seen, level, first)
+    clean = stabilizer.inverse(x) if stabilizer else x
+    _warn_if_far(known, clean.expand_as(planes.data), model)
+    result = known.put_back(from_planes(planes, clean.expand_as(planes.data)), image)
     if not return_std:
-        return clean
-    if isinstance(noise_of_planes, Stabilizer):
+        return result
+    if covariance:
+        variance = variance_after_splitting(seen, x, covariance, white, seed, rest)
+    else:
         variance = _turned(partial(posterior_variance, prior, seed), self_ensemble)(seen, level, rest)
-        return clean, as_image(known, deviation_of_clean(noise_of_planes, found, variance.sqrt()))
-    return clean, as_image(known, variance_after_splitting(seen, x, noise_of_planes, white, seed, rest).sqrt())
+    deviation = deviation_of_clean(stabilizer, x, variance.sqrt()) if stabilizer else variance.sqrt()
+    return result, as_image(known, deviation)
+
+
+def _warn_if_far(known: Known, x: Tensor, noise: NoiseModel) -> None:
+    """Warn if a result is further from the image than the noise explains."""
+    far = relative_size(*removed_noise(known.planes, x.cpu(), noise, known.mask))
+    if far > MUCH:
+        warnings.warn(
+            f"what was removed is {far:.2g} times as strong as the noise, {noise}: the image may be damaged; try less "
+            "noise, or another noise model",
+            stacklevel=3,
+        )
 
 
 def _denoiser(method: Method, prior: Prior, seed: int) -> WhiteDenoiser:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.images.arrays import find_own_white, find_white
-from scorematching.images.validity import can_be_noisy, clipped_ends
+from scorematching.images.validity import can_be_noisy, clipped_ends, tells_level
 from scorematching.images.wavelet_noise import level_of_planes
 from scorematching.noise import CorrelatedNoise, GaussianNoise, PoissonGaussianNoise
 from scorematching.priors.base import Prior, move
@@ -89,7 +89,7 @@ def estimate_noise(
     """
     planes, known = fill_missing(image, _own_white(image, data_range))
     noisy = known & can_be_noisy(planes.data)
-    sigma = level_of_planes(planes.data, noisy)
+    sigma = level_of_planes(planes.data, known & tells_level(planes.data))
     model = prior_for_planes(planes.data, prior)
     wide = model.noise is not None and model.noise.is_wide
     if not sigma or min(image.shape[:2]) < model.min_size or not wide:

@@ -18,7 +18,7 @@ from scorematching.restoration.level import level_by_prior
 #: Maximum number of octaves, and maximum side of the piece of an image that is used of each, in its own pixels.
 _OCTAVES, _SIDE = 4, 256
 #: Minimum fraction of the pixels of a piece that can be noisy. If there are fewer, the spectrum is not looked for.
-_ENOUGH = 0.5
+_ENOUGH = 0.1
 #: Noise level at which an image is denoised, as a fraction of the root of the largest spectral density.
 _LEVEL = 0.7
 #: Step of the finite difference along a draw of the noise.

@@ -25,7 +25,12 @@ _PROBES, _STEP, _AROUND = 6, 0.3, 15
 
 
 def split(
-    y: Tensor, covariance: Covariance, denoiser: WhiteDenoiser, progress: ProgressCallback | None = None
+    y: Tensor,
+    covariance: Covariance,
+    denoiser: WhiteDenoiser,
+    progress: ProgressCallback | None = None,
+    *,
+    fast: bool = False,
 ) -> Tensor:
     """Remove noise of any covariance ``Sigma`` (Geman & Yang 1995; Zoran & Weiss 2011).
 
@@ -43,7 +48,11 @@ def split(
         covariance: ``Sigma``.
         denoiser: ``D``.
         progress: Called after each tile.
+        fast: Whether to return the first ``z`` only, at the level of the root of the largest eigenvalue: noise counts
+            as white, as strong in every direction as in the strongest one.
     """
+    if fast:
+        return denoiser(y, covariance.level, progress)
     x = z = y
     for step in range(_LEVELS):
         level = covariance.level * _HIGHEST * (_LOWEST / _HIGHEST) ** (step / (_LEVELS - 1))
