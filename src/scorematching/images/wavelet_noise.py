@@ -48,6 +48,25 @@ def level_of_planes(planes: Tensor, noisy: Tensor) -> float:
     return float(np.mean([_sigma(plane, noisy.numpy()) for plane in planes[:, 0].numpy()]))
 
 
+def wavelet_response(correlation: np.ndarray) -> float:
+    """Return the standard deviation of the finest diagonal wavelet coefficients of noise with variance 1.
+
+    Args:
+        correlation: Correlation of pixels by their distance, shape (k, k) with odd ``k``.
+
+    Example:
+        >>> wavelet_response(np.ones((1, 1)))
+        1.0
+    """
+    high = np.array(pywt.Wavelet("db2").dec_hi)
+    pairs, reach = np.correlate(high, high, "full"), len(high) - 1
+    middle = correlation.shape[0] // 2
+    near = np.pad(correlation, max(reach - middle, 0))
+    first = near.shape[0] // 2 - reach
+    near = near[first : first + 2 * reach + 1, first : first + 2 * reach + 1]
+    return round(float(max(pairs @ near @ pairs, 1e-6)) ** 0.5, 9)
+
+
 def _sigma(plane: np.ndarray, noisy: np.ndarray) -> float:
     """Estimate the noise level of a plane from the pixels that can be noisy, shape (H, W)."""
     details = pywt.dwtn(plane, wavelet="db2")["dd"]

@@ -128,7 +128,7 @@ class CorrelatedNoise(NoiseModel):
         """Add this noise to clean pixels, shape (H, W) or (H, W, C); return float64."""
         height, width = clean.shape[:2]
         channels = 1 if clean.ndim == 2 else clean.shape[2]
-        self._of(channels)
+        self.for_channels(channels)
         size = (height + 2 * self.reach, width + 2 * self.reach)
         values, vectors = torch.linalg.eigh(self.spectrum(*size))
         root = vectors * values.clamp_min(0).sqrt()[..., None, :]
@@ -140,7 +140,7 @@ class CorrelatedNoise(NoiseModel):
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, shape (H, W) or (H, W, C)."""
         channels = 1 if clean.ndim == 2 else clean.shape[2]
-        variances = np.einsum("cc->c", self._of(channels)[..., self.reach, self.reach])
+        variances = np.einsum("cc->c", self.for_channels(channels)[..., self.reach, self.reach])
         return np.broadcast_to(variances, (*clean.shape[:2], channels)).reshape(clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer | None:
@@ -149,7 +149,7 @@ class CorrelatedNoise(NoiseModel):
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, which is diagonal in the Fourier basis, up to the channels."""
-        return StationaryCovariance(torch.from_numpy(self._of(len(planes)) / data_range**2).float())
+        return StationaryCovariance(torch.from_numpy(self.for_channels(len(planes)) / data_range**2).float())
 
     def spectrum(self, height: int, width: int) -> Tensor:
         """Return the spectral density at the frequencies of a real FFT, (H, W // 2 + 1, C, C), complex128."""
@@ -157,8 +157,12 @@ class CorrelatedNoise(NoiseModel):
             torch.from_numpy(self.autocovariance), torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
         )
 
-    def _of(self, channels: int) -> np.ndarray:
-        """Return the autocovariance for an image with a number of channels."""
+    def for_channels(self, channels: int) -> np.ndarray:
+        """Return the autocovariance for an image with a number of channels, shape (C, C, n, n).
+
+        Raises:
+            ValueError: The noise is for several channels, and the image has another number.
+        """
         if channels != self.channels and self.channels > 1:
             raise ValueError(f"the noise is for {self.channels} channels, the image has {channels}")
         return np.tile(self.autocovariance, (channels // self.channels, channels // self.channels, 1, 1))

@@ -99,9 +99,17 @@ class TrainedNoise:
 
     @property
     def is_wide(self) -> bool:
-        """True if the highest level is at least four times the lowest, as annealing needs."""
+        """True for white noise whose highest level is at least four times the lowest, as annealing needs."""
         low, high = self.range
-        return 4 * low <= high
+        return self.correlation is None and 4 * low <= high
+
+    @property
+    def keeps_turned(self) -> bool:
+        """True if rotating and reflecting an image does not change the correlation of its noise."""
+        kernel = self.kernel
+        return kernel is None or all(
+            torch.allclose(kernel, turned, atol=1e-6) for turned in (kernel.rot90(1, (2, 3)), kernel.flip(3))
+        )
 
 
 def _mean_variance(kernel: Tensor) -> float:

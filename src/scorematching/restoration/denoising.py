@@ -12,13 +12,14 @@ from torch import Tensor
 
 from scorematching.images.arrays import from_planes
 from scorematching.images.validity import clipped_ends
-from scorematching.noise import NoiseModel, Stabilizer, as_noise_model
+from scorematching.noise import Covariance, NoiseModel, Stabilizer, as_noise_model
 from scorematching.priors.base import Prior, move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.color import distinct, posterior_mean
 from scorematching.restoration.contrast import usable_level, without_spikes
 from scorematching.restoration.error_bars import as_image, check_error_bars, deviation_of_clean, posterior_variance
+from scorematching.restoration.in_metric import is_in_metric, levels_in_metric
 from scorematching.restoration.map_estimate import maximum_a_posteriori
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.noise_estimate import estimate_noise
@@ -98,7 +99,10 @@ def denoise(
     the result back.
 
     **Correlated noise**, and noise with a level of its own in each channel or pixel, is removed by half-quadratic
-    splitting: five times, the prior removes white noise, and a data term keeps what the noise does not explain.
+    splitting: five times, the prior removes white noise, and a data term keeps what the noise does not explain. A prior
+    that was trained on correlated noise applies Tweedie's formula with its covariance, ``x = y + Sigma grad log p(y)``.
+    It takes a number as the standard deviation of a pixel, with the correlation that it was trained on, and warns if
+    the noise is correlated in another way.
 
     **Error bars.** With ``return_std=True``, the second result is the posterior standard deviation of each pixel,
     ``sigma sqrt(1 - sigma^2 H_ii)``, where ``H`` is the Hessian of the energy at the noisy image. If the prior is
@@ -162,6 +166,7 @@ def denoise(
     known = fill_missing(image, data_range)
     planes = known.planes
     prior = prior_for_planes(planes.data, prior)
+    _check_metric(prior, method, self_ensemble)
     if return_std:
         check_error_bars(prior, method)
     if noise is None:
@@ -169,7 +174,7 @@ def denoise(
     else:
         model = as_noise_model(noise)
     y = distinct(planes.data, prior)
-    noise_of_planes = model.stabilizer(planes.data_range) or model.covariance(y, planes.data_range)
+    noise_of_planes = _noise_of_planes(model, y, prior, planes.data_range)
     level = noise_of_planes.level
     if level < _LOWEST_LEVEL:
         warnings.warn(
@@ -199,6 +204,26 @@ def denoise(
         variance = _turned(partial(posterior_variance, prior, seed), self_ensemble)(seen, level, rest)
         return clean, as_image(known, deviation_of_clean(noise_of_planes, found, variance.sqrt()))
     return clean, as_image(known, variance_after_splitting(seen, x, noise_of_planes, white, seed, rest).sqrt())
+
+
+def _noise_of_planes(model: NoiseModel, y: Tensor, prior: Prior, data_range: float) -> Stabilizer | Covariance:
+    """Return the map to noise of one level that suits the prior, or the covariance if there is none."""
+    if is_in_metric(prior):
+        return levels_in_metric(model, y, prior, data_range)
+    return model.stabilizer(data_range) or model.covariance(y, data_range)
+
+
+def _check_metric(prior: Prior, method: Method, self_ensemble: bool) -> None:
+    """Raise ``ValueError`` if a prior of correlated noise does not suit the options."""
+    if prior.noise is None or prior.noise.correlation is None:
+        return
+    if method == "map":
+        raise ValueError("MAP takes white noise, and this prior was trained on correlated noise: use method='tweedie'")
+    if self_ensemble and not prior.noise.keeps_turned:
+        raise ValueError(
+            "a self-ensemble turns the image, and the correlation of the noise that this prior was trained on depends "
+            "on the direction: leave out self_ensemble (--self-ensemble)"
+        )
 
 
 def _denoiser(method: Method, prior: Prior, seed: int) -> WhiteDenoiser:

@@ -16,6 +16,7 @@ from scorematching.noise import CorrelatedNoise, GaussianNoise, PoissonGaussianN
 from scorematching.priors.base import Prior, move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
+from scorematching.restoration.in_metric import is_in_metric, noise_of_prior
 from scorematching.restoration.level import level_by_prior
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.octaves import kurtosis_of_removed, noise_by_octaves
@@ -64,6 +65,9 @@ def estimate_noise(
 
     A warning is given if the noise is correlated, because the grain of a clean photograph looks like it.
 
+    For a prior of correlated noise, the correlation is that of the prior, and the level of each channel is the first
+    estimate, within the range that the prior was trained for. Channels count as independent.
+
     The first estimate is returned if the prior was trained for one level only, if noise was clipped to the range of
     the file, or if the image is too small for the prior.
 
@@ -91,6 +95,8 @@ def estimate_noise(
     noisy = known & can_be_noisy(planes.data)
     sigma = level_of_planes(planes.data, noisy)
     model = prior_for_planes(planes.data, prior)
+    if is_in_metric(model):
+        return noise_of_prior(distinct(planes.data, model), noisy, model, planes.data_range)
     wide = model.noise is not None and model.noise.is_wide
     if not sigma or min(image.shape[:2]) < model.min_size or not wide:
         return GaussianNoise(planes.data_range * sigma)
