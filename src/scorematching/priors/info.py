@@ -87,6 +87,15 @@ class TrainedNoise:
         """Distance in pixels beyond which the noise is independent; 0 for white noise."""
         return 0 if self.correlation is None else len(self.correlation[0][0]) // 2
 
+    @property
+    def neighbors(self) -> float:
+        """Correlation of horizontal and vertical neighbors, mean over the channels; 0 for white noise."""
+        kernel, m = self.kernel, self.reach
+        if kernel is None or not m:
+            return 0.0
+        own = kernel.diagonal(dim1=0, dim2=1)  # (k, k, C)
+        return float((own[m, m + 1] + own[m + 1, m]).mean() / 2)
+
     def correlated(self, planes: Tensor) -> Tensor:
         """Return ``Sigma / sigma^2`` times planes, (N, C, H, W); white noise returns the planes themselves."""
         kernel = self.kernel

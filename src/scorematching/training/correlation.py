@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -133,8 +134,12 @@ def _mean_variance(kernel: np.ndarray) -> float:
 
 
 def _without_tail(kernel: np.ndarray) -> np.ndarray:
-    """Return a correlation up to the distance beyond which it is negligible."""
+    """Return a correlation up to the distance beyond which it is negligible, and which noise can have."""
     middle = kernel.shape[-1] // 2
     rows, columns = np.nonzero((np.abs(kernel) > _NEGLIGIBLE).any((0, 1)))
-    reach = int(max(np.abs(rows - middle).max(), np.abs(columns - middle).max()))
-    return kernel[..., middle - reach : middle + reach + 1, middle - reach : middle + reach + 1].copy()
+    least = int(max(np.abs(rows - middle).max(), np.abs(columns - middle).max()))
+    for reach in range(least, middle):
+        near = slice(middle - reach, middle + reach + 1)
+        with suppress(ValueError):
+            return CorrelatedNoise(kernel[..., near, near]).autocovariance
+    return kernel
