@@ -120,7 +120,7 @@ class CorrelatedNoise(NoiseModel):
         if not np.isfinite(pixels).all():
             raise ValueError("the blank image has values that are not finite")
         planes = _without_slope(np.moveaxis(pixels[..., None] if pixels.ndim == 2 else pixels, 2, 0))
-        if not planes.any():
+        if not np.ptp(pixels, (0, 1)).any():
             raise ValueError("the blank image has no noise: all its pixels are equal")
         return cls(_clear(_autocovariance(planes), planes.shape[1] * planes.shape[2]))
 

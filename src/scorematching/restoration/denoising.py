@@ -109,8 +109,8 @@ def denoise(
     right, the error of a pixel has this standard deviation. It is exact for fields of experts. For deep priors it is
     estimated from 25 products of the Hessian with random signs, and takes about 25 times as long as denoising. A
     self-ensemble has the mean of the variances of its eight results. Where noise was clipped to the range or the
-    contrast is rescaled, the error bars are an approximation. So they are after splitting, averaged over 15 x 15
-    pixels.
+    contrast is rescaled, the error bars are an approximation. After splitting, and for priors of correlated noise, they
+    are averaged over 15 x 15 pixels; after splitting they are an approximation.
 
     Args:
         image: Image of shape (H, W) or (H, W, C), uint8, uint16 or floating point. An alpha channel is not changed.
@@ -137,8 +137,8 @@ def denoise(
         FileNotFoundError: There is no such prior.
         TypeError: The type of the image is not supported, or ``noise`` or ``prior`` is of the wrong type.
         ValueError: The image is too small or its shape is not supported, a value is not finite, ``noise`` is not above
-            0, the image is grayscale and the prior is a color prior, the method does not suit the prior, or error bars
-            are asked of a prior of clean images or of MAP.
+            0, the image is grayscale and the prior is a color prior, the method, the noise or the self-ensemble does
+            not suit the prior, or error bars are asked of a prior of clean images or of MAP.
 
     Example:
         >>> import scorematching as sm

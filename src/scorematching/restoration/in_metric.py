@@ -88,30 +88,27 @@ def levels_in_metric(noise: NoiseModel, y: Tensor, prior: Prior, data_range: flo
             f"this prior was trained on correlated noise, and the noise is {noise}: take a prior of white noise, such "
             "as natural-gray, or pass CorrelatedNoise"
         )
-    assert prior.noise is not None
-    assert prior.noise.kernel is not None
-    kernel, own = noise.for_channels(len(y)) / data_range**2, prior.noise.kernel.numpy()
-    variances = np.einsum("ccij->cij", kernel)[:, noise.reach, noise.reach]
-    if prior.config.colors > 1:
-        found, variances = kernel / variances.mean(), np.full(len(y), variances.mean())
-    else:
-        found = np.stack([kernel[c : c + 1, c : c + 1] / v for c, v in enumerate(variances) if v > 0] or [own])
-    if (difference := _difference(found, own)) > _DIFFERENCE:
+    levels, difference = _compared(noise.for_channels(len(y)) / data_range**2, prior)
+    if difference > _DIFFERENCE:
         warnings.warn(
             f"the correlation of the noise differs by {difference:.2f} from that of the noise that the prior was "
             "trained on; the prior takes its own: train one on this noise, or take a prior of white noise, such as "
             "natural-gray",
             stacklevel=3,
         )
-    return ChannelLevels(tuple(np.sqrt(variances).tolist()))
+    return ChannelLevels(tuple(levels.tolist()))
 
 
-def noise_of_prior(planes: Tensor, noisy: Tensor, prior: Prior, data_range: float) -> CorrelatedNoise | GaussianNoise:
-    """Return the noise of an image, with the correlation of a prior of correlated noise.
+def noise_of_prior(
+    found: NoiseModel, planes: Tensor, noisy: Tensor, prior: Prior, data_range: float
+) -> CorrelatedNoise | GaussianNoise:
+    """Return the noise of an image, with levels within the range that a prior of correlated noise was trained for.
 
-    The level of each channel is the wavelet estimate, within the range that the prior was trained for.
+    It is the noise that was found, if it has about the correlation of the prior. Otherwise it has the correlation of
+    the prior, and the level of each channel is the wavelet estimate.
 
     Args:
+        found: Noise that was found, in the units of the image.
         planes: Planes of the image, (C, 1, H, W), with white at 1.
         noisy: Pixels that can be noisy, shape (H, W).
         prior: A prior of correlated noise.
@@ -120,13 +117,19 @@ def noise_of_prior(planes: Tensor, noisy: Tensor, prior: Prior, data_range: floa
     assert prior.noise is not None
     assert prior.noise.kernel is not None
     kernel, (low, high) = prior.noise.kernel.numpy(), prior.noise.range
+    if isinstance(found, CorrelatedNoise):
+        whole = found.for_channels(len(planes))
+        levels, difference = _compared(whole / data_range**2, prior)
+        if difference <= _DIFFERENCE and levels.all():
+            factors = np.clip(levels, low, high) / levels
+            return CorrelatedNoise(np.einsum("c,d,cdij->cdij", factors, factors, whole))
     responses = [wavelet_response(kernel[c, c]) for c in range(len(kernel))]
-    found = np.array([level_of_planes(plane[None], noisy) for plane in planes]) / np.mean(responses)
-    if not found.any():
+    levels = np.array([level_of_planes(plane[None], noisy) for plane in planes]) / np.mean(responses)
+    if not levels.any():
         return GaussianNoise(0.0)
     if len(kernel) > 1:
-        return CorrelatedNoise((data_range * np.clip(found.mean(), low, high)) ** 2 * kernel)
-    variances = np.clip(found, low, high) ** 2
+        return CorrelatedNoise((data_range * np.clip(levels.mean(), low, high)) ** 2 * kernel)
+    variances = np.clip(levels, low, high) ** 2
     return CorrelatedNoise(data_range**2 * np.einsum("c,cd,ij->cdij", variances, np.eye(len(planes)), kernel[0, 0]))
 
 
@@ -150,6 +153,27 @@ def in_metric_variance(
         total += signs * (ahead - x) / (_STEP * _PROBES)
     local = F.avg_pool2d(total, _AROUND, 1, _AROUND // 2, count_include_pad=False)
     return prior.arrange(torch.minimum(local.clamp_min(0), largest[:, None, None]))
+
+
+def _compared(kernel: np.ndarray, prior: Prior) -> tuple[np.ndarray, float]:
+    """Return the level of each channel, and the largest difference of the correlation from that of a prior.
+
+    For a color prior, all channels have the same level, the root of the mean variance. For a grayscale prior, the
+    correlation is the mean of that of the channels.
+
+    Args:
+        kernel: Autocovariance of the noise, (C, C, n, n), with white at 1.
+        prior: A prior of correlated noise.
+    """
+    assert prior.noise is not None
+    assert prior.noise.kernel is not None
+    own, middle = prior.noise.kernel.numpy(), kernel.shape[-1] // 2
+    variances = np.einsum("ccij->cij", kernel)[:, middle, middle]
+    if prior.config.colors > 1:
+        mean = variances.mean()
+        return np.full(len(kernel), mean**0.5), _difference(kernel / mean, own) if mean else 0.0
+    channels = [kernel[c, c] / variance for c, variance in enumerate(variances) if variance > 0]
+    return np.sqrt(variances), _difference(np.mean(channels, axis=0), own[0, 0]) if channels else 0.0
 
 
 def _difference(kernels: np.ndarray, own: np.ndarray) -> float:

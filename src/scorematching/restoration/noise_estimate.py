@@ -65,8 +65,9 @@ def estimate_noise(
 
     A warning is given if the noise is correlated, because the grain of a clean photograph looks like it.
 
-    For a prior of correlated noise, the correlation is that of the prior, and the level of each channel is the first
-    estimate, within the range that the prior was trained for. Channels count as independent.
+    For a prior of correlated noise, the default prior for the colors of the image estimates the noise. If it finds
+    another correlation, the noise has the correlation that the prior was trained on, the level of each channel is the
+    first estimate, and channels count as independent. The levels stay within the range that the prior was trained for.
 
     The first estimate is returned if the prior was trained for one level only, if noise was clipped to the range of
     the file, or if the image is too small for the prior.
@@ -96,7 +97,10 @@ def estimate_noise(
     sigma = level_of_planes(planes.data, noisy)
     model = prior_for_planes(planes.data, prior)
     if is_in_metric(model):
-        return noise_of_prior(distinct(planes.data, model), noisy, model, planes.data_range)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that grain looks like this noise: the prior knows it
+            found = estimate_noise(image, data_range=data_range, seed=seed)
+        return noise_of_prior(found, distinct(planes.data, model), noisy, model, planes.data_range)
     wide = model.noise is not None and model.noise.is_wide
     if not sigma or min(image.shape[:2]) < model.min_size or not wide:
         return GaussianNoise(planes.data_range * sigma)

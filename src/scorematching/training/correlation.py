@@ -81,8 +81,8 @@ def levels_of_planes(planes: Sequence[Plane], noise: CorrelatedNoise) -> list[fl
 def shared_correlation(images: ImagePlanes, models: Sequence[NoiseModel], estimated: bool) -> Tensor | None:
     """Return the correlation that the noise of all planes has, shape (C, C, k, k), or ``None`` if it is not correlated.
 
-    It is the mean over the planes. Planes of one channel have the autocovariance of this channel, divided by its
-    variance; the covariance of different channels does not matter to them.
+    It is the mean over the images and their planes. Planes of one channel have the autocovariance of this channel,
+    divided by its variance; the covariance of different channels does not matter to them.
 
     Args:
         images: Planes of each image.
@@ -101,19 +101,20 @@ def shared_correlation(images: ImagePlanes, models: Sequence[NoiseModel], estima
             f"{white}: its noise, {models[correlated.index(False)]}, is not correlated, but that of "
             f"{images[correlated.index(True)][0].name} is: fit a prior to each kind of noise"
         )
-    found: list[tuple[str, np.ndarray]] = []
-    for planes, model in zip(images, models, strict=True):
-        assert isinstance(model, CorrelatedNoise)
-        found += [(planes[0].name, kernel / _mean_variance(kernel)) for kernel in _own_kernels(planes, model)]
-    side = max(kernel.shape[-1] for _, kernel in found)
-    kernels = [np.pad(kernel, [(0, 0), (0, 0), *[((side - kernel.shape[-1]) // 2,) * 2] * 2]) for _, kernel in found]
+    found = [
+        np.mean([kernel / _mean_variance(kernel) for kernel in _own_kernels(planes, model)], axis=0)
+        for planes, model in zip(images, models, strict=True)
+        if isinstance(model, CorrelatedNoise)
+    ]
+    side = max(kernel.shape[-1] for kernel in found)
+    kernels = [np.pad(kernel, [(0, 0), (0, 0), *[((side - kernel.shape[-1]) // 2,) * 2] * 2]) for kernel in found]
     mean = np.mean(kernels, axis=0)
     differences = [float(np.abs(kernel - mean).max()) for kernel in kernels]
     worst = int(np.argmax(differences))
     if differences[worst] > (_OF_ESTIMATES if estimated else _DIFFERENCE):
         raise ValueError(
-            f"{found[worst][0]}: the correlation of its noise differs by {differences[worst]:.2g} from the mean of all "
-            "images: fit a prior to each kind of noise, or pass one noise for all"
+            f"{images[worst][0].name}: the correlation of its noise differs by {differences[worst]:.2g} from the mean "
+            "of all images: fit a prior to each kind of noise, or pass one noise for all"
         )
     return torch.from_numpy(_without_tail(mean))
 

@@ -54,12 +54,24 @@ def fit(
     noise levels of the images differ, the contrast of crops is changed so that all have the same level. The prior then
     serves all these levels.
 
+    **Correlated noise.** The loss has the metric of the noise (:func:`scorematching.energies.with_metric`), and the
+    prior denoises by Tweedie's formula with the covariance. The noise of all images must have one correlation, up to
+    its level. A model of grayscale planes sees the channels of color images one by one: it takes the mean correlation
+    of the channels, and the level of each. A color model takes the covariance of the channels too. Crops are wider by
+    the distance up to which pixels are correlated.
+
+    A warning is given if, by Stein's estimate, the error of denoised held-out images is not above 0, or is larger than
+    that of the noisy images.
+
     Args:
         images: Arrays, image files, folders, or one of them; grayscale or color. Each channel is a separate image,
             unless the model sees colors together.
         noise: Noise of the images, in the units of the images (0-255 for 8 bit): a standard deviation, one per image,
-            or a noise model. By default it is estimated for each image. For clean images (``noisy=False``), ``noise``
-            is the level of noise that is added to each crop. By default none is added.
+            or a noise model, or one model per image. By default it is estimated. It counts as correlated, with a
+            warning, if :func:`scorematching.estimate_noise` finds so in most of at most eight images, which takes a few
+            seconds each; with ``max_sigma``, and otherwise, it is white, and its level in each image is that of the
+            wavelet coefficients. For clean images (``noisy=False``), ``noise`` is the level of noise that is added to
+            each crop. By default none is added.
         noisy: Whether the images have noise.
         model: Architecture: a :class:`scorematching.FieldConfig` (default) or a :class:`scorematching.DeepConfig`.
         training: Options of the training.
@@ -78,7 +90,8 @@ def fit(
     Raises:
         FileNotFoundError: An image or the folder of the checkpoint does not exist, or no image was found.
         TypeError: The type of an array is not supported, or an argument is of the wrong class.
-        ValueError: An argument is out of its range, an image is too small, or the checkpoint belongs to another
+        ValueError: An argument is out of its range, an image is too small, the noise of the images is correlated in
+            different ways, ``max_sigma`` comes with noise that is not white, or the checkpoint belongs to another
             training.
 
     Example:
