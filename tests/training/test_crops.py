@@ -63,7 +63,7 @@ def flat() -> tuple[list[Plane], float]:
     """Flat images of three noise levels, and the level of their crops."""
     levels = [0.02, 0.05, 0.1]
     images = [with_noise(np.full((96, 96), 0.5), level, seed) for seed, level in enumerate(levels)]
-    known, told = with_known_noise(open_images(images, 1.0), levels)
+    known, told, _ = with_known_noise(open_images(images, 1.0), levels)
     return [plane for image in known for plane in image], told
 
 

@@ -36,7 +36,7 @@ def test_a_prior_is_fitted_to_the_stabilized_image(photograph: np.ndarray, tmp_p
 
 def test_clean_planes_are_compared_with_the_mean_of_stabilized_ones() -> None:
     noise = sm.PoissonGaussianNoise(gain=4.0)
-    (noisy,), level = with_noise(open_images(np.full((16, 16), 4.0), data_range=100), noise)
+    (noisy,), level, _ = with_noise(open_images(np.full((16, 16), 4.0), data_range=100), noise)
     mean = noise.stabilizer(100.0).mean(torch.full((16, 16), 0.04))
     assert (noisy[0].sigma, noisy[0].contrast) == (level, 1)
     torch.testing.assert_close(replace(noisy[0], sigma=0.0).pixels()[0], mean)

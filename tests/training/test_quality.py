@@ -49,5 +49,5 @@ def test_held_out_images_too_small_for_the_prior_are_left_out(clean: np.ndarray)
 
 
 def test_nothing_large_enough_tells_nothing(clean: np.ndarray, prior: sm.Prior) -> None:
-    images, _ = with_known_noise(open_images([clean[:2, :9]], 1.0), 0.1)
-    assert HeldOut(images[0], 0.0, None, seed=0).quality(prior) == (None, None)
+    images = with_known_noise(open_images([clean[:2, :9]], 1.0), 0.1).images
+    assert HeldOut(images[0], 0.0, None, seed=0).quality(prior) == (None, None, None)

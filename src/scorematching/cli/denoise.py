@@ -11,6 +11,7 @@ from scorematching.cli.options import (
     NATURAL,
     DeviceOption,
     GainOption,
+    NoiseOption,
     OffsetOption,
     OverwriteOption,
     PriorOption,
@@ -35,6 +36,7 @@ def denoise(
     sigma: SigmaOption = None,
     gain: GainOption = None,
     offset: OffsetOption = 0.0,
+    noise: NoiseOption = None,
     prior: PriorOption = NATURAL,
     steps: StepsOption = None,
     self_ensemble: Annotated[
@@ -80,7 +82,8 @@ def denoise(
     ImageJ and OME.
 
     The noise is found: white, or correlated, as a camera's development leaves it, or growing with brightness, as in low
-    light. [bold]scorematching noise[/bold] describes it. If you know gain and offset, pass [bold]--gain[/bold].
+    light. [bold]scorematching noise[/bold] describes it. If you know gain and offset, pass [bold]--gain[/bold]. If
+    there is a blank page with the same noise, pass what [bold]noise --json[/bold] wrote for it as [bold]--noise[/bold].
 
     The priors that come with the library were trained on photographs. For other images try [bold]--prior self[/bold].
     It fits a prior to all the noisy images together, in about half a minute. They must have the same value of white, so
@@ -97,7 +100,7 @@ def denoise(
     from scorematching.cli.prior_choice import named_or_fitted_prior
     from scorematching.images.io.paths import check_apart, check_output, find_images
 
-    where, noise = check_device(device), noise_from_options(sigma, gain, offset)
+    where, known = check_device(device), noise_from_options(sigma, gain, offset, noise)
     sources = find_images(images)
     single = sources == images and len(sources) == 1 and bool(output.suffix) and not output.is_dir()
     targets = [output] if single else find_targets(output, sources)
@@ -112,9 +115,9 @@ def denoise(
     if std is not None:
         check_std(std, prior, sources, [*targets, *others])
     chosen = named_or_fitted_prior(
-        prior, sources, noise=noise, noisy=True, data_range=white, steps=steps, seed=seed, device=where
+        prior, sources, noise=known, noisy=True, data_range=white, steps=steps, seed=seed, device=where
     )
-    job = Job(noise, chosen, self_ensemble, white, seed, where, report, reference, std, record)
+    job = Job(known, chosen, self_ensemble, white, seed, where, report, reference, std, record)
     if single:
         denoise_one(job, sources[0], output)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,13 +12,18 @@ from scorematching.cli.options import (
     DeviceOption,
     FitSigmaOption,
     GainOption,
+    NoiseOption,
     OffsetOption,
     SeedOption,
     WhiteOption,
+    noise_from_options,
 )
 from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConfig
 from scorematching.runtime.arguments import check_choice
 from scorematching.training.config import RATES, TrainingConfig
+
+if TYPE_CHECKING:
+    from scorematching.noise import NoiseModel
 
 #: Configuration for each value of ``--model``, and options whose names differ in a configuration.
 _MODELS: dict[str, type[ModelConfig]] = {"foe": FieldConfig, "deep": DeepConfig}
@@ -57,6 +62,7 @@ def fit(
     sigma: FitSigmaOption = None,
     gain: GainOption = None,
     offset: OffsetOption = 0.0,
+    noise: NoiseOption = None,
     clean: Annotated[
         Path | None,
         typer.Option(
@@ -154,7 +160,7 @@ def fit(
     """Fit a prior to images, noisy or clean, and save it as one file.
 
     With [bold]--noisy[/bold] no clean image is needed. The prior denoises images with the noise levels of the training
-    images, by Tweedie's formula.
+    images, by Tweedie's formula. Noise that is correlated between pixels is found, or given by [bold]--noise[/bold].
 
     An interrupted training leaves FILE.training behind. The same command continues from there.
 
@@ -178,7 +184,8 @@ def fit(
         raise ValueError(f"{output}: expected a file that ends in .safetensors")
     if not noisy and (gain is not None or offset):
         raise ValueError("--gain and --offset are for images with noise: pass --noisy")
-    _run(paths, output, config, training, noisy, sigma, gain, offset, clean, bfloat16, white, device)
+    known = noise_from_options(sigma, gain, offset, noise)
+    _run(paths, output, config, training, noisy, known, clean, bfloat16, white, device)
 
 
 def _config(model: str, **given: object) -> ModelConfig:
@@ -203,9 +210,7 @@ def _run(
     config: ModelConfig,
     training: TrainingConfig,
     noisy: bool,
-    sigma: float | None,
-    gain: float | None,
-    offset: float,
+    noise: NoiseModel | None,
     clean: Path | None,
     bfloat16: bool,
     white: float | None,
@@ -213,14 +218,15 @@ def _run(
 ) -> None:
     """Fit a prior, save it, and print its quality."""
     from scorematching.cli.console import print_error, progress_bar, say
-    from scorematching.cli.options import check_device, noise_from_options
+    from scorematching.cli.options import check_device
     from scorematching.images.io.atomic import check_target
+    from scorematching.noise import PoissonGaussianNoise
     from scorematching.priors.store import save_prior
     from scorematching.runtime.precision import bfloat16_products, has_bfloat16
     from scorematching.training.fitting import fit as fit_prior
 
     check_target(output)
-    where, noise = check_device(device), noise_from_options(sigma, gain, offset)
+    where = check_device(device)
     checkpoint = output.with_name(output.name + ".training")
     if checkpoint.exists():
         say(f"continuing from {checkpoint}")
@@ -249,9 +255,11 @@ def _run(
     say(f"wrote {output}: best held-out loss {result.best:+.4f} per pixel")
     if noise is None and result.found is not None:
         low, high = (255 * level for level in result.found)
-        say(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale")
+        reach = 0 if result.prior.noise is None else result.prior.noise.reach
+        how = f", correlated up to {reach} pixels apart" if reach else ""
+        say(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale{how}")
     if result.expected_psnr is not None:
-        stabilized = "" if gain is None else ", stabilized"
+        stabilized = ", stabilized" if isinstance(noise, PoissonGaussianNoise) else ""
         say(
             f"expected PSNR of one denoising step on held-out noisy images{stabilized}: {result.expected_psnr:.2f} dB "
             "(Stein's estimate, from noisy images alone; too high if the noise was clipped to the range of the file)"

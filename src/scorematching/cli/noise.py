@@ -27,6 +27,9 @@ def noise(
     frames: Annotated[
         bool, typer.Option("--frames", help="The pages of the stack show one scene: compare each with the next one.")
     ] = False,
+    blank: Annotated[
+        bool, typer.Option("--blank", help="The image is of an even surface: measure the correlation of its pixels.")
+    ] = False,
     dark: Annotated[
         Path | None, typer.Option("--dark", metavar="FILE", help="With --frames: frames without light.")
     ] = None,
@@ -40,18 +43,24 @@ def noise(
 
     The noise is white, or correlated, as a camera's development leaves it, or that of photons, which grows with
     brightness. [bold]denoise[/bold] finds it in the same way. With [bold]--frames[/bold] it is found more exactly, from
-    a stack of one scene or a movie.
+    a stack of one scene or a movie. With [bold]--blank[/bold] it is measured in an image of an even surface.
 
     Example: [bold]scorematching noise photo.jpg --plot noise.png[/bold]
+    Example: [bold]scorematching noise blank.tif --blank --json noise.json[/bold]
     Example: [bold]scorematching noise movie.tif --frames --dark dark.tif[/bold]
     """
-    from scorematching.cli.noise_files import check_targets, describe, describe_frames
+    from scorematching.cli.noise_files import check_targets, describe, describe_blank, describe_frames
     from scorematching.cli.options import check_device
     from scorematching.cli.prior_choice import named_prior
     from scorematching.images.io.paths import find_images
 
     where, sources = check_device(device), find_images(images)
     check_targets(json, plot, sources)
+    if blank:
+        if len(sources) > 1 or frames or plot is not None:
+            raise ValueError(f"--blank takes one image, no --frames and no --plot, got {len(sources)} images")
+        describe_blank(sources[0], json)
+        return
     if frames:
         if len(sources) > 1 or plot is not None:
             raise ValueError(f"--frames takes one stack and no --plot, got {len(sources)} images")

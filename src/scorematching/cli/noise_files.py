@@ -13,7 +13,7 @@ from rich.table import Table
 
 from scorematching.cli.console import console, progress_bar, say
 from scorematching.images.io.atomic import check_target, write_atomically
-from scorematching.images.io.files import count_pages, find_white_of_file, read_pages
+from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.paths import check_no_input
 from scorematching.noise import CorrelatedNoise, NoiseEstimate, NoiseModel, as_record, noise_of_frames
 from scorematching.plotting import figures
@@ -82,6 +82,14 @@ def describe_frames(frames: Path, dark: Path | None, flat: Path | None, record: 
     table = _table()
     table.add_row(escape(frames.name), f"1-{len(scene)}", *_described(found.noise, found))
     _show(table, list(found.remarks), [{"image": frames.name, **_as_record(found.noise, found)}], record)
+
+
+def describe_blank(source: Path, record: Path | None) -> None:
+    """Measure the noise of an image of an even surface, print a table, and write the file that is wanted."""
+    found = NoiseEstimate(CorrelatedNoise.from_blank(read_image(source)))
+    table = _table()
+    table.add_row(escape(source.name), "1", *_described(found.noise, found))
+    _show(table, [], [{"image": source.name, "page": 1, **_as_record(found.noise, found)}], record)
 
 
 def _table() -> Table:

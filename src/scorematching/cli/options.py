@@ -72,6 +72,14 @@ GainOption = Annotated[
         show_default="one noise level for all pixels",
     ),
 ]
+NoiseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--noise",
+        metavar="JSON",
+        help="The noise, in a file that [bold]noise --json[/bold] wrote for one page, such as a blank one.",
+    ),
+]
 OffsetOption = Annotated[
     float,
     typer.Option("--offset", help="With --gain: pixel value without light, the mean of a shot with the lens covered."),
@@ -101,19 +109,47 @@ StepsOption = Annotated[
 ]
 
 
-def noise_from_options(sigma: float | None, gain: float | None, offset: float) -> NoiseModel | None:
+def noise_from_options(
+    sigma: float | None, gain: float | None, offset: float, file: Path | None = None
+) -> NoiseModel | None:
     """Return the noise that the options describe, or ``None`` if it has to be estimated.
 
     Raises:
-        ValueError: A number is out of its range, or an offset comes without a gain.
+        FileNotFoundError: There is no such file.
+        ValueError: A number is out of its range, an offset comes without a gain, or the file does not have one noise.
     """
     from scorematching.noise import PoissonGaussianNoise, as_noise_model
 
+    if file is not None:
+        if sigma is not None or gain is not None or offset:
+            raise ValueError("--noise has the whole noise: leave out --sigma, --gain and --offset")
+        return _noise_of_file(file)
     if gain is not None:
         return PoissonGaussianNoise(gain, offset, sigma or 0.0)
     if offset:
         raise ValueError(f"--offset is for noise that grows with brightness: pass --gain too, got offset {offset:g}")
     return None if sigma is None else as_noise_model(sigma)
+
+
+def _noise_of_file(file: Path) -> NoiseModel:
+    """Return the noise in a file that ``scorematching noise --json`` wrote."""
+    import json
+
+    from scorematching.noise import from_record
+
+    if not file.is_file():
+        raise FileNotFoundError(f"no such file: {file}")
+    try:
+        entries = json.loads(file.read_text())
+    except ValueError:
+        raise ValueError(f"{file} is not JSON: write it by scorematching noise --json") from None
+    if not isinstance(entries, list) or len(entries) != 1 or not isinstance(entries[0], dict):
+        count = f"{len(entries)} entries" if isinstance(entries, list) else "no list"
+        raise ValueError(f"{file} has {count}, expected one noise: write it by scorematching noise --json for one page")
+    try:
+        return from_record(entries[0].get("noise"))
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
 
 
 def check_device(name: str) -> torch.device:

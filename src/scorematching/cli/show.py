@@ -110,7 +110,7 @@ def _print_description(prior: Prior) -> None:
         low, high = (f"{level * 255:.4g}" for level in prior.noise.range)
         noise = f"sigma {low if low == high else f'{low} to {high}'} on the 0-255 scale"
         if prior.noise.reach:
-            noise += f", correlated up to {prior.noise.reach} pixels apart"
+            noise += f", correlation of neighbors {prior.noise.neighbors:.2f}, up to {prior.noise.reach} pixels apart"
     rows = {
         "images": "in red, green and blue" if config.colors > 1 else "grayscale",
         "model": model,

@@ -20,8 +20,8 @@ def wavelet_sigma(image: np.ndarray, data_range: float | None = None) -> float:
 
     The estimate is the median of the absolute values of the finest diagonal wavelet coefficients, divided by that of a
     standard normal number (Donoho & Johnstone 1994), averaged over the channels. Coefficients of pixels that cannot be
-    noisy, and those near clipped pixels, do not count (:func:`scorematching.images.tells_level`). Fine texture counts as noise, so the estimate is
-    too high for a sharp image with little noise.
+    noisy, and those near clipped pixels, do not count (:func:`scorematching.images.tells_level`). Fine texture counts
+    as noise, so the estimate is too high for a sharp image with little noise.
 
     Args:
         image: Image, as in :func:`scorematching.images.to_planes`.
@@ -46,6 +46,25 @@ def wavelet_sigma(image: np.ndarray, data_range: float | None = None) -> float:
 def level_of_planes(planes: Tensor, counted: Tensor) -> float:
     """Estimate the noise level of planes, (C, 1, H, W), from the pixels that count, shape (H, W)."""
     return float(np.mean([_sigma(plane, counted.numpy()) for plane in planes[:, 0].numpy()]))
+
+
+def wavelet_response(correlation: np.ndarray) -> float:
+    """Return the standard deviation of the finest diagonal wavelet coefficients of noise with variance 1.
+
+    Args:
+        correlation: Correlation of pixels by their distance, shape (k, k) with odd ``k``.
+
+    Example:
+        >>> wavelet_response(np.ones((1, 1)))
+        1.0
+    """
+    high = np.array(pywt.Wavelet("db2").dec_hi)
+    pairs, reach = np.correlate(high, high, "full"), len(high) - 1
+    middle = correlation.shape[0] // 2
+    near = np.pad(correlation, max(reach - middle, 0))
+    first = near.shape[0] // 2 - reach
+    near = near[first : first + 2 * reach + 1, first : first + 2 * reach + 1]
+    return round(float(max(pairs @ near @ pairs, 1e-6)) ** 0.5, 9)
 
 
 def _sigma(plane: np.ndarray, counted: np.ndarray) -> float:

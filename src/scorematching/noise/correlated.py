@@ -19,6 +19,10 @@ _SIDE = 65
 #: Most negative spectral density, as a fraction of the largest, that counts as an error of interpolation.
 _NEGATIVE = 0.05
 
+#: Minimum side in pixels of a blank image, farthest distance of its pixels that are compared, and number of standard
+#: errors from which a correlation is clear.
+_LEAST_SIDE, _FARTHEST, _SURE = 64, 16, 5.0
+
 
 @dataclass(frozen=True, eq=False)
 class CorrelatedNoise(NoiseModel):
@@ -88,6 +92,38 @@ class CorrelatedNoise(NoiseModel):
         lags = torch.fft.irfft2(density.permute(2, 3, 0, 1), s=(_SIDE, _SIDE))
         return cls(torch.fft.fftshift(lags, dim=(2, 3)).numpy())
 
+    @classmethod
+    def from_blank(cls, image: np.ndarray) -> CorrelatedNoise:
+        """Return the noise of an image of an even surface: the autocovariance of its pixels.
+
+        A plane is fitted and removed first, so that the light may fall off. Distances beyond those at which the
+        correlation is clear, but at most 16 pixels, are left out. The noise of the image must not depend on brightness.
+
+        Args:
+            image: Shape (H, W) or (H, W, C), of 64 x 64 pixels or more, without clipped values.
+
+        Raises:
+            ValueError: The shape is another, a value is not finite, or all pixels are equal.
+
+        Example:
+            >>> blank = np.full((200, 200), 128.0)
+            >>> noise = CorrelatedNoise(9.0 * np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]))
+            >>> print(CorrelatedNoise.from_blank(noise.simulate(blank)))
+            sigma 3.003, correlation of neighbors 0.50
+        """
+        pixels = np.asarray(image, dtype=np.float64)
+        if pixels.ndim not in (2, 3) or min(pixels.shape[:2]) < _LEAST_SIDE:
+            raise ValueError(
+                f"a blank image must have shape (H, W) or (H, W, C) and {_LEAST_SIDE} x {_LEAST_SIDE} pixels or more, "
+                f"got {pixels.shape}"
+            )
+        if not np.isfinite(pixels).all():
+            raise ValueError("the blank image has values that are not finite")
+        planes = _without_slope(np.moveaxis(pixels[..., None] if pixels.ndim == 2 else pixels, 2, 0))
+        if not np.ptp(pixels, (0, 1)).any():
+            raise ValueError("the blank image has no noise: all its pixels are equal")
+        return cls(_clear(_autocovariance(planes), planes.shape[1] * planes.shape[2]))
+
     @property
     def channels(self) -> int:
         """Number of channels, C; 1 if all channels have the same noise."""
@@ -128,7 +164,7 @@ class CorrelatedNoise(NoiseModel):
         """Add this noise to clean pixels, shape (H, W) or (H, W, C); return float64."""
         height, width = clean.shape[:2]
         channels = 1 if clean.ndim == 2 else clean.shape[2]
-        self.autocovariance_of(channels)
+        self.for_channels(channels)
         size = (height + 2 * self.reach, width + 2 * self.reach)
         values, vectors = torch.linalg.eigh(self.spectrum(*size))
         root = vectors * values.clamp_min(0).sqrt()[..., None, :]
@@ -140,7 +176,7 @@ class CorrelatedNoise(NoiseModel):
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, shape (H, W) or (H, W, C)."""
         channels = 1 if clean.ndim == 2 else clean.shape[2]
-        variances = np.einsum("cc->c", self.autocovariance_of(channels)[..., self.reach, self.reach])
+        variances = np.einsum("cc->c", self.for_channels(channels)[..., self.reach, self.reach])
         return np.broadcast_to(variances, (*clean.shape[:2], channels)).reshape(clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer | None:
@@ -149,7 +185,7 @@ class CorrelatedNoise(NoiseModel):
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, which is diagonal in the Fourier basis, up to the channels."""
-        return StationaryCovariance(torch.from_numpy(self.autocovariance_of(len(planes)) / data_range**2).float())
+        return StationaryCovariance(torch.from_numpy(self.for_channels(len(planes)) / data_range**2).float())
 
     def spectrum(self, height: int, width: int) -> Tensor:
         """Return the spectral density at the frequencies of a real FFT, (H, W // 2 + 1, C, C), complex128."""
@@ -157,11 +193,45 @@ class CorrelatedNoise(NoiseModel):
             torch.from_numpy(self.autocovariance), torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
         )
 
-    def autocovariance_of(self, channels: int) -> np.ndarray:
-        """Return the autocovariance for an image with a number of channels, (C, C, n, n)."""
+    def for_channels(self, channels: int) -> np.ndarray:
+        """Return the autocovariance for an image with a number of channels, shape (C, C, n, n).
+
+        Raises:
+            ValueError: The noise is for several channels, and the image has another number.
+        """
         if channels != self.channels and self.channels > 1:
             raise ValueError(f"the noise is for {self.channels} channels, the image has {channels}")
         return np.tile(self.autocovariance, (channels // self.channels, channels // self.channels, 1, 1))
+
+
+def _without_slope(planes: np.ndarray) -> np.ndarray:
+    """Return planes, (C, H, W), minus the linear function that fits best."""
+    height, width = planes.shape[1:]
+    down, across = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    terms = np.stack([np.ones(height * width), down.ravel(), across.ravel()], axis=1)
+    flat = planes.reshape(len(planes), -1)
+    return (flat.T - terms @ np.linalg.lstsq(terms, flat.T, rcond=None)[0]).T.reshape(planes.shape)
+
+
+def _autocovariance(planes: np.ndarray) -> np.ndarray:
+    """Return the mean products of pixels at distances up to 16, (C, C, 33, 33)."""
+    size = [n + _FARTHEST for n in planes.shape[1:]]
+    waves = np.fft.rfft2(planes, size)
+    products = np.fft.irfft2(waves.conj()[:, None] * waves[None], size)
+    lags = np.arange(-_FARTHEST, _FARTHEST + 1)
+    counts = np.multiply.outer(*(n - np.abs(lags) for n in planes.shape[1:]))
+    return products[..., lags[:, None], lags] / counts
+
+
+def _clear(lags: np.ndarray, pixels: int) -> np.ndarray:
+    """Return an autocovariance up to the distance beyond which no value is clearly above chance."""
+    variances = np.einsum("cc->c", lags[..., _FARTHEST, _FARTHEST])
+    scale = np.sqrt(np.multiply.outer(variances, variances)).clip(1e-300)[..., None, None]
+    error = np.sqrt(np.square(lags / scale).sum((2, 3), keepdims=True) / pixels)
+    rows, columns = np.nonzero((np.abs(lags / scale) > _SURE * error).any((0, 1)))
+    reach = int(max(np.abs(rows - _FARTHEST).max(), np.abs(columns - _FARTHEST).max()))
+    near = slice(_FARTHEST - reach, _FARTHEST + reach + 1)
+    return lags[..., near, near]
 
 
 def octave_spectrum(densities: Tensor, frequency: Tensor) -> Tensor:

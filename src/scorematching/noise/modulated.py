@@ -164,6 +164,6 @@ class ModulatedCovariance(Covariance):
 
 def _normalized(correlation: CorrelatedNoise, channels: int) -> StationaryCovariance:
     """Return the covariance of correlated noise, divided by its standard deviation in each channel."""
-    lags = correlation.autocovariance_of(channels)
+    lags = correlation.for_channels(channels)
     root = np.sqrt(np.einsum("cc->c", lags[..., correlation.reach, correlation.reach]))
     return StationaryCovariance(torch.from_numpy(lags / np.outer(root, root)[..., None, None]).float())

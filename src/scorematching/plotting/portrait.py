@@ -17,6 +17,7 @@ from torch import Tensor
 from scorematching.energies.field_of_experts import FieldOfExperts
 from scorematching.images import to_planes
 from scorematching.images.photographs import held_out_photograph
+from scorematching.noise import CorrelatedNoise
 from scorematching.plotting.figures import check_target, save_figure, set_caption, show_image
 from scorematching.priors.base import Prior, move
 from scorematching.priors.posterior import tweedie
@@ -44,8 +45,11 @@ def photograph_for(prior: Prior, seed: int) -> np.ndarray:
     """
     color = prior.config.colors > 1
     clean = held_out_photograph("chelsea" if color else "camera", color)
-    noise = np.random.default_rng(seed).normal(0, prior.level if prior.noise is not None else 0, clean.shape)
-    return (clean + noise).astype(np.float32)
+    if prior.noise is not None and prior.noise.kernel is not None:
+        noise = CorrelatedNoise(prior.level**2 * prior.noise.kernel.numpy())
+        return noise.simulate(clean, seed).astype(np.float32)
+    white = np.random.default_rng(seed).normal(0, prior.level if prior.noise is not None else 0, clean.shape)
+    return (clean + white).astype(np.float32)
 
 
 def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tensor | None = None) -> None:

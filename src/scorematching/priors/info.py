@@ -87,6 +87,15 @@ class TrainedNoise:
         """Distance in pixels beyond which the noise is independent; 0 for white noise."""
         return 0 if self.correlation is None else len(self.correlation[0][0]) // 2
 
+    @property
+    def neighbors(self) -> float:
+        """Correlation of horizontal and vertical neighbors, mean over the channels; 0 for white noise."""
+        kernel, m = self.kernel, self.reach
+        if kernel is None or not m:
+            return 0.0
+        own = kernel.diagonal(dim1=0, dim2=1)  # (k, k, C)
+        return float((own[m, m + 1] + own[m + 1, m]).mean() / 2)
+
     def correlated(self, planes: Tensor) -> Tensor:
         """Return ``Sigma / sigma^2`` times planes, (N, C, H, W); white noise returns the planes themselves."""
         kernel = self.kernel
@@ -99,9 +108,17 @@ class TrainedNoise:
 
     @property
     def is_wide(self) -> bool:
-        """True if the highest level is at least four times the lowest, as annealing needs."""
+        """True for white noise whose highest level is at least four times the lowest, as annealing needs."""
         low, high = self.range
-        return 4 * low <= high
+        return self.correlation is None and 4 * low <= high
+
+    @property
+    def keeps_turned(self) -> bool:
+        """True if rotating and reflecting an image does not change the correlation of its noise."""
+        kernel = self.kernel
+        return kernel is None or all(
+            torch.allclose(kernel, turned, atol=1e-6) for turned in (kernel.rot90(1, (2, 3)), kernel.flip(3))
+        )
 
 
 def _mean_variance(kernel: Tensor) -> float:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from scorematching.priors.base import Prior
 from scorematching.priors.posterior import tweedie
+from scorematching.restoration.in_metric import is_in_metric
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Value of white in the first opponent color, the luminance.
@@ -66,12 +67,23 @@ def distinct(planes: Tensor, prior: Prior | None = None) -> Tensor:
     return planes[:1] if not together and bool((planes == planes[:1]).all()) else planes
 
 
+def is_mixed(planes: Tensor, prior: Prior) -> bool:
+    """Return True if a prior sees the opponent colors of planes, (C, 1, H, W), instead of the channels.
+
+    Opponent colors have white noise of the same level, if that of the channels is white. Correlated noise of the
+    channels differs from that of the opponent colors, so a prior of correlated noise sees the channels it was trained
+    on.
+    """
+    return prior.config.colors == 1 and len(planes) == 3 and not is_in_metric(prior)
+
+
 def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None) -> Tensor:
     """Apply Tweedie's formula to the planes of one image, (C, 1, H, W).
 
-    A color prior sees the colors together. A grayscale prior sees the opponent colors of :func:`opponent` one by one.
+    A color prior sees the colors together. A grayscale prior sees the opponent colors of :func:`opponent` one by one,
+    or the channels themselves if it is for correlated noise (:func:`is_mixed`).
     """
-    if prior.config.colors > 1 or len(y) != 3:
+    if not is_mixed(y, prior):
         return prior.arrange(tweedie(prior.arrange(y), sigma, prior, progress))
     mixed = opponent(y)
     luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, subtask(progress, 0, 1, parts=3))

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from scorematching.images.arrays import from_planes
 from scorematching.images.validity import clipped_ends
-from scorematching.noise import NoiseModel, as_noise_model
+from scorematching.noise import NoiseModel, Stabilizer, as_noise_model
 from scorematching.priors.base import Prior, move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.color import distinct, posterior_mean
 from scorematching.restoration.contrast import usable_level, without_spikes
 from scorematching.restoration.error_bars import as_image, check_error_bars, deviation_of_clean, posterior_variance
+from scorematching.restoration.in_metric import check_metric, is_in_metric, levels_in_metric
 from scorematching.restoration.map_estimate import maximum_a_posteriori
 from scorematching.restoration.missing import Known, fill_missing
 from scorematching.restoration.noise_estimate import estimate_noise
@@ -105,14 +106,17 @@ def denoise(
     splitting: five times, the prior removes white noise, and a data term keeps what the noise does not explain. With
     ``fast=True`` the prior removes white noise once, of the level of the strongest frequency or pixel. On photographs
     from cameras this takes a fifth of the time and gives about 0.3 dB less.
+    A prior that was trained on correlated noise applies Tweedie's formula with its covariance instead,
+    ``x = y + Sigma grad log p(y)``. It takes a number as the standard deviation of a pixel, with the correlation that
+    it was trained on, and warns if the noise is correlated in another way.
 
     **Error bars.** With ``return_std=True``, the second result is the posterior standard deviation of each pixel,
     ``sigma sqrt(1 - sigma^2 H_ii)``, where ``H`` is the Hessian of the energy at the noisy image. If the prior is
     right, the error of a pixel has this standard deviation. It is exact for fields of experts. For deep priors it is
     estimated from 25 products of the Hessian with random signs, and takes about 25 times as long as denoising. A
     self-ensemble has the mean of the variances of its eight results. Where noise was clipped to the range or the
-    contrast is rescaled, the error bars are an approximation. So they are after splitting, averaged over 15 x 15
-    pixels.
+    contrast is rescaled, the error bars are an approximation. After splitting, and for priors of correlated noise, they
+    are averaged over 15 x 15 pixels; after splitting they are an approximation.
 
     Args:
         image: Image of shape (H, W) or (H, W, C), uint8, uint16 or floating point. An alpha channel is not changed.
@@ -140,8 +144,8 @@ def denoise(
         FileNotFoundError: There is no such prior.
         TypeError: The type of the image is not supported, or ``noise`` or ``prior`` is of the wrong type.
         ValueError: The image is too small or its shape is not supported, a value is not finite, ``noise`` is not above
-            0, the image is grayscale and the prior is a color prior, the method does not suit the prior, or error bars
-            are asked of a prior of clean images or of MAP.
+            0, the image is grayscale and the prior is a color prior, the method, the noise or the self-ensemble does
+            not suit the prior, or error bars are asked of a prior of clean images or of MAP.
 
     Example:
         >>> import scorematching as sm
@@ -169,6 +173,7 @@ def denoise(
     known = fill_missing(image, data_range)
     planes = known.planes
     prior = prior_for_planes(planes.data, prior)
+    check_metric(prior, method, self_ensemble)
     if return_std:
         check_error_bars(prior, method)
     if noise is None:
@@ -176,7 +181,10 @@ def denoise(
     else:
         model = as_noise_model(noise)
     y = distinct(planes.data, prior) if model.channels == 1 else planes.data
-    stabilizer = model.stabilizer(planes.data_range)
+    if is_in_metric(prior):
+        stabilizer: Stabilizer | None = levels_in_metric(model, y, prior, planes.data_range)
+    else:
+        stabilizer = model.stabilizer(planes.data_range)
     covariance = stabilizer.covariance(len(y)) if stabilizer else model.covariance(y, planes.data_range)
     level = (stabilizer or model.covariance(y, planes.data_range)).level
     if level < _LOWEST_LEVEL:

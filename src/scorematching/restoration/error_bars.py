@@ -17,8 +17,9 @@ from scorematching.priors.base import Prior
 from scorematching.priors.field import FieldPrior
 from scorematching.priors.slopes import Slopes, exact_slope, probed_slopes
 from scorematching.restoration.clipping import unclipped
-from scorematching.restoration.color import opponent, posterior_mean, variance_of_colors
+from scorematching.restoration.color import is_mixed, opponent, posterior_mean, variance_of_colors
 from scorematching.restoration.contrast import usable_level, without_spikes
+from scorematching.restoration.in_metric import in_metric_variance, is_in_metric
 from scorematching.restoration.missing import Known
 from scorematching.runtime.progress import ProgressCallback, subtask
 
@@ -84,14 +85,16 @@ def _relative_variance(
 ) -> Tensor:
     """Return the posterior variance of planes with noise of level 1; the colors as in :func:`posterior_mean`."""
     generator = torch.Generator().manual_seed(seed)
+    if is_in_metric(prior):
+        return in_metric_variance(y, prior, generator, progress)
     if prior.config.colors > 1:
         return prior.arrange(_of_arranged(prior, generator, prior.arrange(y), counted, progress))
-    mixed = opponent(y) if len(y) == 3 else y
+    mixed = opponent(y) if is_mixed(y, prior) else y
     parts = [
         _of_arranged(prior, generator, plane, counted, subtask(progress, number, number + 1, parts=len(y)))
         for number, plane in enumerate(mixed.split(1))
     ]
-    return variance_of_colors(torch.cat(parts)) if len(y) == 3 else torch.cat(parts)
+    return variance_of_colors(torch.cat(parts)) if is_mixed(y, prior) else torch.cat(parts)
 
 
 def _of_arranged(

@@ -16,6 +16,7 @@ from scorematching.noise import CorrelatedNoise, GaussianNoise, PoissonGaussianN
 from scorematching.priors.base import Prior, move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
+from scorematching.restoration.in_metric import is_in_metric, noise_of_prior
 from scorematching.restoration.level import level_by_prior
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.octaves import kurtosis_of_removed, noise_by_octaves
@@ -64,6 +65,10 @@ def estimate_noise(
 
     A warning is given if the noise is correlated, because the grain of a clean photograph looks like it.
 
+    For a prior of correlated noise, the default prior for the colors of the image estimates the noise. If it finds
+    another correlation, the noise has the correlation that the prior was trained on, the level of each channel is the
+    first estimate, and channels count as independent. The levels stay within the range that the prior was trained for.
+
     The first estimate is returned if the prior was trained for one level only, if noise was clipped to the range of
     the file, or if the image is too small for the prior.
 
@@ -91,6 +96,11 @@ def estimate_noise(
     noisy = known & can_be_noisy(planes.data)
     sigma = level_of_planes(planes.data, known & tells_level(planes.data))
     model = prior_for_planes(planes.data, prior)
+    if is_in_metric(model):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that grain looks like this noise: the prior knows it
+            found = estimate_noise(image, data_range=data_range, seed=seed)
+        return noise_of_prior(found, distinct(planes.data, model), noisy, model, planes.data_range)
     wide = model.noise is not None and model.noise.is_wide
     if not sigma or min(image.shape[:2]) < model.min_size or not wide:
         return GaussianNoise(planes.data_range * sigma)

@@ -66,24 +66,25 @@ class Plane:
     def crop(self, top: int, left: int, side: int) -> Tensor:
         """Return a square of pixels, (C, side, side), with white at ``contrast``."""
         top += self.first
-        return self._seen(self._image()[top : top + side, left : left + side])
+        return self._seen(self.image()[top : top + side, left : left + side])
 
     def pixels(self) -> Tensor:
         """Return all pixels, (C, H, W), with white at ``contrast``."""
-        return self._seen(self._image()[self.first : self.first + self.shape[0]])
+        return self._seen(self.image()[self.first : self.first + self.shape[0]])
 
     def rows(self, start: int, stop: int) -> Plane:
         """Return the plane of the rows from ``start`` to ``stop``."""
         return replace(self, shape=(stop - start, self.shape[1]), first=self.first + start)
+
+    def image(self) -> np.ndarray:
+        """Return the whole image, with all its channels."""
+        return self.source if isinstance(self.source, np.ndarray) else read_image(self.source, self.page)
 
     def _seen(self, part: np.ndarray) -> Tensor:
         data = to_planes(part, self.data_range).data[list(self.channels), 0]
         if self.stabilizer is not None:
             data = self.stabilizer.forward(data) if self.sigma else self.stabilizer.mean(data)
         return self.contrast * data
-
-    def _image(self) -> np.ndarray:
-        return self.source if isinstance(self.source, np.ndarray) else read_image(self.source, self.page)
 
 
 #: Planes of each image.

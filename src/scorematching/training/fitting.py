@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from scorematching._version import __version__
 from scorematching.energies import DeepField
 from scorematching.images.io.atomic import check_target
-from scorematching.noise import GaussianNoise, NoiseModel
+from scorematching.noise import CorrelatedNoise, GaussianNoise, NoiseModel
 from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConfig
 from scorematching.priors.base import Prior
 from scorematching.priors.info import Provenance, TrainedNoise
@@ -53,12 +54,24 @@ def fit(
     noise levels of the images differ, the contrast of crops is changed so that all have the same level. The prior then
     serves all these levels.
 
+    **Correlated noise.** The loss has the metric of the noise (:func:`scorematching.energies.with_metric`), and the
+    prior denoises by Tweedie's formula with the covariance. The noise of all images must have one correlation, up to
+    its level. A model of grayscale planes sees the channels of color images one by one: it takes the mean correlation
+    of the channels, and the level of each. A color model takes the covariance of the channels too. Crops are wider by
+    the distance up to which pixels are correlated.
+
+    A warning is given if, by Stein's estimate, the error of denoised held-out images is not above 0, or is larger than
+    that of the noisy images.
+
     Args:
         images: Arrays, image files, folders, or one of them; grayscale or color. Each channel is a separate image,
             unless the model sees colors together.
         noise: Noise of the images, in the units of the images (0-255 for 8 bit): a standard deviation, one per image,
-            or a noise model. By default it is estimated for each image. For clean images (``noisy=False``), ``noise``
-            is the level of noise that is added to each crop. By default none is added.
+            or a noise model, or one model per image. By default it is estimated. It counts as correlated, with a
+            warning, if :func:`scorematching.estimate_noise` finds so in most of at most eight images, which takes a few
+            seconds each; with ``max_sigma``, and otherwise, it is white, and its level in each image is that of the
+            wavelet coefficients. For clean images (``noisy=False``), ``noise`` is the level of noise that is added to
+            each crop. By default none is added.
         noisy: Whether the images have noise.
         model: Architecture: a :class:`scorematching.FieldConfig` (default) or a :class:`scorematching.DeepConfig`.
         training: Options of the training.
@@ -77,7 +90,8 @@ def fit(
     Raises:
         FileNotFoundError: An image or the folder of the checkpoint does not exist, or no image was found.
         TypeError: The type of an array is not supported, or an argument is of the wrong class.
-        ValueError: An argument is out of its range, an image is too small, or the checkpoint belongs to another
+        ValueError: An argument is out of its range, an image is too small, the noise of the images is correlated in
+            different ways, ``max_sigma`` comes with noise that is not white, or the checkpoint belongs to another
             training.
 
     Example:
@@ -96,19 +110,27 @@ def fit(
     planes = open_images(images, data_range, model.colors)
     white = planes[0][0].data_range
     level: float | None
+    max_level = None if training.max_sigma is None else training.max_sigma / white
+    least = build_prior(model, None).min_crop
     if noisy:
-        planes, level = with_noise(planes, noise)
+        split(planes, rows=least)  # raises for small images, before noise is estimated
+        known = with_noise(planes, noise, correlated=max_level is None)
+        planes, level = known.images, known.level
+        levels = known.levels
     else:
         level = added_level(noise, white)
+        levels = [] if level is None else [level]
     fresh = 0.0 if noisy or level is None else level
-    max_level = None if training.max_sigma is None else training.max_sigma / white
-    trained = _trained_noise(planes, level, noisy, training.blind, max_level)
+    trained = None
+    if level is not None:
+        correlation = known.correlation if noisy else None
+        trained = TrainedNoise(level, min(levels), max(*levels, max_level or 0.0), training.blind, correlation)
     prior = build_prior(model, trained, _provenance(planes, level, noisy, training))
     train, held_out = split(planes, rows=prior.min_crop)
 
     def stream(planes: list[Plane], batch: int, seed: int) -> CropStream:
-        usable, side = usable_planes(planes, training.crop, prior)
-        turned = trained is None or trained.correlation is None
+        usable, side = usable_planes(planes, training.crop + prior.min_crop - least, prior)
+        turned = trained is None or trained.keeps_turned
         return CropStream(usable, side, batch, fresh, seed, training.blind, max_level, turned)
 
     trainer = Trainer(
@@ -128,10 +150,12 @@ def fit(
             trainer.use_checkpoint(Path(checkpoint))
         result = trainer.run(progress)
     if noisy:
-        levels = [channels[0].sigma for channels in planes]
         result.found = min(levels), max(levels)
     if prior.noise is not None:
-        result.expected_psnr, result.psnr = HeldOut(held_out, fresh, references, training.seed).quality(prior)
+        quality = HeldOut(held_out, fresh, references, training.seed).quality(prior)
+        result.expected_psnr, result.psnr = quality.expected_psnr, quality.psnr
+        if quality.advice is not None:
+            warnings.warn(quality.advice, stacklevel=2)
     return result
 
 
@@ -147,22 +171,13 @@ def _check(model: ModelConfig, training: TrainingConfig, noisy: bool) -> None:
             raise ValueError(f"{name} is for deep priors: pass model=DeepConfig(), got {model}")
 
 
-def _trained_noise(
-    planes: ImagePlanes, level: float | None, noisy: bool, blind: bool, max_level: float | None
-) -> TrainedNoise | None:
-    """Return the noise that the prior will model; ``None`` for clean images."""
-    if level is None:
-        return None
-    levels = [channels[0].sigma for channels in planes] if noisy else [level]
-    return TrainedNoise(level, min(levels), max(*levels, max_level or 0.0), blind)
-
-
 def _provenance(planes: ImagePlanes, level: float | None, noisy: bool, training: TrainingConfig) -> Provenance:
     """Return the description of the training that is stored with the prior."""
     names = [channels[0].name for channels in planes]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     noise = planes[0][0].noise
-    kind = "clean" if not noisy else "noisy" if isinstance(noise, GaussianNoise) else f"noisy, stabilized ({noise})"
+    how = "correlated" if isinstance(noise, CorrelatedNoise) else "stabilized"
+    kind = "clean" if not noisy else "noisy" if isinstance(noise, GaussianNoise) else f"noisy, {how} ({noise})"
     lam = training.lam
     if lam is None:
         lam = _LAM_OF_CLEAN if level is None else 0.0

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from scorematching.images.wavelet_noise import wavelet_sigma
-from scorematching.noise import GaussianNoise, NoiseModel, as_noise_model, white_level
+from scorematching.noise import CorrelatedNoise, GaussianNoise, NoiseModel, as_noise_model, white_level
 from scorematching.training.config import TrainingConfig
+from scorematching.training.correlation import found_correlated, levels_of_planes, shared_correlation
 from scorematching.training.data import ImagePlanes, Plane
 
 
@@ -33,7 +36,7 @@ def check_noise(
         for one in noise if isinstance(noise, Iterable) else [noise]:
             model = None if one is None else as_noise_model(one)
             if training.max_sigma is not None and not isinstance(model, GaussianNoise | None):
-                raise ValueError(f"max_sigma is for white Gaussian noise, got {model}")
+                raise ValueError(f"max_sigma adds white noise to images with white noise, got {model}: leave it out")
         return
     if clean:
         raise ValueError("clean is for a comparison with noisy images: pass noisy=True, or leave out clean")
@@ -45,43 +48,84 @@ def check_noise(
         raise ValueError(f"max_sigma must be {level:g} (noise) or more, got {training.max_sigma:g}")
 
 
+class Noisy(NamedTuple):
+    """Noisy images whose noise is known.
+
+    Attributes:
+        images: Planes of each image, with their noise and contrast.
+        level: Mean of the noise levels of the images, with white at 1. The contrast of the crops gives all this level.
+        correlation: Correlation of the noise of all planes, (C, C, k, k); ``None`` for white noise.
+    """
+
+    images: list[list[Plane]]
+    level: float
+    correlation: Tensor | None
+
+    @property
+    def levels(self) -> list[float]:
+        """Noise levels of all planes, with white at 1."""
+        return [plane.sigma for planes in self.images for plane in planes]
+
+
 def with_noise(
-    images: ImagePlanes, noise: float | NoiseModel | Sequence[float] | None
-) -> tuple[list[list[Plane]], float]:
+    images: ImagePlanes, noise: float | NoiseModel | Sequence[float] | None, correlated: bool = False
+) -> Noisy:
     """Add the noise and the contrast to the planes of noisy images.
 
     Args:
         images: Planes of each image.
-        noise: Noise, in the units of the images: one for all, one per image, or ``None`` to estimate the level of each
+        noise: Noise, in the units of the image: one for all, one per image, or ``None`` to estimate the level of each
             image from its wavelet coefficients.
-
-    Returns:
-        The images, and the mean of their noise levels, with white at 1. The contrast of the crops gives all this level.
+        correlated: Whether noise that is not given may be found to be correlated.
 
     Raises:
         TypeError: The noise is neither a number nor a noise model.
-        ValueError: There are more or fewer levels than images, or a level is not above 0.
+        ValueError: There are more or fewer levels than images, a level is not above 0, or the noise of the images is
+            correlated in different ways.
     """
-    given = list(noise) if isinstance(noise, Iterable) else [noise] * len(images)
+    found = found_correlated(images) if noise is None and correlated else None
+    given: Sequence[float | NoiseModel | None]
+    given = found or (list(noise) if isinstance(noise, Iterable) else [noise] * len(images))
     if len(given) != len(images):
         raise ValueError(f"noise must be one for all images, or one per image: got {len(given)} for {len(images)}")
-    known = [_with_own_noise(planes, one) for planes, one in zip(images, given, strict=True)]
-    levels = [planes[0].sigma for planes in known]
-    mean = levels[0] if len(set(levels)) == 1 else math.fsum(levels) / len(levels)
-    return [[replace(plane, contrast=mean / plane.sigma) for plane in planes] for planes in known], mean
+    models = [
+        _estimated(planes) if one is None else as_noise_model(one) for planes, one in zip(images, given, strict=True)
+    ]
+    correlation = shared_correlation(images, models, estimated=found is not None)
+    known = [
+        _with_own_noise(planes, model, one is None or found is not None)
+        for planes, model, one in zip(images, models, given, strict=True)
+    ]
+    levels = [_mean([plane.sigma for plane in planes]) for planes in known]
+    mean = _mean(levels)
+    return Noisy([[replace(p, contrast=mean / p.sigma) for p in planes] for planes in known], mean, correlation)
 
 
-def _with_own_noise(planes: list[Plane], noise: float | NoiseModel | None) -> list[Plane]:
+def _mean(levels: Sequence[float]) -> float:
+    """Return the mean, which is exact if all are equal."""
+    return levels[0] if len(set(levels)) == 1 else math.fsum(levels) / len(levels)
+
+
+def _with_own_noise(planes: list[Plane], model: NoiseModel, estimated: bool) -> list[Plane]:
     """Return the planes of one image with their noise."""
     name, data_range = planes[0].name, planes[0].data_range
-    model = _estimated(planes) if noise is None else as_noise_model(noise)
     stabilizer = model.stabilizer(data_range)
-    if stabilizer is None:
-        raise ValueError(f"{name}: a prior is fitted to noise that a map of pixels makes white, got {model}")
-    if not 0 < stabilizer.level < math.inf:
-        how = "was found to be" if noise is None else "must be above 0, got"
-        raise ValueError(f"{name}: the noise level {how} {stabilizer.level * data_range:g}")
-    return [replace(plane, noise=model, stabilizer=stabilizer, sigma=stabilizer.level) for plane in planes]
+    if isinstance(model, CorrelatedNoise):
+        levels = levels_of_planes(planes, model)
+    elif stabilizer is None:
+        raise ValueError(
+            f"{name}: a prior is fitted to noise that a map of pixels makes white, or to CorrelatedNoise, got {model}"
+        )
+    else:
+        levels = [stabilizer.level] * len(planes)
+    for level in levels:
+        if not 0 < level < math.inf:
+            how = "was found to be" if estimated else "must be above 0, got"
+            raise ValueError(f"{name}: the noise level {how} {level * data_range:g}")
+    return [
+        replace(plane, noise=model, stabilizer=stabilizer, sigma=level)
+        for plane, level in zip(planes, levels, strict=True)
+    ]
 
 
 def _estimated(planes: list[Plane]) -> GaussianNoise:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,47 @@ from scorematching.training.data import Plane
 
 #: Maximum number of planes that are denoised.
 _PLANES = 16
+
+
+class Quality(NamedTuple):
+    """Mean squared errors of a denoiser on held-out images, with white at 1; ``None`` if unknown.
+
+    Attributes:
+        expected: Stein's estimate of the error of denoised images. It may be negative.
+        true: True error of denoised images.
+        noise: Error of the noisy images.
+    """
+
+    expected: float | None = None
+    true: float | None = None
+    noise: float | None = None
+
+    @property
+    def expected_psnr(self) -> float | None:
+        """PSNR in dB by Stein's estimate; ``None`` if it is unknown or not positive."""
+        return _decibels(self.expected)
+
+    @property
+    def psnr(self) -> float | None:
+        """True PSNR in dB."""
+        return _decibels(self.true)
+
+    @property
+    def advice(self) -> str | None:
+        """Advice if the expected error is impossible or no better than no denoising."""
+        if self.expected is None or self.noise is None or 0 < self.expected <= self.noise:
+            return None
+        if self.expected <= 0:
+            return (
+                f"Stein's estimate of the squared error is not above 0: {self.expected / self.noise:.2g} times that of "
+                "the noise. The noise is weaker than stated, or of another kind: pass a lower noise, or one of the "
+                "right correlation (scorematching noise), or train on more pixels"
+            )
+        return (
+            f"the expected squared error of denoised images is {self.expected / self.noise:.3g} times that of the "
+            "noisy images, so the prior makes them worse: train for more steps, with a lower rate or on more images, "
+            "or denoise with a prior that comes with the library"
+        )
 
 
 @dataclass(frozen=True)
@@ -34,13 +76,13 @@ class HeldOut:
     clean: Sequence[Plane] | None
     seed: int
 
-    def quality(self, prior: Prior) -> tuple[float | None, float | None]:
-        """Return the PSNR of one Tweedie step, in dB before clipping: Stein's estimate, and the true one if known.
+    def quality(self, prior: Prior) -> Quality:
+        """Return the errors of one Tweedie step, before clipping.
 
         The errors are those at contrast 1, with white at 1. Planes that are too small for the prior are left out.
         """
         sigma, generator = prior.unit, torch.Generator().manual_seed(self.seed)
-        expected = true = 0.0
+        expected = true = noise = 0.0
         pixels = 0
         for plane, truth in self._pairs(prior.min_size):
             noisy, clean = self._seen(plane, truth, generator)
@@ -49,8 +91,11 @@ class HeldOut:
             if clean is not None:
                 error = tweedie(y, sigma, prior)[0].detach().cpu() - clean
                 true += float(error.double().square().sum()) / plane.contrast**2
+            noise += y.numel() * sigma**2 / plane.contrast**2
             pixels += y.numel()
-        return _decibels(expected, pixels), _decibels(true, pixels)
+        if not pixels:
+            return Quality()
+        return Quality(expected / pixels, true / pixels if self.clean is not None else None, noise / pixels)
 
     def _pairs(self, least: int) -> list[tuple[Plane, Plane | None]]:
         """Return planes of a minimum size, each with its clean plane, or ``None`` if that is unknown."""
@@ -66,6 +111,6 @@ class HeldOut:
         return pixels, None if truth is None else truth.pixels()
 
 
-def _decibels(error: float, pixels: int) -> float | None:
-    """Return the PSNR of a sum of squared errors, with white at 1; ``None`` if there is no error."""
-    return -10 * math.log10(error / pixels) if error > 0 else None
+def _decibels(error: float | None) -> float | None:
+    """Return the PSNR of a mean squared error, with white at 1; ``None`` if it is unknown or not positive."""
+    return -10 * math.log10(error) if error is not None and error > 0 else None
