@@ -47,6 +47,15 @@ def test_the_page_shows_the_images_and_the_measurements(
     assert abs(images[2].mean() - 127.5) < 5
 
 
+def test_the_page_shows_error_bars(noisy: np.ndarray, photograph: np.ndarray, tmp_path: Path) -> None:
+    std = np.full(noisy.shape, 2.0, np.float32)
+    std[:40] = 8.0
+    write(tmp_path / "it.html", noisy, photograph, NOISE, title="it", std=std)
+    assert "black 0, white 8 or more" in (tmp_path / "it.html").read_text()
+    shown = images_of(tmp_path / "it.html")[3]
+    assert (shown[0, 0], shown[-1, 0]) == (255, 64)
+
+
 def images_of(page: Path) -> list[np.ndarray]:
     found = re.findall(r"base64,([A-Za-z0-9+/=]+)", page.read_text())
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in found]

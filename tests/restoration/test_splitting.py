@@ -63,6 +63,59 @@ def test_correlated_noise_is_removed_better_than_by_any_level(natural: sm.Prior)
     assert found > quality(clean, image) + 2.5
 
 
+def test_fast_is_better_than_nothing_and_worse_than_splitting(natural: sm.Prior) -> None:
+    clean, noise = photograph(), blurred(10)
+    image = noise.simulate(clean, seed=1)
+    once, split_ = (
+        quality(clean, sm.denoise(image, noise, natural, data_range=255, fast=fast)) for fast in (True, False)
+    )
+    assert quality(clean, image) + 2 < once < split_
+
+
+def test_correlated_photons_are_removed_better_than_stationary_noise(natural: sm.Prior) -> None:
+    clean = photograph()
+    noise = sm.ModulatedNoise(sm.PoissonGaussianNoise(3.0), blurred(1))
+    image = noise.simulate(clean, seed=1)
+    level = float(np.sqrt(noise.variance(clean).mean()))
+    mean = sm.CorrelatedNoise(level**2 * noise.correlation.autocovariance / noise.correlation.sigma**2)
+    found, std = sm.denoise(image, noise, natural, data_range=255, return_std=True)
+    assert quality(clean, found) > quality(clean, sm.denoise(image, mean, natural, data_range=255)) + 0.1
+    assert std.mean() == pytest.approx(np.abs(found - clean).mean() * 1.25, rel=0.4)
+
+
+def test_a_noise_map_can_be_correlated(natural: sm.Prior) -> None:
+    clean = photograph()
+    noise = sm.ModulatedNoise(sm.NoiseMap(np.linspace(2, 25, 128 * 128).reshape(128, 128)), blurred(1))
+    image = noise.simulate(clean, seed=1)
+    white = quality(clean, sm.denoise(image, noise.level, natural, data_range=255))
+    assert quality(clean, sm.denoise(image, noise, natural, data_range=255)) > white + 0.5
+
+
+def test_noise_of_three_channels_suits_gray_stored_as_color() -> None:
+    gray = np.repeat(photograph()[:64, :64, None], 3, 2)
+    noise = sm.ChannelNoise((4.0, 8.0, 16.0))
+    assert sm.denoise(gray, noise, data_range=255).shape == gray.shape
+
+
+def test_a_result_that_moves_further_than_the_noise_explains_is_warned_of(prior: sm.Prior) -> None:
+    image = np.random.default_rng(0).integers(1, 255, (40, 72), dtype=np.uint8)
+    with pytest.warns(UserWarning, match="times as strong as the noise, sigma 25: the image may be damaged"):
+        sm.denoise(image, 25, prior)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((3.0, blurred(1)), TypeError, "got float and CorrelatedNoise"),
+        ((blurred(1), blurred(1)), ValueError, "without correlation"),
+        ((sm.GaussianNoise(1), sm.CorrelatedNoise(np.zeros((1, 1)))), ValueError, "a channel without noise"),
+    ],
+)
+def test_modulated_noise_of_other_parts_is_refused(arguments: tuple, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        sm.ModulatedNoise(*arguments)
+
+
 @pytest.mark.parametrize(
     "noise",
     [sm.ChannelNoise((4.0, 8.0, 16.0)), sm.NoiseMap(np.linspace(2, 25, 128 * 128).reshape(128, 128))],

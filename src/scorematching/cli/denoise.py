@@ -45,11 +45,20 @@ def denoise(
             "--self-ensemble", help="Average over 8 rotations and reflections: a little better, 8 times slower."
         ),
     ] = False,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Remove correlated noise in a fifth of the time, about 0.3 dB worse on photographs of cameras.",
+        ),
+    ] = False,
     white: WhiteOption = None,
     report: Annotated[
         Path | None,
         typer.Option(
-            "--report", metavar="HTML", help="For one image: write a page with both images and their difference."
+            "--report",
+            metavar="HTML",
+            help="For one image: write a page with both images, their difference, and with --std the error bars.",
         ),
     ] = None,
     std: Annotated[
@@ -117,7 +126,7 @@ def denoise(
     chosen = named_or_fitted_prior(
         prior, sources, noise=known, noisy=True, data_range=white, steps=steps, seed=seed, device=where
     )
-    job = Job(known, chosen, self_ensemble, white, seed, where, report, reference, std, record)
+    job = Job(known, chosen, self_ensemble, fast, white, seed, where, report, reference, std, record)
     if single:
         denoise_one(job, sources[0], output)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,7 @@ class Job:
         noise: Noise, or ``None`` to estimate it for each page.
         prior: Prior, or ``None`` for the default one for the colors of each page.
         self_ensemble: Whether to average over rotations and reflections.
+        fast: Whether to remove correlated noise by one call of the prior.
         white: Pixel value of white, if given.
         seed: Seed of all random numbers.
         device: Device to compute on.
@@ -53,6 +55,7 @@ class Job:
     noise: NoiseModel | None
     prior: Prior | None
     self_ensemble: bool
+    fast: bool
     white: float | None
     seed: int
     device: torch.device
@@ -136,11 +139,10 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
 
     def denoised(page: np.ndarray, number: int, progress: ProgressCallback, bars: ErrorBars | None) -> np.ndarray:
         prior, noise = pages[number]
-        options: dict[str, Any] = {"self_ensemble": job.self_ensemble, "data_range": data_range, "seed": job.seed}
-        options |= {"device": job.device, "progress": progress}
+        options = _options(job, data_range)
         if bars is None:
-            return denoise(page, noise, prior, **options)
-        clean, std = denoise(page, noise, prior, return_std=True, **options)
+            return denoise(page, noise, prior, progress=progress, **options)
+        clean, std = denoise(page, noise, prior, progress=progress, return_std=True, **options)
         bars.add(std)
         return clean
 
@@ -164,8 +166,20 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
             found=job.noise is None,
             data_range=job.white,
             reference=None if job.reference is None else read_image(job.reference),
+            std=None if job.std is None else read_image(job.std),
         )
     return noise, written
+
+
+def _options(job: Job, data_range: float) -> dict[str, Any]:
+    """Return the options of ``denoise`` that are the same for all pages."""
+    return {
+        "self_ensemble": job.self_ensemble,
+        "fast": job.fast,
+        "data_range": data_range,
+        "seed": job.seed,
+        "device": job.device,
+    }
 
 
 def _certified(
@@ -174,7 +188,9 @@ def _certified(
     """Return the certificate of a page. The page is denoised once more."""
 
     def again(page: np.ndarray) -> np.ndarray:
-        return denoise(page, noise, prior, data_range=data_range, seed=job.seed, device=job.device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # given for the result itself already
+            return denoise(page, noise, prior, **_options(job, data_range))
 
     return certify(image, clean, noise, again, data_range, job.seed)
 
@@ -188,11 +204,15 @@ def _known(job: Job, image: np.ndarray, data_range: float) -> tuple[Prior, Noise
 
 
 def _described(noise: Sequence[NoiseModel]) -> str:
-    """Describe the noise of several pages by the lowest and the highest level."""
-    levels = [f"{one.sigma:.3g}" if isinstance(one, GaussianNoise) else str(one) for one in noise]
-    ordered = sorted(zip((getattr(one, "sigma", 0.0) for one in noise), levels, strict=True))
-    low, high = ordered[0][1], ordered[-1][1]
-    return low if low == high else f"{low} to {high}"
+    """Describe the noise of several pages: for each kind of noise, the lowest and the highest level."""
+    words = []
+    for kind in dict.fromkeys(map(type, noise)):
+        alike = sorted((one for one in noise if type(one) is kind), key=lambda one: getattr(one, "sigma", 0.0))
+        low, high = (
+            f"{one.sigma:.3g}" if isinstance(one, GaussianNoise) else str(one) for one in (alike[0], alike[-1])
+        )
+        words.append(low if low == high else f"{low} to {high}")
+    return "; ".join(words)
 
 
 def _note_where_approximate(prior: Prior, noise: list[NoiseModel], data_range: float) -> None:
@@ -205,7 +225,11 @@ def _note_where_approximate(prior: Prior, noise: list[NoiseModel], data_range: f
     outside = [GaussianNoise(level) for level in levels if not 0.95 * low < level < 1.05 * high]
     if outside:
         trained = _described([GaussianNoise(low), GaussianNoise(high)])
-        where = "" if isinstance(noise[0], GaussianNoise) else f" of the stabilized image (white: {data_range:g})"
+        where = (
+            ""
+            if all(isinstance(one, GaussianNoise) for one in noise)
+            else f" of the stabilized image (white: {data_range:g})"
+        )
         say(
             f"note: this prior was trained for noise of {trained}; for {_described(outside)}{where} the contrast is "
             "rescaled, which is an approximation"

@@ -24,6 +24,8 @@ _LARGEST = 2048
 _MIDDLE = 512
 #: Range of the image of the removed noise, from black to white, in standard deviations of the noise.
 _SPAN = 6.0
+#: Quantile of the error bars that is shown as white.
+_BRIGHTEST = 0.999
 
 
 def write_page(
@@ -36,6 +38,7 @@ def write_page(
     found: bool = False,
     data_range: float | None = None,
     reference: np.ndarray | None = None,
+    std: np.ndarray | None = None,
 ) -> None:
     """Write the report on a denoised image.
 
@@ -49,6 +52,7 @@ def write_page(
         data_range: Value of white in the images.
         reference: Clean image, if known. If its type differs from that of ``before``, its white is the default of its
             own type.
+        std: Error bars, of the shape of ``after``, in the units of the images.
 
     Raises:
         FileNotFoundError: The folder does not exist.
@@ -88,6 +92,11 @@ def write_page(
         clean = _planes(reference, data_range if reference.dtype == before.dtype else None)
         rows |= {name: _quality(clean, planes[name]) for name in planes}
     shown = {**planes, "taken": 0.5 + taken / _SPAN}
+    if std is not None:
+        errors = np.nan_to_num(_planes(std, data_range))
+        largest = max(float(np.quantile(errors, _BRIGHTEST)), 1e-30)
+        shown["error"] = errors / largest
+        rows["error bars"] = f"in the image at the end: black 0, white {data_range * largest:.3g} or more"
     scale = min(1.0, _LARGEST / max(before.shape[:2]))
     views = [_view(shown, f" (at {scale:.0%} of the size, which averages noise away)" if scale < 1 else "")]
     if max(before.shape[:2]) > 2 * _MIDDLE:
@@ -128,7 +137,9 @@ def _quality(clean: np.ndarray, planes: np.ndarray) -> str:
 
 def _view(shown: dict[str, np.ndarray], which: str, kind: str = "") -> str:
     """Return the HTML of the images, or of crops of them."""
-    return _VIEW.substitute({name: _encoded(planes) for name, planes in shown.items()}, which=which, kind=kind)
+    images = {name: _encoded(planes) for name, planes in shown.items()}
+    bars = _BARS.substitute(images, which=which) if "error" in images else ""
+    return _VIEW.substitute(images, which=which, kind=kind, bars=bars)
 
 
 def _planes(image: np.ndarray, data_range: float | None) -> np.ndarray:
@@ -186,4 +197,9 @@ _VIEW = Template("""
 </div>
 <h2>Removed noise$which: it should look like pure noise, without any structure of the image</h2>
 <img class="taken" src="$taken" alt="the difference">
+$bars
 </div>""")
+
+_BARS = Template("""
+<h2>Error bars$which: the standard deviation of each pixel</h2>
+<img class="taken" src="$error" alt="the error bars">""")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.noise import Covariance
-from scorematching.noise.covariance import PixelCovariance
+from scorematching.noise.covariance import StationaryCovariance
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Planes, their noise level, and a progress callback; returns the denoised planes.
@@ -39,8 +39,8 @@ def split(
         z = D(x; s)
         x = argmin (x - y)^T Sigma^-1 (x - y) + |x - z|^2 / t^2 = z + t^2 (t^2 + Sigma)^-1 (y - z),    t = s / sqrt(3)
 
-    The result is the last ``z``; for noise that is independent from pixel to pixel the last ``x``, which keeps pixels
-    without noise. A denoiser that is stronger than the data term asks for, by the root of 3, and levels
+    The result is the last ``z`` for stationary noise, and for other noise the last ``x``, which keeps pixels without
+    noise. A denoiser that is stronger than the data term asks for, by the root of 3, and levels
     from 0.7 to 0.175 of the root of the largest eigenvalue, were the best on real and simulated noise.
 
     Args:
@@ -58,7 +58,7 @@ def split(
         level = covariance.level * _HIGHEST * (_LOWEST / _HIGHEST) ** (step / (_LEVELS - 1))
         z = denoiser(x, level, subtask(progress, step, step + 1, parts=_LEVELS))
         x = z + covariance.damped(y - z, level / _STRENGTH)
-    return x if isinstance(covariance, PixelCovariance) else z
+    return z if isinstance(covariance, StationaryCovariance) else x
 
 
 def variance_after_splitting(
