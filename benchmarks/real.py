@@ -32,7 +32,7 @@ def real(
 
     "no setting" finds the noise. The methods with a "best level" have the level of six that suits the clean version
     best, which a user does not know. "BM3D, our spectrum" gets the spectrum that this library finds, for each channel.
-    Noise2VST finds its own transform, around the prior. It takes about ten minutes per image. BM3D and Noise2VST are
+    Noise2VST finds its own transform, around the prior. It takes several minutes per image. BM3D and Noise2VST are
     left out if they are not installed.
     """
     methods = chosen(_methods(sm.load_prior(prior), peers), method)
