@@ -25,6 +25,7 @@ from benchmarks.profiles import profiles
 from benchmarks.real import real
 from benchmarks.recovery import recovery
 from benchmarks.restoration import restoration
+from benchmarks.simulated import simulated
 from benchmarks.steps import run_steps, steps
 from benchmarks.tasks import FOLDER, MEMORY, MemoryOption, OutputOption, QuickOption, write_figures
 from benchmarks.throughput import run_throughput, throughput
@@ -75,6 +76,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         low_light,
         errorbars,
         real,
+        simulated,
         photons,
         recovery,
     ),

@@ -12,7 +12,7 @@ from rich.progress import track
 
 import scorematching as sm
 from benchmarks.machine import machine
-from benchmarks.tasks import FOLDER, OutputOption, PriorOption, Record, SeedOption, write_figures
+from benchmarks.tasks import FOLDER, CropOption, OutputOption, PriorOption, Record, SeedOption, write_figures
 from scorematching.cli.console import console, errors
 from scorematching.images import find_images
 
@@ -24,9 +24,7 @@ def errorbars(
     data: Annotated[Path, typer.Argument(help="Folder with the test set BSD68.")],
     prior: PriorOption = "natural-gray",
     images: Annotated[int | None, typer.Option(min=1, help="Maximum number of images.", show_default="all")] = None,
-    crop: Annotated[
-        int | None, typer.Option(min=1, help="Side of the middle part that is used, in pixels.", show_default="all")
-    ] = None,
+    crop: CropOption = None,
     sigma: Annotated[
         list[float] | None, typer.Option(help="Noise levels on the 0-255 scale.", show_default="15, 25, 50")
     ] = None,
@@ -44,7 +42,7 @@ def errorbars(
     which are counted.
     """
     console.print(machine(), soft_wrap=True, highlight=False)
-    clean = [_middle(sm.read_image(path).astype(float), crop) for path in find_images([data / "BSD68"])[:images]]
+    clean = [middle(sm.read_image(path).astype(float), crop) for path in find_images([data / "BSD68"])[:images]]
     models: dict[str, sm.GaussianNoise | sm.PoissonGaussianNoise] = {
         f"sigma {level:g}": sm.GaussianNoise(level) for level in sigma or (15, 25, 50)
     }
@@ -89,9 +87,9 @@ def _measured(
     return std, restored - clean
 
 
-def _middle(image: np.ndarray, side: int | None) -> np.ndarray:
+def middle(image: np.ndarray, side: int | None) -> np.ndarray:
     """Return the middle square of an image, or all of it."""
     if side is None:
         return image
-    top, left = (max(0, (size - side) // 2) for size in image.shape)
+    top, left = (max(0, (size - side) // 2) for size in image.shape[:2])
     return image[top : top + side, left : left + side]

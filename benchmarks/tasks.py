@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -33,11 +33,19 @@ MemoryOption = Annotated[
     typer.Option("--memory", min=0.5, help="Largest memory of a contestant, in GB. A larger contestant is stopped."),
 ]
 PriorOption = Annotated[str, typer.Option("--prior", help="Prior file, or name of an included prior.")]
+CropOption = Annotated[
+    int | None, typer.Option(min=1, help="Side of the middle part that is used, in pixels.", show_default="all")
+]
+MethodOption = Annotated[
+    list[str] | None,
+    typer.Option("--method", metavar="TEXT", help="Run only methods whose names contain this; may be repeated."),
+]
 SeedOption = Annotated[int, typer.Option(help="Seed of the noise.")]
 FOLDER = Path("benchmark-results")
 LIMIT, MEMORY = 100.0, 12.0
 
 Record = dict[str, Any]
+_Named = TypeVar("_Named")
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,22 @@ def hold_tasks(title: str, tasks: Iterable[Task], rules: Rules) -> list[Record]:
         print(f"\n### {task.title}\n\n{contest_table(results, task.against, task.megapixels)}", flush=True)
         records.append({"title": task.title, "megapixels": task.megapixels, "results": results})
     return records
+
+
+def chosen(named: dict[str, _Named], parts: list[str] | None) -> dict[str, _Named]:
+    """Return the entries whose names contain one of some texts, or all entries without texts.
+
+    Raises:
+        typer.BadParameter: No name does.
+
+    Example:
+        >>> chosen({"BM3D, told": 1, "told": 2}, ["BM3D"])
+        {'BM3D, told': 1}
+    """
+    found = {name: one for name, one in named.items() if parts is None or any(part in name for part in parts)}
+    if not found:
+        raise typer.BadParameter(f"none of {', '.join(named)} contains {' or '.join(parts or ())}")
+    return found
 
 
 def announce(title: str) -> None:

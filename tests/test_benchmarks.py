@@ -9,17 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import typer
 
 import scorematching as sm
 from benchmarks.contest import Contestant, Result, Rules, hold
 from benchmarks.contestant import reason
 from benchmarks.error_bars import calibrated, errorbars
+from benchmarks.image_peers import _denoised, bm3d_with_noise, installed
 from benchmarks.networks import Convolutional, Dense, Field, multiplications, products
 from benchmarks.peers import products_step
 from benchmarks.real import real
 from benchmarks.restoration import restoration
+from benchmarks.simulated import simulated
+from benchmarks.simulated_noise import cases, noise_of_residual
 from benchmarks.tables import contest_table
+from benchmarks.tasks import chosen
 from scorematching.images.photographs import held_out_photograph
 
 MEGABYTES = 64
@@ -185,3 +190,71 @@ def test_real_photographs_are_compared_with_their_clean_versions(
     assert header.count("|") == row.count("|") == mean.count("|") == 5
     before, after, best = (float(cell.split(",")[0]) for cell in row.split("|")[2:5])
     assert before + 5 < after <= best + 0.5
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_simulated_noise_is_found_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], color: bool) -> None:
+    clean = 255 * held_out_photograph("chelsea", color)[60:124, 150:214]
+    sm.write_image(tmp_path / "cat.png", np.rint(clean).astype(np.uint8))
+    simulated(tmp_path, crop=48, case=["100 photons", "quality 95, level 20"])
+    header, _, photons, jpeg = capsys.readouterr().out.splitlines()
+    assert header.split(" | ") == ["| 1 images", "noisy", "no setting", "told", "difference", "worst", "found |"]
+    for row in (photons, jpeg):
+        noisy, found, told, difference, worst = (float(cell) for cell in row.split("|")[2:7])
+        assert told > noisy + 2
+        assert difference == worst == pytest.approx(found - told, abs=0.011)
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_simulated_noise_has_its_level(color: bool) -> None:
+    clean = np.full((120, 160, 3) if color else (120, 160), 128.0)
+    jpeg = 7.5 if color else 10  # the colors of JPEG files have half the resolution
+    levels = {"blurred": 15, "JPEG quality 95, level 10": jpeg, "Bayer": 7.6, "100 photons": 18.2}
+    for name, case in cases(color).items():
+        noisy = case.add(clean, np.random.default_rng(0)).astype(float)
+        for start, level in levels.items():
+            if name.startswith(start):
+                assert np.std(noisy - clean) == pytest.approx(level, rel=0.05), name
+
+
+def test_the_noise_of_a_residual_is_that_of_its_model() -> None:
+    row = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
+    colors = np.array([[1.0, 0.5, 0.0], [0.5, 1.0, 0.2], [0.0, 0.2, 2.0]])
+    noise = sm.CorrelatedNoise(colors[..., None, None] * np.outer(row, row))
+    found = noise_of_residual(noise.simulate(np.zeros((300, 400, 3))), reach=12)
+    np.testing.assert_allclose(found.autocovariance[..., 10:15, 10:15], noise.autocovariance, atol=1.5)
+
+
+def test_methods_are_chosen_by_parts_of_their_names() -> None:
+    assert chosen({"BM3D": 1, "told": 2}, ["to", "x"]) == {"told": 2}
+    with pytest.raises(typer.BadParameter, match="none of BM3D contains x"):
+        chosen({"BM3D": 1}, ["x"])
+
+
+def test_a_missing_package_is_left_out_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert installed("numpy", "")
+    assert not installed("no_such_package.at_all", "pip install it")
+    printed = " ".join(capsys.readouterr().err.split())
+    assert printed == "no_such_package is not installed and is left out: pip install it"
+
+
+@pytest.mark.parametrize("name", ["natural-gray-small", "natural-color"])
+def test_the_differentiable_denoiser_is_the_usual_one(name: str) -> None:
+    prior = sm.load_prior(name).requires_grad_(False)
+    x = torch.rand(2, 3, 45, 50, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found = _denoised(prior, x)
+    found.square().sum().backward()
+    assert x.grad is not None
+    assert float(x.grad.abs().min()) > 0
+    with torch.no_grad():
+        torch.testing.assert_close(_denoised(prior, x), found, atol=1e-4, rtol=0)
+
+
+def test_bm3d_takes_each_noise_model() -> None:
+    pytest.importorskip("bm3d")
+    clean = np.full((48, 48), 100.0)
+    lags = np.zeros((3, 3))
+    lags[1] = 50, 100, 50
+    for noise in (sm.GaussianNoise(10), sm.CorrelatedNoise(lags), sm.PoissonGaussianNoise(2.0, 0.0, 3.0)):
+        noisy = noise.simulate(clean)
+        assert np.abs(bm3d_with_noise(noisy, noise) - clean).mean() < np.abs(noisy - clean).mean() / 2
