@@ -14,6 +14,9 @@ from PIL import Image
 import scorematching as sm
 from scorematching.images import count_pages, read_metadata, read_pages, write_image, write_pages
 
+#: The pages are noise, not images.
+pytestmark = pytest.mark.filterwarnings("ignore:(the result does not explain|what was removed)")
+
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
@@ -55,7 +58,6 @@ def test_the_summary_of_a_folder_counts_pages(stack: Path, prior_file: Path, tmp
     assert "wrote 2 images" in said
 
 
-@pytest.mark.filterwarnings("ignore:the result does not explain the image")  # the pages are noise, not images
 def test_stacks_are_upscaled_inpainted_and_deblurred(stack: Path, prior_file: Path, tmp_path: Path) -> None:
     resolution = {"resolution": (300, 300), "resolutionunit": 2}
     tifffile.imwrite(stack, np.stack(PAGES[:2]), photometric="minisblack", **resolution)

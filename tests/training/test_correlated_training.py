@@ -63,6 +63,7 @@ def test_the_error_is_near_that_of_the_wiener_filter(gaussian: tuple[np.ndarray,
     assert fitted.expected_psnr == pytest.approx(fitted.psnr, abs=1.5)
 
 
+@pytest.mark.filterwarnings("ignore:what was removed")  # by the wrong model
 def test_white_noise_is_the_wrong_model_and_a_warning_says_so(gaussian: tuple[np.ndarray, ...], fitted: Any) -> None:
     clean, noisy, _ = gaussian
     with pytest.warns(UserWarning, match=r"Stein's estimate .* not above 0.*one of the right correlation"):

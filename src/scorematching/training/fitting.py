@@ -108,6 +108,9 @@ def fit(
     if checkpoint is not None:
         check_target(checkpoint)
     planes = open_images(images, data_range, model.colors)
+    clean_planes = None if clean is None else open_images(clean, data_range, model.colors)
+    if clean_planes is not None:
+        belonging(clean_planes, planes)  # raises for other images, before noise is estimated
     white = planes[0][0].data_range
     level: float | None
     max_level = None if training.max_sigma is None else training.max_sigma / white
@@ -139,9 +142,7 @@ def fit(
         held_out=stream(held_out, 2 * training.batch, training.seed + 1)[0],
         rate=RATES[model.kind] if training.rate is None else training.rate,
     )
-    references = None
-    if clean is not None:
-        references = split(belonging(open_images(clean, data_range, model.colors), planes), rows=prior.min_crop)[1]
+    references = None if clean_planes is None else split(belonging(clean_planes, planes), rows=prior.min_crop)[1]
     wanted = training.compile
     if wanted == "auto":
         wanted = _is_worth_compiling(prior, trainer) or bool(backend())
