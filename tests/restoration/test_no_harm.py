@@ -141,3 +141,14 @@ def test_noise_far_below_the_range_leaves_the_image_as_it_is(scene: np.ndarray) 
 def test_a_kernel_of_zeros_is_refused() -> None:
     with pytest.raises(ValueError, match="the kernel is zero everywhere"):
         Blur(torch.zeros(3, 3))
+
+
+@pytest.mark.filterwarnings("ignore:what was removed")
+def test_a_prior_that_diverges_moves_no_pixel_by_more_than_8_levels(
+    scene: np.ndarray, prior: sm.Prior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a prior may that is told much less noise than there is."""
+    monkeypatch.setattr("scorematching.restoration.denoising.posterior_mean", lambda y, *_: y + 0.5 * (y > 0.5))
+    restored = sm.denoise(scene, 5, prior, data_range=255)
+    assert error(restored, scene) > 20
+    assert np.abs(restored - scene).max() == pytest.approx(40, rel=1e-3)

@@ -32,6 +32,8 @@ from scorematching.runtime.progress import ProgressCallback, subtask
 Method = Literal["auto", "tweedie", "map"]
 #: Noise levels, for white at 1, below which nothing is removed, and above which the noise is refused.
 _LOWEST_LEVEL, _HIGHEST_LEVEL = 1e-7, 1000
+#: Largest step of a pixel, in multiples of the noise level.
+_FARTHEST = 8.0
 #: Work of denoising and its error bars together, in units of that of denoising, for the progress.
 _WORK = 26
 
@@ -258,10 +260,14 @@ def _mean(prior: Prior, seed: int, y: Tensor, level: float, progress: ProgressCa
     """Apply Tweedie's formula, within the contrast that priors were trained on.
 
     Spikes are clipped first, and what was clipped is put back. At a level below the usable one, the step is scaled:
-    ``x = y + (sigma / sigma_0)^2 (D(y; sigma_0) - y)``.
+    ``x = y + (sigma / sigma_0)^2 (D(y; sigma_0) - y)``. Gaussian noise is nowhere more than a few levels, so a step is
+    limited to 8: a prior that is told much less noise than there is may diverge.
     """
     calm, used = without_spikes(y, level), usable_level(y, level)
     x = _twice_if_clipped(prior, seed, calm, used, progress)
+    limit = _FARTHEST * used
+    if bool(((x - calm).abs() > limit).any()):
+        x = calm + (x - calm).clamp(-limit, limit)
     if used == level and torch.equal(calm, y):
         return x
     return y + (level / used) ** 2 * (x - calm)
