@@ -47,6 +47,25 @@ def test_the_page_shows_the_images_and_the_measurements(
     assert abs(images[2].mean() - 127.5) < 5
 
 
+def test_pixels_that_the_model_gives_no_noise_show_none_removed(photograph: np.ndarray, tmp_path: Path) -> None:
+    """Photons leave black pixels without noise: nothing is divided by 0."""
+    noise = sm.PoissonGaussianNoise(2.0)
+    black = photograph.copy()
+    black[:40] = 0
+    certificate = certify(black, black, noise, lambda image: image)
+    write_page(tmp_path / "it.html", black, black, certificate, title="it")
+    assert images_of(tmp_path / "it.html")[2][0, 0] in (127, 128)
+
+
+def test_a_modulated_noise_without_read_noise_divides_nothing_by_0(photograph: np.ndarray, tmp_path: Path) -> None:
+    noise = sm.ModulatedNoise(sm.PoissonGaussianNoise(2.0), sm.CorrelatedNoise(np.ones((1, 1))))
+    black = photograph.copy()
+    black[:40] = 0
+    certificate = certify(black, black, noise, lambda image: image)
+    write_page(tmp_path / "it.html", black, black, certificate, title="it")
+    assert images_of(tmp_path / "it.html")[2][0, 0] in (127, 128)
+
+
 def test_the_page_shows_error_bars(noisy: np.ndarray, photograph: np.ndarray, tmp_path: Path) -> None:
     std = np.full(noisy.shape, 2.0, np.float32)
     std[:40] = 8.0

@@ -16,6 +16,7 @@ from scorematching.images.io.atomic import write_atomically
 from scorematching.images.metrics import SSIM_WINDOW
 from scorematching.restoration.certificate import Certificate
 from scorematching.restoration.missing import fill_missing
+from scorematching.restoration.removed import removed_noise
 
 #: Largest side of a displayed image in pixels. Larger images are shrunk, to keep the page small.
 _LARGEST = 2048
@@ -70,10 +71,11 @@ def write_page(
         >>> "<title>A report</title>" in path.read_text()
         True
     """
-    data_range = fill_missing(before, data_range).planes.data_range
+    known = fill_missing(before, data_range)
+    data_range = known.planes.data_range
     planes = {name: _planes(image, data_range) for name, image in (("before", before), ("after", after))}
-    pixels = {name: data_range * np.moveaxis(of, 0, 2) for name, of in planes.items()}
-    taken = np.moveaxis(certificate.noise.residual(pixels["before"], pixels["after"]), 2, 0)
+    cleaned = fill_missing(after, data_range).planes.data
+    taken = removed_noise(known.planes, cleaned, certificate.noise, known.mask)[0][:, 0].numpy()
     rows = {
         "image": f"{before.shape[1]} x {before.shape[0]} pixels, {before.dtype}",
         "noise": f"{certificate.noise}, white is {data_range:g}, {'estimated from the image' if found else 'as given'}",

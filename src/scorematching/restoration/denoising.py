@@ -187,8 +187,11 @@ def denoise(
         stabilizer: Stabilizer | None = levels_in_metric(model, y, prior, planes.data_range)
     else:
         stabilizer = model.stabilizer(planes.data_range)
-    covariance = stabilizer.covariance(len(y)) if stabilizer else model.covariance(y, planes.data_range)
-    level = (stabilizer or model.covariance(y, planes.data_range)).level
+    if stabilizer:
+        covariance, level = stabilizer.covariance(len(y)), stabilizer.level
+    else:
+        covariance = model.covariance(y, planes.data_range)
+        level = covariance.level
     if level < _LOWEST_LEVEL:
         warnings.warn(
             "the noise level is 0, so the image is returned unchanged: pass noise to denoise it", stacklevel=2
