@@ -21,15 +21,18 @@ from scorematching.restoration.level import level_by_prior
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.octaves import kurtosis_of_removed, noise_by_octaves
 from scorematching.restoration.photon_noise import estimate_photon_noise
+from scorematching.restoration.shared_noise import with_shared_noise
 
 #: Side, in pixels, of the two parts of a large image that are used.
 _SIDE = 128
 #: Minimum fraction of the pixels of a square that can be noisy; others are looked for if there are fewer.
 _ENOUGH = 0.9
 #: Ratio of the level of the second octave and that of white noise from which on noise is correlated: the first for
-#: weak white noise, the second for strong, and these levels, with white at 1. The ratio is about 1 for white noise,
-#: up to 3 for weak white noise in a photograph with grain, and 5 or more for developed photographs.
+#: weak white noise, the second for strong, and these levels, with white at 1. For white noise the ratio is up to 1.3 if
+#: it is strong, and up to 3 if it is weak and the photograph has grain. For developed photographs it is 5 or more.
 _RATIOS, _LEVELS = (4.0, 1.5), (2.5 / 255, 6 / 255)
+#: The same for three colors, which a color prior sees together: the ratio is up to 1.15 for strong white noise.
+_COLOR_RATIOS, _COLOR_LEVELS = (4.0, 1.25), (2.5 / 255, 8 / 255)
 #: Warning if correlated noise is found.
 _GRAIN = (
     "the noise that was found is correlated between pixels; grain and coarse texture of a clean photograph look like "
@@ -58,8 +61,10 @@ def estimate_noise(
     A camera's development, JPEG and scanners make noise of neighboring pixels similar. It is then weak in the finest
     details and strong in coarser ones. The prior therefore also looks at the image at lower resolutions, and finds the
     spectrum of the noise octave by octave. The noise counts as correlated if its second octave is much stronger
-    than the white noise that the prior finds at full resolution: 4 times for weak noise, 1.5 times for strong noise.
-    What the prior removes must also look Gaussian, by its kurtosis; otherwise it is texture.
+    than the white noise that the prior finds at full resolution: 4 times for weak noise, and for strong noise 1.5
+    times, or 1.25 times in color.
+    What the prior removes must also look Gaussian, by its kurtosis; otherwise it is texture. Noise that is equal in all
+    colors looks like structure to a color prior, and is found by a grayscale prior (:func:`with_shared_noise`).
 
     Photon noise grows with brightness. It is returned if the variance clearly does (:func:`estimate_photon_noise`).
 
@@ -110,12 +115,21 @@ def estimate_noise(
     if photons is not None and white > _LEVELS[0]:  # it varies over the image, and would look correlated
         return photons
     octaves = noise_by_octaves(y, noisy.to(y.device), model, torch.Generator().manual_seed(seed))
-    ratio = float(np.interp(np.log(white), np.log(_LEVELS), _RATIOS))
-    correlated = len(octaves) > 1 and float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white
-    if correlated and kurtosis_of_removed(y, noisy.to(y.device), model) < _TEXTURE:
+    if model.config.colors == 3:
+        octaves = with_shared_noise(octaves, y, noisy.to(y.device), seed)
+    if _is_correlated(octaves, white) and kurtosis_of_removed(y, noisy.to(y.device), model) < _TEXTURE:
         warnings.warn(_GRAIN, stacklevel=3)  # no_grad wraps this function
         return CorrelatedNoise.from_octaves([planes.data_range**2 * np.asarray(octave.cpu()) for octave in octaves])
     return photons or GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
+
+
+def _is_correlated(octaves: list[Tensor], white: float) -> bool:
+    """Return whether the second octave is much stronger than white noise of a level."""
+    if len(octaves) < 2:
+        return False
+    levels, ratios = (_COLOR_LEVELS, _COLOR_RATIOS) if len(octaves[0]) == 3 else (_LEVELS, _RATIOS)
+    ratio = float(np.interp(np.log(white), np.log(levels), ratios))
+    return float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white
 
 
 def _photons(
