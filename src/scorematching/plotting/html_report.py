@@ -17,6 +17,7 @@ from scorematching.images.metrics import SSIM_WINDOW
 from scorematching.restoration.certificate import Certificate
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.removed import removed_noise
+from scorematching.restoration.structure import Structure
 
 #: Largest side of a displayed image in pixels. Larger images are shrunk, to keep the page small.
 _LARGEST = 2048
@@ -27,6 +28,14 @@ _MIDDLE = 512
 _SPAN = 6.0
 #: Quantile of the error bars that is shown as white.
 _BRIGHTEST = 0.999
+
+
+def _in_words(structure: Structure) -> str:
+    """Return the numbers of a structure in words."""
+    return (
+        f"correlation of neighboring pixels {structure.neighbors:+.2f}, rank correlation of the energy with brightness "
+        f"{structure.brightness:+.2f}, with edges {structure.edges:+.2f}"
+    )
 
 
 def write_page(
@@ -83,10 +92,8 @@ def write_page(
         if certificate.psnr is None
         else f"{certificate.psnr:.1f} ± {certificate.psnr_error:.1f} dB, if the noise is right (Stein)",
         "removed noise": f"standard deviation {certificate.removed:.2f}, relative to the noise",
-        "neighboring pixels": f"correlation {certificate.neighbors:+.2f} in the removed noise, "
-        f"{certificate.expected_neighbors:.2f} in the noise model",
-        "energy of the removed noise": f"rank correlation {certificate.brightness:+.2f} with brightness, "
-        f"{certificate.edges:+.2f} with edges",
+        "structure of the removed noise": _in_words(certificate.structure),
+        "structure of simulated noise": f"{_in_words(certificate.expected)}, after it was added and removed again",
         "what to do": "; ".join(certificate.advice) or "nothing is off",
     }
     if reference is not None:
