@@ -91,7 +91,7 @@ def noise2vst(prior: sm.Prior) -> Denoiser:
     fitted_with = sm.load_prior(_FITTED_WITH).requires_grad_(False)
 
     def method(noisy: np.ndarray, _: NoiseModel, __: np.ndarray) -> np.ndarray:
-        from noise2vst.models.noise2vst import Noise2VST  # type: ignore[import-not-found,unused-ignore]  # optional
+        from noise2vst.models.noise2vst import Noise2VST  # type: ignore[import-not-found,import-untyped,unused-ignore]  # optional
 
         random.seed(0)  # its crops
         planes = to_planes(noisy, 255.0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scorematching.cli.main import main
+from scorematching.cli import main
 
 #: Asserts that a command is refused with a message: its arguments, where ``IN`` and ``PRIOR`` stand for good files.
 Refusal = Callable[[tuple[str, ...], str], None]

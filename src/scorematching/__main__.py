@@ -1,6 +1,6 @@
 """``python -m scorematching``: the command line."""
 
-from scorematching.cli.main import main
+from scorematching.cli import main
 
 if __name__ == "__main__":
     main()

@@ -21,7 +21,7 @@ sm.denoise(np.eye(12), 0.1, sm.priors.FieldPrior(sm.FieldConfig(4, 3), 0.1))
 sm.fit, sm.restore, sm.upscale, sm.langevin, sm.load_prior("natural-gray-small")
 """
 COMMAND = """
-from scorematching.cli.main import main
+from scorematching.cli import main
 try:
     main({arguments})
 except SystemExit as stop:

@@ -45,7 +45,7 @@ def test_white_of_floating_point_is_one_or_the_largest_value(largest: float, whi
     ("image", "kind", "message"),
     [
         ([[1.0]], TypeError, "numpy array, got list"),
-        (np.zeros((4, 4), np.int64), TypeError, "uint8, uint16 or floating point, got int64"),
+        (np.zeros((4, 4), np.int64), TypeError, "integers of 8, 16 or 32 bits or floating point, got int64"),
         (np.zeros(4, np.uint8), ValueError, r"shape \(H, W\).*got \(4,\)"),
         (np.zeros((4, 4, 5), np.uint8), ValueError, r"got \(4, 4, 5\)"),
         (np.zeros((0, 4), np.uint8), ValueError, r"got \(0, 4\)"),
@@ -77,3 +77,14 @@ def test_a_large_image_is_converted_with_few_copies() -> None:
     tracemalloc.stop()
     np.testing.assert_array_equal(back, image)
     assert peak < 1.5 * (planes.data.numpy().nbytes + back.nbytes)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint32"])
+def test_signed_and_wide_integers_keep_their_values_and_are_clipped(dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    image = np.array([[max(limits.min, -1000), 0, 7], [100, 3, limits.max // 2]], dtype)
+    planes = to_planes(image)
+    assert planes.data_range == limits.max // 2 if dtype != "int8" else 128
+    np.testing.assert_allclose(from_planes(planes, planes.data), image, rtol=1e-7)
+    np.testing.assert_array_equal(from_planes(planes, planes.data * 0 + 5)[0], min(5 * planes.data_range, limits.max))
+    np.testing.assert_array_equal(from_planes(planes, planes.data * 0 - 5)[0], max(-5 * planes.data_range, limits.min))

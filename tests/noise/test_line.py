@@ -54,6 +54,7 @@ def test_few_blocks_are_refused() -> None:
         ((2.0, 100.0), (-20, 100), PoissonGaussianNoise(2.0, -20.0, np.sqrt(60.0))),
         ((2.0, -100.0), (60, 100, 45), PoissonGaussianNoise(2.0, 52.0808, 2.04)),  # values below
         ((1e-9, 25.0), (0, 100), GaussianNoise(5.0)),
+        ((1e-14, 4e-16), (0, 1), GaussianNoise(2e-8)),  # a read noise of two million photons
     ],
 )
 def test_models_of_lines(line: tuple, options: tuple, expected: object) -> None:

@@ -36,6 +36,16 @@ def test_clipped_white_noise_is_white_and_its_level_is_recovered(level: int, nat
     assert found.sigma == pytest.approx(level, rel=0.03)
 
 
+def test_the_noise_of_saturated_colors_is_found() -> None:
+    """Every pixel has a channel that is clipped at 0."""
+    clean = np.zeros((96, 96, 3))
+    clean[..., 2] = 200
+    clean[20:80:6, :, 0] = 230
+    found = sm.estimate_noise(noisy_uint8(clean, 10))
+    assert isinstance(found, sm.GaussianNoise)
+    assert found.sigma == pytest.approx(10, rel=0.2)
+
+
 @pytest.mark.parametrize("name", ["natural-gray", "natural-color"])
 def test_color_images_are_estimated_in_units_of_the_image(name: str) -> None:
     image = np.rint(65535 * noisy(held_out_photograph("chelsea", color=True)[100:172, 100:172], 6).clip(0.01, 1))

@@ -1,1 +1,14 @@
 """Command line ``scorematching``, one file per command. Modules that load slowly are imported inside the commands."""
+
+from __future__ import annotations
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command. Invalid input prints one line on stderr and sets a non-zero exit status.
+
+    Args:
+        arguments: Command line without the name of the program. By default that of the process.
+    """
+    from scorematching.cli.app import run
+
+    run(arguments)

@@ -51,7 +51,9 @@ def _models_with(option: str) -> list[str]:
 
 
 def fit(
-    paths: Annotated[list[Path], typer.Argument(help="Images (PNG, JPEG, TIFF) or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Images (PNG, JPEG, TIFF, NumPy, WebP, BMP, PGM, PPM) or folders of them.")
+    ],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="File to write the prior to; it ends in .safetensors."),

@@ -11,7 +11,10 @@ from scorematching.cli.options import NATURAL, DeviceOption, NamedPriorOption, S
 
 
 def noise(
-    images: Annotated[list[Path], typer.Argument(help="Images or stacks: PNG, JPEG or TIFF, or folders of them.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(help="Images or stacks, as for denoise, or folders of them."),
+    ],
     prior: NamedPriorOption = NATURAL,
     white: WhiteOption = None,
     json: Annotated[

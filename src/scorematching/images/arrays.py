@@ -12,6 +12,10 @@ from torch import Tensor
 _ROWS = 64
 
 
+#: Kinds and sizes in bytes of the supported types.
+_TYPES = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")
+
+
 @dataclass(frozen=True)
 class Planes:
     """Color planes of an image, with the information needed to convert planes back to the image's format.
@@ -40,10 +44,11 @@ def to_planes(image: np.ndarray, data_range: float | None = None) -> Planes:
     """Split an image into color planes, scaled to black at 0 and white at 1.
 
     Args:
-        image: Array of uint8, uint16 or floating point, with shape (H, W), or (H, W, C) where C is 1 (grayscale), 2
-            (grayscale and alpha), 3 (RGB) or 4 (RGB and alpha).
+        image: Array of integers of 8, 16 or 32 bits or of floating point, with shape (H, W), or (H, W, C) where C is 1
+            (grayscale), 2 (grayscale and alpha), 3 (RGB) or 4 (RGB and alpha).
         data_range: Value of white. The default is 255 for uint8 and 65535 for uint16. For floating point it is 1, or
-            the largest value of the image if that is above 2; values slightly above 1 are considered noise.
+            the largest value of the image if that is above 2; values slightly above 1 are considered noise. For other
+            integers it is the largest absolute value of the image.
 
     Returns:
         Planes of the image.
@@ -85,20 +90,34 @@ def find_white(image: np.ndarray, data_range: float | None = None, *, missing: b
     """
     if not isinstance(image, np.ndarray):
         raise TypeError(f"image must be a numpy array, got {type(image).__name__}: convert it with numpy.asarray")
-    if image.dtype.kind + str(image.dtype.itemsize) not in ("u1", "u2", "f2", "f4", "f8"):
-        raise TypeError(f"image must be uint8, uint16 or floating point, got {image.dtype}: convert it with astype")
+    if image.dtype.kind + str(image.dtype.itemsize) not in _TYPES:
+        raise TypeError(
+            f"image must have integers of 8, 16 or 32 bits or floating point, got {image.dtype}: convert it with astype"
+        )
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 2, 3, 4)) or 0 in image.shape:
         raise ValueError(f"image must have shape (H, W) or (H, W, C) with C from 1 to 4, got {image.shape}")
     if image.dtype.kind == "f" and not missing and not np.isfinite(image).all():
         raise ValueError(f"image has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
-    if data_range is None and image.dtype.kind == "u":
+    if data_range is None and has_white(image.dtype):
         data_range = float(np.iinfo(image.dtype).max)
+    elif data_range is None and image.dtype.kind in "iu":
+        data_range = float(max(abs(int(image.min())), abs(int(image.max())), 1))
     elif data_range is None:
         largest = float(image.max(initial=0, where=np.isfinite(image)))
         data_range = largest if largest > 2 else 1.0
     if not (data_range > 0 and np.isfinite(data_range)):
         raise ValueError(f"the value of white, data_range, must be a positive number, got {data_range}")
     return data_range
+
+
+def has_white(dtype: np.dtype) -> bool:
+    """Return whether the type alone tells the value of white: that of photographs, uint8 and uint16.
+
+    Example:
+        >>> has_white(np.dtype("uint16")), has_white(np.dtype("int16"))
+        (True, False)
+    """
+    return dtype in (np.uint8, np.uint16)
 
 
 def find_own_white(image: np.ndarray, data_range: float | None = None) -> float:
@@ -150,8 +169,9 @@ def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
     image = np.empty((height, width, colors + (planes.alpha is not None)), planes.dtype)
     for rows in blocks:
         block = np.moveaxis(data[:, 0, rows].detach().cpu().double().numpy(), 0, 2) * planes.data_range
-        if planes.dtype.kind == "u":
-            block = np.clip(np.rint(block), 0, np.iinfo(planes.dtype).max)
+        if planes.dtype.kind in "iu":
+            limits = np.iinfo(planes.dtype)
+            block = np.clip(np.rint(block), limits.min, limits.max)
         image[rows, :, :colors] = block
     if planes.alpha is not None:
         down = np.arange(height) * planes.alpha.shape[0] // height

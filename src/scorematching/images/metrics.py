@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from scorematching.images.arrays import find_white
+
 #: Side of the windows of :func:`ssim` in pixels, the smallest image side for which it is defined.
 SSIM_WINDOW = 11
 
@@ -61,5 +63,5 @@ def _comparable(
     if clean.shape != restored.shape:
         raise ValueError(f"the images must have the same shape, got {clean.shape} and {restored.shape}")
     if data_range is None:
-        data_range = float(np.iinfo(clean.dtype).max) if clean.dtype.kind == "u" else 1.0
+        data_range = find_white(clean) if clean.dtype.kind in "iu" else 1.0
     return clean.astype(np.float64), np.clip(restored.astype(np.float64), 0, data_range), data_range

@@ -11,7 +11,7 @@ import numpy as np
 
 from scorematching.noise.base import NoiseModel
 from scorematching.noise.gaussian import GaussianNoise
-from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
+from scorematching.noise.poisson_gaussian import LARGEST_READ, PoissonGaussianNoise
 
 #: Number of reweighted fits, and the distance, in standard deviations, from which the pull of a block is limited.
 _FITS, _HUBER = 12, 3.0
@@ -110,7 +110,10 @@ class VarianceLine:
             tail = (_TAIL + math.sqrt(max(_TAIL**2 - 4 * (silent - lowest) / self.gain, 0.0))) / 2
             read = _SAFE * min(tail, math.sqrt(max(dark - silent, 0.0) / self.gain))
             offset = max(offset, silent + read**2 * self.gain)
-        return PoissonGaussianNoise(self.gain, offset, math.sqrt(max(self.gain * (offset - silent), 0.0)))
+        sigma = math.sqrt(max(self.gain * (offset - silent), 0.0))
+        return (
+            PoissonGaussianNoise(self.gain, offset, sigma) if sigma < LARGEST_READ * self.gain else GaussianNoise(sigma)
+        )
 
 
 def fit_line(blocks: Blocks, doubt: float = 0.0) -> VarianceLine:

@@ -20,7 +20,7 @@ from scorematching.runtime.arguments import check_positive
 #: correction is constant within the error.
 _PHOTONS, _RATES = 400, 2000
 #: Largest read noise, in photons.
-_LARGEST_READ = 1e6
+LARGEST_READ = 1e6
 #: Range of integration over the read noise, in standard deviations, and number of nodes.
 _REACH, _NODES = 9.0, 64
 
@@ -72,9 +72,9 @@ class PoissonGaussianNoise(NoiseModel):
             raise ValueError(f"offset must be a finite number, got {self.offset!r}")
         object.__setattr__(self, "offset", float(self.offset))
         object.__setattr__(self, "sigma", check_positive("sigma (read noise)", self.sigma, zero=True))
-        if self.sigma > _LARGEST_READ * self.gain:
+        if self.sigma > LARGEST_READ * self.gain:
             raise ValueError(
-                f"the read noise, sigma {self.sigma:g}, is more than {_LARGEST_READ:g} photons of gain {self.gain:g}: "
+                f"the read noise, sigma {self.sigma:g}, is more than {LARGEST_READ:g} photons of gain {self.gain:g}: "
                 "take GaussianNoise"
             )
 

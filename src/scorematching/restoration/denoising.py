@@ -121,7 +121,7 @@ def denoise(
     are averaged over 15 x 15 pixels; after splitting they are an approximation.
 
     Args:
-        image: Image of shape (H, W) or (H, W, C), uint8, uint16 or floating point. An alpha channel is not changed.
+        image: Image of shape (H, W) or (H, W, C), integers or floating point. An alpha channel is not changed.
         noise: Noise, in the units of the image (0-255 for 8 bit): a standard deviation or a noise model. By default it
             is estimated from the image (:func:`scorematching.estimate_noise`). At level 0 a copy of the image is
             returned, with a warning.

@@ -51,7 +51,7 @@ def restore(
     A warning is given if the result does not explain ``y``.
 
     Args:
-        image: ``y``, shape (H, W) or (H, W, C), uint8, uint16 or floating point. An alpha channel is not restored.
+        image: ``y``, shape (H, W) or (H, W, C), integers or floating point. An alpha channel is not restored.
         operator: ``A``, which acts on each channel: :class:`Mask` for holes, :class:`Blur`,
             :class:`BicubicDownsampling`, or your own. Its adjoint is checked first.
         prior: As in :func:`scorematching.denoise`.

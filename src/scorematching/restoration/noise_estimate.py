@@ -99,7 +99,7 @@ def estimate_noise(
     """
     planes, known = fill_missing(image, _own_white(image, data_range))
     noisy = known & can_be_noisy(planes.data)
-    sigma = level_of_planes(planes.data, known & tells_level(planes.data))
+    sigma = _first_level(planes.data, known)
     model = prior_for_planes(planes.data, prior)
     if is_in_metric(model):
         with warnings.catch_warnings():
@@ -121,6 +121,12 @@ def estimate_noise(
         warnings.warn(_GRAIN, stacklevel=3)  # no_grad wraps this function
         return CorrelatedNoise.from_octaves([planes.data_range**2 * np.asarray(octave.cpu()) for octave in octaves])
     return photons or GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
+
+
+def _first_level(planes: Tensor, known: Tensor) -> float:
+    """Return the noise level by wavelets. Where every pixel has a clipped channel, the channels count one by one."""
+    joint = level_of_planes(planes, known & tells_level(planes))
+    return joint or max(level_of_planes(plane, known & tells_level(plane)) for plane in planes.split(1))
 
 
 def _is_correlated(octaves: list[Tensor], white: float) -> bool:

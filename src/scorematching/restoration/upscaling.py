@@ -32,7 +32,7 @@ def upscale(
     This is :func:`scorematching.restore` with bicubic downsampling. It starts from the bicubic interpolation.
 
     Args:
-        image: Image of shape (H, W) or (H, W, C), uint8, uint16 or floating point. An alpha channel is enlarged by
+        image: Image of shape (H, W) or (H, W, C), integers or floating point. An alpha channel is enlarged by
             nearest-neighbor interpolation.
         factor: Enlargement of each side, 2 or more.
         prior: As in :func:`scorematching.denoise`.

@@ -18,6 +18,15 @@ def test_a_jpeg_is_close_to_the_image(tmp_path: Path) -> None:
     assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - smooth).max() < 8
 
 
+def test_a_jpeg_keeps_thin_lines_of_color(tmp_path: Path) -> None:
+    """At half the resolution, as is usual in JPEG files, the error would be five times as large."""
+    lines = np.zeros((64, 64, 3), np.uint8)
+    lines[..., 2] = 200
+    lines[::6] = (230, 0, 20)
+    write_image(tmp_path / "a.jpg", lines)
+    assert np.sqrt(np.mean((read_image(tmp_path / "a.jpg") - lines.astype(float)) ** 2)) < 6
+
+
 def test_the_number_of_pixels_of_a_jpeg_is_not_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_image(tmp_path / "a.jpg", INTEGERS["rgb 8"])
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 8)

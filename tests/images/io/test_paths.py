@@ -12,7 +12,7 @@ from scorematching.images.io.paths import check_output
 
 
 def test_images_are_found_in_a_folder_and_by_name(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a.tif", "c.txt"):
+    for name in ("b.PNG", "a.tif", "c.txt", "._a.tif"):  # macOS writes hidden files to foreign disks
         (tmp_path / name).touch()
     assert [p.name for p in find_images([tmp_path])] == ["a.tif", "b.PNG"]
     assert [p.name for p in find_images([tmp_path / "b.PNG"])] == ["b.PNG"]

@@ -1,26 +1,29 @@
-"""Read and write image files: PNG, JPEG and TIFF, with 8 or 16 bits or floating point, one image or several pages."""
+"""Read and write image files of every format, of one image or several pages."""
 
 from __future__ import annotations
 
-import struct
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from operator import length_hint
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 
-from scorematching.images.arrays import find_own_white, find_white
-from scorematching.images.io import jpeg, png, tiff
+from scorematching.images.arrays import find_own_white, find_white, has_white
+from scorematching.images.io import jpeg, npy, png, tiff
 from scorematching.images.io.atomic import whole_file
-from scorematching.images.io.formats import TIFF_SUFFIXES, check_suffix, check_writable
-from scorematching.images.io.metadata import Metadata
+from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
+from scorematching.images.io.metadata import Metadata, Samples
+from scorematching.images.io.raster import Raster
+from scorematching.images.io.tiff_pages import TiffPages
 
-_KINDS = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff}
+_KINDS: dict[str, Any] = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff, ".npy": npy}
+_KINDS |= {".bmp": Raster("BMP"), ".pgm": Raster("PPM"), ".ppm": Raster("PPM"), ".webp": Raster("WEBP")}
 
 
 def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
@@ -33,11 +36,11 @@ def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
         page: Index of the page, from 0. It is required for a file of several pages.
 
     Returns:
-        Image of shape (H, W) or (H, W, C), uint8, uint16 or floating point.
+        Image of shape (H, W) or (H, W, C), integers of 8, 16 or 32 bits or floating point.
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The path is a folder; the file is not a PNG, JPEG or TIFF, or is damaged; its colors are neither
+        ValueError: The path is a folder; the file has another format, or is damaged; its colors are neither
             grayscale nor RGB; it has several pages but ``page`` is not given; or it has no such page.
 
     Example:
@@ -59,7 +62,7 @@ def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
 
 
 def read_pages(path: str | Path) -> Iterator[np.ndarray]:
-    """Yield the images of a file: the pages of a TIFF, or the single image of another file.
+    """Yield the images of a file: the pages of a TIFF or ``.npy``, or the single image of another file.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -79,7 +82,7 @@ def read_pages(path: str | Path) -> Iterator[np.ndarray]:
 
 
 def count_pages(path: str | Path) -> int:
-    """Return the number of images in a file. For formats other than TIFF it is 1.
+    """Return the number of images in a file. It is 1 for formats other than TIFF and ``.npy``.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -92,7 +95,7 @@ def count_pages(path: str | Path) -> int:
         >>> count_pages(path)
         3
     """
-    if _check_source(path).suffix.lower() not in TIFF_SUFFIXES:
+    if not FORMATS[_check_source(path).suffix.lower()].pages:
         return 1
     with _opened(path) as images:
         return len(images)
@@ -104,7 +107,7 @@ def find_white_of_file(
     """Return one value of white for all images of a file.
 
     It is ``data_range`` if given, and otherwise the largest value that :func:`find_white` returns for an image of the
-    file. For integer images it depends only on the type, and only the first image is read.
+    file. For uint8 and uint16 it depends only on the type, and only the first image is read.
 
     Args:
         path: The file.
@@ -127,7 +130,7 @@ def find_white_of_file(
     for image in read_pages(path):
         found = find_own_white(image, data_range) if own else find_white(image, data_range, missing=missing)
         white = max(white, found)
-        if image.dtype.kind == "u" and not own:
+        if has_white(image.dtype) and not own:
             break
     return white
 
@@ -140,7 +143,7 @@ def read_metadata(path: str | Path) -> Metadata:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The path is a folder, or the file is not a PNG, JPEG or TIFF, or is damaged.
+        ValueError: The path is a folder, or the file has another format, or is damaged.
 
     Warns:
         UserWarning: The EXIF block is damaged.
@@ -169,13 +172,13 @@ def write_image(path: str | Path, image: np.ndarray, metadata: Metadata | None =
     Args:
         path: File to write. Its suffix selects the format.
         image: Image of shape (H, W) or (H, W, C). PNG stores uint8 and uint16; JPEG stores uint8 without alpha; TIFF
-            stores uint8, uint16 and floating point.
+            stores integers of 8, 16 or 32 bits and floating point.
         metadata: Metadata from :func:`read_metadata`. Entries that the format can't store are dropped.
 
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: The suffix is not one of PNG, JPEG or TIFF, or the format can't store the image.
+        ValueError: The suffix is not that of a supported format, or the format can't store the image.
 
     Example:
         >>> import tempfile
@@ -201,7 +204,7 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: The suffix is not one of PNG, JPEG or TIFF; the format can't store the images or their number; the
+        ValueError: The suffix is not that of a supported format; the format can't store the images or their number; the
             images differ in shape or type; or there is no image.
 
     Example:
@@ -219,9 +222,12 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
     with whole_file(path) as partial:
         if check_suffix(path) in TIFF_SUFFIXES:
             tiff.write(partial, (_writable(path, page) for page in chain([first], rest)), count, metadata)
+        elif path.suffix.lower() == ".npy":
+            npy.write(partial, chain([first], rest), metadata)
         else:
             check_writable(path, first, 1 + sum(1 for _ in rest))
-            partial.write_bytes(_KINDS[path.suffix.lower()].encode(_writable(path, first), metadata))
+            shown = _as_shown(_writable(path, first), metadata.tiff.samples)
+            partial.write_bytes(_KINDS[path.suffix.lower()].encode(shown, metadata))
 
 
 def _check_source(path: str | Path) -> Path:
@@ -240,27 +246,40 @@ def _named(path: Path) -> Iterator[None]:
     """Turn any error of a decoder in the block into a ``ValueError`` that names the file."""
     try:
         yield
-    except (ValueError, RuntimeError, OSError, SyntaxError, struct.error, tifffile.TiffFileError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise many types of errors for damaged files
         raise ValueError(f"{path} can't be read as an image: {error}") from None
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[list[np.ndarray] | tiff.TiffPages]:
+def _opened(path: str | Path) -> Iterator[Sequence[np.ndarray] | np.ndarray | TiffPages]:
     """Open a file and yield a sequence of its images. Pages of a TIFF are read when they are accessed."""
     path = _check_source(path)
     with _named(path):
         if path.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as file:
-                yield tiff.TiffPages(file)
+                yield TiffPages(file)
+        elif path.suffix.lower() == ".npy":
+            yield npy.read(path)
         else:
             yield [_KINDS[path.suffix.lower()].read(path)]
 
 
 def _checked(image: np.ndarray) -> np.ndarray:
-    """Return the image; raise ``ValueError`` unless it is a grayscale or color image."""
+    """Return a copy of an image in native byte order, which stays the same if the file changes.
+
+    Raises:
+        ValueError: It is not a grayscale or color image.
+    """
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] > 4):
         raise ValueError(f"expected a grayscale or color image, got an array of shape {image.shape}")
-    return image
+    return np.array(image, dtype=image.dtype.newbyteorder("="), order="C")
+
+
+def _as_shown(image: np.ndarray, samples: Samples) -> np.ndarray:
+    """Return an image with black at 0, for formats that have no white at 0."""
+    return samples.white(image.dtype) - image if samples.colors == "miniswhite" else image
 
 
 def _writable(path: Path, image: np.ndarray) -> np.ndarray:

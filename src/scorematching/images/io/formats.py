@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from scorematching.images.io.atomic import check_target
 
-#: Suffixes of TIFF files, in lower case.
-TIFF_SUFFIXES = (".tif", ".tiff")
-#: Suffixes of the supported image files, in lower case.
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", *TIFF_SUFFIXES)
-#: Largest side of a JPEG, in pixels.
-_LARGEST_JPEG = 65500
+
+@dataclass(frozen=True)
+class Format:
+    """What a format can store.
+
+    Attributes:
+        types: Types of pixels; empty for all.
+        channels: Numbers of channels; 2 and 4 are with alpha.
+        side: Largest side of an image in pixels.
+        pages: Whether a file can have several images.
+
+    Example:
+        >>> FORMATS[".jpg"].channels
+        (1, 3)
+    """
+
+    types: tuple[str, ...] = ("uint8",)
+    channels: tuple[int, ...] = (1, 2, 3, 4)
+    side: float = np.inf
+    pages: bool = False
+
+
+#: Formats by suffix, in lower case.
+FORMATS = {
+    ".png": Format(("uint8", "uint16")),
+    ".jpg": Format(channels=(1, 3), side=65500),
+    ".jpeg": Format(channels=(1, 3), side=65500),
+    ".tif": Format((), pages=True),
+    ".tiff": Format((), pages=True),
+    ".npy": Format((), pages=True),
+    ".webp": Format(channels=(3, 4), side=16383),
+    ".bmp": Format(channels=(1, 3)),
+    ".pgm": Format(("uint8", "uint16"), channels=(1,)),
+    ".ppm": Format(channels=(3,)),
+}
+#: Suffixes of TIFF files, and of all image files.
+TIFF_SUFFIXES, IMAGE_SUFFIXES = (".tif", ".tiff"), tuple(FORMATS)
 
 
 def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
@@ -27,7 +59,7 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
     Raises:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: The path is a folder.
-        ValueError: The suffix is not one of PNG, JPEG or TIFF, or the format can't store the images.
+        ValueError: The suffix is not that of a supported format, or the format can't store the images.
 
     Example:
         >>> check_writable("image.png", np.zeros((4, 6), np.uint16))
@@ -37,14 +69,17 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
     """
     path = check_target(path)
     suffix = check_suffix(path)
-    fits = suffix in TIFF_SUFFIXES or image.dtype == np.uint8 or (suffix == ".png" and image.dtype == np.uint16)
-    if not fits:
+    found, channels = FORMATS[suffix], image.shape[2] if image.ndim == 3 else 1
+    if found.types and image.dtype.name not in found.types:
         raise ValueError(f"{path.name}: {suffix} files can't store {image.dtype} pixels: write a .tif instead")
-    if suffix in (".jpg", ".jpeg") and image.ndim == 3 and image.shape[2] in (2, 4):
+    if channels in (2, 4) and channels not in found.channels:
         raise ValueError(f"{path.name}: {suffix} files can't store an alpha channel: write a .png instead")
-    if suffix in (".jpg", ".jpeg") and max(image.shape[:2]) > _LARGEST_JPEG:
-        raise ValueError(f"{path.name}: {suffix} files store at most {_LARGEST_JPEG} rows or columns: write a .png")
-    if suffix not in TIFF_SUFFIXES and pages != 1:
+    if channels not in found.channels:
+        kind = "grayscale" if channels == 1 else "color"
+        raise ValueError(f"{path.name}: {suffix} files can't store {kind} images: write a .png instead")
+    if max(image.shape[:2]) > found.side:
+        raise ValueError(f"{path.name}: {suffix} files store at most {found.side} rows or columns: write a .png")
+    if pages != 1 and not found.pages:
         raise ValueError(f"{path.name}: {suffix} files store one image, not {pages} pages: write a .tif instead")
 
 

@@ -56,7 +56,7 @@ def read_metadata(path: Path) -> Metadata:
 
 
 def encode(image: np.ndarray, metadata: Metadata) -> bytes:
-    """Return the bytes of a JPEG file at quality 95.
+    """Return the bytes of a JPEG file at quality 95, with colors at full resolution.
 
     Args:
         image: Image of shape (H, W) or (H, W, 3), uint8.
@@ -68,5 +68,6 @@ def encode(image: np.ndarray, metadata: Metadata) -> bytes:
     """
     height, width = image.shape[:2]
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "jpeg", quality=95, **metadata.jpeg, **metadata.pillow_options(width, height))
+    options = {**metadata.jpeg, **metadata.pillow_options(width, height)}
+    Image.fromarray(image).save(file, "jpeg", quality=95, subsampling="4:4:4", **options)
     return file.getvalue()

@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
 from PIL import ExifTags, Image
 
 Unit = Literal["inch", "centimeter", "none"]
+Alpha = Literal["assocalpha", "unassalpha"]
+Colors = Literal["minisblack", "miniswhite", "rgb", "palette"]
 #: A tag as tifffile writes it: code, type, count, packed value, and whether it is written on the first page only.
 ExtraTag = tuple[int, int, int, bytes, bool]
 
@@ -19,14 +22,45 @@ _INCHES = {"inch": 1.0, "centimeter": 2.54}
 
 
 @dataclass(frozen=True)
+class Samples:
+    """Meaning of the samples of a page of a TIFF.
+
+    Attributes:
+        colors: ``"minisblack"``, ``"miniswhite"`` (the value 0 is shown as white), ``"rgb"``, or ``"palette"`` (values
+            with a color table that shows them).
+        alpha: ``"assocalpha"`` if the colors are multiplied by alpha, ``"unassalpha"`` if not, or ``None`` if the page
+            has no alpha channel.
+        images: Number of images that a page is split into: its channels, if they are neither colors nor alpha.
+        planar: Whether the channels are stored one after the other.
+        bits: Bits of a sample, if fewer than those of the type of the pixels.
+        table: Color table, shape (3, 2^bits), uint16.
+
+    Example:
+        >>> Samples(bits=12).white(np.dtype(np.uint16))
+        4095
+    """
+
+    colors: Colors = "minisblack"
+    alpha: Alpha | None = None
+    images: int = 1
+    planar: bool = False
+    bits: int | None = None
+    table: np.ndarray | None = field(default=None, compare=False)
+
+    def white(self, dtype: np.dtype) -> int:
+        """Return the largest value of a type of unsigned integers that a sample can have."""
+        return 2 ** (self.bits or 8 * dtype.itemsize) - 1
+
+
+@dataclass(frozen=True)
 class TiffTags:
     """Tags of the pages of a TIFF, other than pixels, resolution and color profile.
 
     Attributes:
-        pages: Tags of each page.
+        pages: Tags of each image; those of a page that is split are with its first image.
         byteorder: Byte order of the file and of the packed values.
         imagej: Whether the file was written by ImageJ, which stores a stack contiguously.
-        alpha: ``"assocalpha"`` if the colors are multiplied by alpha, ``"unassalpha"`` if not.
+        samples: Meaning of the samples.
 
     Example:
         >>> TiffTags().byteorder
@@ -36,7 +70,7 @@ class TiffTags:
     pages: tuple[tuple[ExtraTag, ...], ...] = ()
     byteorder: Literal["<", ">"] = "<"
     imagej: bool = False
-    alpha: Literal["assocalpha", "unassalpha"] = "unassalpha"
+    samples: Samples = Samples()
 
 
 @dataclass(frozen=True)
@@ -53,6 +87,7 @@ class Metadata:
         chunks: Names and contents of the color and text chunks of a PNG.
         jpeg: ``comment`` and ``xmp`` of a JPEG.
         tiff: Other tags of a TIFF.
+        stack: Whether a ``.npy`` file has a dimension for its images, even if there is only one.
 
     Example:
         >>> Metadata(resolution=(300.0, 300.0)).enlarged(2).resolution
@@ -66,6 +101,7 @@ class Metadata:
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     jpeg: dict[str, bytes] = field(default_factory=dict)
     tiff: TiffTags = TiffTags()
+    stack: bool = False
 
     @property
     def dpi(self) -> tuple[float, float] | None:
@@ -113,10 +149,33 @@ class Metadata:
         return self.exif if exif.tobytes() == before else exif.tobytes()
 
 
+def is_ome(value: bytes) -> bool:
+    """Return whether a description is OME-XML.
+
+    Example:
+        >>> is_ome(b"<OME></OME>")
+        True
+    """
+    return value.rstrip(b"\0\n ").endswith(b"OME>")
+
+
+def without_file_names(value: bytes) -> bytes | None:
+    """Return OME-XML without the name and the identifier of its file; ``None`` if it describes several files.
+
+    Example:
+        >>> without_file_names(b'<TiffData IFD="0"><UUID FileName="a.tif">urn:uuid:1</UUID></TiffData>')
+        b'<TiffData IFD="0"></TiffData>'
+    """
+    names = set(re.findall(rb'\bFileName="([^"]*)"', value))
+    if len(names) > 1:
+        return None
+    return re.sub(rb'<UUID\b[^>]*>[^<]*</UUID>|\sUUID="[^"]*"', b"", value) if names else value
+
+
 def _enlarged(tag: ExtraTag, factor: int) -> ExtraTag:
     """Return a tag for an enlarged image. In OME-XML, the pixel counts and the pixel sizes are updated."""
     code, kind, count, value, once = tag
-    if value.rstrip(b"\0\n ").endswith(b"OME>"):
+    if is_ome(value):
         value = re.sub(rb'\bSize([XY])="(\d+)"', lambda m: b'Size%s="%d"' % (m[1], factor * int(m[2])), value)
         size = rb'\bPhysicalSize([XY])="([^"]+)"'
         value = re.sub(size, lambda m: b'PhysicalSize%s="%r"' % (m[1], float(m[2]) / factor), value)

@@ -12,12 +12,12 @@ from scorematching.images.io.formats import IMAGE_SUFFIXES, check_suffix, check_
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
     """Return the image files among paths.
 
-    Files are kept in the given order. A folder is replaced by its image files in sorted order; subfolders are not
-    searched.
+    Files are kept in the given order. A folder is replaced by its image files in sorted order, without hidden files;
+    subfolders are not searched.
 
     Raises:
         FileNotFoundError: A path does not exist, or there is no image.
-        ValueError: A file is not a PNG, JPEG or TIFF.
+        ValueError: A file has another format.
 
     Example:
         >>> import tempfile
@@ -31,7 +31,7 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
     given = [Path(path) for path in paths]
     for path in given:
         if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+            found += sorted(filter(_is_image, path.iterdir()))
         elif path.exists():
             check_suffix(path)
             found.append(path)
@@ -41,6 +41,11 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
         kinds = ", ".join(IMAGE_SUFFIXES)
         raise FileNotFoundError(f"no image ({kinds}) in {', '.join(map(str, given)) or 'nothing'}")
     return found
+
+
+def _is_image(path: Path) -> bool:
+    """Return whether a path of a folder is an image file that is not hidden."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def check_output(path: str | Path, source: str | Path, *others: str | Path, overwrite: bool = False) -> None:

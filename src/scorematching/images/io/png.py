@@ -25,6 +25,9 @@ _HEAD = _SIGNATURE + 4 + 4 + 13 + _CHECKSUM
 def read(path: Path) -> np.ndarray:
     """Read the image.
 
+    Raises:
+        ValueError: The file is an animation.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.png"
@@ -32,6 +35,9 @@ def read(path: Path) -> np.ndarray:
         >>> read(path).dtype
         dtype('uint16')
     """
+    frames = next((content for name, content in _chunks(path) if name == b"acTL"), b"\0\0\0\1")
+    if (count := int.from_bytes(frames[:4], "big")) > 1:
+        raise ValueError(f"it is an animation of {count} frames: save the frames as pages of a TIFF")
     return imagecodecs.png_decode(path.read_bytes())
 
 

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from itertools import chain
+import warnings
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 
-from scorematching.images.io.metadata import IN_PIXELS, ExtraTag, Metadata, TiffTags, Unit
+from scorematching.images.io.metadata import (
+    IN_PIXELS,
+    ExtraTag,
+    Metadata,
+    Samples,
+    TiffTags,
+    Unit,
+    is_ome,
+    without_file_names,
+)
+from scorematching.images.io.tiff_pages import TiffPages, check_alike
 
 _DESCRIPTION = 270
 #: Codes of the tags that are kept: names, makers, dates, descriptions, positions, XMP, IPTC, GeoTIFF, and those of
@@ -19,100 +31,8 @@ _DESCRIPTION = 270
 _KEPT = IN_PIXELS | {269, _DESCRIPTION, 271, 272, 274, 285, 286, 287, 297, 305, 306}
 _KEPT |= {315, 316, 700, 33432, 33723, 34377, 42112, 42113, 51123}
 _UNITS: dict[int, Unit] = {2: "inch", 3: "centimeter"}
-#: Values of the tag ExtraSamples that mark a second channel as alpha.
-_ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA,), (tifffile.EXTRASAMPLE.UNASSALPHA,)
 #: Largest size of a classic TIFF in bytes, as in tifffile. Larger files are written as BigTIFF.
 _CLASSIC = 2**32 - 2**25
-
-
-class TiffPages:
-    """Sequence of the images of an open TIFF, read when they are accessed.
-
-    The images are the pages of the file. A file may also store several images contiguously behind a single page, as
-    ImageJ does for large stacks.
-
-    Args:
-        file: Open file.
-
-    Raises:
-        ValueError: The file is truncated; the pages differ in shape or type; or a page is neither grayscale nor RGB.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "stack.tif"
-        >>> write(path, [np.zeros((4, 6), np.uint8)] * 3, 3, Metadata())
-        >>> with tifffile.TiffFile(path) as file:
-        ...     len(TiffPages(file))
-        3
-    """
-
-    def __init__(self, file: tifffile.TiffFile) -> None:
-        # This must come before any access to file.series, after which pages have no tags.
-        self.pages = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
-        file.filehandle.seek(file.pages.next_page_offset or 0)
-        if file.filehandle.read(file.tiff.offsetsize) != bytes(file.tiff.offsetsize):
-            raise ValueError(f"it is truncated: another page should follow the {len(self.pages)} that were found")
-        first = self.pages[0]
-        for number, page in enumerate(self.pages, 1):
-            _check_alike(number, (page.shape, page.dtype), (first.shape, first.dtype))
-            if _colors(page) not in ("minisblack", "miniswhite", "rgb"):
-                raise ValueError(f"its colors are {_colors(page)}, expected grayscale or RGB: convert the file first")
-            beside = page.samplesperpixel - 1
-            if _colors(page) != "rgb" and beside and (beside > 1 or page.extrasamples[:1] not in _ALPHA):
-                raise ValueError(
-                    f"it has {beside + 1} channels that are neither colors nor alpha: save each channel as a page, or "
-                    "in a file of its own"
-                )
-        self._stored = _stored_behind(file, first) if len(self.pages) == 1 else None
-
-    def __len__(self) -> int:
-        return len(self.pages) if self._stored is None else len(self._stored)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        try:
-            if self._stored is not None:
-                return _upright(self.pages[0], self._stored[index])
-            return _upright(self.pages[index], self.pages[index].asarray())
-        except (ValueError, RuntimeError, OSError, tifffile.TiffFileError) as error:
-            raise ValueError(f"page {index + 1}: {error}" if len(self) > 1 else str(error)) from None
-
-
-def _check_alike(number: int, found: tuple[object, object], first: tuple[object, object]) -> None:
-    """Raise ``ValueError`` unless a page, counted from 1, has the shape and type of the first."""
-    if found != first:
-        raise ValueError(
-            f"page {number} is {found[0]} {found[1]}, page 1 is {first[0]} {first[1]}: all pages of a file must have "
-            "the same shape and type"
-        )
-
-
-def _stored_behind(file: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarray | None:
-    """Return the images that are stored contiguously behind a single page, or None if there is only one image."""
-    if not (file.is_imagej or file.is_shaped or file.is_stk) or page.dtype is None:
-        return None
-    count = file.series[0].size // page.size
-    if count == 1:
-        return None
-    return np.memmap(
-        file.filehandle.path, page.dtype.newbyteorder(file.byteorder), "r", page.dataoffsets[0], (count, *page.shape)
-    )
-
-
-def _colors(page: tifffile.TiffPage) -> str:
-    """Return the photometric interpretation of a page, in lower case."""
-    return tifffile.PHOTOMETRIC(page.photometric).name.lower()
-
-
-def _upright(page: tifffile.TiffPage, image: np.ndarray) -> np.ndarray:
-    """Return an image with channels last and black at zero, in native byte order."""
-    if image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
-        image = np.moveaxis(image, 0, 2)
-    image = np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("="))
-    if _colors(page) == "miniswhite":
-        if image.dtype.kind != "u":
-            raise ValueError("it is floating point with white at zero, which is not supported: invert the file first")
-        image = np.iinfo(image.dtype).max - image
-    return image
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -127,13 +47,16 @@ def read_metadata(path: Path) -> Metadata:
     """
     with tifffile.TiffFile(path) as file:
         images = TiffPages(file)
-        first = images.pages[0]
-        pages = [tuple(_packed(file, tag) for tag in page.tags if tag.code in _KEPT) for page in images.pages]
+        if images.has_mask:
+            warnings.warn(f"{path.name}: its transparency mask is left out", stacklevel=4)
+        first, apart = images.pages[0], [()] * (images.samples.images - 1)
+        pages = [[tuple(_packed(file, tag) for tag in page.tags if tag.code in _KEPT), *apart] for page in images.pages]
+        listed = list(chain(*pages))
         tags = TiffTags(
-            pages=(*pages, *[()] * (len(images) - len(pages))),
+            pages=(*listed, *[()] * (len(images) - len(listed))),
             byteorder=file.byteorder,
             imagej=file.is_imagej,
-            alpha="assocalpha" if tifffile.EXTRASAMPLE.ASSOCALPHA in first.extrasamples else "unassalpha",
+            samples=images.samples,
         )
         known = 282 in first.tags and 283 in first.tags
         unit = _UNITS.get(first.resolutionunit, "none")
@@ -165,34 +88,72 @@ def write(path: Path, pages: Iterable[np.ndarray], count: int, metadata: Metadat
         >>> tifffile.imread(path).shape
         (3, 4, 6)
     """
-    tags, rest = metadata.tiff, iter(pages)
+    tags, rest = metadata.tiff, _joined(iter(pages), metadata.tiff.samples)
     first = next(rest)
-    channels = first.shape[2] if first.ndim == 3 else 1
+    images = tags.samples.images if first.ndim == 3 and tags.samples.images == first.shape[2] else 1
     with tifffile.TiffWriter(path, byteorder=tags.byteorder, bigtiff=count * first.nbytes > _CLASSIC) as file:
         for number, page in enumerate(chain([first], rest)):
-            _check_alike(number + 1, (page.shape, page.dtype), (first.shape, first.dtype))
-            of_page = tags.pages[number] if number < len(tags.pages) else ()
+            check_alike(number + 1, (page.shape, page.dtype), (first.shape, first.dtype))
+            of_page = tags.pages[images * number] if images * number < len(tags.pages) else ()
             file.write(
-                page,
-                photometric="rgb" if channels >= 3 else "minisblack",
-                planarconfig="contig" if channels > 1 else None,
-                extrasamples=[tags.alpha] if channels in (2, 4) else None,
-                compression=None if tags.imagej else "zlib",
+                _clipped(page, tags.samples),
+                **_layout(page, tags.samples, images),
+                compression=None if tags.imagej or tags.samples.bits else "zlib",
                 contiguous=tags.imagej,
                 resolution=metadata.resolution,
                 resolutionunit=metadata.unit,
                 iccprofile=metadata.icc,
                 software=False,
                 metadata=None,
-                extratags=[kept for tag in of_page if (kept := _fitting(tag, page.shape, count))],
+                extratags=[kept for tag in of_page if (kept := _fitting(tag, page.shape, count // images))],
             )
+
+
+def _joined(images: Iterator[np.ndarray], samples: Samples) -> Iterator[np.ndarray]:
+    """Yield pages: images, or as many gray images as a page was split into, with channels last."""
+    while group := list(islice(images, samples.images)):
+        if len(group) == samples.images > 1 and all(image.ndim == 2 for image in group):
+            yield np.stack(group, 2)
+        else:
+            yield from group
+
+
+def _clipped(page: np.ndarray, samples: Samples) -> np.ndarray:
+    """Return a page without values above those that the bits of a sample can store."""
+    if samples.bits is None or page.dtype.kind != "u":
+        return page
+    return np.minimum(page, samples.white(page.dtype)).astype(page.dtype)
+
+
+def _layout(page: np.ndarray, samples: Samples, images: int) -> dict[str, Any]:
+    """Return the options of tifffile that describe the samples of a page.
+
+    Args:
+        page: Page to write, shape (H, W) or (H, W, C).
+        samples: Meaning of the samples of the original file.
+        images: Number of images that were joined to a page.
+    """
+    channels = page.shape[2] if page.ndim == 3 else 1
+    colors = 3 if channels >= 3 and (images == 1 or samples.colors == "rgb") else 1
+    extra = [samples.alpha or "unassalpha"] if images == 1 else ["unspecified"] * (channels - colors)
+    options: dict[str, Any] = {
+        "photometric": "rgb" if colors == 3 else "minisblack" if samples.colors == "rgb" else samples.colors,
+        "planarconfig": "contig" if channels > 1 else None,
+        "extrasamples": extra if channels > colors else None,
+    }
+    if options["photometric"] == "palette":
+        options["colormap"] = samples.table
+    if samples.bits is not None and page.dtype.kind == "u":
+        options["bitspersample"] = samples.bits
+    return options
 
 
 def _fitting(tag: ExtraTag, shape: tuple[int, ...], count: int) -> ExtraTag | None:
     """Return a tag that fits the written page, or None to drop it.
 
     A description in the form of tifffile, ``{"shape": [...]}``, is updated to the shape of the page. It is dropped if
-    the leading dimensions do not fit the number of pages. Other tags are returned unchanged.
+    the leading dimensions do not fit the number of pages. OME-XML no longer names the original file, from which some
+    programs would read the pixels. Other tags are returned unchanged.
 
     Args:
         tag: Tag of the original page.
@@ -200,6 +161,11 @@ def _fitting(tag: ExtraTag, shape: tuple[int, ...], count: int) -> ExtraTag | No
         count: Number of pages.
     """
     code, kind, size, value, once = tag
+    if code == _DESCRIPTION and is_ome(value):
+        alone = without_file_names(value)
+        if alone is None:
+            warnings.warn("the OME-XML describes several files and is left out", stacklevel=2)
+        return None if alone is None else (code, kind, len(alone), alone, once)
     if code != _DESCRIPTION or not (value.startswith(b"{") and b'"shape":' in value):
         return tag
     entries = json.loads(value.rstrip(b"\0"))

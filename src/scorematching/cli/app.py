@@ -65,12 +65,8 @@ for command in (
     app.command(help=_paragraphs(command.__doc__))(command)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run a command. Invalid input prints one line on stderr and sets a non-zero exit status.
-
-    Args:
-        arguments: Command line without the name of the program. By default that of the process.
-    """
+def run(arguments: list[str] | None = None) -> None:
+    """Run a command, as :func:`scorematching.cli.main` says."""
     keep_freed_memory()
     try:
         with warnings.catch_warnings():

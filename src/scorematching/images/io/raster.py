@@ -1,0 +1,82 @@
+"""BMP, PGM, PPM and WebP files, by Pillow."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from scorematching.images.io.metadata import Metadata
+
+#: Modes of Pillow that are read as they are. One with a color table becomes a color image.
+_MODES = ("L", "LA", "RGB", "RGBA")
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Format of Pillow.
+
+    Attributes:
+        kind: Pillow's name of the format. ``"PPM"`` is for PGM too.
+
+    Example:
+        >>> import tempfile
+        >>> path, bmp = Path(tempfile.mkdtemp()) / "image.bmp", Raster("BMP")
+        >>> _ = path.write_bytes(bmp.encode(np.zeros((4, 6), np.uint8), Metadata(resolution=(300.0, 300.0))))
+        >>> bmp.read(path).shape
+        (4, 6)
+    """
+
+    kind: Literal["BMP", "PPM", "WEBP"]
+
+    def read(self, path: Path) -> np.ndarray:
+        """Read the image.
+
+        Raises:
+            ValueError: The file is an animation, its colors are neither grayscale nor RGB, or it has more than 8 bits
+                per color.
+        """
+        with Image.open(path, formats=[self.kind]) as image:
+            if (count := getattr(image, "n_frames", 1)) > 1:
+                raise ValueError(f"it is an animation of {count} frames: save the frames as pages of a TIFF")
+            if image.mode == "P":
+                return np.asarray(image.convert("RGB"))
+            if image.mode in ("I", "I;16"):  # PGM of 16 bits
+                return np.asarray(image).astype(np.uint16)
+            if image.mode not in _MODES:
+                raise ValueError(f"its colors are {image.mode}, expected grayscale or RGB: convert the file first")
+            if self.kind == "PPM" and image.mode == "RGB" and _largest(path) > 255:
+                raise ValueError("it has 16 bits per color, of which only 8 can be read: convert it to PNG or TIFF")
+            return np.asarray(image)
+
+    def read_metadata(self, path: Path) -> Metadata:
+        """Read resolution, color profile and EXIF."""
+        with Image.open(path, formats=[self.kind]) as image:
+            return Metadata(image.info.get("dpi"), icc=image.info.get("icc_profile"), exif=image.info.get("exif"))
+
+    def encode(self, image: np.ndarray, metadata: Metadata) -> bytes:
+        """Return the bytes of a file, without loss.
+
+        Args:
+            image: Image of shape (H, W) or (H, W, C), uint8, or uint16 for a PGM.
+            metadata: Metadata to store, as far as the format can.
+        """
+        height, width = image.shape[:2]
+        file, options = io.BytesIO(), {} if self.kind == "PPM" else metadata.pillow_options(width, height)
+        if self.kind == "WEBP":
+            options |= {"lossless": True, "exact": True}
+        Image.fromarray(image).save(file, self.kind, **options)
+        return file.getvalue()
+
+
+def _largest(path: Path) -> int:
+    """Return the largest value of a PPM file, by its header: magic number, width, height, largest value."""
+    words: list[bytes] = []
+    with path.open("rb") as file:
+        while len(words) < 4:
+            words += next(file).split(b"#")[0].split()
+    return int(words[3])
