@@ -86,3 +86,13 @@ def test_certificates_of_a_stack(noisy: np.ndarray, prior_file: Path, tmp_path: 
     assert [page["page"] for page in record["pages"]] == [1, 2]
     assert record["pages"][0]["noise"] == {"model": "GaussianNoise", "sigma": 25.0}
     assert run("denoise", tmp_path / "stack.tif", *paths[:-1], tmp_path / "clean.tif", "--overwrite") == 1
+
+
+def test_a_damaged_file_does_not_stop_the_others(
+    noisy_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad[1].tif").write_bytes(b"not an image")
+    record = tmp_path / "noise.json"
+    assert run("noise", tmp_path / "bad[1].tif", noisy_file, "--prior", "natural-gray-small", "--json", record) == 1
+    assert len(json.loads(record.read_text())) == 1
+    assert "error: bad[1].tif: " in capsys.readouterr().err

@@ -12,7 +12,7 @@ import typer
 
 from scorematching._version import __version__
 from scorematching.cli import check, deblur, demo, denoise, fit, inpaint, noise, show, upscale
-from scorematching.cli.console import keep_freed_memory, print_error
+from scorematching.cli.console import FAILURES, keep_freed_memory, print_error
 
 _HELP = (
     "Fit image priors by regularized score matching, and restore images with them. "
@@ -72,7 +72,7 @@ def run(arguments: list[str] | None = None) -> None:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print_error(f"note: {message}")
             code = app(args=arguments, standalone_mode=False)
-    except (ValueError, TypeError, OSError, RuntimeError, MemoryError, OverflowError) as error:
+    except FAILURES as error:
         print_error(f"error: {str(error) or type(error).__name__}")
         sys.exit(1)
     except Exception as error:

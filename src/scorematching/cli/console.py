@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 console = Console()
 errors = Console(stderr=True)
+#: Errors of one file or its contents; ``RuntimeError`` is torch's own when memory is exhausted.
+FAILURES = (ValueError, TypeError, OSError, RuntimeError, MemoryError, OverflowError)
 
 
 def say(message: object) -> None:
@@ -25,6 +28,14 @@ def say(message: object) -> None:
 def print_error(message: object) -> None:
     """Print a message on stderr, on one line, without markup."""
     errors.print(" ".join(str(message).split()), markup=False, highlight=False, soft_wrap=True)
+
+
+def end_with(failures: list[str]) -> None:
+    """Print the errors of files on stderr and exit with status 1, if there are any."""
+    for failure in failures:
+        print_error(f"error: {failure}")
+    if failures:
+        raise typer.Exit(1)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from scorematching.cli.options import (
 def denoise(
     images: Annotated[
         list[Path],
-        typer.Argument(help="Images (PNG, JPEG, TIFF, NumPy, WebP, BMP, PGM, PPM) or folders of them."),
+        typer.Argument(help="Images (TIFF, PNG, JPEG, NumPy, FITS, MRC and others) or folders of them."),
     ],
     output: Annotated[
         Path,

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import typer
 from rich.markup import escape
 from rich.table import Table
 
-from scorematching.cli.console import console, print_error, say
+from scorematching.cli.console import FAILURES, console, end_with, say
 from scorematching.cli.error_bars import ErrorBars, kept_error_bars
 from scorematching.cli.pages import check_pages, describe_pages, restore_file
 from scorematching.images.io.atomic import check_folder, check_target, write_atomically
@@ -114,16 +113,13 @@ def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: b
         try:
             check_output(target, source, overwrite=overwrite)
             noise, written = _denoise(job, source, target)
-        except (ValueError, TypeError, OSError, RuntimeError, MemoryError) as error:  # torch's own when out of memory
+        except FAILURES as error:
             failures.append(f"{source.name}: {str(error) or type(error).__name__}")
         else:
             table.add_row(escape(source.name), describe_pages(*written), _described(noise))
     console.print(table)
     say(f"wrote {table.row_count} images to {targets[0].parent}/")
-    if failures:
-        for failure in failures:
-            print_error(f"error: {failure}")
-        raise typer.Exit(1)
+    end_with(failures)
 
 
 def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tuple[int, ...]]:

@@ -52,7 +52,8 @@ def _models_with(option: str) -> list[str]:
 
 def fit(
     paths: Annotated[
-        list[Path], typer.Argument(help="Images (PNG, JPEG, TIFF, NumPy, WebP, BMP, PGM, PPM) or folders of them.")
+        list[Path],
+        typer.Argument(help="Images (TIFF, PNG, JPEG, NumPy, FITS, MRC and others) or folders of them."),
     ],
     output: Annotated[
         Path,

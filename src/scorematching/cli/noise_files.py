@@ -11,7 +11,7 @@ import torch
 from rich.markup import escape
 from rich.table import Table
 
-from scorematching.cli.console import console, progress_bar, say
+from scorematching.cli.console import FAILURES, console, end_with, progress_bar, say
 from scorematching.images.io.atomic import check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.paths import check_no_input
@@ -48,28 +48,42 @@ def describe(
     seed: int,
     device: torch.device,
 ) -> None:
-    """Find the noise of each page, print a table, and write the files that are wanted."""
-    table, records, remarks = _table(), [], dict[str, None]()
-    count = sum(count_pages(source) for source in sources)
+    """Find the noise of each page, print a table, and write the files that are wanted.
+
+    Files that can't be read are named at the end.
+    """
+    table, records, remarks, failures = _table(), [], dict[str, None](), []
     with progress_bar("finding the noise") as bar:
-        for source in sources:
-            data_range = find_white_of_file(source, white, missing=True)
-            for page, image in enumerate(read_pages(source), 1):
-                model = prior_for_planes(fill_missing(image).planes.data, prior)
-                noise = estimate_noise(image, model, data_range=data_range, seed=seed, device=device)
-                found = NoiseEstimate(noise)
-                small = min(image.shape[:2]) < model.min_size
-                if not isinstance(noise, CorrelatedNoise) and model.noise is not None and not small:
-                    found = estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)
-                table.add_row(escape(source.name), str(page), *_described(noise, found))
-                remarks |= dict.fromkeys(found.remarks if type(noise) is type(found.noise) else ())
-                records.append({"image": source.name, "page": page, **_as_record(noise, found)})
-                bar(Progress(len(records), count))
+        for number, source in enumerate(sources):
+            try:
+                data_range, count = find_white_of_file(source, white, missing=True), count_pages(source)
+                for page, image in enumerate(read_pages(source), 1):
+                    model = prior_for_planes(fill_missing(image).planes.data, prior)
+                    noise, found = _found(image, model, data_range, seed, device)
+                    table.add_row(escape(source.name), str(page), *_described(noise, found))
+                    remarks |= dict.fromkeys(found.remarks if type(noise) is type(found.noise) else ())
+                    records.append({"image": source.name, "page": page, **_as_record(noise, found)})
+                    bar(Progress(number + page / count, len(sources)))
+            except FAILURES as error:
+                if len(sources) == 1:
+                    raise
+                failures.append(f"{source.name}: {error}")
     _show(table, list(remarks), records, record)
     if plot is not None:
         clean = denoise(image, noise, model, data_range=data_range, seed=seed, device=device)
         draw_noise(plot, image, clean, noise)
         say(f"wrote {plot}")
+    end_with(failures)
+
+
+def _found(
+    image: np.ndarray, model: Prior, data_range: float, seed: int, device: torch.device
+) -> tuple[NoiseModel, NoiseEstimate]:
+    """Return the noise of a page, and that of photons with its standard errors, where it can be found."""
+    noise = estimate_noise(image, model, data_range=data_range, seed=seed, device=device)
+    if isinstance(noise, CorrelatedNoise) or model.noise is None or min(image.shape[:2]) < model.min_size:
+        return noise, NoiseEstimate(noise)
+    return noise, estimate_photon_noise(image, model, data_range=data_range, seed=seed, device=device)
 
 
 def describe_frames(frames: Path, dark: Path | None, flat: Path | None, record: Path | None) -> None:

@@ -34,7 +34,7 @@ WhiteOption = Annotated[
         show_default="255 or 65535 for integers; 1, or the largest value above 2, for floating point",
     ),
 ]
-ImageArgument = Annotated[Path, typer.Argument(help="Image or stack (PNG, JPEG, TIFF, NumPy, WebP, BMP, PGM, PPM).")]
+ImageArgument = Annotated[Path, typer.Argument(help="Image or stack (TIFF, PNG, JPEG, NumPy, FITS, MRC and others).")]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write the result to.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Allow the result to replace its input.")]
 _SIGMA_HELP = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,50 @@ def test_a_color_table_becomes_colors(tmp_path: Path) -> None:
 def test_webp_keeps_its_color_profile(tmp_path: Path) -> None:
     write_image(tmp_path / "a.webp", COLORS, Metadata(icc=PROFILE))
     assert read_metadata(tmp_path / "a.webp").icc == PROFILE
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".mrc"])
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "float32"])
+def test_images_of_telescopes_and_electron_microscopes_keep_their_shape_and_type(
+    suffix: str, count: int, dtype: str, tmp_path: Path
+) -> None:
+    """A count of 0 stands for one image without a dimension for a stack."""
+    images = [page.astype(dtype) for page in PAGES[: max(count, 1)]]
+    write_pages(tmp_path / f"a{suffix}", images, Metadata(stack=count > 0))
+    assert count_pages(tmp_path / f"a{suffix}") == max(count, 1)
+    copy_with_metadata(tmp_path / f"a{suffix}", tmp_path / f"b{suffix}")
+    found = list(read_pages(tmp_path / f"b{suffix}"))
+    assert found[0].dtype == dtype
+    np.testing.assert_array_equal(found, images)
+    assert read_metadata(tmp_path / f"b{suffix}").stack == (count > 0)
+
+
+def test_fits_keeps_its_header(tmp_path: Path) -> None:
+    fits = pytest.importorskip("astropy.io.fits")
+    first = fits.PrimaryHDU(PAGES[0], header=fits.Header({"OBJECT": "M 31", "CRVAL1": 10.68, "EXPTIME": 30.0}))
+    fits.HDUList([first, fits.ImageHDU(PAGES[1])]).writeto(tmp_path / "a.fits")
+    with pytest.warns(UserWarning, match=r"a\.fits: only the first of its 2 images is read"):
+        copy_with_metadata(tmp_path / "a.fits", tmp_path / "b.fits")
+    header = fits.getheader(tmp_path / "b.fits")
+    assert [header[name] for name in ("OBJECT", "CRVAL1", "EXPTIME")] == ["M 31", 10.68, 30.0]
+
+
+def test_mrc_keeps_its_voxel_size_and_labels(tmp_path: Path) -> None:
+    mrcfile = pytest.importorskip("mrcfile")
+    with mrcfile.new(tmp_path / "a.mrc", np.stack(PAGES)) as file:
+        file.voxel_size = (1.5, 1.5, 3.0)
+        file.add_label("aligned")
+        file.set_volume()
+    copy_with_metadata(tmp_path / "a.mrc", tmp_path / "b.mrc")
+    with mrcfile.open(tmp_path / "b.mrc") as file:
+        assert file.voxel_size.tolist() == (1.5, 1.5, 3.0)
+        assert any("aligned" in label for label in file.get_labels())
+        assert file.is_volume()
+
+
+def test_a_format_whose_package_is_missing_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.mrc").write_bytes(bytes(2000))
+    monkeypatch.setitem(sys.modules, "mrcfile", None)
+    with pytest.raises(ValueError, match=r"needs the package mrcfile: pip install 'scorematching\[formats\]'"):
+        read_image(tmp_path / "a.mrc")

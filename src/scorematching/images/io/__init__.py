@@ -1,7 +1,7 @@
 """Image files: their pixels, metadata and atomic writing.
 
-Begin with ``files``, which reads and writes every format. ``formats`` lists the suffixes and limits of the formats;
-``png``, ``jpeg``, ``tiff`` (with ``tiff_pages``), ``npy`` and ``raster`` implement them. ``metadata`` holds the content of
-files other than pixels. ``paths`` finds and checks files before any work is done. ``atomic`` writes a file completely or
-not at all.
+Begin with ``files``, which reads and writes every format. ``formats`` lists the suffixes and limits of the formats.
+``png``, ``jpeg``, ``tiff`` (with ``tiff_pages``), ``npy``, ``fits``, ``mrc`` and ``raster`` implement them.
+``metadata`` holds the content of files other than pixels. ``paths`` finds and checks files before any work is done.
+``atomic`` writes a file completely or not at all.
 """

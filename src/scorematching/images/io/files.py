@@ -15,14 +15,16 @@ import numpy as np
 import tifffile
 
 from scorematching.images.arrays import find_own_white, find_white, has_white
-from scorematching.images.io import jpeg, npy, png, tiff
+from scorematching.images.io import fits, jpeg, mrc, npy, png, tiff
 from scorematching.images.io.atomic import whole_file
 from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
 from scorematching.images.io.metadata import Metadata, Samples
 from scorematching.images.io.raster import Raster
 from scorematching.images.io.tiff_pages import TiffPages
 
-_KINDS: dict[str, Any] = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff, ".npy": npy}
+#: Formats that are read and written as arrays of images.
+_ARRAYS = {".npy": npy, ".fits": fits, ".fit": fits, ".fts": fits, ".mrc": mrc, ".mrcs": mrc}
+_KINDS: dict[str, Any] = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff, **_ARRAYS}
 _KINDS |= {".bmp": Raster("BMP"), ".pgm": Raster("PPM"), ".ppm": Raster("PPM"), ".webp": Raster("WEBP")}
 
 
@@ -62,7 +64,7 @@ def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
 
 
 def read_pages(path: str | Path) -> Iterator[np.ndarray]:
-    """Yield the images of a file: the pages of a TIFF or ``.npy``, or the single image of another file.
+    """Yield the images of a file: the pages of a stack, or the single image of another file.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -82,7 +84,7 @@ def read_pages(path: str | Path) -> Iterator[np.ndarray]:
 
 
 def count_pages(path: str | Path) -> int:
-    """Return the number of images in a file. It is 1 for formats other than TIFF and ``.npy``.
+    """Return the number of images in a file. It is 1 for formats without stacks.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -222,8 +224,8 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
     with whole_file(path) as partial:
         if check_suffix(path) in TIFF_SUFFIXES:
             tiff.write(partial, (_writable(path, page) for page in chain([first], rest)), count, metadata)
-        elif path.suffix.lower() == ".npy":
-            npy.write(partial, chain([first], rest), metadata)
+        elif path.suffix.lower() in _ARRAYS:
+            _KINDS[path.suffix.lower()].write(partial, chain([first], rest), metadata)
         else:
             check_writable(path, first, 1 + sum(1 for _ in rest))
             shown = _as_shown(_writable(path, first), metadata.tiff.samples)
@@ -260,8 +262,8 @@ def _opened(path: str | Path) -> Iterator[Sequence[np.ndarray] | np.ndarray | Ti
         if path.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as file:
                 yield TiffPages(file)
-        elif path.suffix.lower() == ".npy":
-            yield npy.read(path)
+        elif path.suffix.lower() in _ARRAYS:
+            yield _KINDS[path.suffix.lower()].read(path)
         else:
             yield [_KINDS[path.suffix.lower()].read(path)]
 

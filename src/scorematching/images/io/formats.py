@@ -31,6 +31,8 @@ class Format:
     pages: bool = False
 
 
+_FITS = Format(("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32", "float64"), channels=(1,), pages=True)
+_MRC = Format(("int8", "int16", "uint16", "float16", "float32"), channels=(1,), pages=True)
 #: Formats by suffix, in lower case.
 FORMATS = {
     ".png": Format(("uint8", "uint16")),
@@ -39,6 +41,11 @@ FORMATS = {
     ".tif": Format((), pages=True),
     ".tiff": Format((), pages=True),
     ".npy": Format((), pages=True),
+    ".fits": _FITS,
+    ".fit": _FITS,
+    ".fts": _FITS,
+    ".mrc": _MRC,
+    ".mrcs": _MRC,
     ".webp": Format(channels=(3, 4), side=16383),
     ".bmp": Format(channels=(1, 3)),
     ".pgm": Format(("uint8", "uint16"), channels=(1,)),
@@ -76,7 +83,7 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
         raise ValueError(f"{path.name}: {suffix} files can't store an alpha channel: write a .png instead")
     if channels not in found.channels:
         kind = "grayscale" if channels == 1 else "color"
-        raise ValueError(f"{path.name}: {suffix} files can't store {kind} images: write a .png instead")
+        raise ValueError(f"{path.name}: {suffix} files can't store {kind} images: write a .tif instead")
     if max(image.shape[:2]) > found.side:
         raise ValueError(f"{path.name}: {suffix} files store at most {found.side} rows or columns: write a .png")
     if pages != 1 and not found.pages:

@@ -87,7 +87,8 @@ class Metadata:
         chunks: Names and contents of the color and text chunks of a PNG.
         jpeg: ``comment`` and ``xmp`` of a JPEG.
         tiff: Other tags of a TIFF.
-        stack: Whether a ``.npy`` file has a dimension for its images, even if there is only one.
+        stack: Whether a NumPy, FITS or MRC file has a dimension for its images, even if there is only one.
+        header: Header of a FITS or MRC file, as its library reads it.
 
     Example:
         >>> Metadata(resolution=(300.0, 300.0)).enlarged(2).resolution
@@ -102,6 +103,7 @@ class Metadata:
     jpeg: dict[str, bytes] = field(default_factory=dict)
     tiff: TiffTags = TiffTags()
     stack: bool = False
+    header: Any = field(default=None, compare=False)
 
     @property
     def dpi(self) -> tuple[float, float] | None:
@@ -121,7 +123,7 @@ class Metadata:
         pages = tuple(
             tuple(_enlarged(tag, factor) for tag in page if tag[0] not in IN_PIXELS) for page in self.tiff.pages
         )
-        return replace(self, resolution=resolution, tiff=replace(self.tiff, pages=pages))
+        return replace(self, resolution=resolution, tiff=replace(self.tiff, pages=pages), header=None)
 
     def pillow_options(self, width: int, height: int) -> dict[str, Any]:
         """Return resolution, profile and EXIF, as far as known, as Pillow's options for an image of this size."""

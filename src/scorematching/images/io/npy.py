@@ -59,8 +59,25 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         >>> np.load(path).shape
         (3, 4, 6)
     """
+    with path.open("wb") as file:
+        np.save(file, stacked(images, metadata.stack))
+
+
+def stacked(images: Iterable[np.ndarray], stack: bool) -> np.ndarray:
+    """Return one image, or several as a stack.
+
+    Args:
+        images: One or more images.
+        stack: Whether one image is a stack too.
+
+    Raises:
+        ValueError: The images differ in shape or type.
+
+    Example:
+        >>> stacked([np.zeros((4, 6))], stack=True).shape
+        (1, 4, 6)
+    """
     pages = list(images)
     if len({(page.shape, page.dtype) for page in pages}) > 1:
-        raise ValueError("all images of a .npy file must have the same shape and type")
-    with path.open("wb") as file:
-        np.save(file, np.stack(pages) if len(pages) > 1 or metadata.stack else pages[0])
+        raise ValueError("all images of a file must have the same shape and type")
+    return np.stack(pages) if len(pages) > 1 or stack else pages[0]
