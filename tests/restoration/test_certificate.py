@@ -85,6 +85,7 @@ def test_noise_models_survive_json(noise: NoiseModel) -> None:
         {"model": ["GaussianNoise"]},
         {"model": "GaussianNoise", "gain": 1},
         {"model": "ChannelNoise", "sigmas": 5},
+        {"model": "ModulatedNoise", "level": {"model": "GaussianNoise", "sigma": 3}},
     ],
 )
 def test_other_records_are_refused(record: object) -> None:

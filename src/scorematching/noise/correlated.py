@@ -53,7 +53,10 @@ class CorrelatedNoise(NoiseModel):
     autocovariance: np.ndarray
 
     def __post_init__(self) -> None:
-        given = np.array(self.autocovariance, dtype=np.float64)
+        try:
+            given = np.array(self.autocovariance, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError("autocovariance must be numbers of shape (n, n) or (C, C, n, n)") from None
         found = given[None, None] if given.ndim == 2 else given
         if found.ndim != 4 or found.shape[0] != found.shape[1] or found.shape[2] != found.shape[3]:
             raise ValueError(f"autocovariance must have shape (n, n) or (C, C, n, n), got {given.shape}")
@@ -145,7 +148,8 @@ class CorrelatedNoise(NoiseModel):
         m, diagonal = self.reach, np.einsum("ccij->cij", self.autocovariance)
         if m == 0:
             return 0.0
-        return float(np.sum(diagonal[:, m, m + 1] + diagonal[:, m + 1, m]) / (2 * np.sum(self._variances)))
+        beside = np.sum(diagonal[:, m, m + 1] + diagonal[:, m + 1, m])
+        return float(beside / max(2 * np.sum(self._variances), 1e-300))
 
     @property
     def _variances(self) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from scorematching.noise.modulated import ModulatedNoise
 from scorematching.noise.pixelwise import ChannelNoise, NoiseMap
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 
-_MODELS: dict[str, Callable[..., NoiseModel]] = {
+_MODELS: dict[str, Any] = {
     model.__name__: model
     for model in (GaussianNoise, PoissonGaussianNoise, ChannelNoise, NoiseMap, CorrelatedNoise, ModulatedNoise)
 }
@@ -60,7 +59,11 @@ def from_record(record: Any) -> NoiseModel:
         for name, value in record.items()
         if name != "model"
     }
+    name = str(record["model"])
+    fields = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(_MODELS[name])}
+    if not {one for one, needed in fields.items() if needed} <= set(values) <= set(fields):
+        raise ValueError(f"the record of {name} has {', '.join(values) or 'nothing'}, expected {', '.join(fields)}")
     try:
-        return _MODELS[str(record["model"])](**values)
+        return _MODELS[name](**values)
     except TypeError as error:
-        raise ValueError(f"the record of {record['model']} has wrong fields: {error}") from None
+        raise ValueError(f"the record of {name}: {error}") from None
