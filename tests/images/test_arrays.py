@@ -88,3 +88,10 @@ def test_signed_and_wide_integers_keep_their_values_and_are_clipped(dtype: str) 
     np.testing.assert_allclose(from_planes(planes, planes.data), image, rtol=1e-7)
     np.testing.assert_array_equal(from_planes(planes, planes.data * 0 + 5)[0], min(5 * planes.data_range, limits.max))
     np.testing.assert_array_equal(from_planes(planes, planes.data * 0 - 5)[0], max(-5 * planes.data_range, limits.min))
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "float64"])
+def test_values_that_differ_too_little_for_their_size_are_refused(dtype: str) -> None:
+    with pytest.raises(ValueError, match=r"3e\+09 to 3\.00000006e\+09, differ too little .* subtract 3e\+09"):
+        to_planes((INTEGERS["gray 8"].clip(0, 60) + 3e9).astype(dtype))
+    assert to_planes(np.full((4, 4), 128.0) + 1e-13 * np.arange(4)).data_range == pytest.approx(128)

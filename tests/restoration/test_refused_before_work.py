@@ -23,7 +23,7 @@ Case = tuple[dict[str, Any], type[Exception], str]
 
 COMMON: list[Case] = [
     ({"image": np.zeros((2, 9), np.uint8)}, ValueError, SMALL),
-    ({"image": np.zeros((60, 60), np.int64)}, TypeError, "image must be uint8, uint16 or floating point, got int64"),
+    ({"image": np.zeros((60, 60), np.int64)}, TypeError, "integers of 8, 16 or 32 bits or floating point, got int64"),
     ({"image": np.full((60, 60), np.nan)}, ValueError, "NaN or infinite"),
     ({"prior": "natural-color"}, ValueError, GRAY),
     ({"prior": "no such prior"}, FileNotFoundError, "no such file: no such prior"),

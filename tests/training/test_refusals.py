@@ -70,7 +70,7 @@ def test_images_are_read_where_nothing_is_wrong(photograph: np.ndarray) -> None:
     [
         (lambda _: [], {}, FileNotFoundError, "no image is given"),
         (lambda p: [p, p.astype(np.uint16)], {}, ValueError, "255 in array 0, 65535 in array 1"),
-        (lambda p: [p.astype(int)], {}, TypeError, "image must be uint8, uint16 or floating point, got int64"),
+        (lambda p: [p.astype(int)], {}, TypeError, "integers of 8, 16 or 32 bits or floating point, got int64"),
         (lambda p: [p[:5]], {"noise": 9}, ValueError, "5 rows is too small to train on: 12 or more"),
         (lambda p: [p], {"model": sm.FieldConfig(size=30)}, ValueError, "96 rows is too small to train on: 120"),
         (lambda p: [p], {"model": sm.DeepConfig(color=True)}, ValueError, "array 0 has 1 channel.*red, green and blue"),

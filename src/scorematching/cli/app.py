@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import sys
 import warnings
@@ -68,6 +69,7 @@ for command in (
 def run(arguments: list[str] | None = None) -> None:
     """Run a command, as :func:`scorematching.cli.main` says."""
     keep_freed_memory()
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs is an error or a warning of ours
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print_error(f"note: {message}")

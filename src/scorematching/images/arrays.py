@@ -14,6 +14,10 @@ _ROWS = 64
 
 #: Kinds and sizes in bytes of the supported types.
 _TYPES = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")
+#: Least range of the values of an image, relative to the largest. Below it, rounding to 32 bits changes them visibly.
+_PRECISION = 1e-4
+#: Relative range that is a rounding error of 64 bits.
+_CONSTANT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -90,14 +94,12 @@ def find_white(image: np.ndarray, data_range: float | None = None, *, missing: b
     """
     if not isinstance(image, np.ndarray):
         raise TypeError(f"image must be a numpy array, got {type(image).__name__}: convert it with numpy.asarray")
-    if image.dtype.kind + str(image.dtype.itemsize) not in _TYPES:
-        raise TypeError(
-            f"image must have integers of 8, 16 or 32 bits or floating point, got {image.dtype}: convert it with astype"
-        )
+    check_type(image.dtype)
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 2, 3, 4)) or 0 in image.shape:
         raise ValueError(f"image must have shape (H, W) or (H, W, C) with C from 1 to 4, got {image.shape}")
     if image.dtype.kind == "f" and not missing and not np.isfinite(image).all():
         raise ValueError(f"image has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
+    _check_precision(image)
     if data_range is None and has_white(image.dtype):
         data_range = float(np.iinfo(image.dtype).max)
     elif data_range is None and image.dtype.kind in "iu":
@@ -108,6 +110,30 @@ def find_white(image: np.ndarray, data_range: float | None = None, *, missing: b
     if not (data_range > 0 and np.isfinite(data_range)):
         raise ValueError(f"the value of white, data_range, must be a positive number, got {data_range}")
     return data_range
+
+
+def check_type(dtype: np.dtype) -> None:
+    """Raise ``TypeError`` unless pixels of a type are supported.
+
+    Example:
+        >>> check_type(np.dtype(np.int16))
+    """
+    if dtype.kind + str(dtype.itemsize) not in _TYPES:
+        raise TypeError(
+            f"image must have integers of 8, 16 or 32 bits or floating point, got {dtype}: convert it with astype"
+        )
+
+
+def _check_precision(image: np.ndarray) -> None:
+    """Raise ``ValueError`` if values differ too little for computation with 32 bits."""
+    if image.dtype.itemsize < 4 or image.dtype == np.float32:
+        return
+    values = image[np.isfinite(image)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if _CONSTANT < (high - low) / max(abs(low), abs(high), 1e-300) < _PRECISION:
+        raise ValueError(
+            f"the values of the image, {low:.9g} to {high:.9g}, differ too little for their size: subtract {low:.9g}"
+        )
 
 
 def has_white(dtype: np.dtype) -> bool:

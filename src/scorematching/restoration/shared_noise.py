@@ -16,6 +16,8 @@ _SHARED = 1.15
 _FLAT = 1.5
 #: Kurtosis of what the grayscale prior removes, from which on it is texture. It is 3.1 to 3.9 for JPEG files.
 _TEXTURE = 4.0
+#: Minimum side of an image in pixels; in smaller ones, texture can't be told from noise.
+_SMALLEST = 128
 
 
 def with_shared_noise(octaves: list[Tensor], y: Tensor, noisy: Tensor, seed: int) -> list[Tensor]:
@@ -33,6 +35,8 @@ def with_shared_noise(octaves: list[Tensor], y: Tensor, noisy: Tensor, seed: int
         noisy: Pixels that can be noisy, shape (H, W).
         seed: Seed of the random draws.
     """
+    if min(y.shape[2:]) < _SMALLEST:
+        return octaves
     mean = y.mean(0, keepdim=True)
     gray = prior_for_planes(mean, None)
     mean = move(mean, gray, y.device)

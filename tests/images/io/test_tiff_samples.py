@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from image_samples import COLORS, INTEGERS, RANDOM, copy_with_metadata
+from PIL import ExifTags, Image, ImageOps
 
 from scorematching.images import count_pages, read_image, read_metadata, read_pages, write_image
 
@@ -52,19 +53,70 @@ def test_a_fourth_band_beside_colors_is_an_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("image", "bits"), [(GRAY, 8), (TWELVE, 12), (TWELVE.astype(np.float32), 32)])
 def test_white_at_zero_keeps_its_values_and_its_tag(image: np.ndarray, bits: int, tmp_path: Path) -> None:
+    """It is read with black at zero. In floating point, the value of black is not known, and values stay."""
     options = {"bitspersample": bits} if bits == 12 else {}
     tifffile.imwrite(tmp_path / "a.tif", image, photometric="miniswhite", **options)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
+    read = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read, image if bits == 32 else 2**bits - 1 - image)
     with copied(tmp_path / "a.tif") as copy:
         assert copy.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         assert copy.pages.first.bitspersample == bits
         np.testing.assert_array_equal(copy.asarray(), image)
 
 
-def test_white_at_zero_is_inverted_in_formats_without_it(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", GRAY, photometric="miniswhite")
+def test_white_at_zero_is_inverted_in_formats_without_it_but_not_alpha(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"photometric": "miniswhite", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "a.tif", np.dstack([GRAY, GRAY]), **options)
     copy_with_metadata(tmp_path / "a.tif", tmp_path / "a.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), 255 - GRAY)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.dstack([255 - GRAY, GRAY]))
+
+
+def test_in_other_formats_samples_are_as_they_are_shown(tmp_path: Path) -> None:
+    """White at zero with 12 bits, 4 bits, colors that are multiplied by alpha, and an image that is turned."""
+    tifffile.imwrite(tmp_path / "a.tif", TWELVE, photometric="miniswhite", bitspersample=12)
+    write_image(tmp_path / "a.png", read_image(tmp_path / "a.tif") + np.uint16(9), read_metadata(tmp_path / "a.tif"))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.minimum(4095 - TWELVE + 9, 4095))
+    tifffile.imwrite(tmp_path / "b.tif", GRAY // 16, bitspersample=4)
+    copy_with_metadata(tmp_path / "b.tif", tmp_path / "b.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png"), GRAY // 16 * 17)
+    half = np.full((7, 9, 4), 64, np.uint8)
+    half[..., 3] = 128
+    tifffile.imwrite(tmp_path / "c.tif", half, photometric="rgb", extrasamples=["assocalpha"])
+    copy_with_metadata(tmp_path / "c.tif", tmp_path / "c.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "c.png")[0, 0], [128, 128, 128, 128])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turned_images_are_upright_in_other_formats(orientation: int, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, extratags=[(274, 3, 1, orientation, True)])
+    copy_with_metadata(tmp_path / "a.tif", tmp_path / "a.png")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(GRAY).save(tmp_path / "b.png", exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(tmp_path / "b.png"))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(upright))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"bitspersample": 12}, {}),
+        ({"photometric": "miniswhite"}, {}),
+        ({"extratags": [(274, 3, 1, 6, True)]}, {}),
+    ],
+)
+def test_pages_with_other_samples_are_refused(one: dict[str, Any], other: dict[str, Any], tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for options in (one, other):
+            file.write(TWELVE, **{"photometric": "minisblack", "metadata": None} | options)
+    with pytest.raises(ValueError, match="page 2 has other colors, bits or channels than page 1"):
+        read_image(tmp_path / "a.tif", page=0)
+
+
+def test_a_thumbnail_alone_is_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, subfiletype=1)
+    with pytest.raises(ValueError, match="no pages at full size"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_values_are_clipped_to_the_bits_of_the_file(tmp_path: Path) -> None:
@@ -81,8 +133,12 @@ def test_the_color_table_of_imagej_shows_values_and_others_are_colors(tmp_path: 
     with copied(tmp_path / "a.tif") as copy:
         np.testing.assert_array_equal(copy.pages.first.colormap, table)
         np.testing.assert_array_equal(copy.asarray(), GRAY)
-    tifffile.imwrite(tmp_path / "b.tif", GRAY, **options)
-    np.testing.assert_array_equal(read_image(tmp_path / "b.tif"), np.moveaxis(table // 257, 0, 1)[GRAY])
+    with tifffile.TiffWriter(tmp_path / "b.tif") as file:
+        for one in (table, table[:, ::-1]):
+            file.write(GRAY, photometric="palette", colormap=one, metadata=None)
+    second = read_image(tmp_path / "b.tif", page=1)
+    np.testing.assert_array_equal(second, np.moveaxis(table[:, ::-1] // 257, 0, 1)[GRAY])
+    np.testing.assert_array_equal(read_image(tmp_path / "b.tif", page=0), np.moveaxis(table // 257, 0, 1)[GRAY])
 
 
 def test_jpeg_colors_in_a_tiff_are_read(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from scorematching.images.arrays import find_own_white, find_white, has_white
+from scorematching.images.arrays import check_type, find_own_white, find_white, has_white
 from scorematching.images.io import fits, jpeg, mrc, npy, png, tiff
 from scorematching.images.io.atomic import whole_file
 from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
-from scorematching.images.io.metadata import Metadata, Samples
+from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.raster import Raster
 from scorematching.images.io.tiff_pages import TiffPages
 
@@ -228,7 +228,7 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
             _KINDS[path.suffix.lower()].write(partial, chain([first], rest), metadata)
         else:
             check_writable(path, first, 1 + sum(1 for _ in rest))
-            shown = _as_shown(_writable(path, first), metadata.tiff.samples)
+            shown = metadata.tiff.samples.shown(_writable(path, first))
             partial.write_bytes(_KINDS[path.suffix.lower()].encode(shown, metadata))
 
 
@@ -272,16 +272,13 @@ def _checked(image: np.ndarray) -> np.ndarray:
     """Return a copy of an image in native byte order, which stays the same if the file changes.
 
     Raises:
+        TypeError: The type of its pixels is not supported.
         ValueError: It is not a grayscale or color image.
     """
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] > 4):
+    check_type(image.dtype)
+    if 0 in image.shape or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] > 4):
         raise ValueError(f"expected a grayscale or color image, got an array of shape {image.shape}")
     return np.array(image, dtype=image.dtype.newbyteorder("="), order="C")
-
-
-def _as_shown(image: np.ndarray, samples: Samples) -> np.ndarray:
-    """Return an image with black at 0, for formats that have no white at 0."""
-    return samples.white(image.dtype) - image if samples.colors == "miniswhite" else image
 
 
 def _writable(path: Path, image: np.ndarray) -> np.ndarray:

@@ -51,8 +51,10 @@ FORMATS = {
     ".pgm": Format(("uint8", "uint16"), channels=(1,)),
     ".ppm": Format(channels=(3,)),
 }
-#: Suffixes of TIFF files, and of all image files.
-TIFF_SUFFIXES, IMAGE_SUFFIXES = (".tif", ".tiff"), tuple(FORMATS)
+#: Suffixes of TIFF files, in lower case.
+TIFF_SUFFIXES = (".tif", ".tiff")
+#: Suffixes of the supported image files, in lower case.
+IMAGE_SUFFIXES = tuple(FORMATS)
 
 
 def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:

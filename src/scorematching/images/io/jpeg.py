@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from PIL import ExifTags, Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from scorematching.images.io.metadata import Metadata
+
+#: Maximum size of an EXIF block in bytes.
+_LARGEST_EXIF = 65533
 
 
 def read(path: Path) -> np.ndarray:
@@ -69,5 +73,8 @@ def encode(image: np.ndarray, metadata: Metadata) -> bytes:
     height, width = image.shape[:2]
     file = io.BytesIO()
     options = {**metadata.jpeg, **metadata.pillow_options(width, height)}
+    if len(options.get("exif", b"")) > _LARGEST_EXIF:
+        warnings.warn("the EXIF block is too long for a JPEG and is left out", stacklevel=2)
+        del options["exif"]
     Image.fromarray(image).save(file, "jpeg", quality=95, subsampling="4:4:4", **options)
     return file.getvalue()

@@ -27,6 +27,8 @@ def read(path: Path) -> np.ndarray:
         (1, 4, 6, 3)
     """
     array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it has several arrays, expected one: save it with numpy.save")
     channels = array.ndim > 2 and array.shape[-1] <= _CHANNELS
     if array.ndim - channels not in (2, 3):
         raise ValueError(f"its shape is {array.shape}, expected (H, W), (H, W, C), (N, H, W) or (N, H, W, C)")

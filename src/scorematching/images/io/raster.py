@@ -37,20 +37,20 @@ class Raster:
         """Read the image.
 
         Raises:
-            ValueError: The file is an animation, its colors are neither grayscale nor RGB, or it has more than 8 bits
-                per color.
+            ValueError: The file is an animation, its colors are neither grayscale nor RGB, or the largest value of a
+                PGM or PPM is not that of its type.
         """
         with Image.open(path, formats=[self.kind]) as image:
             if (count := getattr(image, "n_frames", 1)) > 1:
                 raise ValueError(f"it is an animation of {count} frames: save the frames as pages of a TIFF")
+            if self.kind == "PPM" and image.mode != "1":
+                _check_largest(path, 65535 if image.mode in ("I", "I;16") else 255)
             if image.mode == "P":
                 return np.asarray(image.convert("RGB"))
             if image.mode in ("I", "I;16"):  # PGM of 16 bits
                 return np.asarray(image).astype(np.uint16)
             if image.mode not in _MODES:
                 raise ValueError(f"its colors are {image.mode}, expected grayscale or RGB: convert the file first")
-            if self.kind == "PPM" and image.mode == "RGB" and _largest(path) > 255:
-                raise ValueError("it has 16 bits per color, of which only 8 can be read: convert it to PNG or TIFF")
             return np.asarray(image)
 
     def read_metadata(self, path: Path) -> Metadata:
@@ -73,10 +73,14 @@ class Raster:
         return file.getvalue()
 
 
-def _largest(path: Path) -> int:
-    """Return the largest value of a PPM file, by its header: magic number, width, height, largest value."""
+def _check_largest(path: Path, expected: int) -> None:
+    """Raise ``ValueError`` if a PGM or PPM has another largest value than expected: its values would be changed.
+
+    The header has a magic number, the width, the height and the largest value.
+    """
     words: list[bytes] = []
     with path.open("rb") as file:
         while len(words) < 4:
             words += next(file).split(b"#")[0].split()
-    return int(words[3])
+    if int(words[3]) != expected:
+        raise ValueError(f"its largest value is {int(words[3])}, expected 255, or 65535 for a PGM: convert it to TIFF")

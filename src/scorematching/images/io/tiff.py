@@ -50,7 +50,8 @@ def read_metadata(path: Path) -> Metadata:
         if images.has_mask:
             warnings.warn(f"{path.name}: its transparency mask is left out", stacklevel=4)
         first, apart = images.pages[0], [()] * (images.samples.images - 1)
-        pages = [[tuple(_packed(file, tag) for tag in page.tags if tag.code in _KEPT), *apart] for page in images.pages]
+        kept = _KEPT - {_DESCRIPTION} if images.became_colors else _KEPT
+        pages = [[tuple(_packed(file, tag) for tag in page.tags if tag.code in kept), *apart] for page in images.pages]
         listed = list(chain(*pages))
         tags = TiffTags(
             pages=(*listed, *[()] * (len(images) - len(listed))),
@@ -96,7 +97,7 @@ def write(path: Path, pages: Iterable[np.ndarray], count: int, metadata: Metadat
             check_alike(number + 1, (page.shape, page.dtype), (first.shape, first.dtype))
             of_page = tags.pages[images * number] if images * number < len(tags.pages) else ()
             file.write(
-                _clipped(page, tags.samples),
+                tags.samples.inverted(tags.samples.clipped(page)),
                 **_layout(page, tags.samples, images),
                 compression=None if tags.imagej or tags.samples.bits else "zlib",
                 contiguous=tags.imagej,
@@ -116,13 +117,6 @@ def _joined(images: Iterator[np.ndarray], samples: Samples) -> Iterator[np.ndarr
             yield np.stack(group, 2)
         else:
             yield from group
-
-
-def _clipped(page: np.ndarray, samples: Samples) -> np.ndarray:
-    """Return a page without values above those that the bits of a sample can store."""
-    if samples.bits is None or page.dtype.kind != "u":
-        return page
-    return np.minimum(page, samples.white(page.dtype)).astype(page.dtype)
 
 
 def _layout(page: np.ndarray, samples: Samples, images: int) -> dict[str, Any]:

@@ -47,14 +47,17 @@ class TiffPages:
     def __init__(self, file: tifffile.TiffFile) -> None:
         # This must come before any access to file.series, after which pages have no tags.
         every = list(_followed(file))
-        self.pages = [page for page in every if not page.is_reduced and not page.is_mask] or every
+        self.pages = [page for page in every if not page.is_reduced and not page.is_mask]
+        if not self.pages:
+            raise ValueError("it has no pages at full size beside smaller copies: save the full image as a page")
         self.has_mask = any(page.is_mask for page in every)
         first = self.pages[0]
         self.samples = _meaning(first, file.is_imagej)
         for number, page in enumerate(self.pages, 1):
             check_alike(number, (page.shape, page.dtype), (first.shape, first.dtype))
-            if page.photometric != first.photometric:
-                raise ValueError(f"page {number} is {_colors(page)}, page 1 is {_colors(first)}: save them apart")
+            other = _meaning(page, file.is_imagej)
+            if other != self.samples or (other.colors == "palette" and np.any(other.table != self.samples.table)):
+                raise ValueError(f"page {number} has other colors, bits or channels than page 1: save them apart")
         self._stored = _stored_behind(file, first) if len(self.pages) == 1 else None
 
     def __len__(self) -> int:
@@ -65,12 +68,25 @@ class TiffPages:
         try:
             _check_complete(self.pages[0 if self._stored is not None else number])
             if self._stored is not None:
-                image = _arranged(self.pages[0], self._stored[number], self.samples)
+                image = self._arranged(self.pages[0], self._stored[number])
             else:
-                image = _arranged(self.pages[number], self.pages[number].asarray(), self.samples)
+                image = self._arranged(self.pages[number], self.pages[number].asarray())
         except Exception as error:  # decoders raise many types of errors for damaged files
             raise ValueError(f"page {number + 1}: {error}" if len(self) > 1 else str(error)) from None
         return image[..., channel] if self.samples.images > 1 else image
+
+    @property
+    def became_colors(self) -> bool:
+        """Whether the pages are read with the colors of a table."""
+        return self.samples.table is not None and self.samples.colors == "rgb"
+
+    def _arranged(self, page: tifffile.TiffPage, image: np.ndarray) -> np.ndarray:
+        """Return an image with channels last, black at 0, and the colors of its table."""
+        if image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+            image = np.moveaxis(image, 0, 2)
+        if self.became_colors:
+            return (np.moveaxis(np.asarray(page.colormap), 0, 1) >> 8).astype(np.uint8)[image]
+        return self.samples.inverted(image)
 
 
 def check_alike(number: int, found: tuple[object, object], first: tuple[object, object]) -> None:
@@ -127,6 +143,7 @@ def _meaning(page: tifffile.TiffPage, imagej: bool) -> Samples:
         images=page.samplesperpixel if beside > 0 and alpha is None else 1,
         planar=page.planarconfig == tifffile.PLANARCONFIG.SEPARATE,
         bits=bits if page.dtype.kind == "u" and bits < 8 * page.dtype.itemsize else None,
+        orientation=int(page.tags.valueof(274, default=1)),
         table=table,
     )
 
@@ -156,12 +173,3 @@ def _stored_behind(file: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarr
 def _colors(page: tifffile.TiffPage) -> str:
     """Return the photometric interpretation of a page, in lower case."""
     return tifffile.PHOTOMETRIC(page.photometric).name.lower()
-
-
-def _arranged(page: tifffile.TiffPage, image: np.ndarray, samples: Samples) -> np.ndarray:
-    """Return an image with channels last, and with the colors of its table."""
-    if image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
-        image = np.moveaxis(image, 0, 2)
-    if samples.table is not None and samples.colors == "rgb":
-        return (np.moveaxis(samples.table, 0, 1) >> 8).astype(np.uint8)[image]
-    return image
