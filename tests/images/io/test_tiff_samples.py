@@ -28,13 +28,17 @@ def copied(path: Path) -> tifffile.TiffFile:
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
 @pytest.mark.parametrize("planar", ["contig", "separate"])
-def test_channels_that_are_neither_colors_nor_alpha_are_images(count: int, planar: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("colors", ["minisblack", "miniswhite"])
+def test_channels_that_are_neither_colors_nor_alpha_are_images(
+    count: int, planar: str, colors: str, tmp_path: Path
+) -> None:
     """In a microscope image, the second of two channels would otherwise be mistaken for alpha."""
     image = CHANNELS[..., :count]
     stored = np.moveaxis(image, 2, 0) if planar == "separate" else image
-    options: dict[str, Any] = {"photometric": "minisblack", "planarconfig": planar, "metadata": None}
+    options: dict[str, Any] = {"photometric": colors, "planarconfig": planar, "metadata": None}
     tifffile.imwrite(tmp_path / "a.tif", stored, **options, extrasamples=[0] * (count - 1))
-    np.testing.assert_array_equal(np.stack(list(read_pages(tmp_path / "a.tif")), 2), image)
+    expected = 65535 - image if colors == "miniswhite" else image
+    np.testing.assert_array_equal(np.stack(list(read_pages(tmp_path / "a.tif")), 2), expected)
     with copied(tmp_path / "a.tif") as copy:
         assert len(copy.pages) == 1
         assert copy.pages.first.extrasamples == (0,) * (count - 1)

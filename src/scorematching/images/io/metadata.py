@@ -31,7 +31,6 @@ class Samples:
         alpha: ``"assocalpha"`` if the colors are multiplied by alpha, ``"unassalpha"`` if not, or ``None`` if the page
             has no alpha channel.
         images: Number of images that a page is split into: its channels, if they are neither colors nor alpha.
-        planar: Whether the channels are stored one after the other.
         bits: Bits of a sample, if fewer than those of the type of the pixels.
         orientation: Orientation by TIFF and EXIF, from 1 (upright) to 8. Pixels stay as they are stored.
         table: Color table, shape (3, 2^bits), uint16.
@@ -44,7 +43,6 @@ class Samples:
     colors: Colors = "minisblack"
     alpha: Alpha | None = None
     images: int = 1
-    planar: bool = False
     bits: int | None = None
     orientation: int = 1
     table: np.ndarray | None = field(default=None, compare=False)
@@ -57,9 +55,10 @@ class Samples:
         """Exchange white at 0 and black at 0, if the file has white at 0 and integers. Alpha stays as it is."""
         if self.colors != "miniswhite" or image.dtype.kind != "u":
             return image
-        color = image[..., :1] if _has_alpha(image) else image
+        alpha = image[..., 1:] if self._has_alpha(image) else image[..., :0]
+        color = image[..., :1] if self._has_alpha(image) else image
         other = self.white(image.dtype) - np.minimum(color, self.white(image.dtype)).astype(image.dtype)
-        return np.concatenate([other, image[..., 1:]], 2) if _has_alpha(image) else other
+        return np.concatenate([other, alpha], 2) if alpha.size else other
 
     def clipped(self, image: np.ndarray) -> np.ndarray:
         """Clip values above those that the bits of a sample can store."""
@@ -75,7 +74,7 @@ class Samples:
         image = self.clipped(image)
         if self.bits is not None and self.bits < 8:
             image = image * np.uint8(255 // self.white(image.dtype))
-        if self.alpha == "assocalpha" and _has_alpha(image):
+        if self.alpha == "assocalpha" and self._has_alpha(image):
             white, alpha = float(np.iinfo(image.dtype).max), np.maximum(image[..., -1:], 1)
             colors = np.rint(image[..., :-1] * (white / alpha)).clip(0, white).astype(image.dtype)
             image = np.concatenate([colors, image[..., -1:]], 2)
@@ -84,10 +83,9 @@ class Samples:
         down, across = (-1 if self.orientation in turned else 1 for turned in ((3, 4, 7, 8), (2, 3, 6, 7)))
         return np.ascontiguousarray(image[::down, ::across])
 
-
-def _has_alpha(image: np.ndarray) -> bool:
-    """Return whether the last channel of an image is alpha."""
-    return image.ndim == 3 and image.shape[2] in (2, 4)
+    def _has_alpha(self, image: np.ndarray) -> bool:
+        """Return whether the last channel of an image is alpha."""
+        return self.alpha is not None and image.ndim == 3 and image.shape[2] in (2, 4)
 
 
 @dataclass(frozen=True)

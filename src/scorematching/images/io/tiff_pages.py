@@ -141,7 +141,6 @@ def _meaning(page: tifffile.TiffPage, imagej: bool) -> Samples:
         cast(Colors, colors),
         alpha=alpha,
         images=page.samplesperpixel if beside > 0 and alpha is None else 1,
-        planar=page.planarconfig == tifffile.PLANARCONFIG.SEPARATE,
         bits=bits if page.dtype.kind == "u" and bits < 8 * page.dtype.itemsize else None,
         orientation=int(page.tags.valueof(274, default=1)),
         table=table,
