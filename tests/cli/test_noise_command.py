@@ -95,4 +95,4 @@ def test_a_damaged_file_does_not_stop_the_others(
     record = tmp_path / "noise.json"
     assert run("noise", tmp_path / "bad[1].tif", noisy_file, "--prior", "natural-gray-small", "--json", record) == 1
     assert len(json.loads(record.read_text())) == 1
-    assert "error: bad[1].tif: " in capsys.readouterr().err
+    assert "bad[1].tif can't be read as an image" in capsys.readouterr().err

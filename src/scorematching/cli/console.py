@@ -6,6 +6,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -28,6 +29,12 @@ def say(message: object) -> None:
 def print_error(message: object) -> None:
     """Print a message on stderr, on one line, without markup."""
     errors.print(" ".join(str(message).split()), markup=False, highlight=False, soft_wrap=True)
+
+
+def failed(source: Path, error: BaseException) -> str:
+    """Return the message of an error of a file, which names the file."""
+    message = str(error) or type(error).__name__
+    return message if source.name in message else f"{source.name}: {message}"
 
 
 def end_with(failures: list[str]) -> None:

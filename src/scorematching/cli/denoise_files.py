@@ -15,7 +15,7 @@ import torch
 from rich.markup import escape
 from rich.table import Table
 
-from scorematching.cli.console import FAILURES, console, end_with, say
+from scorematching.cli.console import FAILURES, console, end_with, failed, say
 from scorematching.cli.error_bars import ErrorBars, kept_error_bars
 from scorematching.cli.pages import check_pages, describe_pages, restore_file
 from scorematching.images.io.atomic import check_folder, check_target, write_atomically
@@ -114,7 +114,7 @@ def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: b
             check_output(target, source, overwrite=overwrite)
             noise, written = _denoise(job, source, target)
         except FAILURES as error:
-            failures.append(f"{source.name}: {str(error) or type(error).__name__}")
+            failures.append(failed(source, error))
         else:
             table.add_row(escape(source.name), describe_pages(*written), _described(noise))
     console.print(table)

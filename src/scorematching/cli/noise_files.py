@@ -11,7 +11,7 @@ import torch
 from rich.markup import escape
 from rich.table import Table
 
-from scorematching.cli.console import FAILURES, console, end_with, progress_bar, say
+from scorematching.cli.console import FAILURES, console, end_with, failed, progress_bar, say
 from scorematching.images.io.atomic import check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.paths import check_no_input
@@ -67,7 +67,7 @@ def describe(
             except FAILURES as error:
                 if len(sources) == 1:
                     raise
-                failures.append(f"{source.name}: {error}")
+                failures.append(failed(source, error))
     _show(table, list(remarks), records, record)
     if plot is not None:
         clean = denoise(image, noise, model, data_range=data_range, seed=seed, device=device)

@@ -18,7 +18,7 @@ def read(path: Path) -> np.ndarray:
     """Read the images, shape (N, H, W), in the order of the file: the first row is the bottom of the sky.
 
     Raises:
-        ValueError: Astropy is not installed, or there is no image of two or three dimensions.
+        ValueError: Astropy is not installed, or there is no image.
 
     Example:
         >>> import tempfile
@@ -29,7 +29,7 @@ def read(path: Path) -> np.ndarray:
     """
     with _fits().open(path, memmap=False) as file:
         data = _images(file)[0].data
-    return data if data.ndim == 3 else data[None]
+    return data.reshape(-1, *data.shape[-2:])
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -42,14 +42,14 @@ def read_metadata(path: Path) -> Metadata:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.fits"
         >>> write(path, [np.zeros((4, 6), np.float32)] * 3, Metadata())
-        >>> read_metadata(path).stack
-        True
+        >>> read_metadata(path).leading
+        (3,)
     """
     with _fits().open(path, memmap=False) as file:
         images = _images(file)
         if len(images) > 1:
             warnings.warn(f"{path.name}: only the first of its {len(images)} images is read", stacklevel=3)
-        return Metadata(header=images[0].header.copy(strip=True), stack=images[0].data.ndim == 3)
+        return Metadata(header=images[0].header.copy(strip=True), leading=images[0].data.shape[:-2])
 
 
 def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
@@ -66,14 +66,14 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         dtype('uint16')
     """
     header = metadata.header if isinstance(metadata.header, _fits().Header) else None
-    _fits().PrimaryHDU(stacked(images, metadata.stack), header=header).writeto(path, overwrite=True)
+    _fits().PrimaryHDU(stacked(images, metadata.leading), header=header).writeto(path, overwrite=True)
 
 
 def _images(file: Any) -> list[Any]:
     """Return the parts of a file that have images."""
-    found = [part for part in file if part.is_image and part.data is not None and part.data.ndim in (2, 3)]
+    found = [part for part in file if part.is_image and part.data is not None and part.data.ndim >= 2]
     if not found:
-        raise ValueError("it has no image of two or three dimensions")
+        raise ValueError("it has no image")
     return found
 
 

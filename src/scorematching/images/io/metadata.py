@@ -123,7 +123,7 @@ class Metadata:
         chunks: Names and contents of the color and text chunks of a PNG.
         jpeg: ``comment`` and ``xmp`` of a JPEG.
         tiff: Other tags of a TIFF.
-        stack: Whether a NumPy, FITS or MRC file has a dimension for its images, even if there is only one.
+        leading: Dimensions of a NumPy, FITS or MRC file before those of an image; empty for one image.
         header: Header of a FITS or MRC file, as its library reads it.
 
     Example:
@@ -138,7 +138,7 @@ class Metadata:
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     jpeg: dict[str, bytes] = field(default_factory=dict)
     tiff: TiffTags = TiffTags()
-    stack: bool = False
+    leading: tuple[int, ...] = ()
     header: Any = field(default=None, compare=False)
 
     @property

@@ -17,7 +17,7 @@ def read(path: Path) -> np.ndarray:
     """Read the images, shape (N, H, W).
 
     Raises:
-        ValueError: Mrcfile is not installed, the file is damaged, or it is a stack of volumes.
+        ValueError: Mrcfile is not installed, or the file is damaged.
 
     Example:
         >>> import tempfile
@@ -28,9 +28,7 @@ def read(path: Path) -> np.ndarray:
     """
     with _mrcfile().open(path) as file:
         data = file.data
-    if data.ndim not in (2, 3):
-        raise ValueError(f"its shape is {data.shape}, expected (H, W) or (N, H, W)")
-    return data if data.ndim == 3 else data[None]
+    return data.reshape(-1, *data.shape[-2:])
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -40,12 +38,12 @@ def read_metadata(path: Path) -> Metadata:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.mrc"
         >>> write(path, [np.zeros((4, 6), np.float32)], Metadata())
-        >>> read_metadata(path).stack
-        False
+        >>> read_metadata(path).leading
+        ()
     """
     with _mrcfile().open(path) as file:
         header = {"header": file.header.copy(), "extended": file.extended_header.copy()}
-        return Metadata(header=header, stack=file.data.ndim == 3)
+        return Metadata(header=header, leading=file.data.shape[:-2])
 
 
 def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
@@ -61,7 +59,7 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         >>> read(path).shape
         (3, 4, 6)
     """
-    with _mrcfile().new(path, stacked(images, metadata.stack), overwrite=True) as file:
+    with _mrcfile().new(path, stacked(images, metadata.leading), overwrite=True) as file:
         kept = metadata.header
         if isinstance(kept, dict):
             for name in ("cella", "cellb", "origin", "nlabl", "label", "exttyp", "ispg", "mz"):

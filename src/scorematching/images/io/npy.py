@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def read(path: Path) -> np.ndarray:
     """Read the images, shape (N, H, W) or (N, H, W, C). The file is mapped into memory, and read when it is used.
 
     Raises:
-        ValueError: The shape is not (H, W), (H, W, C), (N, H, W) or (N, H, W, C), with C from 1 to 4.
+        ValueError: The file has several arrays, or its array has fewer than two dimensions.
 
     Example:
         >>> import tempfile
@@ -26,26 +27,21 @@ def read(path: Path) -> np.ndarray:
         >>> read(path).shape
         (1, 4, 6, 3)
     """
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(array, np.ndarray):
-        raise ValueError("it has several arrays, expected one: save it with numpy.save")
-    channels = array.ndim > 2 and array.shape[-1] <= _CHANNELS
-    if array.ndim - channels not in (2, 3):
-        raise ValueError(f"its shape is {array.shape}, expected (H, W), (H, W, C), (N, H, W) or (N, H, W, C)")
-    return array if array.ndim - channels == 3 else array[None]
+    array, leading = _loaded(path)
+    return array.reshape(-1, *array.shape[len(leading) :])
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Return whether the file has a stack of images, which may be a single one.
+    """Return the dimensions before those of an image.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.npy"
         >>> np.save(path, np.zeros((1, 40, 60)))
-        >>> read_metadata(path).stack
-        True
+        >>> read_metadata(path).leading
+        (1,)
     """
-    return Metadata(stack=read(path).ndim == np.load(path, mmap_mode="r", allow_pickle=False).ndim)
+    return Metadata(leading=_loaded(path)[1])
 
 
 def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
@@ -62,24 +58,37 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         (3, 4, 6)
     """
     with path.open("wb") as file:
-        np.save(file, stacked(images, metadata.stack))
+        np.save(file, stacked(images, metadata.leading))
 
 
-def stacked(images: Iterable[np.ndarray], stack: bool) -> np.ndarray:
-    """Return one image, or several as a stack.
+def _loaded(path: Path) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return the array of a file, and the dimensions before those of an image."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("it has several arrays, expected one: save it with numpy.save")
+    dimensions = 3 if array.ndim > 2 and array.shape[-1] <= _CHANNELS else 2
+    if array.ndim < dimensions:
+        raise ValueError(f"its shape is {array.shape}, expected (..., H, W) or (..., H, W, C)")
+    return array, array.shape[: array.ndim - dimensions]
+
+
+def stacked(images: Iterable[np.ndarray], leading: tuple[int, ...]) -> np.ndarray:
+    """Return one image, or several with dimensions before those of an image.
 
     Args:
         images: One or more images.
-        stack: Whether one image is a stack too.
+        leading: These dimensions. If their product is not the number of images, there is one dimension.
 
     Raises:
         ValueError: The images differ in shape or type.
 
     Example:
-        >>> stacked([np.zeros((4, 6))], stack=True).shape
-        (1, 4, 6)
+        >>> stacked([np.zeros((4, 6))] * 6, (2, 3)).shape
+        (2, 3, 4, 6)
     """
     pages = list(images)
     if len({(page.shape, page.dtype) for page in pages}) > 1:
         raise ValueError("all images of a file must have the same shape and type")
-    return np.stack(pages) if len(pages) > 1 or stack else pages[0]
+    if len(pages) == math.prod(leading):
+        return np.stack(pages).reshape(*leading, *pages[0].shape)
+    return np.stack(pages) if len(pages) > 1 else pages[0]

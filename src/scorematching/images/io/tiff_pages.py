@@ -111,6 +111,8 @@ def _followed(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
         seen[page.offset] = number
         if isinstance(page, tifffile.TiffPage):
             yield page
+    if not seen:
+        raise ValueError("it has no page")
     file.filehandle.seek(file.pages.next_page_offset or 0)
     if file.filehandle.read(file.tiff.offsetsize) != bytes(file.tiff.offsetsize):
         raise ValueError(f"it is truncated: another page should follow the {len(seen)} that were found")
