@@ -3,61 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+
+from scorematching.images.arrays import find_white
+from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Letters of axes: time, depth, channel, row, column, and samples of color.
 LETTERS = "TZCYXS"
 
 
-def check_axes(axes: str, array: np.ndarray) -> None:
-    """Check the axes of an array.
+def white_of_array(array: np.ndarray, axes: str, data_range: float | None = None) -> float:
+    """Return one value of white for all images of an array: ``data_range``, or the largest of :func:`find_white`.
 
     Args:
+        array: Array with any axes.
         axes: One letter of ``"TZCYXS"`` for each dimension, in their order; Y and X are required.
-        array: The array.
+        data_range: Value of white, if known.
 
     Raises:
-        ValueError: A letter is missing, unknown or there twice, or their number is not that of the dimensions.
+        TypeError: As in :func:`find_white`.
+        ValueError: As in :func:`find_white`; or a letter is missing, unknown or there twice, or their number is not
+            that of the dimensions.
 
     Example:
-        >>> check_axes("TYX", np.zeros((3, 4, 5)))
-        >>> check_axes("TY", np.zeros((3, 4)))
+        >>> white_of_array(np.full((2, 4, 5), 300.0), "TYX")
+        300.0
+        >>> white_of_array(np.zeros((3, 4)), "TY")
         Traceback (most recent call last):
         ValueError: axes must be letters of TZCYXS with Y and X, each once, got 'TY'
     """
     if not set("YX") <= set(axes) <= set(LETTERS) or len(set(axes)) < len(axes):
         raise ValueError(f"axes must be letters of {LETTERS} with Y and X, each once, got {axes!r}")
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"image must be a numpy array, got {type(array).__name__}: convert it with numpy.asarray")
     if len(axes) != array.ndim:
         raise ValueError(f"axes {axes!r} are {len(axes)}, but the array has {array.ndim} dimensions: {array.shape}")
+    return find_white(array.reshape(-1, array.shape[-1]), data_range, missing=True)
 
 
-def over_images(function: Callable[[np.ndarray, int, int], np.ndarray], array: np.ndarray, axes: str) -> np.ndarray:
+def over_images(
+    function: Callable[..., Any], array: np.ndarray, axes: str, progress: ProgressCallback | None = None
+) -> Any:
     """Apply a function to each image of an array.
 
     Args:
-        function: Function of an image, (H, W) or (H, W, C), its number and the number of images. It returns an image of
-            the same shape.
+        function: Function of an image, (H, W) or (H, W, C), and of a keyword ``progress``. It returns one or several
+            images of the same shape.
         array: Array with any axes.
-        axes: Letters of the axes, as in :func:`check_axes`. S stays with its image.
+        axes: Letters of the axes, as in :func:`white_of_array`. S stays with its image.
+        progress: Called with the progress of all images.
 
     Returns:
-        The results, with the axes and the shape of ``array``.
-
-    Raises:
-        ValueError: As in :func:`check_axes`.
+        The results, each with the axes and the shape of ``array``.
 
     Example:
         >>> movie = np.arange(24.0).reshape(4, 2, 3)
-        >>> found = over_images(lambda image, number, count: image + 100 * number, movie, "YTX")
-        >>> found.shape, float(found[0, 1, 0] - movie[0, 1, 0])
-        ((4, 2, 3), 100.0)
+        >>> found = over_images(lambda image, progress: image - image.mean(), movie, "YTX")
+        >>> found.shape, found.mean((0, 2)).tolist()
+        ((4, 2, 3), [0.0, 0.0])
     """
-    check_axes(axes, array)
     apart = [letter for letter in axes if letter not in "YXS"]
-    together = [letter for letter in "YXS" if letter in axes]
-    order = [axes.index(letter) for letter in apart + together]
+    order = [axes.index(letter) for letter in (*apart, *(letter for letter in "YXS" if letter in axes))]
     moved = array.transpose(order)
     images = moved.reshape(-1, *moved.shape[len(apart) :])
-    results = np.stack([function(np.ascontiguousarray(image), k, len(images)) for k, image in enumerate(images)])
-    return results.reshape(moved.shape).transpose(np.argsort(order))
+    results = [
+        function(np.ascontiguousarray(image), progress=subtask(progress, k, k + 1, parts=len(images)))
+        for k, image in enumerate(images)
+    ]
+
+    def arranged(found: Any) -> np.ndarray:
+        return np.stack(found).reshape(moved.shape).transpose(np.argsort(order))
+
+    several = isinstance(results[0], tuple)
+    return tuple(map(arranged, zip(*results, strict=True))) if several else arranged(results)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import Literal, get_args, overload
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from scorematching.images.arrays import from_planes
+from scorematching.images.axes import over_images, white_of_array
 from scorematching.images.validity import clipped_ends
 from scorematching.noise import NoiseModel, Stabilizer, as_noise_model
 from scorematching.priors.base import Prior, move
@@ -48,6 +49,7 @@ def denoise(
     self_ensemble: bool = ...,
     fast: bool = ...,
     data_range: float | None = ...,
+    axes: str | None = ...,
     seed: int = ...,
     device: str | torch.device | None = ...,
     progress: ProgressCallback | None = ...,
@@ -65,6 +67,7 @@ def denoise(
     self_ensemble: bool = ...,
     fast: bool = ...,
     data_range: float | None = ...,
+    axes: str | None = ...,
     seed: int = ...,
     device: str | torch.device | None = ...,
     progress: ProgressCallback | None = ...,
@@ -81,6 +84,7 @@ def denoise(
     self_ensemble: bool = False,
     fast: bool = False,
     data_range: float | None = None,
+    axes: str | None = None,
     seed: int = 0,
     device: str | torch.device | None = None,
     progress: ProgressCallback | None = None,
@@ -132,6 +136,9 @@ def denoise(
             little better, because a trained prior is not exactly equivariant, and takes eight times as long.
         fast: Whether to remove noise that is not white by one call of the prior instead of five.
         data_range: Value of white in the image, as in :func:`scorematching.images.to_planes`.
+        axes: Letters of the axes of ``image``, if they are not (H, W) or (H, W, C): T, Z and C for time, depth and
+            channels, Y and X for rows and columns, and S for colors. Images are denoised one by one, and noise is found
+            in each.
         seed: Seed of the noise that is drawn for clipped pixels, and of the noise estimate.
         device: Device to compute on; the prior is moved there. By default the device of the prior.
         progress: Called after each step.
@@ -172,16 +179,21 @@ def denoise(
         True
     """
     check_choice("method", method, get_args(Method))
+    if axes is not None:
+        options: dict[str, Any] = {"method": method, "self_ensemble": self_ensemble, "fast": fast, "seed": seed}
+        options |= {"device": device, "data_range": white_of_array(image, axes, data_range), "return_std": return_std}
+        return over_images(partial(denoise, noise=noise, prior=prior, **options), image, axes, progress)
     known = fill_missing(image, data_range)
     planes = known.planes
     prior = prior_for_planes(planes.data, prior)
     check_metric(prior, method, self_ensemble)
     if return_std:
         check_error_bars(prior, method)
-    if noise is None:
-        model: NoiseModel = estimate_noise(image, prior, data_range=data_range, seed=seed, device=device)
-    else:
-        model = as_noise_model(noise)
+    model: NoiseModel = (
+        estimate_noise(image, prior, data_range=data_range, seed=seed, device=device)
+        if noise is None
+        else as_noise_model(noise)
+    )
     y = distinct(planes.data, prior) if model.channels == 1 else planes.data
     if is_in_metric(prior):
         stabilizer: Stabilizer | None = levels_in_metric(model, y, prior, planes.data_range)
