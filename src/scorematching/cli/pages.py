@@ -44,7 +44,7 @@ def restore_file(source: Path, target: Path, restore: PageFunction, title: str, 
 
         def pages() -> Iterator[np.ndarray]:
             for number, image in enumerate(read_pages(source)):
-                with _naming(number + 1, count):
+                with _naming(number + 1, count, source):
                     restored = restore(image, number, bar if count == 1 else _within(bar, number, count))
                 shapes.append(restored.shape)
                 yield restored
@@ -71,7 +71,7 @@ def check_pages(source: Path, prior: Prior | None, factor: int = 1) -> None:
     """
     count = count_pages(source)
     for number, page in enumerate(read_pages(source), 1):
-        with _naming(number, count):
+        with _naming(number, count, source):
             planes = fill_missing(page).planes.data
             own = prior_for_planes(planes, prior)
             own.check_size(*(factor * n for n in page.shape[:2]))
@@ -79,12 +79,12 @@ def check_pages(source: Path, prior: Prior | None, factor: int = 1) -> None:
 
 
 @contextmanager
-def _naming(page: int, count: int) -> Iterator[None]:
-    """Add the number of the page to errors, if there are several pages."""
+def _naming(page: int, count: int, source: Path) -> Iterator[None]:
+    """Add the name of the file to errors, and the number of the page if there are several."""
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"page {page}: {error}" if count > 1 else str(error)) from None
+        raise ValueError(f"{source.name}: page {page}: {error}" if count > 1 else f"{source.name}: {error}") from None
 
 
 def restore_observation(
