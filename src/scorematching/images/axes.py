@@ -74,7 +74,8 @@ def over_images(
     ]
 
     def arranged(found: Any) -> np.ndarray:
-        return np.stack(found).reshape(moved.shape).transpose(np.argsort(order))
+        stacked = np.stack(found).astype(found[0].dtype, copy=False)  # np.stack changes the byte order
+        return stacked.reshape(moved.shape).transpose(np.argsort(order))
 
     several = isinstance(results[0], tuple)
     return tuple(map(arranged, zip(*results, strict=True))) if several else arranged(results)
