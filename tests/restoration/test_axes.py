@@ -58,6 +58,21 @@ def test_axes_that_do_not_fit_are_refused(axes: str, message: str, frames: np.nd
         sm.denoise(frames, axes=axes)
 
 
+def test_an_image_that_cannot_be_denoised_is_named(frames: np.ndarray, prior: sm.Prior) -> None:
+    movie = frames[:, 0].astype(float)
+    movie[1] = np.nan
+    with pytest.raises(ValueError, match="image 2 of 2: the image has no finite value"):
+        sm.denoise(movie, 12, prior, axes="TYX")
+    with pytest.raises(ValueError, match=r"the array has a side of 0: \(0, 64, 80\)"):
+        sm.denoise(movie[:0], 12, prior, axes="TYX")
+    with pytest.raises(TypeError, match="axes must be letters of TZCYXS, got 3"):
+        sm.denoise(movie, 12, prior, axes=3)  # type: ignore[call-overload]
+
+
+def test_the_byte_order_stays(frames: np.ndarray, prior: sm.Prior) -> None:
+    assert sm.denoise(frames.astype(">u2"), 12, prior, axes="TCYX", data_range=255).dtype.str == ">u2"
+
+
 def test_an_array_of_another_library_is_refused() -> None:
     with pytest.raises(TypeError, match="numpy array, got list"):
         sm.denoise([[[1.0]]], axes="TYX")  # type: ignore[call-overload]

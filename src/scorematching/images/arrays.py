@@ -99,7 +99,7 @@ def find_white(image: np.ndarray, data_range: float | None = None, *, missing: b
         raise ValueError(f"image must have shape (H, W) or (H, W, C) with C from 1 to 4, got {image.shape}")
     if image.dtype.kind == "f" and not missing and not np.isfinite(image).all():
         raise ValueError(f"image has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
-    _check_precision(image)
+    _check_precision(image, data_range)
     if data_range is None and has_white(image.dtype):
         data_range = float(np.iinfo(image.dtype).max)
     elif data_range is None and image.dtype.kind in "iu":
@@ -124,15 +124,16 @@ def check_type(dtype: np.dtype) -> None:
         )
 
 
-def _check_precision(image: np.ndarray) -> None:
-    """Raise ``ValueError`` if values differ too little for computation with 32 bits."""
+def _check_precision(image: np.ndarray, data_range: float | None) -> None:
+    """Raise ``ValueError`` if the range of values is too small, for their size, for computation with 32 bits."""
     if image.dtype.itemsize < 4 or image.dtype == np.float32:
         return
     values = image[np.isfinite(image)]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if _CONSTANT < (high - low) / max(abs(low), abs(high), 1e-300) < _PRECISION:
+    size, spread = max(abs(low), abs(high)), high - low if data_range is None else data_range
+    if _CONSTANT * size < spread < _PRECISION * size:
         raise ValueError(
-            f"the values of the image, {low:.9g} to {high:.9g}, differ too little for their size: subtract {low:.9g}"
+            f"the values, from {low:.9g}, have a range of {spread:.3g}, too small for their size: subtract {low:.9g}"
         )
 
 

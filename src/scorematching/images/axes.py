@@ -34,12 +34,16 @@ def white_of_array(array: np.ndarray, axes: str, data_range: float | None = None
         Traceback (most recent call last):
         ValueError: axes must be letters of TZCYXS with Y and X, each once, got 'TY'
     """
-    if not set("YX") <= set(axes) <= set(LETTERS) or len(set(axes)) < len(axes):
-        raise ValueError(f"axes must be letters of {LETTERS} with Y and X, each once, got {axes!r}")
     if not isinstance(array, np.ndarray):
         raise TypeError(f"image must be a numpy array, got {type(array).__name__}: convert it with numpy.asarray")
+    if not isinstance(axes, str):
+        raise TypeError(f"axes must be letters of {LETTERS}, got {axes!r}")
+    if not set("YX") <= set(axes) <= set(LETTERS) or len(set(axes)) < len(axes):
+        raise ValueError(f"axes must be letters of {LETTERS} with Y and X, each once, got {axes!r}")
     if len(axes) != array.ndim:
         raise ValueError(f"axes {axes!r} are {len(axes)}, but the array has {array.ndim} dimensions: {array.shape}")
+    if 0 in array.shape:
+        raise ValueError(f"the array has a side of 0: {array.shape}")
     return find_white(array.reshape(-1, array.shape[-1]), data_range, missing=True)
 
 
@@ -52,8 +56,11 @@ def over_images(
         function: Function of an image, (H, W) or (H, W, C), and of a keyword ``progress``. It returns one or several
             images of the same shape.
         array: Array with any axes.
-        axes: Letters of the axes, as in :func:`white_of_array`. S stays with its image.
+        axes: Letters of the axes, as in :func:`white_of_array`. An image keeps S as its last axis.
         progress: Called with the progress of all images.
+
+    Raises:
+        ValueError: The function raises one. The number of the image is added.
 
     Returns:
         The results, each with the axes and the shape of ``array``.
@@ -68,10 +75,13 @@ def over_images(
     order = [axes.index(letter) for letter in (*apart, *(letter for letter in "YXS" if letter in axes))]
     moved = array.transpose(order)
     images = moved.reshape(-1, *moved.shape[len(apart) :])
-    results = [
-        function(np.ascontiguousarray(image), progress=subtask(progress, k, k + 1, parts=len(images)))
-        for k, image in enumerate(images)
-    ]
+    results = []
+    for k, image in enumerate(images):
+        try:
+            of_image = subtask(progress, k, k + 1, parts=len(images))
+            results.append(function(np.ascontiguousarray(image), progress=of_image))
+        except ValueError as error:
+            raise ValueError(f"image {k + 1} of {len(images)}: {error}") from None
 
     def arranged(found: Any) -> np.ndarray:
         stacked = np.stack(found).astype(found[0].dtype, copy=False)  # np.stack changes the byte order

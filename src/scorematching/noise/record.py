@@ -65,5 +65,5 @@ def from_record(record: Any) -> NoiseModel:
         raise ValueError(f"the record of {name} has {', '.join(values) or 'nothing'}, expected {', '.join(fields)}")
     try:
         return _MODELS[name](**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"the record of {name}: {error}") from None

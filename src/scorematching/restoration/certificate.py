@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.images.arrays import to_planes
+from scorematching.images.validity import clipped_ends
 from scorematching.noise import NoiseModel, as_record
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.removed import MUCH, relative_size, removed_noise
@@ -23,8 +24,8 @@ _STEP = 0.03
 #: Side of the squares over which the error is averaged.
 _SIDE = 16
 #: Differences from what is expected from which on there is advice: of the correlation of neighbors, and of the rank
-#: correlations with brightness and with edges.
-_NEIGHBORS, _BRIGHTNESS, _EDGES = 0.1, 0.3, 0.3
+#: correlations with brightness and edges, which must also exceed chance by a number of standard deviations.
+_NEIGHBORS, _RANKS, _SURE = 0.1, 0.3, 3.0
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Certificate:
         removed: Standard deviation of what was removed, relative to the noise. It is a little below 1.
         structure: Correlations of what was removed.
         expected: The same for simulated noise of the model, added to the result and removed again.
-        psnr: Expected PSNR in dB, by Stein's unbiased risk estimate; ``None`` if the estimated error is not above its
-            standard error, as for a model of more noise than there is.
+        psnr: Expected PSNR in dB, by Stein's unbiased risk estimate. It is ``None`` if the estimated error is not above
+            its standard error, as for a model of more noise than there is, or if too few pixels can be used.
         psnr_error: Standard error of ``psnr`` in dB; ``None`` as well.
     """
 
@@ -53,7 +54,9 @@ class Certificate:
         """What to do, in words; empty if nothing is off."""
         found = []
         if self.psnr is None:
-            found.append("the quality is unknown: the noise may be weaker than the model says")
+            found.append(
+                "the quality is unknown: the noise may be weaker than the model says, or too few pixels can be used"
+            )
         if self.removed > MUCH:
             found.append("more was removed than the noise explains: the noise model may be wrong, try less noise")
         if self.structure.neighbors > self.expected.neighbors + _NEIGHBORS:
@@ -61,12 +64,13 @@ class Certificate:
                 "neighboring pixels of what was removed are more alike than the model expects: image structure was "
                 "removed (try less noise), or the noise is more correlated"
             )
-        if abs(self.structure.brightness - self.expected.brightness) > _BRIGHTNESS:
+        far = max(_RANKS, _SURE * self.structure.scatter)
+        if abs(self.structure.brightness - self.expected.brightness) > far:
             found.append(
                 "the noise changes with brightness: if it is that of photons, describe it with gain and offset "
                 "(--gain, --offset)"
             )
-        if self.structure.edges > self.expected.edges + _EDGES:
+        if self.structure.edges > self.expected.edges + far:
             found.append("more was removed at edges: image structure was removed, try less noise or another prior")
         return tuple(found)
 
@@ -132,7 +136,10 @@ def certify(
     variance = torch.from_numpy(np.moveaxis(noise.variance(pixels), 2, 0).copy())[:, None]
     risk = (y - x).square() - variance / planes.data_range**2 + 2 * signs * change
     psnr, psnr_error = _decibels(risk[..., counted], risk, counted)
-    again = replace(planes, data=_simulated(noise, x[:count], planes.data_range, seed).expand_as(x))
+    simulated = _simulated(noise, x[:count], planes.data_range, seed).expand_as(x)
+    for end, sign in clipped_ends(planes.data):
+        simulated = torch.where(sign * (simulated - end) < 0, end, simulated)
+    again = replace(planes, data=simulated)
     cleaned = to_planes(denoiser(_as_image(planes.data_range * again.data, noisy)), planes.data_range).data.double()
     return Certificate(
         noise,
@@ -159,8 +166,10 @@ def _as_image(planes: Tensor, like: np.ndarray) -> np.ndarray:
 def _decibels(risk: Tensor, whole: Tensor, counted: Tensor) -> tuple[float, float] | tuple[None, None]:
     """Return the PSNR of a mean squared error, and its standard error from the scatter of squares of the image."""
     mean = float(risk.mean())
-    shares = F.avg_pool2d((whole * counted).mean(0, keepdim=True), _SIDE, ceil_mode=True).flatten()
-    error = float(shares.std()) / math.sqrt(max(len(shares), 1)) if len(shares) > 1 else math.inf
+    excess = ((whole.mean(0, keepdim=True) - mean) * counted, counted[None, None].double())
+    sums, share = (F.avg_pool2d(of, _SIDE, ceil_mode=True).flatten() for of in excess)
+    count = float(share.mean()) * math.sqrt(len(share))
+    error = float(sums.std()) / count if len(sums) > 1 and count else math.inf
     if not mean > max(error, 1e-12):  # also if no pixel counts
         return None, None
     return -10 * math.log10(mean), 10 / math.log(10) * error / mean

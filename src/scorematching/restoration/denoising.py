@@ -136,9 +136,10 @@ def denoise(
             little better, because a trained prior is not exactly equivariant, and takes eight times as long.
         fast: Whether to remove noise that is not white by one call of the prior instead of five.
         data_range: Value of white in the image, as in :func:`scorematching.images.to_planes`.
-        axes: Letters of the axes of ``image``, if they are not (H, W) or (H, W, C): T, Z and C for time, depth and
-            channels, Y and X for rows and columns, and S for colors. Images are denoised one by one, and noise is found
-            in each.
+        axes: Letters of the axes of ``image``, one per dimension, if they are not (H, W) or (H, W, C): T, Z and C for
+            time, depth and channels, Y and X for rows and columns, and S for colors. Each image is denoised by itself,
+            with the same value of white. If ``noise`` is not given, it is estimated for each; a noise model is that of
+            one image, (H, W) or (H, W, C).
         seed: Seed of the noise that is drawn for clipped pixels, and of the noise estimate.
         device: Device to compute on; the prior is moved there. By default the device of the prior.
         progress: Called after each step.

@@ -37,15 +37,16 @@ def removed_noise(planes: Planes, x: Tensor, noise: NoiseModel, known: Tensor) -
     pixels = [planes.data_range * np.moveaxis(of[:, 0].double().numpy(), 0, 2) for of in (planes.data, x)]
     with np.errstate(divide="ignore", invalid="ignore"):  # pixels without noise do not count
         residual = torch.from_numpy(np.moveaxis(noise.residual(*pixels), 2, 0).copy())[:, None]
-    silent = ~residual.isfinite().all(0)[0]
-    return torch.where(silent, 0.0, residual), known & can_be_noisy(planes.data) & ~silent
+    noisy = residual.isfinite()
+    return torch.where(noisy, residual, 0.0), known & can_be_noisy(planes.data) & noisy.any(0)[0]
 
 
 def relative_size(residual: Tensor, counted: Tensor) -> float:
-    """Return the root mean square of a residual; 0 if no pixel counts.
+    """Return the root mean square of a residual, without channels of zeros; 0 if no pixel counts.
 
     Example:
         >>> relative_size(torch.full((3, 1, 4, 5), 2.0), torch.ones(4, 5) > 0)
         2.0
     """
-    return float(residual[..., counted].square().mean().nan_to_num().sqrt())
+    squares = residual[..., counted].square().mean((1, 2))
+    return float(squares[squares > 0].mean().nan_to_num().sqrt())

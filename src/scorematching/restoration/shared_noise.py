@@ -25,9 +25,9 @@ def with_shared_noise(octaves: list[Tensor], y: Tensor, noisy: Tensor, seed: int
 
     A color prior takes noise that is equal in all colors for structure of the image. JPEG files have such noise: they
     store the luminance at full resolution, and the color differences at half of it. The mean of the colors is a
-    grayscale image, and a grayscale prior finds its noise. If this is more than the color prior finds, and nearly white
-    as in JPEG files, the difference is added to all entries of the covariances. Texture is stronger in lower octaves,
-    or what the prior removes does not look Gaussian.
+    grayscale image, and a grayscale prior finds its noise. If this is more than the color prior finds, the difference
+    is added to all entries of the covariances. Nothing is added if the second octave is much stronger than the first,
+    or if what the prior removes does not look Gaussian: both are signs of texture.
 
     Args:
         octaves: Covariances of the colors in each octave, (3, 3), found by a color prior.

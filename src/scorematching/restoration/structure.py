@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,7 @@ class Structure:
         neighbors: Correlation of neighboring pixels.
         brightness: Rank correlation of the energy with brightness.
         edges: Rank correlation of the energy with the gradient of the result.
+        squares: Number of squares of 16 x 16 pixels that these are based on; with fewer than ten they are 0.
 
     Example:
         >>> noise = torch.randn(1, 1, 200, 200, dtype=torch.float64)
@@ -31,6 +33,12 @@ class Structure:
     neighbors: float
     brightness: float
     edges: float
+    squares: int
+
+    @property
+    def scatter(self) -> float:
+        """Standard deviation of the difference of two rank correlations by chance."""
+        return math.sqrt(2 / max(self.squares - 1, 1))
 
     @classmethod
     def of(cls, residual: Tensor, x: Tensor, counted: Tensor) -> Structure:
@@ -44,11 +52,20 @@ class Structure:
         energy = residual.square().mean(0, keepdim=True)
         down, across = (x.diff(dim=dim).square().mean(0, keepdim=True) for dim in (2, 3))
         gradient = down[..., :-1] + across[..., :-1, :]
+        inner = counted[:-1, :-1]
         return cls(
             _neighbors(residual),
             _rank_correlation(energy, x.mean(0, keepdim=True), counted),
-            _rank_correlation(energy[..., :-1, :-1], gradient, counted[:-1, :-1]),
+            _rank_correlation(energy[..., :-1, :-1], gradient, inner),
+            int(_whole(inner).sum()),
         )
+
+
+def _whole(counted: Tensor) -> Tensor:
+    """Return which squares have nearly all their pixels among those that count."""
+    if min(counted.shape) < _SIDE:
+        return torch.zeros(0, dtype=torch.bool)
+    return F.avg_pool2d(counted[None, None].double(), _SIDE).flatten() > 0.9
 
 
 def _neighbors(residual: Tensor) -> float:
@@ -60,11 +77,9 @@ def _neighbors(residual: Tensor) -> float:
 
 def _rank_correlation(energy: Tensor, value: Tensor, counted: Tensor) -> float:
     """Return Spearman's rank correlation of the means over squares; 0 if there are fewer than ten squares."""
-    if min(counted.shape) < _SIDE:
-        return 0.0
-    share, first, second = (F.avg_pool2d(of, _SIDE).flatten() for of in (counted[None, None].to(energy), energy, value))
-    whole = share > 0.9
+    whole = _whole(counted)
     if int(whole.sum()) < 10:
         return 0.0
+    first, second = (F.avg_pool2d(of, _SIDE).flatten() for of in (energy, value))
     ranks = torch.stack([of[whole].argsort().argsort().double() for of in (first, second)])
     return float(torch.nan_to_num(torch.corrcoef(ranks))[0, 1])

@@ -130,7 +130,10 @@ def find_white_of_file(
     """
     white = 0.0
     for image in read_pages(path):
-        found = find_own_white(image, data_range) if own else find_white(image, data_range, missing=missing)
+        try:
+            found = find_own_white(image, data_range) if own else find_white(image, data_range, missing=missing)
+        except ValueError as error:
+            raise ValueError(f"{Path(path).name}: {error}") from None
         white = max(white, found)
         if has_white(image.dtype) and not own:
             break
