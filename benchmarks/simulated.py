@@ -45,7 +45,7 @@ def simulated(
 ) -> None:
     """Print the mean PSNR of clean images with simulated noise, for methods that find the noise or are told.
 
-    The kinds of noise are photons, with a read noise of one photon; white noise, blurred; JPEG files of images with
+    The kinds of noise are white noise; photons, with a read noise of one photon; white noise, blurred; JPEG files of images with
     white noise; and for color images white noise of a Bayer mosaic, demosaiced bilinearly. Only JPEG files are rounded
     and clipped.
 

@@ -1,4 +1,4 @@
-"""Simulated noise of cameras: photons, correlated noise, JPEG files, and a Bayer mosaic."""
+"""Simulated noise of cameras: white noise, photons, correlated noise, JPEG files, and a Bayer mosaic."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from scipy.ndimage import convolve, gaussian_filter
 import scorematching as sm
 from scorematching.noise import NoiseModel
 
+#: Levels of white noise.
+_WHITE_LEVELS = (2, 5, 10, 25, 50)
 #: Number of photons in a white pixel; read noise in photons.
 _PHOTONS, _READ = (20, 100), 1.0
 #: Standard deviations of the Gaussians that blur white noise, in pixels, and its level after that.
@@ -42,7 +44,8 @@ class Case:
 
 def cases(color: bool) -> dict[str, Case]:
     """Return the kinds of noise, by name. A Bayer mosaic, and noise that channels share, are for color images only."""
-    found = [_photons(white) for white in _PHOTONS] + [_blurred(blur) for blur in _BLURS]
+    found = [_white(level) for level in _WHITE_LEVELS] + [_photons(white) for white in _PHOTONS]
+    found += [_blurred(blur) for blur in _BLURS]
     found += [_jpeg(quality, level) for quality in _QUALITIES for level in _JPEG_LEVELS]
     if color:
         found += [Case(f"Bayer mosaic, level {_BAYER_LEVEL}", _bayer, _true), _blurred(1.0, together=True)]
@@ -75,6 +78,15 @@ def noise_of_residual(residual: np.ndarray, reach: int = _REACH) -> sm.Correlate
 
 def _true(noisy: np.ndarray, clean: np.ndarray) -> NoiseModel:
     return noise_of_residual(noisy - clean.astype(float))
+
+
+def _white(level: float) -> Case:
+    noise = sm.GaussianNoise(level)
+    return Case(
+        f"white, level {level:g}",
+        lambda clean, random: noise.simulate(clean, int(random.integers(2**31))),
+        lambda _, __: noise,
+    )
 
 
 def _photons(white: float) -> Case:

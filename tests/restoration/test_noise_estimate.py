@@ -10,7 +10,7 @@ from simulated import noisy_uint8
 import scorematching as sm
 from scorematching.images.photographs import HELD_OUT, held_out_photograph
 from scorematching.images.wavelet_noise import wavelet_sigma
-from scorematching.restoration.noise_estimate import _parts
+from scorematching.restoration.noise_estimate import _is_correlated, _parts
 
 
 def noisy(clean: np.ndarray, level: float) -> np.ndarray:
@@ -145,3 +145,27 @@ def test_the_middle_of_an_image_without_noise_tells_no_spectrum(natural: sm.Prio
     image = sm.CorrelatedNoise(100 * np.outer(row, row)).simulate(255 * held_out_photograph("camera")[:400, :400])
     image[71:329, 71:329] = 128
     assert isinstance(sm.estimate_noise(image, natural, data_range=255), sm.GaussianNoise)
+
+
+@pytest.mark.parametrize(
+    ("white", "second", "colors", "correlated"),
+    [
+        (2.4, 10.4, 1, False),  # white noise of level 2 in photographs with texture
+        (2.5, 11.7, 1, False),
+        (4.8, 12.3, 1, False),
+        (0.34, 10.5, 1, True),  # developed photographs
+        (2.0, 23.0, 1, True),  # white noise that is blurred by 1 and by 0.5 pixels, and by a triangle
+        (9.1, 17.0, 1, True),
+        (3.5, 16.6, 1, True),
+        (5.1, 7.0, 3, False),  # white noise in color
+        (15.0, 15.5, 3, False),
+        (12.6, 18.0, 3, True),  # color noise that is blurred by 0.5 pixels
+        (2.4, 12.3, 3, True),  # a Bayer mosaic
+    ],
+)
+def test_noise_is_correlated_if_its_second_octave_is_much_stronger_than_white_noise(
+    white: float, second: float, colors: int, correlated: bool
+) -> None:
+    """Levels are on the 0-255 scale, as measured."""
+    octaves = [torch.eye(colors) * (level / 255) ** 2 for level in (white, second)]
+    assert _is_correlated(octaves, white / 255) == correlated

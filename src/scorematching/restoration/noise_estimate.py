@@ -27,10 +27,10 @@ from scorematching.restoration.shared_noise import with_shared_noise
 _SIDE = 128
 #: Minimum fraction of the pixels of a square that can be noisy; others are looked for if there are fewer.
 _ENOUGH = 0.9
-#: Levels of white noise, with white at 1, and the ratio of the level of the second octave to them from which on noise is
-#: correlated. For white noise the ratio is up to 1.3 at level 20, 2.4 at 10, 3.7 at 6 and 4.6 at 2, where the photograph
-#: has texture. For developed photographs it is above 8.
-_LEVELS, _RATIOS = (2.5 / 255, 9 / 255), (8.0, 1.5)
+#: Levels of white noise, with white at 1, and ratios of the level of the second octave to them, from which on noise is
+#: correlated. In photographs with white noise the ratio is up to 1.3 at level 20, 2.6 at 5 to 10, and 4.6 at 2, because
+#: of texture. For developed photographs it is above 8.
+_LEVELS, _RATIOS = (2.5 / 255, 9 / 255), (5.0, 1.5)
 #: The same for three colors, which a color prior sees together: the ratio is up to 1.15 for strong white noise.
 _COLOR_LEVELS, _COLOR_RATIOS = (2.5 / 255, 8 / 255), (4.0, 1.25)
 #: Warning if correlated noise is found.
@@ -61,7 +61,7 @@ def estimate_noise(
     A camera's development, JPEG and scanners make noise of neighboring pixels similar. It is then weak in the finest
     details and strong in coarser ones. The prior therefore also looks at the image at lower resolutions, and finds the
     spectrum of the noise octave by octave. The noise counts as correlated if its second octave is much stronger
-    than the white noise that the prior finds at full resolution: 8 times for weak noise, and 1.5 times for strong noise;
+    than the white noise that the prior finds at full resolution: 5 times for weak noise and 1.5 times for strong,
     in color 4 times and 1.25 times.
     What the prior removes must also look Gaussian, by its kurtosis; otherwise it is texture. Noise that is equal in all
     colors looks like structure to a color prior, and is found by a grayscale prior (:func:`with_shared_noise`).
