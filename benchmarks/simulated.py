@@ -45,9 +45,9 @@ def simulated(
 ) -> None:
     """Print the mean PSNR of clean images with simulated noise, for methods that find the noise or are told.
 
-    The kinds of noise are white noise; photons, with a read noise of one photon; white noise, blurred; JPEG files of images with
-    white noise; and for color images white noise of a Bayer mosaic, demosaiced bilinearly. Only JPEG files are rounded
-    and clipped.
+    The kinds of noise are white noise; photons, with a read noise of one photon; white noise, blurred; JPEG files of
+    images with white noise; and for color images white noise of a Bayer mosaic, demosaiced bilinearly. Only JPEG files
+    are rounded and clipped.
 
     "no setting" finds the noise. "told" gets the true numbers of photons, or the autocovariance of the noisy minus the
     clean image. "difference" is "no setting" minus "told", and "worst" that of the worst image. "found" counts the
