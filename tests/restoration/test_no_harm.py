@@ -148,7 +148,7 @@ def test_a_prior_that_diverges_moves_no_pixel_by_more_than_8_levels(
     scene: np.ndarray, prior: sm.Prior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a prior may that is told much less noise than there is."""
-    monkeypatch.setattr("scorematching.restoration.denoising.posterior_mean", lambda y, *_: y + 0.5 * (y > 0.5))
+    monkeypatch.setattr("scorematching.restoration.plan.posterior_mean", lambda y, *_: y + 0.5 * (y > 0.5))
     restored = sm.denoise(scene, 5, prior, data_range=255)
     assert error(restored, scene) > 20
     assert np.abs(restored - scene).max() == pytest.approx(40, rel=1e-3)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+#: End of the range of an image, 0 or 1, and the sign of the direction inward.
+End: TypeAlias = tuple[float, float]
 #: Side, in pixels, of a square that carries no noise if all its values are equal.
 _CONSTANT = 7
 #: Minimum fraction of the pixels at an end of the range; with fewer, clipping makes no difference.
@@ -60,7 +64,7 @@ def tells_level(planes: Tensor) -> Tensor:
     return rest if rest.float().mean() >= _ENOUGH else can_be_noisy(planes)
 
 
-def clipped_ends(y: Tensor) -> list[tuple[float, float]]:
+def clipped_ends(y: Tensor) -> list[End]:
     """Return the ends of the range at which noise was clipped, each with the sign of the direction inward."""
     return [
         (end, sign)

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 from torch import Tensor
 
+from scorematching.runtime.origin import Origin
+
 
 class NoiseModel(ABC):
     """Noise of an image, in the units of the image. Its mean is 0. Concrete models are dataclasses."""
@@ -73,8 +75,13 @@ class Stabilizer(ABC):
         return None
 
     @abstractmethod
-    def forward(self, planes: Tensor) -> Tensor:
-        """Stabilize noisy planes."""
+    def forward(self, planes: Tensor, origin: Origin | None = None) -> Tensor:
+        """Stabilize noisy planes.
+
+        Args:
+            planes: Noisy planes of an image, or a tile of them.
+            origin: Random numbers of the pixels. By default their seed depends on the pixels.
+        """
 
     @abstractmethod
     def mean(self, planes: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.origin import Origin
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class _Identity(Stabilizer):
     def level(self) -> float:
         return self.sigma
 
-    def forward(self, planes: Tensor) -> Tensor:
+    def forward(self, planes: Tensor, origin: Origin | None = None) -> Tensor:
         return planes
 
     def mean(self, planes: Tensor) -> Tensor:

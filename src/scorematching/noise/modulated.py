@@ -11,6 +11,7 @@ from torch import Tensor
 from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
 from scorematching.noise.correlated import CorrelatedNoise
 from scorematching.noise.covariance import PixelCovariance, StationaryCovariance
+from scorematching.runtime.origin import Origin
 
 #: Largest number of steps of the conjugate gradients, and the residual, relative to the right-hand side, at which they
 #: end.
@@ -103,8 +104,8 @@ class _Correlated(Stabilizer):
     def level(self) -> float:
         return self.base.level
 
-    def forward(self, planes: Tensor) -> Tensor:
-        return self.base.forward(planes)
+    def forward(self, planes: Tensor, origin: Origin | None = None) -> Tensor:
+        return self.base.forward(planes, origin)
 
     def mean(self, planes: Tensor) -> Tensor:
         return self.base.mean(planes)

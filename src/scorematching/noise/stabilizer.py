@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.noise.base import Stabilizer
+from scorematching.runtime.origin import Origin
 
 #: Side, in pixels, of the square whose mean estimates the brightness of a pixel.
 _AROUND = 7
@@ -66,26 +67,21 @@ class AnscombeStabilizer(Stabilizer):
         span = float(self.noise.stabilize(self.data_range)) - self._black
         return 1 / span if span > 0 else math.inf
 
-    def forward(self, planes: Tensor) -> Tensor:
+    def forward(self, planes: Tensor, origin: Origin | None = None) -> Tensor:
         """Stabilize noisy planes, shape (..., H, W), with white at 1.
 
         With few photons, the stabilized noise is weaker than ``level``, and a prior that expects more noise may invent
-        structure. So the missing noise is added. The added noise depends on the pixels only.
+        structure. So the missing noise is added: that of ``origin``, by default depending on the pixels only.
         """
         pixels = planes.reshape(-1, *planes.shape[-2:])
+        origin = Origin(seed=checksum(pixels)) if origin is None else origin
         result = torch.empty(pixels.shape, dtype=planes.dtype)
-        tops = range(0, pixels.shape[1], _ROWS)
-        blocks = [(plane, out, top) for plane, out in zip(pixels, result, strict=True) for top in tops]
-        checksum = 0
-        for plane, _, top in blocks:
-            checksum = zlib.crc32(plane[top : top + _ROWS].double().numpy().tobytes(), checksum)
-        random = np.random.default_rng(checksum)
-        for plane, out, top in blocks:
-            values = self.noise.stabilize(plane[top : top + _ROWS].double().numpy() * self.data_range)
-            missing = np.sqrt(
-                np.maximum(1 - self.noise.stabilized_deviation(_around(plane, top) * self.data_range) ** 2, 0)
-            )
-            out[top : top + _ROWS] = self._scaled(values + missing * random.standard_normal(values.shape))
+        for top in range(0, pixels.shape[1], _ROWS):
+            rows = slice(top, top + _ROWS)
+            values = self.noise.stabilize(pixels[:, rows].double().numpy() * self.data_range)
+            around = np.stack([_around(plane, top) for plane in pixels])
+            missing = np.sqrt(np.maximum(1 - self.noise.stabilized_deviation(around * self.data_range) ** 2, 0))
+            result[:, rows] = self._scaled(values + missing * origin.below(top).normal(values.shape))
         return result.view_as(planes)
 
     def mean(self, planes: Tensor) -> Tensor:
@@ -106,6 +102,20 @@ class AnscombeStabilizer(Stabilizer):
 
     def _scaled(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(self.level * (values - self._black))
+
+
+def checksum(planes: Tensor) -> int:
+    """Return a number that depends on all values of planes, shape (N, H, W).
+
+    Example:
+        >>> checksum(torch.zeros(1, 4, 6)) == checksum(torch.ones(1, 4, 6))
+        False
+    """
+    found = 0
+    for plane in planes:
+        for rows in plane.split(_ROWS):
+            found = zlib.crc32(rows.double().cpu().numpy().tobytes(), found)
+    return found
 
 
 def _around(plane: Tensor, top: int) -> np.ndarray:

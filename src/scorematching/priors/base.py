@@ -132,13 +132,20 @@ class Prior(nn.Module, ABC):
                 f"width and height{smaller if self.config.kind == 'deep' else ''}"
             )
 
-    def score(self, planes: Tensor, contrast: float = 1.0, progress: ProgressCallback | None = None) -> Tensor:
+    def score(
+        self,
+        planes: Tensor,
+        contrast: float = 1.0,
+        progress: ProgressCallback | None = None,
+        at: tuple[int, int] = (0, 0),
+    ) -> Tensor:
         """Return ``grad log p`` of each image with mirrored borders. It is computed in tiles, without seams.
 
         Args:
             planes: Images, shape (N, C, H, W), with the number of channels of the prior.
             contrast: Factor that the images are multiplied by first.
             progress: Called after each tile.
+            at: Row and column of a larger image at which the images start. Its tiles give the same bits.
 
         Returns:
             Shape (N, C, H, W).
@@ -146,7 +153,7 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The shape does not fit, or the image is too small.
         """
-        result, tiles = torch.empty_like(planes), self.grid(planes).tiles(self.tile)
+        result, tiles = torch.empty_like(planes), self.grid(planes).tiles(self.tile, at=at)
         for done, tile in enumerate(tiles, 1):
             gradient = run(_gradient, self, contrast * tile.take(planes) / self.unit)
             tile.put(result, gradient / -self.unit)

@@ -8,7 +8,9 @@ from scorematching.priors.base import Prior
 from scorematching.runtime.progress import ProgressCallback
 
 
-def tweedie(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None) -> Tensor:
+def tweedie(
+    y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None, at: tuple[int, int] = (0, 0)
+) -> Tensor:
     """Apply Tweedie's formula to planes: ``x = y + sigma^2 grad log p(y)``; see :func:`scorematching.denoise`.
 
     If the noise of the prior is correlated, the formula is ``x = y + Sigma grad log p(y)``, where ``Sigma`` has the
@@ -19,6 +21,7 @@ def tweedie(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | 
         sigma: Standard deviation of the noise, with white at 1.
         prior: A prior of noisy images. If ``sigma`` differs from its level, the contrast is rescaled.
         progress: Called after each tile.
+        at: Row and column of a larger image at which the planes start.
 
     Raises:
         ValueError: The prior was trained on clean images.
@@ -27,5 +30,5 @@ def tweedie(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | 
         raise ValueError("Tweedie's formula needs a prior of noisy images; this one was trained on clean ones: use MAP")
     own = prior.noise.sigma
     contrast = own / sigma
-    step = prior.score(y, contrast, progress).mul_(own**2).div_(contrast)  # large images: no copies
+    step = prior.score(y, contrast, progress, at).mul_(own**2).div_(contrast)  # large images: no copies
     return prior.noise.correlated(step).add_(y)

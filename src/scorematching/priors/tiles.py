@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -65,18 +66,29 @@ class Grid(NamedTuple):
             m,
         )
 
-    def tiles(self, side: int, down: slice | None = None, across: slice | None = None) -> list[Tile]:
-        """Cut a part of the image, by default all of it, into tiles of a maximum side."""
+    def tiles(
+        self, side: int, down: slice | None = None, across: slice | None = None, at: tuple[int, int] = (0, 0)
+    ) -> list[Tile]:
+        """Cut a part of the image, by default all of it, into tiles of a maximum side.
+
+        Args:
+            side: Maximum side of a tile.
+            down: Rows of the part.
+            across: Columns of the part.
+            at: Row and column of a larger image at which this one starts. The larger one is cut at multiples of
+                ``side``.
+        """
         height, width = self.size
         return [
             self.tile(i, j)
-            for i in _parts(down or slice(0, height), side)
-            for j in _parts(across or slice(0, width), side)
+            for i in _parts(down or slice(0, height), side, at[0] % side)
+            for j in _parts(across or slice(0, width), side, at[1] % side)
         ]
 
 
-def _parts(whole: slice, side: int) -> list[slice]:
-    return [slice(first, min(first + side, whole.stop)) for first in range(whole.start, whole.stop, side)]
+def _parts(whole: slice, side: int, start: int) -> list[slice]:
+    cuts = [whole.start, *(cut for cut in range(-start, whole.stop, side) if cut > whole.start), whole.stop]
+    return [slice(first, last) for first, last in itertools.pairwise(cuts)]
 
 
 def mirrored(size: int, before: int, behind: int, device: torch.device) -> Tensor:

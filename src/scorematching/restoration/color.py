@@ -77,15 +77,18 @@ def is_mixed(planes: Tensor, prior: Prior) -> bool:
     return prior.config.colors == 1 and len(planes) == 3 and not is_in_metric(prior)
 
 
-def posterior_mean(y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None) -> Tensor:
+def posterior_mean(
+    y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None, at: tuple[int, int] = (0, 0)
+) -> Tensor:
     """Apply Tweedie's formula to the planes of one image, (C, 1, H, W).
 
     A color prior sees the colors together. A grayscale prior sees the opponent colors of :func:`opponent` one by one,
-    or the channels themselves if it is for correlated noise (:func:`is_mixed`).
+    or the channels themselves if it is for correlated noise (:func:`is_mixed`). The planes may be a tile that starts at
+    a row and a column of a larger image.
     """
     if not is_mixed(y, prior):
-        return prior.arrange(tweedie(prior.arrange(y), sigma, prior, progress))
+        return prior.arrange(tweedie(prior.arrange(y), sigma, prior, progress, at))
     mixed = opponent(y)
-    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, subtask(progress, 0, 1, parts=3))
-    differences = tweedie(mixed[1:], sigma, prior, subtask(progress, 1, 3, parts=3))
+    luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, subtask(progress, 0, 1, parts=3), at)
+    differences = tweedie(mixed[1:], sigma, prior, subtask(progress, 1, 3, parts=3), at)
     return opponent(torch.cat([luminance, differences]), back=True)

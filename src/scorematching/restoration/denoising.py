@@ -12,29 +12,16 @@ from torch import Tensor
 
 from scorematching.images.arrays import from_planes
 from scorematching.images.axes import over_images, white_of_array
-from scorematching.images.validity import clipped_ends
-from scorematching.noise import NoiseModel, Stabilizer, as_noise_model
-from scorematching.priors.base import Prior, move
-from scorematching.restoration.choice import PriorChoice, prior_for_planes
-from scorematching.restoration.clipping import unclipped
-from scorematching.restoration.color import distinct, posterior_mean
-from scorematching.restoration.contrast import usable_level, without_spikes
+from scorematching.noise import NoiseModel
+from scorematching.restoration.choice import PriorChoice
 from scorematching.restoration.error_bars import as_image, check_error_bars, deviation_of_clean, posterior_variance
-from scorematching.restoration.in_metric import check_metric, is_in_metric, levels_in_metric
-from scorematching.restoration.map_estimate import maximum_a_posteriori
 from scorematching.restoration.missing import Known, fill_missing
-from scorematching.restoration.noise_estimate import estimate_noise
-from scorematching.restoration.operators import Identity
+from scorematching.restoration.plan import Method, Observed, Options, Plan
 from scorematching.restoration.removed import MUCH, relative_size, removed_noise
-from scorematching.restoration.splitting import WhiteDenoiser, split, variance_after_splitting
+from scorematching.restoration.splitting import variance_after_splitting
 from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.progress import ProgressCallback, subtask
 
-Method = Literal["auto", "tweedie", "map"]
-#: Noise levels, for white at 1, below which nothing is removed, and above which the noise is refused.
-_LOWEST_LEVEL, _HIGHEST_LEVEL = 1e-7, 1000
-#: Largest step of a pixel, in multiples of the noise level.
-_FARTHEST = 8.0
 #: Work of denoising and its error bars together, in units of that of denoising, for the progress.
 _WORK = 26
 
@@ -184,54 +171,42 @@ def denoise(
         options: dict[str, Any] = {"method": method, "self_ensemble": self_ensemble, "fast": fast, "seed": seed}
         options |= {"device": device, "data_range": white_of_array(image, axes, data_range), "return_std": return_std}
         return over_images(partial(denoise, noise=noise, prior=prior, **options), image, axes, progress)
-    known = fill_missing(image, data_range)
-    planes = known.planes
-    prior = prior_for_planes(planes.data, prior)
-    check_metric(prior, method, self_ensemble)
+    of_image = Options(method, self_ensemble, fast, data_range, seed, device)
+    plan = Plan.of(image, noise, prior, of_image)
     if return_std:
-        check_error_bars(prior, method)
-    model: NoiseModel = (
-        estimate_noise(image, prior, data_range=data_range, seed=seed, device=device)
-        if noise is None
-        else as_noise_model(noise)
-    )
-    y = distinct(planes.data, prior) if model.channels == 1 else planes.data
-    if is_in_metric(prior):
-        stabilizer: Stabilizer | None = levels_in_metric(model, y, prior, planes.data_range)
-    else:
-        stabilizer = model.stabilizer(planes.data_range)
-    if stabilizer:
-        covariance, level = stabilizer.covariance(len(y)), stabilizer.level
-    else:
-        covariance = model.covariance(y, planes.data_range)
-        level = covariance.level
-    if level < _LOWEST_LEVEL:
+        check_error_bars(plan.prior, method)
+    known = fill_missing(image, data_range)
+    planes = known.planes.data
+    if plan.removes_nothing:
         warnings.warn(
             "the noise level is 0, so the image is returned unchanged: pass noise to denoise it", stacklevel=2
         )
         return (image.copy(), as_image(known, torch.zeros(1))) if return_std else image.copy()
-    if level > _HIGHEST_LEVEL:
-        raise ValueError(
-            f"the noise, {model}, is more than {_HIGHEST_LEVEL} times the range of the image, {planes.data_range:g}: "
-            "give it in the units of the image"
-        )
-    prior.check_size(*y.shape[2:])
-    prior.arrange(y)  # raises for a grayscale image and a color prior
-    white = _turned(_denoiser(method, prior, seed), self_ensemble)
+    plan.check(planes)
     first, rest = (subtask(progress, *part, parts=_WORK) if return_std else progress for part in ((0, 1), (1, _WORK)))
-    seen = move(stabilizer.forward(y) if stabilizer else y, prior, device)
-    x = split(seen, covariance, white, first, fast=fast) if covariance else white(seen, level, first)
-    clean = stabilizer.inverse(x) if stabilizer else x
-    _warn_if_far(known, clean.expand_as(planes.data), model)
-    result = known.put_back(from_planes(planes, clean.expand_as(planes.data)), image)
-    if not return_std:
-        return result
-    if covariance:
-        variance = variance_after_splitting(seen, x, covariance, white, seed, rest)
+    observed = plan.observe(planes)
+    x = plan.remove(observed, first)
+    clean = plan.clean(x, planes)
+    _warn_if_far(known, clean, plan.noise)
+    result = known.put_back(from_planes(known.planes, clean), image)
+    return (result, _error_bars(plan, known, observed, x, rest)) if return_std else result
+
+
+def _error_bars(
+    plan: Plan, known: Known, observed: Observed, x: Tensor, progress: ProgressCallback | None
+) -> np.ndarray:
+    """Return the error bars of a denoised image, given its planes before the inverse of the stabilizer."""
+    if observed.covariance:
+        white = plan.white(observed.origin)
+        variance = variance_after_splitting(observed.seen, x, observed.covariance, white, plan.options.seed, progress)
     else:
-        variance = _turned(partial(posterior_variance, prior, seed), self_ensemble)(seen, level, rest)
-    deviation = deviation_of_clean(stabilizer, x, variance.sqrt()) if stabilizer else variance.sqrt()
-    return result, as_image(known, deviation)
+        of_white = partial(
+            posterior_variance, plan.prior, plan.options.seed, extent=plan.extent, origin=observed.origin
+        )
+        variance = plan.turned(of_white)(observed.seen, plan.level, progress)
+    if plan.stabilizer is None:
+        return as_image(known, variance.sqrt())
+    return as_image(known, deviation_of_clean(plan.stabilizer, x, variance.sqrt()))
 
 
 def _warn_if_far(known: Known, x: Tensor, noise: NoiseModel) -> None:
@@ -243,57 +218,3 @@ def _warn_if_far(known: Known, x: Tensor, noise: NoiseModel) -> None:
             "noise, or another noise model",
             stacklevel=3,
         )
-
-
-def _denoiser(method: Method, prior: Prior, seed: int) -> WhiteDenoiser:
-    """Return the chosen method."""
-    if method == "map" or (method == "auto" and prior.noise is None):
-
-        def most_probable(y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
-            return maximum_a_posteriori(y, Identity(), level, prior, start=y, progress=progress)
-
-        return most_probable
-    return partial(_mean, prior, seed)
-
-
-def _turned(once: WhiteDenoiser, self_ensemble: bool) -> WhiteDenoiser:
-    return partial(_averaged_over_turns, once) if self_ensemble else once
-
-
-def _averaged_over_turns(once: WhiteDenoiser, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
-    """Return the mean of the results for all eight rotations and reflections, each transformed back."""
-    total = torch.zeros_like(y)
-    for number in range(8):
-        quarters = number % 4
-        turned = torch.rot90(y, quarters, (2, 3))
-        turned = (turned if number < 4 else turned.flip(3)).contiguous()
-        x = once(turned, level, subtask(progress, number, number + 1, parts=8))
-        total += torch.rot90(x if number < 4 else x.flip(3), -quarters, (2, 3))
-    return total / 8
-
-
-def _mean(prior: Prior, seed: int, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
-    """Apply Tweedie's formula, within the contrast that priors were trained on.
-
-    Spikes are clipped first, and what was clipped is put back. At a level below the usable one, the step is scaled:
-    ``x = y + (sigma / sigma_0)^2 (D(y; sigma_0) - y)``. Gaussian noise is nowhere more than a few levels, so a step is
-    limited to 8: a prior that is told much less noise than there is may diverge.
-    """
-    calm, used = without_spikes(y, level), usable_level(y, level)
-    x = _twice_if_clipped(prior, seed, calm, used, progress)
-    limit = _FARTHEST * used
-    if bool(((x - calm).abs() > limit).any()):
-        x = calm + (x - calm).clamp(-limit, limit)
-    if used == level and torch.equal(calm, y):
-        return x
-    return y + (level / used) ** 2 * (x - calm)
-
-
-def _twice_if_clipped(prior: Prior, seed: int, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:
-    """Apply Tweedie's formula, and a second time if noise was clipped to the range."""
-    if not clipped_ends(y):
-        return posterior_mean(y, level, prior, progress)
-    x = posterior_mean(y, level, prior, subtask(progress, 0, 1, parts=2))
-    noisy = unclipped(y, x, level, torch.Generator().manual_seed(seed))
-    x = posterior_mean(noisy, level, prior, subtask(progress, 1, 2, parts=2))
-    return torch.where(noisy == y, x, x.clamp(0, 1))

@@ -11,16 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.images.arrays import from_planes
-from scorematching.images.validity import can_be_noisy, clipped_ends
+from scorematching.images.validity import can_be_noisy
 from scorematching.noise import Stabilizer
 from scorematching.priors.base import Prior
 from scorematching.priors.field import FieldPrior
 from scorematching.priors.slopes import Slopes, exact_slope, probed_slopes
 from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.color import is_mixed, opponent, posterior_mean, variance_of_colors
-from scorematching.restoration.contrast import usable_level, without_spikes
+from scorematching.restoration.contrast import Extent
 from scorematching.restoration.in_metric import in_metric_variance, is_in_metric
 from scorematching.restoration.missing import Known
+from scorematching.runtime.origin import Origin
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Side in pixels of the squares in which slopes are fitted by the noise that passes through, and the variance of that
@@ -47,7 +48,14 @@ def check_error_bars(prior: Prior, method: str) -> None:
 
 
 def posterior_variance(
-    prior: Prior, seed: int, y: Tensor, level: float, progress: ProgressCallback | None = None
+    prior: Prior,
+    seed: int,
+    y: Tensor,
+    level: float,
+    progress: ProgressCallback | None = None,
+    *,
+    extent: Extent | None = None,
+    origin: Origin | None = None,
 ) -> Tensor:
     """Return the posterior variance of each value of denoised planes, ``sigma^2 (1 - sigma^2 H_ii)``.
 
@@ -57,10 +65,12 @@ def posterior_variance(
 
     Args:
         prior: A prior of noisy images.
-        seed: Seed of the probes, and of the noise that is drawn for clipped pixels.
+        seed: Seed of the probes.
         y: Noisy planes of one image, shape (C, 1, H, W), with white at 1.
         level: Noise level, with white at 1.
         progress: Called after each product or tile.
+        extent: Range of the values of the image. By default that of ``y``.
+        origin: Random numbers of the pixels, for the noise that is drawn for clipped ones.
 
     Example:
         >>> from scorematching.priors import FieldConfig
@@ -69,11 +79,12 @@ def posterior_variance(
         >>> bool(((variance >= 0) & (variance <= 0.1**2)).all())
         True
     """
-    calm, used = without_spikes(y, level), usable_level(y, level)
+    extent = extent or Extent.of(y)
+    calm, used = extent.without_spikes(y, level), extent.usable_level(level)
     seen = calm
-    if clipped_ends(calm):
+    if extent.ends:
         x = posterior_mean(calm, used, prior)
-        seen = unclipped(calm, x, used, torch.Generator().manual_seed(seed))
+        seen = unclipped(calm, x, used, origin, extent.ends)
     counted = can_be_noisy(calm)
     relative = _relative_variance(prior, seed, seen / used, counted, progress)
     variance = level**2 * (1 - (level / used) ** 2 * (1 - relative))

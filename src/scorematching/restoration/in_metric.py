@@ -14,6 +14,7 @@ from scorematching.images.wavelet_noise import level_of_planes, wavelet_response
 from scorematching.noise import CorrelatedNoise, GaussianNoise, NoiseModel, Stabilizer
 from scorematching.priors.base import Prior
 from scorematching.priors.posterior import tweedie
+from scorematching.runtime.origin import Origin
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Difference of two correlations, at any distance, from which on a warning is given.
@@ -61,7 +62,7 @@ class ChannelLevels(Stabilizer):
         """Highest level of a plane."""
         return max(self.levels)
 
-    def forward(self, planes: Tensor) -> Tensor:
+    def forward(self, planes: Tensor, origin: Origin | None = None) -> Tensor:
         """Raise the contrast of planes with less noise."""
         return planes / self._contrast(planes)
 

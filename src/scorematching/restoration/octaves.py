@@ -78,9 +78,32 @@ def kurtosis_of_removed(y: Tensor, noisy: Tensor, prior: Prior) -> float:
         noisy: Pixels that can be noisy, shape (H, W).
         prior: A prior of many noise levels.
     """
+    removed, mask = _removed(y, noisy, prior, _CHECKED)
+    counted = removed[..., mask].double()
+    return float(counted.pow(4).mean() / counted.square().mean().square().clamp_min(1e-30))
+
+
+def correlation_of_removed(y: Tensor, noisy: Tensor, prior: Prior, level: float) -> float:
+    """Return the correlation of neighboring pixels of what a prior removes at half the resolution.
+
+    It is positive for noise of a camera, and negative for texture, of which a prior removes what it takes for noise.
+
+    Args:
+        y: Planes, as in :func:`noise_by_octaves`.
+        noisy: Pixels that can be noisy, shape (H, W).
+        prior: A prior of many noise levels.
+        level: Noise level at half the resolution, with white at 1.
+    """
+    removed, mask = _removed(y, noisy, prior, level)
+    flat = torch.where(mask, removed - removed[..., mask].mean(), 0.0)
+    products = sum(float((flat * flat.roll(1, dim)).sum()) for dim in (2, 3))
+    return products / 2 / max(float(flat.square().sum()), 1e-30)
+
+
+def _removed(y: Tensor, noisy: Tensor, prior: Prior, level: float) -> tuple[Tensor, Tensor]:
+    """Return what a prior removes at half the resolution, and which pixels can be noisy."""
     *_, (piece, mask, _), _ = _scales(y, noisy, prior)
-    removed = (piece - posterior_mean(piece, _CHECKED, prior))[..., mask].double()
-    return float(removed.pow(4).mean() / removed.square().mean().square().clamp_min(1e-30))
+    return piece - posterior_mean(piece, level, prior), mask
 
 
 def _scales(y: Tensor, noisy: Tensor, prior: Prior) -> Iterator[tuple[Tensor, Tensor, int]]:
