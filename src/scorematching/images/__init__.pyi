@@ -13,6 +13,7 @@ from .io.formats import IMAGE_SUFFIXES
 from .io.metadata import Metadata
 from .io.paths import find_images
 from .metrics import psnr, ssim
+from .sample import sampled
 from .validity import can_be_noisy, tells_level
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "read_image",
     "read_metadata",
     "read_pages",
+    "sampled",
     "ssim",
     "tells_level",
     "to_planes",

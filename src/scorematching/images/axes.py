@@ -14,36 +14,62 @@ from scorematching.runtime.progress import ProgressCallback, subtask
 LETTERS = "TZCYXS"
 
 
+def check_axes(axes: str, shape: tuple[int, ...]) -> str:
+    """Return the letters of the axes of an array, which are one of ``"TZCYXS"`` for each dimension, with Y and X.
+
+    Raises:
+        TypeError: ``axes`` is not a string.
+        ValueError: A letter is missing, unknown or there twice, their number is not that of the dimensions, or a side
+            is 0.
+
+    Example:
+        >>> check_axes("TYX", (2, 4, 5))
+        'TYX'
+        >>> check_axes("TY", (3, 4))
+        Traceback (most recent call last):
+        ValueError: axes must be letters of TZCYXS with Y and X, each once, got 'TY'
+    """
+    if not isinstance(axes, str):
+        raise TypeError(f"axes must be letters of {LETTERS}, got {axes!r}")
+    if not set("YX") <= set(axes) <= set(LETTERS) or len(set(axes)) < len(axes):
+        raise ValueError(f"axes must be letters of {LETTERS} with Y and X, each once, got {axes!r}")
+    if len(axes) != len(shape):
+        raise ValueError(f"axes {axes!r} are {len(axes)}, but the array has {len(shape)} dimensions: {shape}")
+    if 0 in shape:
+        raise ValueError(f"the array has a side of 0: {shape}")
+    return axes
+
+
+def images_last(axes: str) -> list[int]:
+    """Return the order of the axes in which those of an image, Y, X and S, come last.
+
+    Example:
+        >>> images_last("YTX")
+        [1, 0, 2]
+    """
+    apart = [letter for letter in axes if letter not in "YXS"]
+    return [axes.index(letter) for letter in (*apart, *(letter for letter in "YXS" if letter in axes))]
+
+
 def white_of_array(array: np.ndarray, axes: str, data_range: float | None = None) -> float:
     """Return one value of white for all images of an array: ``data_range``, or the largest of :func:`find_white`.
 
     Args:
         array: Array with any axes.
-        axes: One letter of ``"TZCYXS"`` for each dimension, in their order; Y and X are required.
+        axes: Letters of the axes, as in :func:`check_axes`.
         data_range: Value of white, if known.
 
     Raises:
-        TypeError: As in :func:`find_white`.
-        ValueError: As in :func:`find_white`; or a letter is missing, unknown or there twice, or their number is not
-            that of the dimensions.
+        TypeError: As in :func:`find_white` and :func:`check_axes`.
+        ValueError: As in :func:`find_white` and :func:`check_axes`.
 
     Example:
         >>> white_of_array(np.full((2, 4, 5), 300.0), "TYX")
         300.0
-        >>> white_of_array(np.zeros((3, 4)), "TY")
-        Traceback (most recent call last):
-        ValueError: axes must be letters of TZCYXS with Y and X, each once, got 'TY'
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"image must be a numpy array, got {type(array).__name__}: convert it with numpy.asarray")
-    if not isinstance(axes, str):
-        raise TypeError(f"axes must be letters of {LETTERS}, got {axes!r}")
-    if not set("YX") <= set(axes) <= set(LETTERS) or len(set(axes)) < len(axes):
-        raise ValueError(f"axes must be letters of {LETTERS} with Y and X, each once, got {axes!r}")
-    if len(axes) != array.ndim:
-        raise ValueError(f"axes {axes!r} are {len(axes)}, but the array has {array.ndim} dimensions: {array.shape}")
-    if 0 in array.shape:
-        raise ValueError(f"the array has a side of 0: {array.shape}")
+    check_axes(axes, array.shape)
     return find_white(array.reshape(-1, array.shape[-1]), data_range, missing=True)
 
 
@@ -56,7 +82,7 @@ def over_images(
         function: Function of an image, (H, W) or (H, W, C), and of a keyword ``progress``. It returns one or several
             images of the same shape.
         array: Array with any axes.
-        axes: Letters of the axes, as in :func:`white_of_array`. An image keeps S as its last axis.
+        axes: Letters of the axes, as in :func:`check_axes`. An image keeps S as its last axis.
         progress: Called with the progress of all images.
 
     Raises:
@@ -71,10 +97,9 @@ def over_images(
         >>> found.shape, found.mean((0, 2)).tolist()
         ((4, 2, 3), [0.0, 0.0])
     """
-    apart = [letter for letter in axes if letter not in "YXS"]
-    order = [axes.index(letter) for letter in (*apart, *(letter for letter in "YXS" if letter in axes))]
+    order = images_last(axes)
     moved = array.transpose(order)
-    images = moved.reshape(-1, *moved.shape[len(apart) :])
+    images = moved.reshape(-1, *moved.shape[len(axes) - len(set(axes) & set("YXS")) :])
     results = []
     for k, image in enumerate(images):
         try:

@@ -14,6 +14,8 @@ from scorematching.noise.base import Covariance
 
 #: Number of rows of frequencies that are processed at a time.
 _ROWS = 64
+#: Smallest width in pixels of the mirrored surroundings, so that opposite borders of the image hardly matter.
+_MIRRORED = 32
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class StationaryCovariance(Covariance):
     def damped(self, planes: Tensor, level: float) -> Tensor:
         """Return ``s^2 (s^2 + Sigma)^-1 v``, with mirrored surroundings."""
         height, width = planes.shape[2:]
-        reach = min(self.autocovariance.shape[2] // 2, height - 1, width - 1)
+        reach = min(max(self.autocovariance.shape[2] // 2, _MIRRORED), height - 1, width - 1)
         padded = F.pad(planes, [reach] * 4, mode="reflect")
         white = level**2 - min(self.extremes[0], 0.0)  # so that the sum is positive
         unit = white * torch.eye(len(planes), device=planes.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import Any, Literal, get_args, overload
+from typing import Any, Literal, cast, get_args, overload
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from scorematching.images.axes import over_images, white_of_array
 from scorematching.noise import NoiseModel
 from scorematching.restoration.choice import PriorChoice
 from scorematching.restoration.error_bars import as_image, check_error_bars, deviation_of_clean, posterior_variance
+from scorematching.restoration.lazy import LazyArray, denoise_lazy, is_lazy
 from scorematching.restoration.missing import Known, fill_missing
 from scorematching.restoration.plan import Method, Observed, Options, Plan
 from scorematching.restoration.removed import MUCH, relative_size, removed_noise
@@ -62,8 +63,24 @@ def denoise(
 ) -> tuple[np.ndarray, np.ndarray]: ...
 
 
+@overload
 def denoise(
-    image: np.ndarray,
+    image: LazyArray,
+    noise: float | NoiseModel | None = ...,
+    prior: PriorChoice = ...,
+    *,
+    method: Method = ...,
+    self_ensemble: bool = ...,
+    fast: bool = ...,
+    data_range: float | None = ...,
+    axes: str | None = ...,
+    seed: int = ...,
+    device: str | torch.device | None = ...,
+) -> Any: ...
+
+
+def denoise(
+    image: np.ndarray | LazyArray,
     noise: float | NoiseModel | None = None,
     prior: PriorChoice = None,
     *,
@@ -76,7 +93,7 @@ def denoise(
     device: str | torch.device | None = None,
     progress: ProgressCallback | None = None,
     return_std: bool = False,
-) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+) -> Any:
     """Remove noise from an image: white, correlated or of photons, found in the image if not given.
 
     **Method.** With a prior of noisy images, Tweedie's formula ``x = y + sigma^2 grad log p(y)`` gives the mean of all
@@ -111,8 +128,14 @@ def denoise(
     contrast is rescaled, the error bars are an approximation. After splitting, and for priors of correlated noise, they
     are averaged over 15 x 15 pixels; after splitting they are an approximation.
 
+    **Larger than memory.** An array of dask, Zarr or xarray is denoised tile by tile when the result is computed, with
+    Tweedie's formula. Memory depends on the tile, not on the image. The result is that of the whole image: bit for bit
+    for white noise on the CPU, and to the rounding of 32 bits for other noise. If the noise is not given, it is
+    estimated for each image, from at most 2048 x 2048 pixels (:func:`scorematching.images.sampled`).
+
     Args:
-        image: Image of shape (H, W) or (H, W, C), integers or floating point. An alpha channel is not changed.
+        image: Image of shape (H, W) or (H, W, C), integers or floating point. An alpha channel is not changed. With
+            ``axes``, an array of several images. It may be lazy: an array of dask, Zarr or xarray.
         noise: Noise, in the units of the image (0-255 for 8 bit): a standard deviation or a noise model. By default it
             is estimated from the image (:func:`scorematching.estimate_noise`). At level 0 a copy of the image is
             returned, with a warning.
@@ -124,16 +147,18 @@ def denoise(
         fast: Whether to remove noise that is not white by one call of the prior instead of five.
         data_range: Value of white in the image, as in :func:`scorematching.images.to_planes`.
         axes: Letters of the axes of ``image``, one per dimension, if they are not (H, W) or (H, W, C): T, Z and C for
-            time, depth and channels, Y and X for rows and columns, and S for colors. Each image is denoised by itself,
+            time, depth and channels, Y and X for rows and columns, and S for colors. By default those of the names of
+            the dimensions, for xarray. Each image is denoised by itself,
             with the same value of white. If ``noise`` is not given, it is estimated for each; a noise model is that of
             one image, (H, W) or (H, W, C).
         seed: Seed of the noise that is drawn for clipped pixels, and of the noise estimate.
         device: Device to compute on; the prior is moved there. By default the device of the prior.
-        progress: Called after each step.
-        return_std: Whether to return error bars too.
+        progress: Called after each step; not for lazy arrays, for which dask has its own.
+        return_std: Whether to return error bars too; not for lazy arrays.
 
     Returns:
-        The denoised image, with the shape, type and range of ``image``. With ``return_std=True`` a tuple: the denoised
+        The denoised image, with the shape, type and range of ``image``. For an array of dask or Zarr it is one of dask,
+        for xarray one of xarray. With ``return_std=True`` a tuple: the denoised
         image, and the standard deviations, float32 of the same shape and in the units of the image. They are 0 for
         alpha, and NaN for missing pixels (NaN, infinite or fully transparent), which are not denoised.
 
@@ -167,6 +192,11 @@ def denoise(
         True
     """
     check_choice("method", method, get_args(Method))
+    if is_lazy(image):
+        if return_std:
+            raise ValueError("a lazy array has no error bars: pass a part of it as a NumPy array")
+        return denoise_lazy(image, noise, prior, Options(method, self_ensemble, fast, data_range, seed, device), axes)
+    image = cast(np.ndarray, image)
     if axes is not None:
         options: dict[str, Any] = {"method": method, "self_ensemble": self_ensemble, "fast": fast, "seed": seed}
         options |= {"device": device, "data_range": white_of_array(image, axes, data_range), "return_std": return_std}

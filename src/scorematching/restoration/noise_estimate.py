@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorematching.images.arrays import find_own_white, find_white
+from scorematching.images.sample import sampled
 from scorematching.images.validity import can_be_noisy, clipped_ends, tells_level
 from scorematching.images.wavelet_noise import level_of_planes
 from scorematching.noise import CorrelatedNoise, GaussianNoise, PoissonGaussianNoise
@@ -73,6 +74,8 @@ def estimate_noise(
 
     Photon noise grows with brightness. It is returned if the variance clearly does (:func:`estimate_photon_noise`).
 
+    Of an image of more than 2048 rows or columns, a sample is used (:func:`scorematching.images.sampled`).
+
     A warning is given if the noise is correlated, because the grain of a clean photograph looks like it.
 
     For a prior of correlated noise, the default prior for the colors of the image estimates the noise. If it finds
@@ -102,6 +105,7 @@ def estimate_noise(
         >>> 9 < estimate_noise(noisy, "natural-gray", data_range=255).sigma < 11
         True
     """
+    image = sampled(image)
     planes, known = fill_missing(image, _own_white(image, data_range))
     noisy = known & can_be_noisy(planes.data)
     sigma = _first_level(planes.data, known)

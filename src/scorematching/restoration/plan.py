@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise import Covariance, NoiseModel, Stabilizer, as_noise_model
+from scorematching.noise import CorrelatedNoise, Covariance, ModulatedNoise, NoiseModel, Stabilizer, as_noise_model
 from scorematching.noise.stabilizer import checksum
 from scorematching.priors.base import Prior, move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
@@ -29,6 +29,8 @@ from scorematching.runtime.progress import ProgressCallback, subtask
 Method = Literal["auto", "tweedie", "map"]
 #: Noise levels, for white at 1, below which nothing is removed, and above which the noise is refused.
 _LOWEST_LEVEL, _HIGHEST_LEVEL = 1e-7, 1000
+#: Largest distance in pixels up to which spikes are sought and brightness is averaged, rounded up.
+AROUND = 8
 #: Largest step of a pixel, in multiples of the noise level.
 _FARTHEST = 8.0
 
@@ -128,6 +130,15 @@ class Plan:
     def removes_nothing(self) -> bool:
         """Whether there is no noise."""
         return self.level < _LOWEST_LEVEL
+
+    @property
+    def margin(self) -> int:
+        """Distance in pixels up to which the result of a pixel depends on others, to the rounding of 32 bits."""
+        passes = 2 if self.extent.ends or self.stabilizer is None or self.stabilizer.covariance(1) else 1
+        of_prior = 0 if self.prior.noise is None else self.prior.noise.reach
+        correlation = self.noise.correlation if isinstance(self.noise, ModulatedNoise) else self.noise
+        of_noise = correlation.reach if isinstance(correlation, CorrelatedNoise) else 0
+        return passes * self.prior.margin + max(of_prior, of_noise) + AROUND
 
     def check(self, planes: Tensor) -> None:
         """Raise ``ValueError`` if planes of an image, (C, 1, H, W), do not suit the prior."""
