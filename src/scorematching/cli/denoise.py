@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,7 @@ from scorematching.cli.options import (
 def denoise(
     images: Annotated[
         list[Path],
-        typer.Argument(help="Images (TIFF, PNG, JPEG, NumPy, FITS, MRC and others) or folders of them."),
+        typer.Argument(help="Images (TIFF, PNG, JPEG, NumPy, FITS, MRC and others), folders of them, or a Zarr array."),
     ],
     output: Annotated[
         Path,
@@ -81,6 +82,31 @@ def denoise(
             help="For one image or stack: write the noise, the expected quality, and checks of what was removed.",
         ),
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            "--axes",
+            metavar="LETTERS",
+            help="For a Zarr array: letters of its axes, such as TCZYX, or YXS for color.",
+            show_default="those that its metadata name",
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="Compute several files, or tiles of a Zarr array, at once: in N processes of one thread each.",
+        ),
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Compute on the dask cluster of this scheduler instead."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from what an interrupted run of the same command left.")
+    ] = False,
     overwrite: OverwriteOption = False,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
@@ -100,16 +126,32 @@ def denoise(
 
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
+    A Zarr array, such as an OME-Zarr image, may be larger than memory. It is denoised in tiles, and the result has the
+    same metadata and resolutions. An interrupted run goes on with [bold]--resume[/bold].
+
     Example: [bold]scorematching denoise noisy.png -o clean.png --std error.tif[/bold]
+    Example: [bold]scorematching denoise movie.ome.zarr -o clean.ome.zarr --workers 4[/bold]
     Example: [bold]scorematching denoise cells.tif -o clean.tif --gain 2.2 --sigma 3.5 --offset 100[/bold]
     """
     from scorematching.cli.denoise_files import Job, check_record, check_report, denoise_all, denoise_one, find_targets
     from scorematching.cli.error_bars import check_std
     from scorematching.cli.options import check_device, noise_from_options
-    from scorematching.cli.prior_choice import named_or_fitted_prior
+    from scorematching.cli.prior_choice import named_or_fitted_prior, named_prior
+    from scorematching.images.io.ome_zarr import is_zarr
     from scorematching.images.io.paths import check_apart, check_output, find_images
+    from scorematching.runtime.workers import Workers
 
     where, known = check_device(device), noise_from_options(sigma, gain, offset, noise)
+    job = Job(known, None, self_ensemble, fast, white, seed, where, report, reference, std, record)
+    own_workers = Workers(workers, scheduler)
+    if any(map(is_zarr, [*images, output])):
+        from scorematching.cli.denoise_arrays import check_arrays, denoise_array
+
+        check_arrays(job, images, output)
+        denoise_array(replace(job, prior=named_prior(prior)), images[0], output, axes, own_workers, resume)
+        return
+    if axes is not None:
+        raise ValueError("--axes is for Zarr arrays: other files name their axes")
     sources = find_images(images)
     single = sources == images and len(sources) == 1 and bool(output.suffix) and not output.is_dir()
     targets = [output] if single else find_targets(output, sources)
@@ -126,7 +168,7 @@ def denoise(
     chosen = named_or_fitted_prior(
         prior, sources, noise=known, noisy=True, data_range=white, steps=steps, seed=seed, device=where
     )
-    job = Job(known, chosen, self_ensemble, fast, white, seed, where, report, reference, std, record)
+    job = replace(job, prior=chosen)
     if single:
         denoise_one(job, sources[0], output)
     else:

@@ -102,7 +102,7 @@ def denoise_one(job: Job, source: Path, target: Path) -> None:
     """Denoise a file, and print what was written."""
     noise, _ = _denoise(job, source, target)
     how = "found" if job.noise is None else "given"
-    say(f"wrote {target}; noise {how}: {_described(noise)}")
+    say(f"wrote {target}; noise {how}: {describe_noise(noise)}")
 
 
 def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: bool) -> None:
@@ -116,7 +116,7 @@ def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: b
         except FAILURES as error:
             failures.append(failed(source, error))
         else:
-            table.add_row(escape(source.name), describe_pages(*written), _described(noise))
+            table.add_row(escape(source.name), describe_pages(*written), describe_noise(noise))
     console.print(table)
     say(f"wrote {table.row_count} images to {targets[0].parent}/")
     end_with(failures)
@@ -199,7 +199,7 @@ def _known(job: Job, image: np.ndarray, data_range: float) -> tuple[Prior, Noise
     return prior, estimate_noise(image, prior, data_range=data_range, seed=job.seed, device=job.device)
 
 
-def _described(noise: Sequence[NoiseModel]) -> str:
+def describe_noise(noise: Sequence[NoiseModel]) -> str:
     """Describe the noise of several pages: for each kind of noise, the lowest and the highest level."""
     words = []
     for kind in dict.fromkeys(map(type, noise)):
@@ -220,13 +220,13 @@ def _note_where_approximate(prior: Prior, noise: list[NoiseModel], data_range: f
     levels = [data_range * stabilizer.level for stabilizer in stabilizers if stabilizer]
     outside = [GaussianNoise(level) for level in levels if not 0.95 * low < level < 1.05 * high]
     if outside:
-        trained = _described([GaussianNoise(low), GaussianNoise(high)])
+        trained = describe_noise([GaussianNoise(low), GaussianNoise(high)])
         where = (
             ""
             if all(isinstance(one, GaussianNoise) for one in noise)
             else f" of the stabilized image (white: {data_range:g})"
         )
         say(
-            f"note: this prior was trained for noise of {trained}; for {_described(outside)}{where} the contrast is "
-            "rescaled, which is an approximation"
+            f"note: this prior was trained for noise of {trained}; for {describe_noise(outside)}{where} the contrast "
+            "is rescaled, which is an approximation"
         )

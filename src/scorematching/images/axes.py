@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Letters of axes: time, depth, channel, row, column, and samples of color.
 LETTERS = "TZCYXS"
+#: Number of images of a channel in which noise is looked for.
+_REPRESENTATIVES = 5
 
 
 def check_axes(axes: str, shape: tuple[int, ...]) -> str:
@@ -73,40 +76,76 @@ def white_of_array(array: np.ndarray, axes: str, data_range: float | None = None
     return find_white(array.reshape(-1, array.shape[-1]), data_range, missing=True)
 
 
+def representative(place: tuple[int, ...], sizes: tuple[int, ...], letters: str) -> tuple[int, ...]:
+    """Return the place of the image whose noise stands for that of another.
+
+    In a movie or volume of more than five images a channel, the noise is found in five of them, at equal distances, and
+    each image has that of the nearest.
+
+    Args:
+        place: Place of an image along the axes that count images.
+        sizes: Sizes of these axes.
+        letters: Their letters.
+
+    Example:
+        >>> [representative((t, 1), (20, 2), "TC")[0] for t in range(20)]
+        [2, 2, 2, 2, 6, 6, 6, 6, 10, 10, 10, 10, 14, 14, 14, 14, 18, 18, 18, 18]
+    """
+    along = [k for k, letter in enumerate(letters) if letter != "C"]
+    lengths = tuple(sizes[k] for k in along)
+    count = math.prod(lengths)
+    if count <= _REPRESENTATIVES:
+        return place
+    number = int(np.ravel_multi_index([place[k] for k in along], lengths))
+    group = _REPRESENTATIVES * number // count
+    found = np.unravel_index((2 * group + 1) * count // (2 * _REPRESENTATIVES), lengths)
+    near = dict(zip(along, map(int, found), strict=True))
+    return tuple(near.get(k, n) for k, n in enumerate(place))
+
+
 def over_images(
-    function: Callable[..., Any], array: np.ndarray, axes: str, progress: ProgressCallback | None = None
+    function: Callable[..., Any],
+    array: np.ndarray,
+    axes: str,
+    progress: ProgressCallback | None = None,
+    find: Callable[[np.ndarray], Any] = lambda image: None,
 ) -> Any:
     """Apply a function to each image of an array.
 
     Args:
-        function: Function of an image, (H, W) or (H, W, C), and of a keyword ``progress``. It returns one or several
-            images of the same shape.
+        function: Function of an image, (H, W) or (H, W, C), of what ``find`` returned for the image that stands for it,
+            and of a keyword ``progress``. It returns one or several images of the same shape.
         array: Array with any axes.
         axes: Letters of the axes, as in :func:`check_axes`. An image keeps S as its last axis.
         progress: Called with the progress of all images.
+        find: Function of an image that stands for others (:func:`representative`), which is called once for it.
 
     Raises:
-        ValueError: The function raises one. The number of the image is added.
+        ValueError: A function raises one. The number of the image is added.
 
     Returns:
         The results, each with the axes and the shape of ``array``.
 
     Example:
         >>> movie = np.arange(24.0).reshape(4, 2, 3)
-        >>> found = over_images(lambda image, progress: image - image.mean(), movie, "YTX")
+        >>> found = over_images(lambda image, _, progress: image - image.mean(), movie, "YTX")
         >>> found.shape, found.mean((0, 2)).tolist()
         ((4, 2, 3), [0.0, 0.0])
     """
     order = images_last(axes)
     moved = array.transpose(order)
-    images = moved.reshape(-1, *moved.shape[len(axes) - len(set(axes) & set("YXS")) :])
-    results = []
-    for k, image in enumerate(images):
+    leading = "".join(letter for letter in axes if letter not in "YXS")
+    sizes, results = moved.shape[: len(leading)], []
+    places, found = list(np.ndindex(sizes)), {}
+    for k, place in enumerate(places):
+        like = representative(place, sizes, leading)
         try:
-            of_image = subtask(progress, k, k + 1, parts=len(images))
-            results.append(function(np.ascontiguousarray(image), progress=of_image))
+            if like not in found:
+                found[like] = find(np.ascontiguousarray(moved[like]))
+            of_image = subtask(progress, k, k + 1, parts=len(places))
+            results.append(function(np.ascontiguousarray(moved[place]), found[like], progress=of_image))
         except ValueError as error:
-            raise ValueError(f"image {k + 1} of {len(images)}: {error}") from None
+            raise ValueError(f"image {k + 1} of {len(places)}: {error}") from None
 
     def arranged(found: Any) -> np.ndarray:
         stacked = np.stack(found).astype(found[0].dtype, copy=False)  # np.stack changes the byte order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -50,6 +51,19 @@ def describe_prior(prior: Prior) -> dict[str, Any]:
         "noise": None if prior.noise is None else dataclasses.asdict(prior.noise),
         "provenance": dataclasses.asdict(prior.provenance),
     }
+
+
+def checksum(prior: Prior) -> str:
+    """Return a checksum of the description and the weights of a prior.
+
+    Example:
+        >>> checksum(load_prior("natural-gray")) == checksum(load_prior("natural-gray-small"))
+        False
+    """
+    found = hashlib.sha256(json.dumps(describe_prior(prior), sort_keys=True).encode())
+    for name, tensor in sorted(prior.state_dict().items()):
+        found.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 def load_prior(path: str | Path) -> Prior:

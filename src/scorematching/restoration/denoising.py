@@ -17,8 +17,9 @@ from scorematching.restoration.choice import PriorChoice
 from scorematching.restoration.error_bars import as_image, check_error_bars, deviation_of_clean, posterior_variance
 from scorematching.restoration.lazy import LazyArray, denoise_lazy, is_lazy
 from scorematching.restoration.missing import Known, fill_missing
+from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.plan import Method, Observed, Options, Plan
-from scorematching.restoration.removed import MUCH, relative_size, removed_noise
+from scorematching.restoration.removed import warn_if_far
 from scorematching.restoration.splitting import variance_after_splitting
 from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.progress import ProgressCallback, subtask
@@ -148,9 +149,9 @@ def denoise(
         data_range: Value of white in the image, as in :func:`scorematching.images.to_planes`.
         axes: Letters of the axes of ``image``, one per dimension, if they are not (H, W) or (H, W, C): T, Z and C for
             time, depth and channels, Y and X for rows and columns, and S for colors. By default those of the names of
-            the dimensions, for xarray. Each image is denoised by itself,
-            with the same value of white. If ``noise`` is not given, it is estimated for each; a noise model is that of
-            one image, (H, W) or (H, W, C).
+            the dimensions, for xarray. Each image is denoised by itself, with the same value of white. If ``noise`` is
+            not given, it is estimated in up to five images of each channel, and each image has that of the nearest. A
+            noise model is that of one image, (H, W) or (H, W, C).
         seed: Seed of the noise that is drawn for clipped pixels, and of the noise estimate.
         device: Device to compute on; the prior is moved there. By default the device of the prior.
         progress: Called after each step; not for lazy arrays, for which dask has its own.
@@ -198,9 +199,10 @@ def denoise(
         return denoise_lazy(image, noise, prior, Options(method, self_ensemble, fast, data_range, seed, device), axes)
     image = cast(np.ndarray, image)
     if axes is not None:
-        options: dict[str, Any] = {"method": method, "self_ensemble": self_ensemble, "fast": fast, "seed": seed}
-        options |= {"device": device, "data_range": white_of_array(image, axes, data_range), "return_std": return_std}
-        return over_images(partial(denoise, noise=noise, prior=prior, **options), image, axes, progress)
+        common: dict[str, Any] = {"data_range": white_of_array(image, axes, data_range), "seed": seed, "device": device}
+        find = (lambda one: noise) if noise is not None else partial(estimate_noise, prior=prior, **common)
+        once = partial(denoise, prior=prior, method=method, self_ensemble=self_ensemble, fast=fast, **common)
+        return over_images(partial(once, return_std=return_std), image, axes, progress, find)
     of_image = Options(method, self_ensemble, fast, data_range, seed, device)
     plan = Plan.of(image, noise, prior, of_image)
     if return_std:
@@ -217,7 +219,7 @@ def denoise(
     observed = plan.observe(planes)
     x = plan.remove(observed, first)
     clean = plan.clean(x, planes)
-    _warn_if_far(known, clean, plan.noise)
+    warn_if_far(known, clean, plan.noise)
     result = known.put_back(from_planes(known.planes, clean), image)
     return (result, _error_bars(plan, known, observed, x, rest)) if return_std else result
 
@@ -237,14 +239,3 @@ def _error_bars(
     if plan.stabilizer is None:
         return as_image(known, variance.sqrt())
     return as_image(known, deviation_of_clean(plan.stabilizer, x, variance.sqrt()))
-
-
-def _warn_if_far(known: Known, x: Tensor, noise: NoiseModel) -> None:
-    """Warn if a result is further from the image than the noise explains."""
-    far = relative_size(*removed_noise(known.planes, x.cpu(), noise, known.mask))
-    if far > MUCH:
-        warnings.warn(
-            f"what was removed is {far:.2g} times as strong as the noise, {noise}: the image may be damaged; try less "
-            "noise, or another noise model",
-            stacklevel=3,
-        )

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 import numpy as np
 
 from scorematching.images.arrays import check_type, find_white, has_white
-from scorematching.images.axes import check_axes, images_last
+from scorematching.images.axes import check_axes, images_last, representative
 from scorematching.images.sample import sampled
 from scorematching.noise import NoiseMap, NoiseModel, as_noise_model
 from scorematching.restoration.choice import PriorChoice, prior_for
+from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.plan import AROUND, Options, Plan
 from scorematching.restoration.tiled import Tile, denoise_tile, tiles
 from scorematching.runtime.extras import required
@@ -86,16 +87,24 @@ def denoise_lazy(
     moved = source.transpose(order)
     leading = moved.shape[: len(axes) - len(set(axes) & set("YXS"))]
     _check(moved, len(leading), prior)
-    shared = _Shared(noise, dask.delayed(prior, traverse=False), options, _white(source, options.data_range))
-    images = [_denoised(moved[index], shared, _margin(noise, prior)) for index in np.ndindex(leading)]
+    shared = _Shared(dask.delayed(prior, traverse=False), options, _white(source, options.data_range))
+    margin, letters = _margin(noise, prior), "".join(letter for letter in axes if letter not in "YXS")
+    found = {}
+    for place in np.ndindex(leading):
+        like = representative(place, leading, letters)
+        if like not in found:
+            found[like] = noise or dask.delayed(_noise)(sampled(moved[like]), *shared)
+    images = [
+        _denoised(moved[place], found[representative(place, leading, letters)], shared, margin)
+        for place in np.ndindex(leading)
+    ]
     stacked = da.stack(images).reshape(moved.shape) if leading else images[0]
     return stacked.transpose(np.argsort(order).tolist())
 
 
 class _Shared(NamedTuple):
-    """What all images have in common: noise, prior, options, and the value of white, the last computed when needed."""
+    """What all images have in common: prior, options, and the value of white, which is computed when it is needed."""
 
-    noise: float | NoiseModel | None
     prior: Any
     options: Options
     white: Any
@@ -149,11 +158,11 @@ def _white_of_ends(ends: list[tuple[Any, Any]], dtype: np.dtype) -> float:
     return find_white(np.array(ends, dtype))
 
 
-def _denoised(image: Any, shared: _Shared, margin: int) -> Any:
+def _denoised(image: Any, noise: Any, shared: _Shared, margin: int) -> Any:
     """Return one image of dask, denoised."""
     da, dask = required("dask.array", EXTRA), required("dask", EXTRA)
     height, width = image.shape[:2]
-    plan = dask.delayed(_plan)(sampled(image), *shared)
+    plan = dask.delayed(_plan)(sampled(image), noise, *shared)
     rows: dict[int, list[Any]] = {}
     for tile in tiles(height, width):
         near = tile.near(margin, height, width)
@@ -164,9 +173,11 @@ def _denoised(image: Any, shared: _Shared, margin: int) -> Any:
     return da.concatenate([da.concatenate(row, 1) for row in rows.values()])
 
 
-def _plan(
-    sample: np.ndarray, noise: float | NoiseModel | None, prior: PriorChoice, options: Options, white: float
-) -> Plan:
+def _noise(sample: np.ndarray, prior: PriorChoice, options: Options, white: float) -> NoiseModel:
+    return estimate_noise(sample, prior, data_range=white, seed=options.seed, device=options.device)
+
+
+def _plan(sample: np.ndarray, noise: NoiseModel, prior: PriorChoice, options: Options, white: float) -> Plan:
     return Plan.of(sample, noise, prior, replace(options, data_range=white))
 
 

@@ -34,10 +34,10 @@ _ENOUGH = 0.9
 _LEVELS, _RATIOS = (2.5 / 255, 9 / 255), (5.0, 1.5)
 #: The same for three colors, which a color prior sees together: the ratio is up to 1.15 for strong white noise.
 _COLOR_LEVELS, _COLOR_RATIOS = (2.5 / 255, 8 / 255), (4.0, 1.25)
-#: Ratio from which on weak noise is correlated whatever the prior removes, and otherwise the least correlation of
-#: neighbors in it. Texture in photographs with white noise has ratios up to 6.5, and such correlations below -0.05.
+#: White level from which on noise is strong, with white at 1. Ratio from which on weaker noise is correlated whatever
+#: the prior removes, and otherwise the least correlation of neighbors in it. Texture in photographs with white noise has ratios up to 6.5, and such correlations below -0.05.
 #: Developed photographs have correlations above 0.08, and noise that was blurred by a pixel has ratios above 6.
-_CLEARLY, _POSITIVE = 8.0, -0.03
+_STRONG, _CLEARLY, _POSITIVE = 7 / 255, 8.0, -0.03
 #: Warning if correlated noise is found.
 _GRAIN = (
     "the noise that was found is correlated between pixels; grain and coarse texture of a clean photograph look like "
@@ -152,7 +152,7 @@ def _is_texture(y: Tensor, noisy: Tensor, prior: Prior, second: Tensor, white: f
     if kurtosis_of_removed(y, noisy, prior) >= _TEXTURE:
         return True
     level = float(second.diagonal().mean()) ** 0.5
-    if white > _LEVELS[1] or level > _CLEARLY * white:
+    if white > _STRONG or level > _CLEARLY * white:
         return False
     return correlation_of_removed(y, noisy, prior, level / 2) < _POSITIVE
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from torch import Tensor
 from scorematching.images.arrays import Planes
 from scorematching.images.validity import can_be_noisy
 from scorematching.noise import NoiseModel
+from scorematching.restoration.missing import Known
 
 #: Standard deviation of what was removed, relative to the noise, from which on it is more than the noise explains.
 MUCH = 1.1
@@ -50,3 +53,14 @@ def relative_size(residual: Tensor, counted: Tensor) -> float:
     """
     squares = residual[..., counted].square().mean((1, 2))
     return float(squares[squares > 0].mean().nan_to_num().sqrt())
+
+
+def warn_if_far(known: Known, x: Tensor, noise: NoiseModel) -> None:
+    """Warn if a result is further from the image than the noise explains."""
+    far = relative_size(*removed_noise(known.planes, x.cpu(), noise, known.mask))
+    if far > MUCH:
+        warnings.warn(
+            f"what was removed is {far:.2g} times as strong as the noise, {noise}: the image may be damaged; try less "
+            "noise, or another noise model",
+            stacklevel=3,
+        )

@@ -11,6 +11,7 @@ import torch
 from scorematching.images.arrays import from_planes
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.plan import Plan
+from scorematching.restoration.removed import warn_if_far
 
 #: Side of a tile in pixels. It is a multiple of the side of the tiles of every prior.
 SIDE = 1024
@@ -69,6 +70,7 @@ def denoise_tile(plan: Plan, image: np.ndarray, tile: Tile, near: Tile) -> np.nd
     planes = known.planes.data
     plan.check(planes)
     clean = plan.clean(plan.remove(plan.observe(planes, (near.down.start, near.across.start))), planes)
+    warn_if_far(known, clean, plan.noise)
     return known.put_back(from_planes(known.planes, clean), image)[inner]
 
 

@@ -1,0 +1,224 @@
+"""The work of ``scorematching denoise`` for Zarr arrays: tile by tile, in one process or many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from scorematching._version import __version__
+from scorematching.cli.console import end_with, say
+from scorematching.cli.denoise_files import Job, describe_noise
+from scorematching.cli.parts import Parts
+from scorematching.images.arrays import check_type, find_white, has_white
+from scorematching.images.axes import representative
+from scorematching.images.io import ome_zarr
+from scorematching.images.io.atomic import check_folder
+from scorematching.images.io.ome_zarr import Region, StoredArray
+from scorematching.noise import NoiseModel, as_record, from_record
+from scorematching.priors.store import checksum
+from scorematching.restoration.choice import prior_for
+from scorematching.restoration.noise_estimate import estimate_noise
+from scorematching.restoration.plan import Options, Plan
+from scorematching.restoration.tiled import Tile, denoise_tile, tiles
+from scorematching.runtime.journal import Journal
+from scorematching.runtime.workers import Workers
+
+#: Largest number of samples of a pixel: red, green, blue and alpha.
+_SAMPLES = 4
+#: Plan of the last image of this process, by all that it depends on.
+_PLANS: dict[tuple[Any, ...], Plan] = {}
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What all parts need. It is sent to each process once."""
+
+    job: Job
+    source: StoredArray
+    result: StoredArray
+    white: float | None
+
+    @property
+    def options(self) -> Options:
+        job = self.job
+        return Options("auto", job.self_ensemble, job.fast, self.white, job.seed, job.device)
+
+
+class _Part(NamedTuple):
+    """Tile of an image, and the noise of the image."""
+
+    image: tuple[int, ...]
+    tile: Tile
+    noise: NoiseModel | None = None
+
+
+class _Level(NamedTuple):
+    """Region of a resolution, counted from 1 for the second."""
+
+    number: int
+    region: Region
+
+
+def check_arrays(job: Job, sources: list[Path], output: Path) -> None:
+    """Raise ``ValueError`` or ``OSError``, before any work, if a Zarr array can't be denoised to a path."""
+    if len(sources) > 1 or not (ome_zarr.is_zarr(sources[0]) and output.suffix.lower() == ome_zarr.SUFFIX):
+        raise ValueError(
+            f"a Zarr array becomes one Zarr array: pass one as input, and as --output a name that ends in "
+            f"{ome_zarr.SUFFIX}"
+        )
+    for value, name in ((job.report, "--report"), (job.std, "--std"), (job.record, "--json")):
+        if value is not None:
+            raise ValueError(f"{name} is for images that fit into memory, not for Zarr arrays")
+    check_folder(output.parent)
+    if output.exists():
+        raise ValueError(f"{output} exists: choose another name for the result, or delete it")
+
+
+def denoise_array(job: Job, source: Path, target: Path, axes: str | None, workers: Workers, resume: bool) -> None:
+    """Denoise a Zarr array, and print what was written.
+
+    The result is written to a hidden folder beside the target, and moved when it is complete.
+    """
+    stored = ome_zarr.open_array(source, axes)
+    _check_images(job, stored)
+    partial = target.with_name(f".{target.name}.partial")
+    with workers:
+        parts = Parts(workers, Journal(partial / "journal", _described(job, stored), resume))
+        result = replace(stored, path=str(partial / target.name))
+        if "created" not in parts.journal.done:
+            ome_zarr.create_like(result.path, stored)
+            parts.journal.add("created")
+        noise = _compute(_Shared(job, stored, result, None), parts)
+    for message in parts.warnings:
+        say(f"warning: {message}")
+    if parts.failures:
+        kept = f"what was denoised is in {partial}: repeat the command with --resume to do only the rest"
+        end_with([*(f"{source.name}: {failure}" for failure in parts.failures), kept])
+    Path(result.path).rename(target)
+    parts.journal.remove()
+    partial.rmdir()
+    how = "found" if job.noise is None else "given"
+    say(f"wrote {target}: {_size(stored)}; noise {how}: {describe_noise(list(noise.values()))}")
+
+
+def _compute(shared: _Shared, parts: Parts) -> dict[tuple[int, ...], NoiseModel]:
+    """Write the result, tile by tile, and its coarser resolutions. Return the noise of each image."""
+    source = shared.source
+    shared = replace(shared, white=_white(shared, parts))
+    noise = _noise(shared, parts)
+    named = {
+        f"{_name(source, image)}rows {tile.down.start} to {tile.down.stop}, columns {tile.across.start} to "
+        f"{tile.across.stop}": _Part(image, tile, noise[image])
+        for image in source.images
+        if image in noise
+        for tile in tiles(*source.image_shape[:2])
+    }
+    parts.run(_denoise, shared, named, "denoising")
+    for number in range(1, 0 if parts.failures else len(source.levels)):
+        regions = ome_zarr.regions_of_level(shared.result, number)
+        levels = {f"resolution {number}, part {k}": _Level(number, region) for k, region in enumerate(regions)}
+        parts.run(_fill, shared, levels, f"resolution {number}")
+    return noise
+
+
+def _check_images(job: Job, stored: StoredArray) -> None:
+    """Raise ``TypeError`` or ``ValueError`` if the images of an array can't be denoised."""
+    check_type(np.dtype(stored.dtype))
+    height, width, *samples = stored.image_shape
+    if samples and samples[0] > _SAMPLES:
+        raise ValueError(f"{stored.path}: S is the axis of colors, from 1 to 4, got {samples[0]}: pass other --axes")
+    prior = prior_for(np.zeros((1, 1, *samples), np.uint8), job.prior)
+    prior.check_size(height, width)
+    prior.arrange(torch.zeros(3 if samples and samples[0] >= 3 else 1, 1, 1, 1))
+
+
+def _described(job: Job, stored: StoredArray) -> dict[str, Any]:
+    """Return what the result depends on."""
+    return {
+        "version": __version__,
+        "image": str(Path(stored.path).resolve()),
+        "axes": stored.axes,
+        "shape": stored.shape,
+        "noise": None if job.noise is None else as_record(job.noise),
+        "prior": "natural" if job.prior is None else checksum(job.prior),
+        "self-ensemble": job.self_ensemble,
+        "fast": job.fast,
+        "white": job.white,
+        "seed": job.seed,
+    }
+
+
+def _size(stored: StoredArray) -> str:
+    height, width = stored.image_shape[:2]
+    count = len(stored.images)
+    return f"{width} x {height}" + (f", {count} images ({stored.leading})" if count > 1 else "")
+
+
+def _name(stored: StoredArray, image: tuple[int, ...]) -> str:
+    return "".join(f"{letter} {place}, " for letter, place in zip(stored.leading, image, strict=True))
+
+
+def _white(shared: _Shared, parts: Parts) -> float:
+    """Return the value of white. If it depends on the values, all are read."""
+    dtype, given = np.dtype(shared.source.dtype), shared.job.white
+    if given is not None or has_white(dtype):
+        return find_white(np.zeros((1, 1), dtype), given)
+    images = {f"{_name(shared.source, image)}range": image for image in shared.source.images}
+    ends = parts.run(_ends, shared, images, "looking for white")
+    return find_white(np.array(list(ends.values()) or [[0, 0]]).astype(dtype))
+
+
+def _ends(shared: _Shared, image: tuple[int, ...]) -> list[float]:
+    """Return the smallest and the largest finite value of an image; 0 if there is none."""
+    found = [0.0, 0.0]
+    for number, tile in enumerate(tiles(*shared.source.image_shape[:2])):
+        values = shared.source.read(image, *tile)
+        values = values[np.isfinite(values)]
+        if values.size:
+            ends = [float(values.min()), float(values.max())]
+            found = [min(ends[0], found[0]), max(ends[1], found[1])] if number else ends
+    return found
+
+
+def _noise(shared: _Shared, parts: Parts) -> dict[tuple[int, ...], NoiseModel]:
+    """Return the noise of each image: the given one, or that which is found in a sample."""
+    source = shared.source
+    if shared.job.noise is not None:
+        return dict.fromkeys(source.images, shared.job.noise)
+    likes = {image: representative(image, source.counts, source.leading) for image in source.images}
+    images = {f"{_name(source, image)}noise": image for image in dict.fromkeys(likes.values())}
+    records = parts.run(_find, shared, images, "noise")
+    known = {images[name]: from_record(record) for name, record in records.items()}
+    found = {image: known[like] for image, like in likes.items() if like in known}
+    if found and all(getattr(noise, "sigma", 1) == 0 for noise in found.values()) and not parts.failures:
+        raise ValueError(f"no noise was found in {source.path}: pass --sigma")
+    return found
+
+
+def _find(shared: _Shared, image: tuple[int, ...]) -> dict[str, Any]:
+    """Return the record of the noise of an image."""
+    job, sample = shared.job, shared.source.sample(image)
+    return as_record(estimate_noise(sample, job.prior, data_range=shared.white, seed=job.seed, device=job.device))
+
+
+def _denoise(shared: _Shared, part: _Part) -> None:
+    """Denoise a tile and write it."""
+    assert part.noise is not None
+    key = (shared.result.path, part.image, str(as_record(part.noise)), str(shared.options))
+    if key not in _PLANS:
+        plan = Plan.of(shared.source.sample(part.image), part.noise, shared.job.prior, shared.options)
+        _PLANS.clear()
+        _PLANS[key] = plan
+    plan = _PLANS[key]
+    near = part.tile.near(plan.margin, *shared.source.image_shape[:2])
+    clean = denoise_tile(plan, shared.source.read(part.image, *near), part.tile, near)
+    shared.result.write(part.image, *part.tile, clean)
+
+
+def _fill(shared: _Shared, level: _Level) -> None:
+    """Compute a region of a coarser resolution."""
+    ome_zarr.fill_region(shared.result, level.number, level.region)

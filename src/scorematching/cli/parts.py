@@ -1,0 +1,73 @@
+"""Parts of a long job: computed by workers, noted in a journal, with a progress bar; errors are named at the end."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from scorematching.cli.console import progress_bar
+from scorematching.runtime.journal import Journal
+from scorematching.runtime.progress import Progress
+from scorematching.runtime.workers import Workers
+
+
+@dataclass
+class Parts:
+    """Run of the parts of a job.
+
+    Attributes:
+        workers: Where parts are computed.
+        journal: Journal of what is done.
+        failures: Errors of parts, each with the name of the part.
+        warnings: Warnings of parts, each once.
+    """
+
+    workers: Workers
+    journal: Journal
+    failures: list[str] = field(default_factory=list)
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    def run(
+        self, function: Callable[[Any, Any], Any], shared: Any, parts: dict[str, Any], title: str
+    ) -> dict[str, Any]:
+        """Call a function for each part that is not done, and return the results of all, those before included.
+
+        Args:
+            function: Called with ``shared`` and a part. Its result is kept in the journal, as JSON.
+            shared: What all parts need.
+            parts: Parts by name.
+            title: Title of the progress bar.
+        """
+        left = {name: part for name, part in parts.items() if name not in self.journal.done}
+        names = list(left)
+        with progress_bar(title) as bar:
+            count = len(parts) - len(left)
+
+            def finished(number: int, found: Any) -> None:
+                nonlocal count
+                count += 1
+                bar(Progress(count, len(parts)))
+                self._note(names[number], found)
+
+            if left:
+                self.workers.run(_with_warnings, (function, shared), list(left.values()), finished)
+        return {name: self.journal.done[name] for name in parts if name in self.journal.done}
+
+    def _note(self, name: str, found: Any) -> None:
+        if isinstance(found, BaseException):
+            self.failures.append(f"{name}: {found or type(found).__name__}")
+            return
+        result, messages = found
+        self.warnings |= dict.fromkeys(messages)
+        self.journal.add(name, result)
+
+
+def _with_warnings(shared: tuple[Callable[[Any, Any], Any], Any], part: Any) -> tuple[Any, list[str]]:
+    """Return the result of a function, and the warnings that it gave."""
+    function, own = shared
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        result = function(own, part)
+    return result, [str(one.message) for one in caught if issubclass(one.category, UserWarning)]

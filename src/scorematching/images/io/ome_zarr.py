@@ -1,0 +1,232 @@
+"""OME-Zarr images and plain Zarr arrays, read and written region by region."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scorematching.images.axes import check_axes, images_last
+from scorematching.images.sample import sample_places
+from scorematching.runtime.extras import required
+
+#: Extra that installs zarr.
+EXTRA = "large"
+#: Suffix of a folder with a Zarr array or group.
+SUFFIX = ".zarr"
+#: Side in pixels of the parts of an image that are stored as one.
+CHUNK = 1024
+#: Letters of the axes of an array without names, by their number.
+_UNNAMED = {2: "YX", 3: "TYX", 4: "TCYX", 5: "TZCYX"}
+#: Letters of the axes of an image.
+_OF_IMAGE = "YXS"
+#: Index of a region: a slice for each axis.
+Region = tuple[slice, ...]
+
+
+def is_zarr(path: str | Path) -> bool:
+    """Return whether a path is that of a Zarr array or group, or of a part of it, by its name.
+
+    Example:
+        >>> is_zarr("movie.ome.zarr"), is_zarr("plate.zarr/A/1/0"), is_zarr("image.tif")
+        (True, True, False)
+    """
+    return any(part.lower().endswith(SUFFIX) for part in Path(path).parts)
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """Array on disk. It can be sent to other processes.
+
+    Attributes:
+        path: Folder of the Zarr group or array.
+        levels: Paths of the resolutions in the group, the finest first; empty for an array without group.
+        axes: Letters of the axes, one of ``"TZCYXS"`` each.
+        shape: Size of each axis.
+        dtype: Name of the type of the values.
+
+    Example:
+        >>> import tempfile, zarr
+        >>> folder = Path(tempfile.mkdtemp()) / "image.zarr"
+        >>> zarr.save_array(folder, np.ones((3, 40, 60), np.uint8))
+        >>> stored = open_array(folder)
+        >>> stored.axes, stored.images, stored.image_shape, stored.read((0,), slice(5), slice(7)).shape
+        ('TYX', [(0,), (1,), (2,)], (40, 60), (5, 7))
+    """
+
+    path: str
+    levels: tuple[str, ...]
+    axes: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def leading(self) -> str:
+        """Letters of the axes that count the images."""
+        return "".join(letter for letter in self.axes if letter not in _OF_IMAGE)
+
+    @property
+    def images(self) -> list[tuple[int, ...]]:
+        """Places of the images along these axes."""
+        return list(np.ndindex(self.counts))
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of images along each of these axes."""
+        return self._sizes(self.leading)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of an image, (H, W) or (H, W, S)."""
+        return self._sizes(_OF_IMAGE)
+
+    def read(self, image: tuple[int, ...], rows: slice, columns: slice) -> np.ndarray:
+        """Read a part of an image, (h, w) or (h, w, S), at the finest resolution."""
+        part = _opened(self.path, self.levels[0] if self.levels else "", "r")[self._region(image, rows, columns)]
+        return np.ascontiguousarray(np.asarray(part).transpose(images_last(self._order)))
+
+    def write(self, image: tuple[int, ...], rows: slice, columns: slice, values: np.ndarray) -> None:
+        """Write a part of an image, (h, w) or (h, w, S), at the finest resolution."""
+        array = _opened(self.path, self.levels[0] if self.levels else "", "r+")
+        array[self._region(image, rows, columns)] = values.transpose(np.argsort(images_last(self._order)))
+
+    def sample(self, image: tuple[int, ...]) -> np.ndarray:
+        """Read the sample of an image, as :func:`scorematching.images.sampled`."""
+        rows, columns = (sample_places(size) for size in self.image_shape[:2])
+        return np.concatenate([np.concatenate([self.read(image, i, j) for j in columns], 1) for i in rows], 0)
+
+    @property
+    def _order(self) -> str:
+        """Letters of the axes of an image, in their order."""
+        return "".join(letter for letter in self.axes if letter in _OF_IMAGE)
+
+    def _sizes(self, letters: str) -> tuple[int, ...]:
+        return tuple(self.shape[self.axes.index(letter)] for letter in letters if letter in self.axes)
+
+    def _region(self, image: tuple[int, ...], rows: slice, columns: slice) -> tuple[int | slice, ...]:
+        places = dict(zip(self.leading, image, strict=True)) | {"Y": rows, "X": columns, "S": slice(None)}
+        return tuple(places[letter] for letter in self.axes)
+
+
+def _opened(path: str, level: str, mode: str) -> Any:
+    zarr = required("zarr", EXTRA)
+    return zarr.open_array(path, path=level, mode=mode) if level else zarr.open_array(path, mode=mode)
+
+
+def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
+    """Open an OME-Zarr image of version 0.4 or 0.5, or a Zarr array.
+
+    Args:
+        path: Its folder.
+        axes: Letters of the axes, if the metadata do not name them or are wrong.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It is not an image; its axes have other names; ``axes`` does not fit; or zarr is not installed.
+    """
+    zarr = required("zarr", EXTRA)
+    if not Path(path).is_dir():
+        raise FileNotFoundError(f"no such folder: {path}")
+    try:
+        node = zarr.open(path, mode="r")
+    except Exception as error:  # damaged metadata raise many types of errors
+        raise ValueError(f"{path} can't be read as Zarr: {error}") from None
+    if hasattr(node, "shape"):
+        levels: tuple[str, ...] = ()
+        names = getattr(node.metadata, "dimension_names", None) or _UNNAMED.get(node.ndim, "")
+    else:
+        image = _multiscales(path, node)[0]
+        levels = tuple(one["path"] for one in image["datasets"])
+        names = [one["name"] if isinstance(one, dict) else one for one in image.get("axes", [])]
+        node = node[levels[0]]
+    found = axes or "".join(str(name)[:1].upper() for name in names)
+    try:
+        check_axes(found, node.shape)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}: pass --axes") from None
+    return StoredArray(str(path), levels, found, tuple(node.shape), str(node.dtype))
+
+
+def _multiscales(path: str | Path, group: Any) -> list[dict[str, Any]]:
+    """Return the images of a group, as its metadata describe them."""
+    attributes = dict(group.attrs)
+    found = attributes.get("ome", attributes).get("multiscales")
+    if not found:
+        inside = ", ".join(sorted(group.keys())[:5]) or "nothing"
+        raise ValueError(f"{path} is no OME-Zarr image; it has {inside} in it: name one of them, as in {path}/0")
+    return found
+
+
+def create_like(path: str | Path, source: StoredArray) -> StoredArray:
+    """Create an array, without values, of the axes, type, resolutions and metadata of another.
+
+    Args:
+        path: Folder to create.
+        source: Array to copy all but the values from.
+
+    Raises:
+        FileExistsError: There is a folder already.
+    """
+    zarr = required("zarr", EXTRA)
+    node = zarr.open(source.path, mode="r")
+    arrays = [node[level] for level in source.levels] or [node]
+    if source.levels:
+        group = zarr.create_group(path, zarr_format=node.metadata.zarr_format, attributes=dict(node.attrs))
+    for number, array in enumerate(arrays):
+        options: dict[str, Any] = {
+            "shape": array.shape,
+            "dtype": array.dtype,
+            "chunks": chunks_of(source.axes, array.shape),
+            "fill_value": array.fill_value,
+            "attributes": dict(array.attrs),
+        }
+        if array.metadata.zarr_format == 2:
+            options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
+        else:
+            options["dimension_names"] = array.metadata.dimension_names
+        if source.levels:
+            group.create_array(source.levels[number], **options)
+        else:
+            zarr.create_array(path, zarr_format=array.metadata.zarr_format, **options)
+    return StoredArray(str(path), source.levels, source.axes, source.shape, source.dtype)
+
+
+def chunks_of(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the sizes of the parts of an array: one image or tile, with all samples of color.
+
+    Example:
+        >>> chunks_of("TYX", (9, 500, 3000))
+        (1, 500, 1024)
+    """
+    most = {"Y": CHUNK, "X": CHUNK, "S": 4}
+    return tuple(min(size, most.get(letter, 1)) for letter, size in zip(axes, shape, strict=True))
+
+
+def regions_of_level(array: StoredArray, number: int) -> list[Region]:
+    """Return the regions in which a resolution, counted from 1 for the second, is computed."""
+    shape, chunks = (getattr(_opened(array.path, array.levels[number], "r"), name) for name in ("shape", "chunks"))
+    parts = [[slice(n, min(n + c, size)) for n in range(0, size, c)] for size, c in zip(shape, chunks, strict=True)]
+    return list(itertools.product(*parts))
+
+
+def fill_region(array: StoredArray, number: int, region: Region) -> None:
+    """Compute a region of a resolution as the means of the one before."""
+    finer, coarser = (_opened(array.path, array.levels[k], "r") for k in (number - 1, number))
+    factors = tuple(math.ceil(n / m) for n, m in zip(finer.shape, coarser.shape, strict=True))
+    above = tuple(slice(part.start * f, part.stop * f) for part, f in zip(region, factors, strict=True))
+    values = _averaged(finer[above], factors, [part.stop - part.start for part in region])
+    _opened(array.path, array.levels[number], "r+")[region] = values
+
+
+def _averaged(values: np.ndarray, factors: tuple[int, ...], size: list[int]) -> np.ndarray:
+    """Return the means over blocks, of a number of blocks a side; those at the end may be incomplete."""
+    wanted = [n * f for n, f in zip(size, factors, strict=True)]
+    cut = values[tuple(slice(0, n) for n in wanted)]
+    padded = np.pad(cut, [(0, n - m) for n, m in zip(wanted, cut.shape, strict=True)], mode="edge")
+    blocks = padded.reshape([n for pair in zip(size, factors, strict=True) for n in pair])
+    means = blocks.astype(np.float64).mean(tuple(range(1, blocks.ndim, 2)))
+    return (np.rint(means) if values.dtype.kind in "iu" else means).astype(values.dtype)

@@ -1,0 +1,179 @@
+"""Zarr arrays on the command line: tile by tile, in several processes, interrupted and gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from command_line import run
+from ome_zarr.format import FormatV04, FormatV05
+from ome_zarr.writer import write_image
+
+import scorematching as sm
+from scorematching.cli import denoise_arrays
+from scorematching.images.io.ome_zarr import open_array
+from scorematching.restoration import tiled
+
+SHAPE = (2, 2, 130, 150)
+
+
+@pytest.fixture(autouse=True)
+def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiled.tiles, "__defaults__", (128,))
+
+
+@pytest.fixture
+def movie() -> np.ndarray:
+    rows, columns = np.indices(SHAPE[2:])
+    clean = 100 + 50 * np.sin(rows / 9) * np.cos(columns / 13)
+    return sm.GaussianNoise(20).simulate(np.broadcast_to(clean, SHAPE)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def store(movie: np.ndarray, tmp_path: Path) -> Path:
+    """An OME-Zarr image of two resolutions, TCYX."""
+    return stored(movie, tmp_path / "movie.ome.zarr", FormatV05())
+
+
+def stored(movie: np.ndarray, path: Path, version: FormatV04 | FormatV05) -> Path:
+    group = zarr.open_group(path, mode="w", zarr_format=version.zarr_format)
+    scale = {"t": 2.0, "c": 1.0, "y": 0.3, "x": 0.3}
+    write_image(movie, group, scale_factors=(2,), axes="tcyx", fmt=version, scale=scale)
+    return path
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if "clean" in path.name)
+
+
+@pytest.mark.parametrize("version", [FormatV04(), FormatV05()])
+def test_the_result_is_that_in_memory_with_the_metadata_of_the_input(
+    version: FormatV04 | FormatV05, movie: np.ndarray, tmp_path: Path, prior: sm.Prior, prior_file: Path, capsys
+) -> None:
+    source, target = stored(movie, tmp_path / "movie.zarr", version), tmp_path / "clean.zarr"
+    assert run("denoise", source, "-o", target, "--sigma", 20, "--prior", prior_file) == 0
+    assert "150 x 130, 4 images (TC); noise given: 20" in capsys.readouterr().out
+    before, found = (zarr.open_group(path, mode="r") for path in (source, target))
+    assert dict(before.attrs) == dict(found.attrs)
+    sizes = [{name: (a.shape, a.dtype) for name, a in group.arrays()} for group in (before, found)]
+    assert sizes[0] == sizes[1]
+    fine, coarse = (found[level][:] for level in open_array(target).levels)
+    assert np.array_equal(fine, sm.denoise(movie, 20, prior, axes="TCYX"))
+    assert np.array_equal(coarse, np.rint(fine.reshape(2, 2, 65, 2, 75, 2).astype(float).mean((3, 5))))
+    assert left(tmp_path) == ["clean.zarr"]
+
+
+def test_noise_is_found_and_axes_can_be_given(movie: np.ndarray, tmp_path: Path, capsys) -> None:
+    source = tmp_path / "color.zarr"
+    color = np.stack([movie[0, 0], movie[0, 1], movie[1, 0]]).astype(np.float32) * 3
+    zarr.save_array(source, color)
+    assert run("denoise", source, "-o", tmp_path / "clean.zarr", "--axes", "SYX") == 0
+    assert "150 x 130; noise found: 59" in capsys.readouterr().out
+    expected = sm.denoise(np.moveaxis(color, 0, 2), data_range=float(color.max()))
+    found = np.moveaxis(zarr.open_array(tmp_path / "clean.zarr", mode="r")[:], 0, 2)
+    np.testing.assert_allclose(found, expected, atol=2e-2)
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bits(
+    store: Path, tmp_path: Path, prior_file: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    command = ("denoise", store, "--sigma", 20, "--prior", prior_file, "-o")
+    assert run(*command, tmp_path / "whole.zarr") == 0
+    target, calls, own = tmp_path / "clean.zarr", [], denoise_arrays.denoise_tile
+
+    def dying(*arguments):
+        calls.append(0)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return own(*arguments)
+
+    monkeypatch.setattr(denoise_arrays, "denoise_tile", dying)
+    assert run(*command, target) != 0
+    assert left(tmp_path) == [".clean.zarr.partial"]
+    journal = tmp_path / ".clean.zarr.partial" / "journal"
+    journal.write_text(journal.read_text() + '\n["half a li')  # a kill in the middle of a line
+    capsys.readouterr()
+    assert run(*command, target) == 1
+    assert "is left from an interrupted run: pass --resume to go on with it, or delete it" in capsys.readouterr().err
+    assert run(*command[:3], 10, *command[4:], target, "--resume") == 1
+    assert "is of another job (noise was" in capsys.readouterr().err
+    assert run(*command, target, "--resume") == 0
+    assert len(calls) == 4 + 16 - 3  # three of sixteen tiles were done before
+    assert left(tmp_path) == ["clean.zarr"]
+    one, other = (zarr.open_group(tmp_path / name, mode="r") for name in ("whole.zarr", "clean.zarr"))
+    assert all(np.array_equal(a[:], other[name][:]) for name, a in one.arrays())
+
+
+def _faulty(shared: denoise_arrays._Shared, part: denoise_arrays._Part) -> None:
+    """Denoise a tile; the process is killed once, and one tile can never be denoised."""
+    once = Path(shared.result.path).parent / "killed"
+    if not once.exists():
+        once.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if part.image == (1, 0) and part.tile.down.start == 0 and part.tile.across.start == 0:
+        raise ValueError("poison")
+    denoise_arrays_denoise(shared, part)
+
+
+denoise_arrays_denoise = denoise_arrays._denoise
+
+
+def test_a_lost_worker_is_replaced_and_a_poisoned_tile_is_named(
+    store: Path, movie: np.ndarray, tmp_path: Path, prior: sm.Prior, prior_file: Path, monkeypatch, capsys
+) -> None:
+    """Two processes; one of them is killed."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    command = ("denoise", store, "--sigma", 20, "--prior", prior_file, "-o", tmp_path / "clean.zarr", "--workers", 2)
+    monkeypatch.setattr(denoise_arrays, "_denoise", _faulty)
+    assert run(*command) == 1
+    said = capsys.readouterr().err
+    assert "movie.ome.zarr: T 1, C 0, rows 0 to 128, columns 0 to 128: poison" in said
+    assert "repeat the command with --resume to do only the rest" in said
+    assert (tmp_path / ".clean.zarr.partial" / "killed").exists()
+    (tmp_path / ".clean.zarr.partial" / "killed").unlink()
+    monkeypatch.undo()
+    monkeypatch.setattr(tiled.tiles, "__defaults__", (128,))
+    assert run(*command, "--resume") == 0
+    found = zarr.open_group(tmp_path / "clean.zarr", mode="r")[open_array(tmp_path / "clean.zarr").levels[0]]
+    assert np.array_equal(found[:], sm.denoise(movie, 20, prior, axes="TCYX"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("-o", "clean.tif"), "a Zarr array becomes one Zarr array"),
+        (("-o", "movie.ome.zarr"), "movie.ome.zarr exists: choose another name"),
+        (("-o", "missing/clean.zarr"), "no such folder: missing"),
+        (("-o", "clean.zarr", "--std", "e.tif"), "--std is for images that fit into memory"),
+        (("-o", "clean.zarr", "--axes", "TYX"), "axes 'TYX' are 3, but the array has 4 dimensions"),
+        (("-o", "clean.zarr", "--prior", "natural-color"), "this prior is for images in red, green and blue"),
+        (("-o", "clean.zarr", "--scheduler", "tcp://127.0.0.1:9"), "tcp://127.0.0.1:9"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_any_work(
+    options: tuple[str, ...], message: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("denoise", store.name, *options) == 1
+    error = capsys.readouterr().err
+    assert message in error.replace("\n", " ")
+    assert error.count("\n") == 1
+    assert left(tmp_path) == []
+
+
+def test_a_plate_or_damaged_metadata_are_named(store: Path, tmp_path: Path, capsys) -> None:
+    plate = tmp_path / "plate.zarr"
+    zarr.open_group(plate, mode="w").create_group("A")
+    assert run("denoise", plate, "-o", tmp_path / "clean.zarr") == 1
+    assert "is no OME-Zarr image; it has A in it: name one of them" in capsys.readouterr().err.replace("\n", " ")
+    described = json.loads((store / "zarr.json").read_text())
+    (store / "zarr.json").write_text(json.dumps(described)[:-9])
+    assert run("denoise", store, "-o", tmp_path / "clean.zarr") == 1
+    assert "can't be read as Zarr" in capsys.readouterr().err.replace("\n", " ")
+    assert run("denoise", tmp_path / "no.zarr", "-o", tmp_path / "clean.zarr") == 1
+    assert "no such folder" in capsys.readouterr().err
