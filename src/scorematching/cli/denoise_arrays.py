@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import shutil
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,9 @@ from scorematching.images.arrays import check_type, find_white, has_white
 from scorematching.images.axes import representative
 from scorematching.images.io import ome_zarr
 from scorematching.images.io.atomic import check_folder
+from scorematching.images.io.formats import TIFF_SUFFIXES
 from scorematching.images.io.ome_zarr import Region, StoredArray
+from scorematching.images.io.tiff_array import open_tiff, pixel_sizes
 from scorematching.noise import NoiseModel, as_record, from_record
 from scorematching.priors.store import checksum
 from scorematching.restoration.choice import prior_for
@@ -65,9 +68,10 @@ class _Level(NamedTuple):
 
 def check_arrays(job: Job, sources: list[Path], output: Path) -> None:
     """Raise ``ValueError`` or ``OSError``, before any work, if a Zarr array can't be denoised to a path."""
-    if len(sources) > 1 or not (ome_zarr.is_zarr(sources[0]) and output.suffix.lower() == ome_zarr.SUFFIX):
+    readable = ome_zarr.is_zarr(sources[0]) or sources[0].suffix.lower() in TIFF_SUFFIXES
+    if len(sources) > 1 or not readable or output.suffix.lower() != ome_zarr.SUFFIX:
         raise ValueError(
-            f"a Zarr array becomes one Zarr array: pass one as input, and as --output a name that ends in "
+            "a Zarr array becomes one Zarr array: pass one, or a TIFF, as input, and as --output a name that ends in "
             f"{ome_zarr.SUFFIX}"
         )
     for value, name in ((job.report, "--report"), (job.std, "--std"), (job.record, "--json")):
@@ -83,15 +87,19 @@ def denoise_array(job: Job, source: Path, target: Path, axes: str | None, worker
 
     The result is written to a hidden folder beside the target, and moved when it is complete.
     """
-    stored = ome_zarr.open_array(source, axes)
+    own = ome_zarr.is_zarr(source)
+    stored = ome_zarr.open_array(source, axes) if own else open_tiff(source, axes)
     _check_images(job, stored)
     partial = target.with_name(f".{target.name}.partial")
     with workers:
         parts = Parts(workers, Journal(partial / "journal", _described(job, stored), resume))
-        result = replace(stored, path=str(partial / target.name))
+        place = partial / target.name
         if "created" not in parts.journal.done:
-            ome_zarr.create_like(result.path, stored)
-            parts.journal.add("created")
+            shutil.rmtree(place, ignore_errors=True)  # half created
+            result = ome_zarr.create_like(place, stored) if own else ome_zarr.create(place, stored, pixel_sizes(source))
+            parts.journal.add("created", asdict(result))
+        told = parts.journal.done["created"]
+        result = StoredArray(told["path"], tuple(told["levels"]), told["axes"], tuple(told["shape"]), told["dtype"])
         noise = _compute(_Shared(job, stored, result, None), parts)
     for message in parts.warnings:
         say(f"warning: {message}")
@@ -118,7 +126,7 @@ def _compute(shared: _Shared, parts: Parts) -> dict[tuple[int, ...], NoiseModel]
         for tile in tiles(*source.image_shape[:2])
     }
     parts.run(_denoise, shared, named, "denoising")
-    for number in range(1, 0 if parts.failures else len(source.levels)):
+    for number in range(1, 0 if parts.failures else len(shared.result.levels)):
         regions = ome_zarr.regions_of_level(shared.result, number)
         levels = {f"resolution {number}, part {k}": _Level(number, region) for k, region in enumerate(regions)}
         parts.run(_fill, shared, levels, f"resolution {number}")
@@ -216,7 +224,7 @@ def _denoise(shared: _Shared, part: _Part) -> None:
     plan = _PLANS[key]
     near = part.tile.near(plan.margin, *shared.source.image_shape[:2])
     clean = denoise_tile(plan, shared.source.read(part.image, *near), part.tile, near)
-    shared.result.write(part.image, *part.tile, clean)
+    shared.result.write(shared.result.place_of(shared.source, part.image), *part.tile, clean)
 
 
 def _fill(shared: _Shared, level: _Level) -> None:

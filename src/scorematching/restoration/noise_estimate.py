@@ -35,8 +35,9 @@ _LEVELS, _RATIOS = (2.5 / 255, 9 / 255), (5.0, 1.5)
 #: The same for three colors, which a color prior sees together: the ratio is up to 1.15 for strong white noise.
 _COLOR_LEVELS, _COLOR_RATIOS = (2.5 / 255, 8 / 255), (4.0, 1.25)
 #: White level from which on noise is strong, with white at 1. Ratio from which on weaker noise is correlated whatever
-#: the prior removes, and otherwise the least correlation of neighbors in it. Texture in photographs with white noise has ratios up to 6.5, and such correlations below -0.05.
-#: Developed photographs have correlations above 0.08, and noise that was blurred by a pixel has ratios above 6.
+#: the prior removes, and otherwise the least correlation of neighbors in it. Where texture in photographs with white
+#: noise has large ratios, they are up to 6.5, and such correlations below -0.05. Developed photographs have
+#: correlations above 0.08, and noise that was blurred by a pixel has ratios above 6.
 _STRONG, _CLEARLY, _POSITIVE = 7 / 255, 8.0, -0.03
 #: Warning if correlated noise is found.
 _GRAIN = (

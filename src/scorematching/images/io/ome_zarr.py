@@ -84,20 +84,27 @@ class StoredArray:
         """Shape of an image, (H, W) or (H, W, S)."""
         return self._sizes(_OF_IMAGE)
 
+    def place_of(self, other: StoredArray, image: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the place, here, of an image of an array with the same axes in another order."""
+        return tuple(image[other.leading.index(letter)] for letter in self.leading)
+
     def read(self, image: tuple[int, ...], rows: slice, columns: slice) -> np.ndarray:
         """Read a part of an image, (h, w) or (h, w, S), at the finest resolution."""
-        part = _opened(self.path, self.levels[0] if self.levels else "", "r")[self._region(image, rows, columns)]
+        part = self._finest("r")[self._region(image, rows, columns)]
         return np.ascontiguousarray(np.asarray(part).transpose(images_last(self._order)))
 
     def write(self, image: tuple[int, ...], rows: slice, columns: slice, values: np.ndarray) -> None:
         """Write a part of an image, (h, w) or (h, w, S), at the finest resolution."""
-        array = _opened(self.path, self.levels[0] if self.levels else "", "r+")
-        array[self._region(image, rows, columns)] = values.transpose(np.argsort(images_last(self._order)))
+        region = self._region(image, rows, columns)
+        self._finest("r+")[region] = values.transpose(np.argsort(images_last(self._order)))
 
     def sample(self, image: tuple[int, ...]) -> np.ndarray:
         """Read the sample of an image, as :func:`scorematching.images.sampled`."""
         rows, columns = (sample_places(size) for size in self.image_shape[:2])
         return np.concatenate([np.concatenate([self.read(image, i, j) for j in columns], 1) for i in rows], 0)
+
+    def _finest(self, mode: str) -> Any:
+        return _opened(self.path, self.levels[0] if self.levels else "", mode)
 
     @property
     def _order(self) -> str:
@@ -195,6 +202,42 @@ def create_like(path: str | Path, source: StoredArray) -> StoredArray:
     return StoredArray(str(path), source.levels, source.axes, source.shape, source.dtype)
 
 
+def create(path: str | Path, source: StoredArray, sizes: dict[str, tuple[float, str]]) -> StoredArray:
+    """Create an OME-Zarr image of version 0.5, without values, for an array of another format.
+
+    Its axes are in the order of OME-Zarr, T, C, Z, Y, X; colors are channels. Each coarser resolution has half the rows
+    and columns, down to 1024.
+
+    Args:
+        path: Folder to create.
+        source: Array to copy axes, shape and type from.
+        sizes: Size of a pixel along some axes, and its unit.
+
+    Raises:
+        ValueError: It has channels and colors; or ome-zarr is not installed.
+    """
+    zarr, writer = required("zarr", EXTRA), required("ome_zarr.writer", EXTRA)
+    if {"C", "S"} <= set(source.axes):
+        raise ValueError(f"{source.path}: OME-Zarr has one axis for channels and colors, got {source.axes}")
+    axes = "".join(letter for letter in "TCSZYX" if letter in source.axes)
+    shape = tuple(source.shape[source.axes.index(letter)] for letter in axes)
+    group, shapes = zarr.create_group(path, zarr_format=3), [shape]
+    while max(shapes[-1][-2:]) > CHUNK:
+        shapes.append((*shape[:-2], *(-(-n // 2) for n in shapes[-1][-2:])))
+    names = [{"S": "C"}.get(letter, letter).lower() for letter in axes]
+    datasets = []
+    for number, one in enumerate(shapes):
+        group.create_array(
+            str(number), shape=one, dtype=source.dtype, chunks=chunks_of(axes, one), dimension_names=names
+        )
+        factors = [2.0**number if letter in "YX" else 1.0 for letter in axes]
+        scale = [factor * sizes.get(letter, (1.0, ""))[0] for factor, letter in zip(factors, axes, strict=True)]
+        datasets.append({"path": str(number), "coordinateTransformations": [{"type": "scale", "scale": scale}]})
+    units = {letter.lower(): unit for letter, (_, unit) in sizes.items() if unit and letter in axes}
+    writer.write_multiscales_metadata(group, datasets, axes=names, axes_units=units, name=Path(source.path).stem)
+    return StoredArray(str(path), tuple(str(k) for k in range(len(shapes))), axes, shape, source.dtype)
+
+
 def chunks_of(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the sizes of the parts of an array: one image or tile, with all samples of color.
 
@@ -214,7 +257,7 @@ def regions_of_level(array: StoredArray, number: int) -> list[Region]:
 
 
 def fill_region(array: StoredArray, number: int, region: Region) -> None:
-    """Compute a region of a resolution as the means of the one before."""
+    """Compute a region of a resolution, counted from 1 for the second, as the means of the one before."""
     finer, coarser = (_opened(array.path, array.levels[k], "r") for k in (number - 1, number))
     factors = tuple(math.ceil(n / m) for n, m in zip(finer.shape, coarser.shape, strict=True))
     above = tuple(slice(part.start * f, part.stop * f) for part, f in zip(region, factors, strict=True))

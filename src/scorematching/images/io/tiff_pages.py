@@ -66,7 +66,7 @@ class TiffPages:
     def __getitem__(self, index: int) -> np.ndarray:
         number, channel = divmod(index, self.samples.images)
         try:
-            _check_complete(self.pages[0 if self._stored is not None else number])
+            check_complete(self.pages[0 if self._stored is not None else number])
             if self._stored is not None:
                 image = self._arranged(self.pages[0], self._stored[number])
             else:
@@ -149,7 +149,7 @@ def _meaning(page: tifffile.TiffPage, imagej: bool) -> Samples:
     )
 
 
-def _check_complete(page: tifffile.TiffPage) -> None:
+def check_complete(page: tifffile.TiffPage) -> None:
     """Raise ``ValueError`` if parts of the pixels are missing, which tifffile reads as 0."""
     size, expected = page.parent.filehandle.size, math.prod(page.chunked)
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))

@@ -1,0 +1,115 @@
+"""TIFF stacks with axes, read region by region: hyperstacks of ImageJ, OME-TIFF, and large tiled images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from scorematching.images.axes import check_axes
+from scorematching.images.io.ome_zarr import EXTRA, StoredArray
+from scorematching.images.io.tiff_pages import TiffPages, check_complete
+from scorematching.runtime.extras import required
+
+#: Names of units in OME-Zarr, by their spelling in TIFF files.
+_UNITS = {"µm": "micrometer", "um": "micrometer", "micron": "micrometer", "\\u00B5m": "micrometer", "mm": "millimeter"}
+_UNITS |= {"nm": "nanometer", "cm": "centimeter", "inch": "inch", "s": "second", "ms": "millisecond"}
+
+
+@dataclass(frozen=True)
+class TiffArray(StoredArray):
+    """Array in a TIFF. It is only read.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "cells.tif"
+        >>> tifffile.imwrite(path, np.zeros((4, 2, 40, 60), np.uint16), imagej=True, metadata={"axes": "TCYX"})
+        >>> found = open_tiff(path)
+        >>> found.axes, found.counts, found.read((3, 1), slice(5), slice(60)).shape
+        ('TCYX', (4, 2), (5, 60))
+    """
+
+    def _finest(self, mode: str) -> Any:
+        if mode != "r":
+            raise ValueError(f"{self.path} is only read")
+        return _opened(self.path, Path(self.path).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _opened(path: str, changed: int) -> Any:
+    """Open a TIFF; once, because it takes seconds for thousands of pages, unless it has changed."""
+    return required("zarr", EXTRA).open_array(tifffile.imread(path, aszarr=True, series=0, level=0), mode="r")
+
+
+def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
+    """Open the first series of a TIFF.
+
+    Args:
+        path: The file.
+        axes: Letters of the axes, if the metadata do not name them or are wrong.
+
+    Raises:
+        ValueError: The file is damaged; its values have another meaning than gray or RGB with black at 0; or the axes
+            do not fit.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            pages = TiffPages(file)
+            samples = pages.samples
+            if samples.colors not in ("minisblack", "rgb") or samples.bits is not None or pages.became_colors:
+                raise ValueError(f"its values are {samples.colors} of {samples.bits or 'all'} bits: write a TIFF first")
+            for page in pages.pages:
+                check_complete(page)
+            series = file.series[0]
+            found = axes or _letters(series.axes)
+            check_axes(found, series.shape)
+            return TiffArray(str(path), (), found, tuple(series.shape), np.dtype(series.dtype).newbyteorder("=").name)
+    except Exception as error:  # decoders raise many types of errors for damaged files
+        raise ValueError(f"{path} can't be read as an array with axes: {error}") from None
+
+
+def pixel_sizes(path: str | Path) -> dict[str, tuple[float, str]]:
+    """Return the size of a pixel along the axes for which a TIFF tells it, and its unit as in OME-Zarr.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "cells.tif"
+        >>> options = {"resolution": (4, 4), "metadata": {"axes": "ZYX", "spacing": 0.5, "unit": "um"}}
+        >>> tifffile.imwrite(path, np.zeros((4, 40, 60), np.uint16), imagej=True, **options)
+        >>> pixel_sizes(path)
+        {'X': (0.25, 'micrometer'), 'Y': (0.25, 'micrometer'), 'Z': (0.5, 'micrometer')}
+    """
+    with tifffile.TiffFile(path) as file:
+        if file.is_ome:
+            return _sizes_of_ome(str(file.ome_metadata))
+        if not file.is_imagej or not file.imagej_metadata:
+            return {}
+        across, down = file.pages.first.resolution
+        told = file.imagej_metadata
+        unit = _UNITS.get(str(told.get("unit", "")), "")
+        found = {"X": (1 / across, unit), "Y": (1 / down, unit)} if across > 0 and down > 0 and unit else {}
+        found |= {"Z": (float(told["spacing"]), unit)} if told.get("spacing") else {}
+        return found | ({"T": (float(told["finterval"]), "second")} if told.get("finterval") else {})
+
+
+def _letters(axes: str) -> str:
+    """Return the letters of axes; pages without a name count as time, or depth if there is time."""
+    for other in "IQR":
+        axes = axes.replace(other, "Z" if "T" in axes else "T", 1)
+    return axes
+
+
+def _sizes_of_ome(text: str) -> dict[str, tuple[float, str]]:
+    """Return the sizes that OME-XML tells."""
+    images = tifffile.xml2dict(text)["OME"]["Image"]
+    pixels = (images[0] if isinstance(images, list) else images)["Pixels"]
+    named = {letter: f"PhysicalSize{letter}" for letter in "XYZ"} | {"T": "TimeIncrement"}
+    return {
+        letter: (float(pixels[name]), _UNITS.get(str(pixels.get(f"{name}Unit", "s" if letter == "T" else "µm")), ""))
+        for letter, name in named.items()
+        if float(pixels.get(name, 0)) > 0
+    }
