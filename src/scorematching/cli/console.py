@@ -6,7 +6,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING
 
 import typer
@@ -31,10 +31,10 @@ def print_error(message: object) -> None:
     errors.print(" ".join(str(message).split()), markup=False, highlight=False, soft_wrap=True)
 
 
-def failed(source: Path, error: BaseException) -> str:
-    """Return the message of an error of a file, which names the file."""
+def failed(name: str, error: BaseException) -> str:
+    """Return the message of an error of a file, or of another part of a job, which names it."""
     message = str(error) or type(error).__name__
-    return message if source.name in message else f"{source.name}: {message}"
+    return message if name in message else f"{name}: {message}"
 
 
 def end_with(failures: list[str]) -> None:
@@ -64,7 +64,8 @@ def progress_bar(title: str, transient: bool = True) -> Iterator[ProgressCallbac
         TimeRemainingColumn(compact=True),
         TextColumn("left"),
     )
-    bar = Bar(*columns, console=errors, transient=transient, disable=transient and not errors.is_terminal)
+    hidden = (transient and not errors.is_terminal) or parent_process() is not None  # that of the main process is shown
+    bar = Bar(*columns, console=errors, transient=transient, disable=hidden)
     task = bar.add_task(title, total=None, figures="")
 
     def update(state: Progress) -> None:

@@ -154,6 +154,10 @@ def denoise(
         raise ValueError("--axes is for Zarr arrays: other files name their axes")
     sources = find_images(images)
     single = sources == images and len(sources) == 1 and bool(output.suffix) and not output.is_dir()
+    if single and (resume or not own_workers.is_serial):
+        raise ValueError(
+            "--workers, --scheduler and --resume are for a folder of results or for a Zarr array: pass one as --output"
+        )
     targets = [output] if single else find_targets(output, sources)
     others = [] if reference is None else [reference]
     for source, target in zip(sources, targets, strict=True):
@@ -172,4 +176,4 @@ def denoise(
     if single:
         denoise_one(job, sources[0], output)
     else:
-        denoise_all(job, sources, targets, overwrite)
+        denoise_all(job, sources, targets, overwrite, own_workers, resume)

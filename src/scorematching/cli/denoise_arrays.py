@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from scorematching._version import __version__
 from scorematching.cli.console import end_with, say
-from scorematching.cli.denoise_files import Job, describe_noise
+from scorematching.cli.denoise_files import Job, describe_noise, described
 from scorematching.cli.parts import Parts
 from scorematching.images.arrays import check_type, find_white, has_white
 from scorematching.images.axes import representative
@@ -22,7 +21,6 @@ from scorematching.images.io.formats import TIFF_SUFFIXES
 from scorematching.images.io.ome_zarr import Region, StoredArray
 from scorematching.images.io.tiff_array import open_tiff, pixel_sizes
 from scorematching.noise import NoiseModel, as_record, from_record
-from scorematching.priors.store import checksum
 from scorematching.restoration.choice import prior_for
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.plan import Options, Plan
@@ -90,9 +88,10 @@ def denoise_array(job: Job, source: Path, target: Path, axes: str | None, worker
     own = ome_zarr.is_zarr(source)
     stored = ome_zarr.open_array(source, axes) if own else open_tiff(source, axes)
     _check_images(job, stored)
+    description = {"image": str(source.resolve()), "axes": stored.axes, "shape": stored.shape} | described(job)
     partial = target.with_name(f".{target.name}.partial")
     with workers:
-        parts = Parts(workers, Journal(partial / "journal", _described(job, stored), resume))
+        parts = Parts(workers, Journal(partial / "journal", description, resume))
         place = partial / target.name
         if "created" not in parts.journal.done:
             shutil.rmtree(place, ignore_errors=True)  # half created
@@ -101,8 +100,6 @@ def denoise_array(job: Job, source: Path, target: Path, axes: str | None, worker
         told = parts.journal.done["created"]
         result = StoredArray(told["path"], tuple(told["levels"]), told["axes"], tuple(told["shape"]), told["dtype"])
         noise = _compute(_Shared(job, stored, result, None), parts)
-    for message in parts.warnings:
-        say(f"warning: {message}")
     if parts.failures:
         kept = f"what was denoised is in {partial}: repeat the command with --resume to do only the rest"
         end_with([*(f"{source.name}: {failure}" for failure in parts.failures), kept])
@@ -142,22 +139,6 @@ def _check_images(job: Job, stored: StoredArray) -> None:
     prior = prior_for(np.zeros((1, 1, *samples), np.uint8), job.prior)
     prior.check_size(height, width)
     prior.arrange(torch.zeros(3 if samples and samples[0] >= 3 else 1, 1, 1, 1))
-
-
-def _described(job: Job, stored: StoredArray) -> dict[str, Any]:
-    """Return what the result depends on."""
-    return {
-        "version": __version__,
-        "image": str(Path(stored.path).resolve()),
-        "axes": stored.axes,
-        "shape": stored.shape,
-        "noise": None if job.noise is None else as_record(job.noise),
-        "prior": "natural" if job.prior is None else checksum(job.prior),
-        "self-ensemble": job.self_ensemble,
-        "fast": job.fast,
-        "white": job.white,
-        "seed": job.seed,
-    }
 
 
 def _size(stored: StoredArray) -> str:

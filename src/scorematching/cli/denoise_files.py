@@ -15,22 +15,27 @@ import torch
 from rich.markup import escape
 from rich.table import Table
 
-from scorematching.cli.console import FAILURES, console, end_with, failed, say
+from scorematching._version import __version__
+from scorematching.cli.console import console, end_with, say
 from scorematching.cli.error_bars import ErrorBars, kept_error_bars
 from scorematching.cli.pages import check_pages, describe_pages, restore_file
+from scorematching.cli.parts import Parts
 from scorematching.images.io.atomic import check_folder, check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.formats import IMAGE_SUFFIXES
 from scorematching.images.io.paths import check_no_input, check_output
-from scorematching.noise import GaussianNoise, NoiseModel
+from scorematching.noise import GaussianNoise, NoiseModel, as_record
 from scorematching.plotting.html_report import check_reference, write_page
 from scorematching.priors.base import Prior
+from scorematching.priors.store import checksum
 from scorematching.restoration.certificate import Certificate, certify
 from scorematching.restoration.choice import prior_for_planes
 from scorematching.restoration.denoising import denoise
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.noise_estimate import estimate_noise
+from scorematching.runtime.journal import Journal
 from scorematching.runtime.progress import ProgressCallback
+from scorematching.runtime.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -105,21 +110,47 @@ def denoise_one(job: Job, source: Path, target: Path) -> None:
     say(f"wrote {target}; noise {how}: {describe_noise(noise)}")
 
 
-def denoise_all(job: Job, sources: list[Path], targets: list[Path], overwrite: bool) -> None:
-    """Denoise one file after the other. Files that can't be denoised are named at the end."""
-    targets[0].parent.mkdir(exist_ok=True)
-    table, failures = Table("image", "pixels", "noise"), []
-    for source, target in zip(sources, targets, strict=True):
-        try:
-            check_output(target, source, overwrite=overwrite)
-            noise, written = _denoise(job, source, target)
-        except FAILURES as error:
-            failures.append(failed(source, error))
-        else:
-            table.add_row(escape(source.name), describe_pages(*written), describe_noise(noise))
+def denoise_all(
+    job: Job, sources: list[Path], targets: list[Path], overwrite: bool, workers: Workers, resume: bool
+) -> None:
+    """Denoise files, one after the other or several at once. Files that can't be denoised are named at the end.
+
+    A journal in the folder of the results lists what is done until the end.
+    """
+    folder = targets[0].parent
+    folder.mkdir(exist_ok=True)
+    table = Table("image", "pixels", "noise")
+    files = {source.name: (source, target) for source, target in zip(sources, targets, strict=True)}
+    with workers:
+        parts = Parts(workers, Journal(folder / ".denoise.journal", described(job), resume))
+        done = parts.run(_denoise_of_all, (job, overwrite), files, None if workers.is_serial else "denoising")
+    for name, figures in done.items():
+        table.add_row(escape(name), *map(escape, figures))
     console.print(table)
-    say(f"wrote {table.row_count} images to {targets[0].parent}/")
-    end_with(failures)
+    say(f"wrote {table.row_count} images to {folder}/")
+    parts.journal.remove()
+    end_with(parts.failures)
+
+
+def _denoise_of_all(shared: tuple[Job, bool], paths: tuple[Path, Path]) -> tuple[str, str]:
+    """Denoise one of several files. Return a description of its pixels and of its noise."""
+    job, overwrite = shared
+    check_output(paths[1], paths[0], overwrite=overwrite)
+    noise, written = _denoise(job, *paths)
+    return describe_pages(*written), describe_noise(noise)
+
+
+def described(job: Job) -> dict[str, Any]:
+    """Return what results depend on, as JSON."""
+    return {
+        "version": __version__,
+        "noise": None if job.noise is None else as_record(job.noise),
+        "prior": "natural" if job.prior is None else checksum(job.prior),
+        "self-ensemble": job.self_ensemble,
+        "fast": job.fast,
+        "white": job.white,
+        "seed": job.seed,
+    }
 
 
 def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tuple[int, ...]]:

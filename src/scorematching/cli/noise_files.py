@@ -67,7 +67,7 @@ def describe(
             except FAILURES as error:
                 if len(sources) == 1:
                     raise
-                failures.append(failed(source, error))
+                failures.append(failed(source.name, error))
     _show(table, list(remarks), records, record)
     if plot is not None:
         clean = denoise(image, noise, model, data_range=data_range, seed=seed, device=device)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from scorematching.cli.console import progress_bar
+from scorematching.cli.console import failed, print_error, progress_bar
 from scorematching.runtime.journal import Journal
 from scorematching.runtime.progress import Progress
 from scorematching.runtime.workers import Workers
@@ -21,16 +22,16 @@ class Parts:
         workers: Where parts are computed.
         journal: Journal of what is done.
         failures: Errors of parts, each with the name of the part.
-        warnings: Warnings of parts, each once.
+        noted: Warnings of parts that were printed, each once.
     """
 
     workers: Workers
     journal: Journal
     failures: list[str] = field(default_factory=list)
-    warnings: dict[str, None] = field(default_factory=dict)
+    noted: set[str] = field(default_factory=set)
 
     def run(
-        self, function: Callable[[Any, Any], Any], shared: Any, parts: dict[str, Any], title: str
+        self, function: Callable[[Any, Any], Any], shared: Any, parts: dict[str, Any], title: str | None
     ) -> dict[str, Any]:
         """Call a function for each part that is not done, and return the results of all, those before included.
 
@@ -38,11 +39,11 @@ class Parts:
             function: Called with ``shared`` and a part. Its result is kept in the journal, as JSON.
             shared: What all parts need.
             parts: Parts by name.
-            title: Title of the progress bar.
+            title: Title of the progress bar; ``None`` for none.
         """
         left = {name: part for name, part in parts.items() if name not in self.journal.done}
         names = list(left)
-        with progress_bar(title) as bar:
+        with progress_bar(title) if title else nullcontext(lambda _: None) as bar:
             count = len(parts) - len(left)
 
             def finished(number: int, found: Any) -> None:
@@ -57,10 +58,13 @@ class Parts:
 
     def _note(self, name: str, found: Any) -> None:
         if isinstance(found, BaseException):
-            self.failures.append(f"{name}: {found or type(found).__name__}")
+            self.failures.append(failed(name, found))
             return
         result, messages = found
-        self.warnings |= dict.fromkeys(messages)
+        for message in messages:
+            if message not in self.noted:
+                print_error(f"note: {message if name in message else f'{name}: {message}'}")
+        self.noted.update(messages)
         self.journal.add(name, result)
 
 

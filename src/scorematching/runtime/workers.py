@@ -40,8 +40,13 @@ class Workers:
         self._stack = ExitStack()
         self._client: Any = None
 
+    @property
+    def is_serial(self) -> bool:
+        """Whether parts are computed in this process."""
+        return self.count == 1 and self.scheduler is None
+
     def __enter__(self) -> Workers:
-        if self.count == 1 and self.scheduler is None:
+        if self.is_serial:
             return self
         distributed = required("distributed", _EXTRA)
         where = self.scheduler
