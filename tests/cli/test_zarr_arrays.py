@@ -225,3 +225,25 @@ def test_values_of_another_meaning_are_refused(tmp_path: Path, prior_file: Path,
     tifffile.imwrite(tmp_path / "x.tif", np.zeros((60, 64), np.uint8), photometric="miniswhite")
     assert run("denoise", tmp_path / "x.tif", "-o", tmp_path / "c.zarr", "--sigma", 9, "--prior", prior_file) == 1
     assert "x.tif can't be read as an array with axes: its values are miniswhite" in capsys.readouterr().err
+
+
+def test_a_file_of_a_microscope_becomes_an_ome_zarr_image(
+    movie: np.ndarray, tmp_path: Path, prior: sm.Prior, prior_file: Path, capsys
+) -> None:
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    pytest.importorskip("bioio_czi")
+    source, target = tmp_path / "cells.czi", tmp_path / "clean.ome.zarr"
+    with czi.create_czi(str(source)) as file:
+        for t, c in np.ndindex(movie.shape[:2]):
+            file.write(movie[t, c][..., None], plane={"T": t, "C": c}, scene=0)
+        file.write_metadata("cells", scale_x=2.5e-7, scale_y=2.5e-7)
+    assert run("denoise", source, "-o", target, "--sigma", 20, "--prior", prior_file) == 0
+    image = zarr.open_group(target, mode="r").attrs["ome"]["multiscales"][0]
+    assert image["datasets"][0]["coordinateTransformations"][0]["scale"][-2:] == pytest.approx([0.25, 0.25])
+    found = zarr.open_group(target, mode="r")["0"][:, :, 0]
+    assert np.array_equal(found, sm.denoise(movie, 20, prior, axes="TCYX"))
+    assert run("denoise", source, "-o", tmp_path / "x.zarr", "--scene", "second") == 1
+    assert "pass one of them as --scene" in capsys.readouterr().err
+    source.write_bytes(source.read_bytes()[:500])
+    assert run("denoise", source, "-o", tmp_path / "x.zarr") == 1
+    assert "cells.czi can't be read" in capsys.readouterr().err

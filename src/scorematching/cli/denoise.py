@@ -26,7 +26,7 @@ from scorematching.cli.options import (
 def denoise(
     images: Annotated[
         list[Path],
-        typer.Argument(help="Images (TIFF, PNG, JPEG, NumPy, FITS, MRC and others), folders of them, or a Zarr array."),
+        typer.Argument(help="Images (TIFF, PNG, JPEG, NumPy, FITS, MRC and others), folders of them, or an array."),
     ],
     output: Annotated[
         Path,
@@ -91,6 +91,12 @@ def denoise(
             show_default="those that its metadata name",
         ),
     ] = None,
+    scene: Annotated[
+        str | None,
+        typer.Option(
+            "--scene", metavar="NAME", help="For a CZI, ND2 or LIF file of several scenes: the one to denoise."
+        ),
+    ] = None,
     workers: Annotated[
         int,
         typer.Option(
@@ -124,12 +130,14 @@ def denoise(
     It fits a prior to all the noisy images together, in about half a minute. They must have the same value of white, so
     8-bit and 16-bit images can't be mixed. Or fit a prior once with [bold]fit --noisy[/bold], and pass its file.
 
+    A Zarr array, such as an OME-Zarr image, may be larger than memory. It is denoised in tiles, and the result has the
+    same metadata and resolutions. A TIFF with axes, or a CZI, ND2 or LIF file of a microscope, becomes an OME-Zarr
+    image if the output ends in .zarr. An interrupted run goes on with [bold]--resume[/bold].
+
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
-    A Zarr array, such as an OME-Zarr image, may be larger than memory. It is denoised in tiles, and the result has the
-    same metadata and resolutions. An interrupted run goes on with [bold]--resume[/bold].
-
     Example: [bold]scorematching denoise noisy.png -o clean.png --std error.tif[/bold]
+    Example: [bold]scorematching denoise movie.ome.zarr -o clean.ome.zarr --workers 4[/bold]
     Example: [bold]scorematching denoise movie.ome.zarr -o clean.ome.zarr --workers 4[/bold]
     Example: [bold]scorematching denoise cells.tif -o clean.tif --gain 2.2 --sigma 3.5 --offset 100[/bold]
     """
@@ -148,10 +156,10 @@ def denoise(
         from scorematching.cli.denoise_arrays import check_arrays, denoise_array
 
         check_arrays(job, images, output)
-        denoise_array(replace(job, prior=named_prior(prior)), images[0], output, axes, own_workers, resume)
+        denoise_array(replace(job, prior=named_prior(prior)), images[0], output, axes, scene, own_workers, resume)
         return
-    if axes is not None:
-        raise ValueError("--axes is for Zarr arrays: other files name their axes")
+    if axes is not None or scene is not None:
+        raise ValueError("--axes and --scene are for arrays that become Zarr arrays: pass a name.zarr as --output")
     sources = find_images(images)
     single = sources == images and len(sources) == 1 and bool(output.suffix) and not output.is_dir()
     if single and (resume or not own_workers.is_serial):

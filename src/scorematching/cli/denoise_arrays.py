@@ -18,8 +18,14 @@ from scorematching.images.axes import representative
 from scorematching.images.io import ome_zarr
 from scorematching.images.io.atomic import check_folder
 from scorematching.images.io.formats import TIFF_SUFFIXES
+from scorematching.images.io.microscope import (
+    MICROSCOPE_SUFFIXES,
+    MicroscopeArray,
+    open_microscope_file,
+    sizes_of_scene,
+)
 from scorematching.images.io.ome_zarr import Region, StoredArray
-from scorematching.images.io.tiff_array import open_tiff, pixel_sizes
+from scorematching.images.io.tiff_array import TiffArray, open_tiff, pixel_sizes
 from scorematching.noise import NoiseModel, as_record, from_record
 from scorematching.restoration.choice import prior_for
 from scorematching.restoration.noise_estimate import estimate_noise
@@ -66,11 +72,11 @@ class _Level(NamedTuple):
 
 def check_arrays(job: Job, sources: list[Path], output: Path) -> None:
     """Raise ``ValueError`` or ``OSError``, before any work, if a Zarr array can't be denoised to a path."""
-    readable = ome_zarr.is_zarr(sources[0]) or sources[0].suffix.lower() in TIFF_SUFFIXES
+    readable = ome_zarr.is_zarr(sources[0]) or sources[0].suffix.lower() in (*TIFF_SUFFIXES, *MICROSCOPE_SUFFIXES)
     if len(sources) > 1 or not readable or output.suffix.lower() != ome_zarr.SUFFIX:
         raise ValueError(
-            "a Zarr array becomes one Zarr array: pass one, or a TIFF, as input, and as --output a name that ends in "
-            f"{ome_zarr.SUFFIX}"
+            "an array becomes one Zarr array: pass one Zarr array, TIFF or file of a microscope as input, and as "
+            f"--output a name that ends in {ome_zarr.SUFFIX}"
         )
     for value, name in ((job.report, "--report"), (job.std, "--std"), (job.record, "--json")):
         if value is not None:
@@ -80,22 +86,28 @@ def check_arrays(job: Job, sources: list[Path], output: Path) -> None:
         raise ValueError(f"{output} exists: choose another name for the result, or delete it")
 
 
-def denoise_array(job: Job, source: Path, target: Path, axes: str | None, workers: Workers, resume: bool) -> None:
-    """Denoise a Zarr array, and print what was written.
+def denoise_array(
+    job: Job, source: Path, target: Path, axes: str | None, scene: str | None, workers: Workers, resume: bool
+) -> None:
+    """Denoise a Zarr array, a TIFF or a scene of a microscope's file, and print what was written.
 
     The result is written to a hidden folder beside the target, and moved when it is complete.
     """
-    own = ome_zarr.is_zarr(source)
-    stored = ome_zarr.open_array(source, axes) if own else open_tiff(source, axes)
+    stored = _open(source, axes, scene)
     _check_images(job, stored)
-    description = {"image": str(source.resolve()), "axes": stored.axes, "shape": stored.shape} | described(job)
+    description = {
+        "image": str(source.resolve()),
+        "axes": stored.axes,
+        "shape": stored.shape,
+        "scene": scene,
+    } | described(job)
     partial = target.with_name(f".{target.name}.partial")
     with workers:
         parts = Parts(workers, Journal(partial / "journal", description, resume))
         place = partial / target.name
         if "created" not in parts.journal.done:
             shutil.rmtree(place, ignore_errors=True)  # half created
-            result = ome_zarr.create_like(place, stored) if own else ome_zarr.create(place, stored, pixel_sizes(source))
+            result = _create(place, stored)
             parts.journal.add("created", asdict(result))
         told = parts.journal.done["created"]
         result = StoredArray(told["path"], tuple(told["levels"]), told["axes"], tuple(told["shape"]), told["dtype"])
@@ -108,6 +120,24 @@ def denoise_array(job: Job, source: Path, target: Path, axes: str | None, worker
     partial.rmdir()
     how = "found" if job.noise is None else "given"
     say(f"wrote {target}: {_size(stored)}; noise {how}: {describe_noise(list(noise.values()))}")
+
+
+def _open(source: Path, axes: str | None, scene: str | None) -> StoredArray:
+    """Open an array of any format."""
+    if source.suffix.lower() in MICROSCOPE_SUFFIXES:
+        return open_microscope_file(source, axes, scene)
+    if scene is not None:
+        raise ValueError(f"--scene is for files of microscopes, {', '.join(MICROSCOPE_SUFFIXES)}, got {source}")
+    return ome_zarr.open_array(source, axes) if ome_zarr.is_zarr(source) else open_tiff(source, axes)
+
+
+def _create(place: Path, stored: StoredArray) -> StoredArray:
+    """Create the result, without values, for an array of any format."""
+    if isinstance(stored, MicroscopeArray):
+        return ome_zarr.create(place, stored, sizes_of_scene(stored))
+    if isinstance(stored, TiffArray):
+        return ome_zarr.create(place, stored, pixel_sizes(stored.path))
+    return ome_zarr.create_like(place, stored)
 
 
 def _compute(shared: _Shared, parts: Parts) -> dict[tuple[int, ...], NoiseModel]:
