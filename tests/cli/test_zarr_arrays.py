@@ -148,7 +148,7 @@ def test_a_lost_worker_is_replaced_and_a_poisoned_tile_is_named(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("-o", "clean.tif"), "a Zarr array becomes one Zarr array"),
+        (("-o", "clean.tif"), "an array becomes one Zarr array"),
         (("-o", "movie.ome.zarr"), "movie.ome.zarr exists: choose another name"),
         (("-o", "missing/clean.zarr"), "no such folder: missing"),
         (("-o", "clean.zarr", "--std", "e.tif"), "--std is for images that fit into memory"),
