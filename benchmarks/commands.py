@@ -30,6 +30,7 @@ from benchmarks.steps import run_steps, steps
 from benchmarks.tasks import FOLDER, MEMORY, MemoryOption, OutputOption, QuickOption, write_figures
 from benchmarks.throughput import run_throughput, throughput
 from benchmarks.training import training
+from benchmarks.workers import workers
 from scorematching.cli.console import console, keep_freed_memory
 
 HELP = """Measure speed, accuracy and restoration quality of this library on this machine.
@@ -63,7 +64,7 @@ def unwrapped(text: str | None) -> str:
 app = typer.Typer(add_completion=False, help=unwrapped(HELP), rich_markup_mode="rich")
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, compared with other libraries": (steps, deep, growth, throughput),
-    "Speed of algorithms and methods": (profiles, convolutions, calibration),
+    "Speed of algorithms and methods": (profiles, convolutions, calibration, workers),
     "Accuracy and restoration": (
         curvature,
         precision,

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from scorematching.cli.console import failed, print_error, progress_bar
+from scorematching.cli.console import failed, keep_freed_memory, print_error, progress_bar
 from scorematching.runtime.journal import Journal
 from scorematching.runtime.progress import Progress
 from scorematching.runtime.workers import Workers
@@ -71,6 +71,7 @@ class Parts:
 def _with_warnings(shared: tuple[Callable[[Any, Any], Any], Any], part: Any) -> tuple[Any, list[str]]:
     """Return the result of a function, and the warnings that it gave."""
     function, own = shared
+    keep_freed_memory()  # of the process of a worker
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         result = function(own, part)
