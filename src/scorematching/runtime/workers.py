@@ -14,6 +14,8 @@ from scorematching.runtime.extras import required
 _EXTRA = "large"
 #: Seconds to wait for the scheduler of a cluster.
 _PATIENCE = 10
+#: Number of times that parts are sent to the processes, if all of those that had them were lost.
+_TRIES = 4
 
 
 class Workers:
@@ -51,7 +53,12 @@ class Workers:
         distributed = required("distributed", _EXTRA)
         where = self.scheduler
         if where is None:
-            options = {"n_workers": self.count, "threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None}
+            options = {
+                "n_workers": self.count,
+                "threads_per_worker": 1,
+                "memory_limit": 0,
+                "dashboard_address": "127.0.0.1:0",
+            }
             where = self._stack.enter_context(distributed.LocalCluster(**options, silence_logs=logging.CRITICAL))
         try:
             self._client = self._stack.enter_context(distributed.Client(where, timeout=_PATIENCE))
@@ -87,13 +94,37 @@ class Workers:
             for number, part in enumerate(parts):
                 finished(number, _result(function, shared, part))
             return
+        left = list(range(len(parts)))
+        for _ in range(_TRIES):
+            left = self._run(function, shared, parts, left, finished)
+        for number in left:
+            finished(number, OSError("the processes that computed it were lost"))
+
+    def _run(
+        self,
+        function: Callable[[Any, Any], Any],
+        shared: Any,
+        parts: Sequence[Any],
+        numbers: list[int],
+        finished: Callable[[int, Any], None],
+    ) -> list[int]:
+        """Run some of the parts, and return the numbers of those that were lost because all processes were."""
+        lost: list[int] = []
+        if not numbers:
+            return lost
         sent = self._client.scatter(shared, broadcast=True, hash=False)
-        futures = [self._client.submit(_result, function, sent, part, pure=False) for part in parts]
-        numbers = {future.key: number for number, future in enumerate(futures)}
-        done = required("distributed", _EXTRA).as_completed(futures, raise_errors=False)
-        del futures  # so that results are freed one by one
+        futures = {
+            self._client.submit(_result, function, sent, parts[number], pure=False): number for number in numbers
+        }
+        keys = {future.key: number for future, number in futures.items()}
+        done = required("distributed", _EXTRA).as_completed(list(futures), raise_errors=False)
+        futures.clear()  # so that results are freed one by one
         for future in done:
-            finished(numbers[future.key], future.result() if future.status == "finished" else future.exception())
+            if future.status in ("finished", "error"):
+                finished(keys[future.key], future.result() if future.status == "finished" else future.exception())
+            else:
+                lost.append(keys[future.key])
+        return lost
 
 
 def _result(function: Callable[[Any, Any], Any], shared: Any, part: Any) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from scorematching.images.io.ome_zarr import EXTRA, StoredArray
 from scorematching.images.io.tiff_pages import TiffPages, check_complete
 from scorematching.runtime.extras import required
 
+#: Open file, by its path and the time of its last change.
+_OPEN: dict[tuple[str, int], Any] = {}
 #: Names of units in OME-Zarr, by their spelling in TIFF files.
 _UNITS = {"µm": "micrometer", "um": "micrometer", "micron": "micrometer", "\\u00B5m": "micrometer", "mm": "millimeter"}
 _UNITS |= {"nm": "nanometer", "cm": "centimeter", "inch": "inch", "s": "second", "ms": "millisecond"}
@@ -39,10 +41,18 @@ class TiffArray(StoredArray):
         return _opened(self.path, Path(self.path).stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=2)
 def _opened(path: str, changed: int) -> Any:
-    """Open a TIFF; once, because it takes seconds for thousands of pages, unless it has changed."""
-    return required("zarr", EXTRA).open_array(tifffile.imread(path, aszarr=True, series=0, level=0), mode="r")
+    """Open a TIFF. The last one stays open, because it takes seconds for thousands of pages, unless it has changed."""
+    if (path, changed) not in _OPEN:
+        _close()
+        _OPEN[path, changed] = tifffile.imread(path, aszarr=True, series=0, level=0)
+    return required("zarr", EXTRA).open_array(_OPEN[path, changed], mode="r")
+
+
+@atexit.register
+def _close() -> None:
+    while _OPEN:
+        _OPEN.popitem()[1].close()
 
 
 def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
