@@ -67,3 +67,27 @@ def test_one_image_takes_no_workers(scans: Path, tmp_path: Path, capsys) -> None
     for options in (("--workers", 2), ("--resume",)):
         assert run("denoise", scans / "0.png", "-o", tmp_path / "out.png", *options) == 1
         assert "are for a folder of results or for a Zarr array" in capsys.readouterr().err
+
+
+def test_results_that_are_gone_or_of_other_images_are_done_again(
+    scans: Path, tmp_path: Path, prior_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scans / "bad.png").unlink()
+    command = ("denoise", scans, "--sigma", 20, "--prior", prior_file, "-o", tmp_path / "out")
+    assert run(*command) == 0
+    whole = results(tmp_path / "out")
+    calls, own = [], denoise_files.denoise
+
+    def dying(*arguments, **options):
+        calls.append(0)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return own(*arguments, **options)
+
+    monkeypatch.setattr(denoise_files, "denoise", dying)
+    assert run(*command) != 0
+    (tmp_path / "out" / "0.png").unlink()
+    (scans / "1.png").write_bytes((scans / "2.png").read_bytes())
+    assert run(*command, "--resume") == 0
+    assert len(calls) == 4 + 3
+    assert results(tmp_path / "out") == whole | {"1.png": whole["2.png"]}

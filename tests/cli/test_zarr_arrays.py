@@ -21,6 +21,7 @@ import scorematching as sm
 from scorematching.cli import denoise_arrays
 from scorematching.images.io.ome_zarr import open_array
 from scorematching.restoration import tiled
+from scorematching.runtime.journal import Journal
 
 SHAPE = (2, 2, 130, 150)
 
@@ -73,10 +74,10 @@ def test_the_result_is_that_in_memory_with_the_metadata_of_the_input(
 
 def test_noise_is_found_and_axes_can_be_given(movie: np.ndarray, tmp_path: Path, capsys) -> None:
     source = tmp_path / "color.zarr"
-    color = np.stack([movie[0, 0], movie[0, 1], movie[1, 0]]).astype(np.float32) * 3
+    color = np.stack([movie[0, 0], movie[0, 1], movie[1, 0]])[:, :64, :80].astype(np.float32) * 3
     zarr.save_array(source, color)
     assert run("denoise", source, "-o", tmp_path / "clean.zarr", "--axes", "SYX") == 0
-    assert "150 x 130; noise found: 59" in capsys.readouterr().out
+    assert "80 x 64; noise found: " in capsys.readouterr().out
     expected = sm.denoise(np.moveaxis(color, 0, 2), data_range=float(color.max()))
     found = np.moveaxis(zarr.open_array(tmp_path / "clean.zarr", mode="r")[:], 0, 2)
     np.testing.assert_allclose(found, expected, atol=2e-2)
@@ -248,3 +249,53 @@ def test_a_file_of_a_microscope_becomes_an_ome_zarr_image(
     source.write_bytes(source.read_bytes()[:500])
     assert run("denoise", source, "-o", tmp_path / "x.zarr") == 1
     assert "cells.czi can't be read" in capsys.readouterr().err
+
+
+def test_resolutions_that_are_rounded_down_are_halves_and_others_are_refused(
+    tmp_path: Path, prior_file: Path, capsys
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (101, 131), np.uint8)
+    for name, coarse in (("floor", (50, 65)), ("third", (80, 90))):
+        group = zarr.open_group(tmp_path / f"{name}.zarr", mode="w")
+        group.create_array("0", data=image)
+        group.create_array("1", data=np.zeros(coarse, np.uint8))
+        datasets = [{"path": "0"}, {"path": "1"}]
+        axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    command = ("--sigma", 20, "--prior", prior_file, "-o")
+    assert run("denoise", tmp_path / "floor.zarr", *command, tmp_path / "clean.zarr") == 0
+    group = zarr.open_group(tmp_path / "clean.zarr", mode="r")
+    halves = group["0"][:100, :130].reshape(50, 2, 65, 2).mean((1, 3))
+    assert np.abs(group["1"][:] - halves).max() <= 0.5
+    assert run("denoise", tmp_path / "third.zarr", *command, tmp_path / "third.out.zarr") == 1
+    assert "its resolution of (80, 90) is no whole fraction of that of (101, 131)" in capsys.readouterr().err
+
+
+def test_an_image_that_changed_is_not_gone_on_with(
+    store: Path, tmp_path: Path, prior_file: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    command = ("denoise", store, "--sigma", 20, "--prior", prior_file, "-o", tmp_path / "clean.zarr")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(denoise_arrays, "denoise_tile", interrupted)
+        assert run(*command) != 0
+    array = zarr.open_group(store, mode="r+")["s0"]
+    array[0, 0] = 255 - array[0, 0]
+    assert run(*command, "--resume") == 1
+    assert "is of another job (state of the image was" in capsys.readouterr().err
+
+
+def test_a_result_in_the_input_and_a_run_beside_another_are_refused(
+    store: Path, tmp_path: Path, prior_file: Path, capsys
+) -> None:
+    command = ("denoise", store, "--sigma", 20, "--prior", prior_file, "-o")
+    assert run(*command, store / "clean.zarr") == 1
+    assert "is in the input: choose another place" in capsys.readouterr().err.replace("\n", " ")
+    with Journal(tmp_path / ".clean.zarr.partial" / "journal", {}):
+        assert run(*command, tmp_path / "clean.zarr", "--resume") == 1
+    assert "is in use: another run writes the same result" in capsys.readouterr().err.replace("\n", " ")
+    (tmp_path / ".clean.zarr.partial" / "journal").write_text('{"torn')
+    assert run(*command, tmp_path / "clean.zarr", "--resume") == 0

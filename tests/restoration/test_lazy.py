@@ -70,8 +70,8 @@ def test_other_noise_is_removed_as_in_memory_to_rounding(kind: str) -> None:
 
 
 def test_noise_is_found_from_the_image_as_in_memory() -> None:
-    noisy = sm.GaussianNoise(20).simulate(scene()).clip(0, 255).astype(np.uint8)
-    assert np.array_equal(sm.denoise(da.from_array(noisy)).compute(), sm.denoise(noisy))
+    noisy = sm.GaussianNoise(20).simulate(scene(60, 64)).clip(0, 255).astype(np.uint8)
+    assert np.array_equal(sm.denoise(da.from_array(noisy, chunks=50)).compute(), sm.denoise(noisy))
 
 
 def hot(image: np.ndarray) -> np.ndarray:
@@ -179,3 +179,20 @@ def test_an_array_of_ten_times_the_memory_is_denoised() -> None:
     code = _BEYOND_MEMORY.replace("{rows}", str(rows))
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(found.stdout) < 40_000_000
+
+
+def test_colors_outside_of_the_sample_are_kept(deep: sm.Prior, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sample of a large image may be gray although the image is not."""
+    monkeypatch.setattr("scorematching.images.sample._SIDE", 64)
+    image = np.repeat(sm.GaussianNoise(20).simulate(scene(300, 64))[..., None], 3, 2).clip(0, 255).astype(np.uint8)
+    image[:20, :, 1:] //= 3
+    found = sm.denoise(da.from_array(image), 20, deep).compute()
+    assert abs(found[:20].mean((0, 1)) - image[:20].mean((0, 1))).max() < 3
+
+
+def test_names_of_dimensions_are_taken_as_they_are_meant(deep: sm.Prior) -> None:
+    volume = sm.GaussianNoise(20).simulate(np.stack([scene(60, 80)] * 2)).astype(np.float32)
+    found = sm.denoise(xr.DataArray(volume, dims=("slice", "y", "x")), 20, deep, data_range=255)
+    assert np.array_equal(found.values, sm.denoise(volume, 20, deep, axes="ZYX", data_range=255))
+    with pytest.raises(ValueError, match=r"axes must be letters .* got '\?YX'"):
+        sm.denoise(xr.DataArray(volume, dims=("step", "y", "x")), 20, deep)

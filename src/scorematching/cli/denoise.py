@@ -10,6 +10,7 @@ import typer
 
 from scorematching.cli.options import (
     NATURAL,
+    SELF,
     DeviceOption,
     GainOption,
     NoiseOption,
@@ -155,6 +156,8 @@ def denoise(
     if any(map(is_zarr, [*images, output])):
         from scorematching.cli.denoise_arrays import check_arrays, denoise_array
 
+        if prior == SELF:
+            raise ValueError("--prior self is for images that fit into memory: fit a prior to some, and pass its file")
         check_arrays(job, images, output)
         denoise_array(replace(job, prior=named_prior(prior)), images[0], output, axes, scene, own_workers, resume)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,7 +82,9 @@ def check_arrays(job: Job, sources: list[Path], output: Path) -> None:
         if value is not None:
             raise ValueError(f"{name} is for images that fit into memory, not for Zarr arrays")
     check_folder(output.parent)
-    if output.exists():
+    if sources[0].resolve() in output.resolve().parents:
+        raise ValueError(f"{output} is in the input: choose another place for the result")
+    if output.exists() or output.is_symlink():
         raise ValueError(f"{output} exists: choose another name for the result, or delete it")
 
 
@@ -93,24 +95,20 @@ def denoise_array(
 
     The result is written to a hidden folder beside the target, and moved when it is complete.
     """
-    stored = _open(source, axes, scene)
+    stored, target = _open(source, axes, scene), target.absolute()
     _check_images(job, stored)
-    description = {
-        "image": str(source.resolve()),
-        "axes": stored.axes,
-        "shape": stored.shape,
-        "scene": scene,
-    } | described(job)
+    description = {"image": stored.path, "axes": stored.axes, "shape": stored.shape, "scene": scene}
+    description |= {"state of the image": stored.state} | described(job)
     partial = target.with_name(f".{target.name}.partial")
-    with workers:
-        parts = Parts(workers, Journal(partial / "journal", description, resume))
+    with workers, Journal(partial / "journal", description, resume) as journal:
+        parts = Parts(workers, journal)
         place = partial / target.name
-        if "created" not in parts.journal.done:
+        if "created" not in journal.done:
             shutil.rmtree(place, ignore_errors=True)  # half created
             result = _create(place, stored)
-            parts.journal.add("created", asdict(result))
-        told = parts.journal.done["created"]
-        result = StoredArray(told["path"], tuple(told["levels"]), told["axes"], tuple(told["shape"]), told["dtype"])
+            journal.add("created", [result.levels, result.axes, result.shape])
+        levels, letters, shape = journal.done["created"]
+        result = StoredArray(str(place), tuple(levels), letters, tuple(shape), stored.dtype)
         noise = _compute(_Shared(job, stored, result, None), parts)
     if parts.failures:
         kept = f"what was denoised is in {partial}: repeat the command with --resume to do only the rest"
@@ -168,6 +166,7 @@ def _check_images(job: Job, stored: StoredArray) -> None:
         raise ValueError(f"{stored.path}: S is the axis of colors, from 1 to 4, got {samples[0]}: pass other --axes")
     prior = prior_for(np.zeros((1, 1, *samples), np.uint8), job.prior)
     prior.check_size(height, width)
+    ome_zarr.check_levels(stored)
     prior.arrange(torch.zeros(3 if samples and samples[0] >= 3 else 1, 1, 1, 1))
 
 

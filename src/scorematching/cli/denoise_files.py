@@ -121,10 +121,13 @@ def denoise_all(
     folder.mkdir(exist_ok=True)
     table = Table("image", "pixels", "noise")
     files = {source.name: (source, target) for source, target in zip(sources, targets, strict=True)}
-    with workers:
-        parts = Parts(workers, Journal(folder / ".denoise.journal", described(job), resume))
+    with workers, Journal(folder / ".denoise.journal", described(job), resume) as journal:
+        for name, (source, target) in files.items():
+            if not target.exists() or journal.done.get(name, [None])[0] != _state(source):
+                journal.done.pop(name, None)
+        parts = Parts(workers, journal)
         done = parts.run(_denoise_of_all, (job, overwrite), files, None if workers.is_serial else "denoising")
-    for name, figures in done.items():
+    for name, (_, *figures) in done.items():
         table.add_row(escape(name), *map(escape, figures))
     console.print(table)
     say(f"wrote {table.row_count} images to {folder}/")
@@ -132,12 +135,18 @@ def denoise_all(
     end_with(parts.failures)
 
 
-def _denoise_of_all(shared: tuple[Job, bool], paths: tuple[Path, Path]) -> tuple[str, str]:
-    """Denoise one of several files. Return a description of its pixels and of its noise."""
-    job, overwrite = shared
+def _state(source: Path) -> list[Any]:
+    """Return what tells whether a file is the same: its place, its size and the time of its last change."""
+    found = source.stat()
+    return [str(source.resolve()), found.st_size, found.st_mtime_ns]
+
+
+def _denoise_of_all(shared: tuple[Job, bool], paths: tuple[Path, Path]) -> list[Any]:
+    """Denoise one of several files. Return its state, and descriptions of its pixels and of its noise."""
+    (job, overwrite), state = shared, _state(paths[0])
     check_output(paths[1], paths[0], overwrite=overwrite)
     noise, written = _denoise(job, *paths)
-    return describe_pages(*written), describe_noise(noise)
+    return [state, describe_pages(*written), describe_noise(noise)]
 
 
 def described(job: Job) -> dict[str, Any]:

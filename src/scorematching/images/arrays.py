@@ -144,7 +144,7 @@ def has_white(dtype: np.dtype) -> bool:
         >>> has_white(np.dtype("uint16")), has_white(np.dtype("int16"))
         (True, False)
     """
-    return dtype in (np.uint8, np.uint16)
+    return dtype.kind == "u" and dtype.itemsize <= 2
 
 
 def find_own_white(image: np.ndarray, data_range: float | None = None) -> float:

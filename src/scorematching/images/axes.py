@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,15 @@ from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Letters of axes: time, depth, channel, row, column, and samples of color.
 LETTERS = "TZCYXS"
+#: Letters of axes by their names.
+_NAMES = {letter.lower(): letter for letter in LETTERS} | {
+    **dict.fromkeys(("time", "frame", "frames"), "T"),
+    **dict.fromkeys(("depth", "plane", "slice", "slices"), "Z"),
+    **dict.fromkeys(("channel", "channels", "band", "wavelength"), "C"),
+    **dict.fromkeys(("row", "rows", "height"), "Y"),
+    **dict.fromkeys(("column", "columns", "width"), "X"),
+    **dict.fromkeys(("sample", "samples", "color", "rgb", "rgba"), "S"),
+}
 #: Number of images of a channel in which noise is looked for.
 _REPRESENTATIVES = 5
 
@@ -41,6 +50,16 @@ def check_axes(axes: str, shape: tuple[int, ...]) -> str:
     if 0 in shape:
         raise ValueError(f"the array has a side of 0: {shape}")
     return axes
+
+
+def letters_of(names: Iterable[object]) -> str:
+    """Return the letters of axes with names; ``?`` for a name that is not known.
+
+    Example:
+        >>> letters_of(["time", "y", "x"]), letters_of(["step", "y", "x"])
+        ('TYX', '?YX')
+    """
+    return "".join(_NAMES.get(str(name).lower(), "?") for name in names)
 
 
 def images_last(axes: str) -> list[int]:

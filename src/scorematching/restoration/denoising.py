@@ -131,8 +131,9 @@ def denoise(
 
     **Larger than memory.** An array of dask, Zarr or xarray is denoised tile by tile when the result is computed, with
     Tweedie's formula. Memory depends on the tile, not on the image. The result is that of the whole image: bit for bit
-    for white noise on the CPU, and to the rounding of 32 bits for other noise. If the noise is not given, it is
-    estimated for each image, from at most 2048 x 2048 pixels (:func:`scorematching.images.sampled`).
+    for white noise on the CPU, and to the rounding of 32 bits for other noise. Of images of more than 2048 rows or
+    columns, a sample tells the noise, the range, and whether values were clipped
+    (:func:`scorematching.images.sampled`). Where that differs from the whole image, so may the result.
 
     Args:
         image: Image of shape (H, W) or (H, W, C), integers or floating point. An alpha channel is not changed. With

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 import numpy as np
 
 from scorematching.images.arrays import check_type, find_white, has_white
-from scorematching.images.axes import check_axes, images_last, representative
+from scorematching.images.axes import check_axes, images_last, letters_of, representative
 from scorematching.images.sample import sampled
 from scorematching.noise import NoiseMap, NoiseModel, as_noise_model
 from scorematching.restoration.choice import PriorChoice, prior_for
@@ -81,7 +81,11 @@ def denoise_lazy(
         return _denoise_xarray(array, noise, prior, options, axes)
     noise = None if noise is None else as_noise_model(noise)
     da, dask = required("dask.array", EXTRA), required("dask", EXTRA)
+    if not hasattr(array, "shape"):
+        raise TypeError(f"expected an array, got {type(array).__name__} of zarr: pass one of its arrays")
     source = array if isinstance(array, da.Array) else da.from_zarr(array)
+    if np.isnan(source.shape).any():
+        raise ValueError("the array has chunks of unknown size: call compute_chunk_sizes() first")
     axes = check_axes(axes or ("YXS" if source.ndim == 3 else "YX"), source.shape)
     order = images_last(axes)
     moved = source.transpose(order)
@@ -116,7 +120,7 @@ def _denoise_xarray(
     """Denoise an array with named dimensions: lazily if its values are lazy."""
     if not hasattr(array, "dims") or not hasattr(array, "variable"):
         raise TypeError(f"expected one array, got {type(array).__name__} of xarray: pass one of its arrays")
-    axes = axes or "".join(str(name)[:1].upper() for name in array.dims)
+    axes = axes or letters_of(array.dims)
     if is_lazy(array.data):
         return array.copy(data=denoise_lazy(array.data, noise, prior, options, axes))
     values = required("dask.array", EXTRA).from_array(array.data)

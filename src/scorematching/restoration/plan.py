@@ -69,7 +69,7 @@ class Plan:
         prior: Prior of the image.
         noise: Noise of the image, in its units.
         data_range: Value of white in the image.
-        equal: Whether the channels of the image are equal, as in grayscale stored as color.
+        equal: Whether the channels of the image, or of its sample, are equal, as in grayscale stored as color.
         stabilizer: Map after which the noise has one level; ``None`` if there is none.
         level: Noise level after it, with white at 1; for correlated noise, that of its strongest frequency.
         extent: Range of the values after it.
@@ -143,7 +143,11 @@ class Plan:
     def check(self, planes: Tensor) -> None:
         """Raise ``ValueError`` if planes of an image, (C, 1, H, W), do not suit the prior."""
         self.prior.check_size(*planes.shape[2:])
-        self.prior.arrange(planes[:1] if self.equal else planes)
+        self.prior.arrange(self._distinct(planes))
+
+    def _distinct(self, planes: Tensor) -> Tensor:
+        """Return one plane if those of the image are equal; all for a tile that differs from the sample."""
+        return distinct(planes) if self.equal else planes
 
     def observe(self, planes: Tensor, at: tuple[int, int] = (0, 0)) -> Observed:
         """Return planes as the prior sees them.
@@ -152,7 +156,7 @@ class Plan:
             planes: Noisy planes of the image or of a tile, (C, 1, H, W), with white at 1.
             at: Row and column of the image at which they start.
         """
-        y, origin = planes[:1] if self.equal else planes, Origin(*at, self.seed)
+        y, origin = self._distinct(planes), Origin(*at, self.seed)
         if self.stabilizer is None:
             covariance: Covariance | None = self.noise.covariance(y, self.data_range)
         else:

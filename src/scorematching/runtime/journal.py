@@ -5,25 +5,38 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import TracebackType
 from typing import Any
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # on Windows, two runs at once are not noticed
+    flock = None  # type: ignore[assignment]
 
 
 class Journal:
     """File that lists the finished parts of a job, one in a line, below the description of the job.
+
+    It is a context manager, which keeps the file open and locked.
 
     Args:
         path: File. It is created, with the folder that it is in.
         job: Description of the job: what the result depends on, as JSON.
         resume: Whether to go on from a journal that exists.
 
+    Attributes:
+        done: Figures of the finished parts, by name.
+
     Raises:
-        ValueError: There is a journal, and ``resume`` is not set, or it is that of another job.
+        ValueError: There is a journal, and ``resume`` is not set, or it is that of another job or in use.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "job.journal"
-        >>> Journal(path, {"sigma": 25}).add("a.tif")
-        >>> Journal(path, {"sigma": 25}, resume=True).done
+        >>> with Journal(path, {"sigma": 25}) as journal:
+        ...     journal.add("a.tif")
+        >>> with Journal(path, {"sigma": 25}, resume=True) as journal:
+        ...     journal.done
         {'a.tif': None}
         >>> Journal(path, {"sigma": 10}, resume=True)
         Traceback (most recent call last):
@@ -33,35 +46,63 @@ class Journal:
     def __init__(self, path: Path, job: dict[str, Any], resume: bool = False) -> None:
         self.path = path
         self.done: dict[str, Any] = {}
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._append(json.dumps(job, sort_keys=True), exclusive=True)
-            return
-        if not resume:
-            raise ValueError(f"{path} is left from an interrupted run: pass --resume to go on with it, or delete it")
-        first, *rest = path.read_text().splitlines()
-        self._check(json.loads(first), json.loads(json.dumps(job)))
-        for line in rest:
-            try:
-                name, figures = json.loads(line)
-            except ValueError:  # the run ended while it wrote this line
-                continue
-            self.done[name] = figures
+        left = path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+")
+        try:
+            self._lock()
+            if left and not resume:
+                raise ValueError(
+                    f"{path} is left from an interrupted run: pass --resume to go on with it, or delete it"
+                )
+            self._read(job)
+        except ValueError:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
 
     def add(self, name: str, figures: Any = None) -> None:
         """Note that a part is finished, with figures that are kept."""
-        self._append(json.dumps([name, figures]))
+        self._append([name, figures])
         self.done[name] = figures
 
     def remove(self) -> None:
         """Delete the journal, at the end of the job."""
         self.path.unlink(missing_ok=True)
 
-    def _append(self, line: str, exclusive: bool = False) -> None:
-        with self.path.open("x" if exclusive else "a") as file:
-            file.write("\n" + line if not exclusive else line)
-            file.flush()
-            os.fsync(file.fileno())
+    def _lock(self) -> None:
+        if flock is None:
+            return
+        try:
+            flock(self._file, LOCK_EX | LOCK_NB)
+        except OSError:
+            raise ValueError(f"{self.path} is in use: another run writes the same result; wait for its end") from None
+
+    def _read(self, job: dict[str, Any]) -> None:
+        """Read what is done, or write the description into a new journal, or one that ended in its first line."""
+        self._file.seek(0)
+        text = self._file.read()
+        lines = [line for line in map(_parsed, text.splitlines()) if line is not None]
+        if not lines or not isinstance(lines[0], dict):
+            self._file.truncate(0)
+            self._append(job)
+            return
+        if not text.endswith("\n"):
+            self._file.write("\n")
+        self._check(lines[0], json.loads(json.dumps(job)))
+        self.done = dict(lines[1:])
+
+    def _append(self, line: Any) -> None:
+        self._file.write(json.dumps(line, sort_keys=True) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     def _check(self, before: dict[str, Any], now: dict[str, Any]) -> None:
         for name in sorted({*before, *now}):
@@ -70,3 +111,11 @@ class Journal:
                     f"{self.path.name} is of another job ({name} was {before.get(name)}, is {now.get(name)}): "
                     "repeat the command as it was, or delete it"
                 )
+
+
+def _parsed(line: str) -> Any:
+    """Return the value of a line; ``None`` if the run ended while it wrote the line."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

@@ -69,7 +69,9 @@ def open_microscope_file(path: str | Path, axes: str | None = None, scene: str |
         found = check_axes(axes or image.dims.order, image.shape)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: pass --axes") from None
-    return MicroscopeArray(str(path), (), found, tuple(image.shape), np.dtype(image.dtype).name, scene or scenes[0])
+    return MicroscopeArray(
+        str(Path(path).absolute()), (), found, tuple(image.shape), np.dtype(image.dtype).name, scene or scenes[0]
+    )
 
 
 def sizes_of_scene(array: MicroscopeArray) -> dict[str, tuple[float, str]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scorematching.images.axes import check_axes, images_last
+from scorematching.images.axes import check_axes, images_last, letters_of
+from scorematching.images.io.formats import FORMATS
 from scorematching.images.sample import sample_places
 from scorematching.runtime.extras import required
 
@@ -35,7 +35,8 @@ def is_zarr(path: str | Path) -> bool:
         >>> is_zarr("movie.ome.zarr"), is_zarr("plate.zarr/A/1/0"), is_zarr("image.tif")
         (True, True, False)
     """
-    return any(part.lower().endswith(SUFFIX) for part in Path(path).parts)
+    path = Path(path)
+    return path.suffix.lower() not in FORMATS and any(part.lower().endswith(SUFFIX) for part in path.parts)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,14 @@ class StoredArray:
     def image_shape(self) -> tuple[int, ...]:
         """Shape of an image, (H, W) or (H, W, S)."""
         return self._sizes(_OF_IMAGE)
+
+    @property
+    def state(self) -> list[int]:
+        """Number and size in bytes of its files, and the time of the last change: they tell whether it is the same."""
+        path = Path(self.path)
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        found = [file.stat() for file in files]
+        return [len(found), sum(one.st_size for one in found), max(one.st_mtime_ns for one in found)]
 
     def place_of(self, other: StoredArray, image: tuple[int, ...]) -> tuple[int, ...]:
         """Return the place, here, of an image of an array with the same axes in another order."""
@@ -144,18 +153,19 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
         raise ValueError(f"{path} can't be read as Zarr: {error}") from None
     if hasattr(node, "shape"):
         levels: tuple[str, ...] = ()
-        names = getattr(node.metadata, "dimension_names", None) or _UNNAMED.get(node.ndim, "")
+        named = getattr(node.metadata, "dimension_names", None)
+        names = named if named and all(named) else _UNNAMED.get(node.ndim, "")
     else:
         image = _multiscales(path, node)[0]
         levels = tuple(one["path"] for one in image["datasets"])
         names = [one["name"] if isinstance(one, dict) else one for one in image.get("axes", [])]
         node = node[levels[0]]
-    found = axes or "".join(str(name)[:1].upper() for name in names)
+    found = axes or letters_of(names)
     try:
         check_axes(found, node.shape)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: pass --axes") from None
-    return StoredArray(str(path), levels, found, tuple(node.shape), str(node.dtype))
+    return StoredArray(str(Path(path).absolute()), levels, found, tuple(node.shape), str(node.dtype))
 
 
 def _multiscales(path: str | Path, group: Any) -> list[dict[str, Any]]:
@@ -256,10 +266,22 @@ def regions_of_level(array: StoredArray, number: int) -> list[Region]:
     return list(itertools.product(*parts))
 
 
+def check_levels(array: StoredArray) -> None:
+    """Raise ``ValueError`` if a resolution is not a whole fraction of the one before, rounded up or down."""
+    shapes = [_opened(array.path, level, "r").shape for level in array.levels]
+    for finer, coarser in itertools.pairwise(shapes):
+        for n, m in zip(finer, coarser, strict=True):
+            if abs(n - round(n / m) * m) >= max(round(n / m), 1):
+                raise ValueError(
+                    f"{array.path}: its resolution of {coarser} is no whole fraction of that of {finer}: it can't be "
+                    f"computed; denoise {array.path}/{array.levels[0]} alone"
+                )
+
+
 def fill_region(array: StoredArray, number: int, region: Region) -> None:
     """Compute a region of a resolution, counted from 1 for the second, as the means of the one before."""
     finer, coarser = (_opened(array.path, array.levels[k], "r") for k in (number - 1, number))
-    factors = tuple(math.ceil(n / m) for n, m in zip(finer.shape, coarser.shape, strict=True))
+    factors = tuple(round(n / m) for n, m in zip(finer.shape, coarser.shape, strict=True))
     above = tuple(slice(part.start * f, part.stop * f) for part, f in zip(region, factors, strict=True))
     values = _averaged(finer[above], factors, [part.stop - part.start for part in region])
     _opened(array.path, array.levels[number], "r+")[region] = values

@@ -77,7 +77,13 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
             series = file.series[0]
             found = axes or _letters(series.axes)
             check_axes(found, series.shape)
-            return TiffArray(str(path), (), found, tuple(series.shape), np.dtype(series.dtype).newbyteorder("=").name)
+            return TiffArray(
+                str(Path(path).absolute()),
+                (),
+                found,
+                tuple(series.shape),
+                np.dtype(series.dtype).newbyteorder("=").name,
+            )
     except Exception as error:  # decoders raise many types of errors for damaged files
         raise ValueError(f"{path} can't be read as an array with axes: {error}") from None
 
