@@ -139,7 +139,6 @@ def denoise(
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
     Example: [bold]scorematching denoise noisy.png -o clean.png --std error.tif[/bold]
     Example: [bold]scorematching denoise movie.ome.zarr -o clean.ome.zarr --workers 4[/bold]
-    Example: [bold]scorematching denoise movie.ome.zarr -o clean.ome.zarr --workers 4[/bold]
     Example: [bold]scorematching denoise cells.tif -o clean.tif --gain 2.2 --sigma 3.5 --offset 100[/bold]
     """
     from scorematching.cli.denoise_files import Job, check_record, check_report, denoise_all, denoise_one, find_targets
