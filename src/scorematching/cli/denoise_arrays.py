@@ -42,8 +42,17 @@ _PLANS: dict[tuple[Any, ...], Plan] = {}
 
 @dataclass(frozen=True)
 class _Shared:
-    """What all parts need. It is sent to each process once."""
+    """What all parts need. It is sent to each process once.
 
+    Attributes:
+        description: All that the result depends on.
+        job: Settings.
+        source: Array to denoise.
+        result: Array to write.
+        white: Value of white, when it is known.
+    """
+
+    description: str
     job: Job
     source: StoredArray
     result: StoredArray
@@ -109,7 +118,7 @@ def denoise_array(
             journal.add("created", [result.levels, result.axes, result.shape])
         levels, letters, shape = journal.done["created"]
         result = StoredArray(str(place), tuple(levels), letters, tuple(shape), stored.dtype)
-        noise = _compute(_Shared(job, stored, result, None), parts)
+        noise = _compute(_Shared(str(description), job, stored, result, None), parts)
     if parts.failures:
         kept = f"what was denoised is in {partial}: repeat the command with --resume to do only the rest"
         end_with([*(f"{source.name}: {failure}" for failure in parts.failures), kept])
@@ -226,7 +235,7 @@ def _find(shared: _Shared, image: tuple[int, ...]) -> dict[str, Any]:
 def _denoise(shared: _Shared, part: _Part) -> None:
     """Denoise a tile and write it."""
     assert part.noise is not None
-    key = (shared.result.path, part.image, str(as_record(part.noise)), str(shared.options))
+    key = (shared.description, part.image, str(as_record(part.noise)))
     if key not in _PLANS:
         plan = Plan.of(shared.source.sample(part.image), part.noise, shared.job.prior, shared.options)
         _PLANS.clear()
