@@ -83,12 +83,17 @@ def test_a_numpy_file_does_not_change_images_that_were_read(tmp_path: Path) -> N
     np.testing.assert_array_equal(pages, PAGES)
 
 
-def test_animations_and_deep_colors_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_the_first_frame_of_an_animation_is_read_with_a_warning(name: str, tmp_path: Path) -> None:
     frames = [Image.fromarray(COLORS), Image.fromarray(255 - COLORS)]
-    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
+    with pytest.warns(UserWarning, match=f"{name} is an animation of 2 frames, of which only the first is read"):
+        found = read_image(tmp_path / name)
+    np.testing.assert_array_equal(found[..., :3], COLORS)
+
+
+def test_deep_colors_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.ppm").write_bytes(b"P6 # deep\n2 1\n65535\n" + bytes(12))
-    with pytest.raises(ValueError, match="it is an animation of 2 frames"):
-        read_image(tmp_path / "a.webp")
     with pytest.raises(ValueError, match="its largest value is 65535"):
         read_image(tmp_path / "a.ppm")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -185,6 +187,20 @@ class Metadata:
             resolution = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
             exif.update(zip(resolution, (*self.dpi, 2), strict=True))
         return self.exif if exif.tobytes() == before else exif.tobytes()
+
+
+def warn_of_frames(path: Path, count: int) -> None:
+    """Warn if a file is an animation, of which the first frame is read.
+
+    Example:
+        >>> warn_of_frames(Path("image.png"), 1)
+    """
+    if count > 1:
+        warnings.warn(
+            f"{path.name} is an animation of {count} frames, of which only the first is read: save the frames as pages "
+            "of a TIFF to keep them all",
+            stacklevel=2,
+        )
 
 
 def is_ome(value: bytes) -> bool:

@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from scorematching.images.io.metadata import Metadata
+from scorematching.images.io.metadata import Metadata, warn_of_frames
 
 #: Chunks that are copied: definition of colors, date of change, texts.
 _KEPT = frozenset((b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"tEXt", b"zTXt", b"iTXt"))
@@ -23,10 +23,7 @@ _HEAD = _SIGNATURE + 4 + 4 + 13 + _CHECKSUM
 
 
 def read(path: Path) -> np.ndarray:
-    """Read the image.
-
-    Raises:
-        ValueError: The file is an animation.
+    """Read the image: the first frame of an animation, with a warning.
 
     Example:
         >>> import tempfile
@@ -36,8 +33,7 @@ def read(path: Path) -> np.ndarray:
         dtype('uint16')
     """
     frames = next((content for name, content in _chunks(path) if name == b"acTL"), b"\0\0\0\1")
-    if (count := int.from_bytes(frames[:4], "big")) > 1:
-        raise ValueError(f"it is an animation of {count} frames: save the frames as pages of a TIFF")
+    warn_of_frames(path, int.from_bytes(frames[:4], "big"))
     return imagecodecs.png_decode(path.read_bytes())
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from scorematching.images.io.metadata import Metadata
+from scorematching.images.io.metadata import Metadata, warn_of_frames
 
 #: Modes of Pillow that are read as they are. One with a color table becomes a color image.
 _MODES = ("L", "LA", "RGB", "RGBA")
@@ -34,15 +34,14 @@ class Raster:
     kind: Literal["BMP", "PPM", "WEBP"]
 
     def read(self, path: Path) -> np.ndarray:
-        """Read the image.
+        """Read the image: the first frame of an animation, with a warning.
 
         Raises:
-            ValueError: The file is an animation, its colors are neither grayscale nor RGB, or the largest value of a
-                PGM or PPM is not that of its type.
+            ValueError: Its colors are neither grayscale nor RGB, or the largest value of a PGM or PPM is not that of
+                its type.
         """
         with Image.open(path, formats=[self.kind]) as image:
-            if (count := getattr(image, "n_frames", 1)) > 1:
-                raise ValueError(f"it is an animation of {count} frames: save the frames as pages of a TIFF")
+            warn_of_frames(path, getattr(image, "n_frames", 1))
             if self.kind == "PPM" and image.mode != "1":
                 _check_largest(path, 65535 if image.mode in ("I", "I;16") else 255)
             if image.mode == "P":
