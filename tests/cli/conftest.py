@@ -69,3 +69,11 @@ def folder(noisy: np.ndarray, tmp_path: Path) -> Path:
     (tmp_path / "noisy").mkdir()
     sm.write_image(tmp_path / "noisy" / "a.png", noisy)
     return tmp_path / "noisy"
+
+
+@pytest.fixture
+def movie() -> np.ndarray:
+    """Two frames of two channels with noise of level 20, TCYX."""
+    rows, columns = np.indices((130, 150))
+    clean = 100 + 50 * np.sin(rows / 9) * np.cos(columns / 13)
+    return sm.GaussianNoise(20).simulate(np.broadcast_to(clean, (2, 2, 130, 150))).clip(0, 255).astype(np.uint8)

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 import zarr
 from command_line import run
 from ome_zarr.format import FormatV04, FormatV05
 from ome_zarr.writer import write_image
-from ome_zarr_models import open_ome_zarr
 
 import scorematching as sm
 from scorematching.cli import denoise_arrays
@@ -23,19 +21,10 @@ from scorematching.images.io.ome_zarr import open_array
 from scorematching.restoration import tiled
 from scorematching.runtime.journal import Journal
 
-SHAPE = (2, 2, 130, 150)
-
 
 @pytest.fixture(autouse=True)
 def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiled.tiles, "__defaults__", (128,))
-
-
-@pytest.fixture
-def movie() -> np.ndarray:
-    rows, columns = np.indices(SHAPE[2:])
-    clean = 100 + 50 * np.sin(rows / 9) * np.cos(columns / 13)
-    return sm.GaussianNoise(20).simulate(np.broadcast_to(clean, SHAPE)).clip(0, 255).astype(np.uint8)
 
 
 @pytest.fixture
@@ -181,74 +170,6 @@ def test_a_plate_or_damaged_metadata_are_named(store: Path, tmp_path: Path, caps
     assert "can't be read as Zarr" in capsys.readouterr().err.replace("\n", " ")
     assert run("denoise", tmp_path / "no.zarr", "-o", tmp_path / "clean.zarr") == 1
     assert "no such folder" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("kind", ["imagej", "ome"])
-def test_a_hyperstack_becomes_an_ome_zarr_image(
-    kind: str, movie: np.ndarray, tmp_path: Path, prior: sm.Prior, prior_file: Path
-) -> None:
-    """The axes are put into the order of OME-Zarr, and the sizes of pixels are kept."""
-    stack, source = np.stack([movie, movie[::-1]], 1), tmp_path / "cells.tif"  # TZCYX
-    if kind == "imagej":
-        told = {"axes": "TZCYX", "spacing": 0.5, "unit": "um", "finterval": 3.0}
-        tifffile.imwrite(source, stack, imagej=True, resolution=(4, 4), metadata=told)
-    else:
-        told = {"axes": "TZCYX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25, "PhysicalSizeZ": 0.5}
-        told |= {"TimeIncrement": 3.0, "TimeIncrementUnit": "s"}
-        tifffile.imwrite(source, stack, ome=True, metadata=told)
-    target = tmp_path / "clean.ome.zarr"
-    assert run("denoise", source, "-o", target, "--sigma", 20, "--prior", prior_file) == 0
-    image = zarr.open_group(target, mode="r").attrs["ome"]["multiscales"][0]
-    assert [axis["name"] for axis in image["axes"]] == ["t", "c", "z", "y", "x"]
-    assert [axis.get("unit") for axis in image["axes"]] == ["second", None, *["micrometer"] * 3]
-    assert image["datasets"][0]["coordinateTransformations"][0]["scale"] == [3, 1, 0.5, 0.25, 0.25]
-    found = zarr.open_group(target, mode="r")["0"][:]
-    assert np.array_equal(found, sm.denoise(stack, 20, prior, axes="TZCYX").swapaxes(1, 2))
-    open_ome_zarr(zarr.open_group(target, mode="r"))  # valid
-
-
-def test_a_large_color_image_has_resolutions(tmp_path: Path, prior_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scorematching.images.io.ome_zarr.CHUNK", 64)
-    image = np.random.default_rng(0).integers(0, 256, (130, 150, 3), np.uint8)
-    tifffile.imwrite(tmp_path / "slide.tif", image, photometric="rgb", tile=(64, 64))
-    target = tmp_path / "clean.zarr"
-    assert run("denoise", tmp_path / "slide.tif", "-o", target, "--sigma", 20, "--prior", prior_file) == 0
-    group = zarr.open_group(target, mode="r")
-    assert {name: array.shape for name, array in group.arrays()} == {
-        "0": (3, 130, 150),
-        "1": (3, 65, 75),
-        "2": (3, 33, 38),
-    }
-    middle = group["0"][:, :64, :64].reshape(3, 32, 2, 32, 2).mean((2, 4))
-    assert np.abs(group["1"][:, :32, :32] - middle).max() <= 0.5
-
-
-def test_values_of_another_meaning_are_refused(tmp_path: Path, prior_file: Path, capsys) -> None:
-    tifffile.imwrite(tmp_path / "x.tif", np.zeros((60, 64), np.uint8), photometric="miniswhite")
-    assert run("denoise", tmp_path / "x.tif", "-o", tmp_path / "c.zarr", "--sigma", 9, "--prior", prior_file) == 1
-    assert "x.tif can't be read as an array with axes: its values are miniswhite" in capsys.readouterr().err
-
-
-def test_a_file_of_a_microscope_becomes_an_ome_zarr_image(
-    movie: np.ndarray, tmp_path: Path, prior: sm.Prior, prior_file: Path, capsys
-) -> None:
-    czi = pytest.importorskip("pylibCZIrw.czi")
-    pytest.importorskip("bioio_czi")
-    source, target = tmp_path / "cells.czi", tmp_path / "clean.ome.zarr"
-    with czi.create_czi(str(source)) as file:
-        for t, c in np.ndindex(movie.shape[:2]):
-            file.write(movie[t, c][..., None], plane={"T": t, "C": c}, scene=0)
-        file.write_metadata("cells", scale_x=2.5e-7, scale_y=2.5e-7)
-    assert run("denoise", source, "-o", target, "--sigma", 20, "--prior", prior_file) == 0
-    image = zarr.open_group(target, mode="r").attrs["ome"]["multiscales"][0]
-    assert image["datasets"][0]["coordinateTransformations"][0]["scale"][-2:] == pytest.approx([0.25, 0.25])
-    found = zarr.open_group(target, mode="r")["0"][:, :, 0]
-    assert np.array_equal(found, sm.denoise(movie, 20, prior, axes="TCYX"))
-    assert run("denoise", source, "-o", tmp_path / "x.zarr", "--scene", "second") == 1
-    assert "pass one of them as --scene" in capsys.readouterr().err
-    source.write_bytes(source.read_bytes()[:500])
-    assert run("denoise", source, "-o", tmp_path / "x.zarr") == 1
-    assert "cells.czi can't be read" in capsys.readouterr().err
 
 
 def test_resolutions_that_are_rounded_down_are_halves_and_others_are_refused(

@@ -181,6 +181,12 @@ def test_an_array_of_ten_times_the_memory_is_denoised() -> None:
     assert int(found.stdout) < 40_000_000
 
 
+def test_a_prior_of_clean_images_is_refused_at_once() -> None:
+    prior = sm.priors.FieldPrior(sm.FieldConfig(filters=4, size=3))
+    with pytest.raises(ValueError, match="this prior was trained on clean images, and MAP looks at the whole image"):
+        sm.denoise(da.zeros((60, 80)), 20, prior)
+
+
 def test_colors_outside_of_the_sample_are_kept(deep: sm.Prior, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample of a large image may be gray although the image is not."""
     monkeypatch.setattr("scorematching.images.sample._SIDE", 64)

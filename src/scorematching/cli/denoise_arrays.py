@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from scorematching.cli.console import end_with, say
 from scorematching.cli.denoise_files import Job, describe_noise, described
 from scorematching.cli.parts import Parts
-from scorematching.images.arrays import check_type, find_white, has_white
+from scorematching.images.arrays import find_white, has_white
 from scorematching.images.axes import representative
 from scorematching.images.io import ome_zarr
 from scorematching.images.io.atomic import check_folder
@@ -27,15 +26,12 @@ from scorematching.images.io.microscope import (
 from scorematching.images.io.ome_zarr import Region, StoredArray
 from scorematching.images.io.tiff_array import TiffArray, open_tiff, pixel_sizes
 from scorematching.noise import NoiseModel, as_record, from_record
-from scorematching.restoration.choice import prior_for
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.plan import Options, Plan
-from scorematching.restoration.tiled import Tile, denoise_tile, tiles
+from scorematching.restoration.tiled import Tile, check_tiled, denoise_tile, tiles
 from scorematching.runtime.journal import Journal
 from scorematching.runtime.workers import Workers
 
-#: Largest number of samples of a pixel: red, green, blue and alpha.
-_SAMPLES = 4
 #: Plan of the last image of this process, by all that it depends on.
 _PLANS: dict[tuple[Any, ...], Plan] = {}
 
@@ -169,14 +165,11 @@ def _compute(shared: _Shared, parts: Parts) -> dict[tuple[int, ...], NoiseModel]
 
 def _check_images(job: Job, stored: StoredArray) -> None:
     """Raise ``TypeError`` or ``ValueError`` if the images of an array can't be denoised."""
-    check_type(np.dtype(stored.dtype))
-    height, width, *samples = stored.image_shape
-    if samples and samples[0] > _SAMPLES:
-        raise ValueError(f"{stored.path}: S is the axis of colors, from 1 to 4, got {samples[0]}: pass other --axes")
-    prior = prior_for(np.zeros((1, 1, *samples), np.uint8), job.prior)
-    prior.check_size(height, width)
+    try:
+        check_tiled(np.dtype(stored.dtype), stored.image_shape, job.noise, job.prior)
+    except ValueError as error:
+        raise ValueError(f"{Path(stored.path).name}: {error}") from None
     ome_zarr.check_levels(stored)
-    prior.arrange(torch.zeros(3 if samples and samples[0] >= 3 else 1, 1, 1, 1))
 
 
 def _size(stored: StoredArray) -> str:

@@ -7,22 +7,20 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
-from scorematching.images.arrays import check_type, find_white, has_white
+from scorematching.images.arrays import find_white, has_white
 from scorematching.images.axes import check_axes, images_last, letters_of, representative
 from scorematching.images.sample import sampled
-from scorematching.noise import NoiseMap, NoiseModel, as_noise_model
+from scorematching.noise import NoiseModel, as_noise_model
 from scorematching.restoration.choice import PriorChoice, prior_for
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.plan import AROUND, Options, Plan
-from scorematching.restoration.tiled import Tile, denoise_tile, tiles
+from scorematching.restoration.tiled import Tile, check_tiled, denoise_tile, tiles
 from scorematching.runtime.extras import required
 
 #: Packages whose arrays are lazy.
 _PACKAGES = ("dask", "zarr", "xarray")
 #: Extra that installs them.
 EXTRA = "large"
-#: Largest number of samples of a pixel: red, green, blue and alpha.
-_SAMPLES = 4
 #: Distance in pixels up to which noise that is found may be correlated.
 _REACH = 32
 
@@ -63,7 +61,7 @@ def denoise_lazy(
 
     Raises:
         TypeError: The type of the array is not supported.
-        ValueError: The axes do not fit, or the noise is a map.
+        ValueError: The axes do not fit, or as in :func:`scorematching.restoration.tiled.check_tiled`.
 
     Example:
         >>> import dask.array as da
@@ -75,8 +73,6 @@ def denoise_lazy(
     """
     if options.method == "map":
         raise ValueError("MAP looks at the whole image at once: leave out method for a lazy array")
-    if isinstance(noise, NoiseMap):
-        raise ValueError("a noise map is that of one image in memory: pass another noise model for a lazy array")
     if type(array).__module__.startswith("xarray"):
         return _denoise_xarray(array, noise, prior, options, axes)
     noise = None if noise is None else as_noise_model(noise)
@@ -90,7 +86,7 @@ def denoise_lazy(
     order = images_last(axes)
     moved = source.transpose(order)
     leading = moved.shape[: len(axes) - len(set(axes) & set("YXS"))]
-    _check(moved, len(leading), prior)
+    check_tiled(moved.dtype, moved.shape[len(leading) :], noise, prior)
     shared = _Shared(dask.delayed(prior, traverse=False), options, _white(source, options.data_range))
     margin, letters = _margin(noise, prior), "".join(letter for letter in axes if letter not in "YXS")
     found = {}
@@ -125,15 +121,6 @@ def _denoise_xarray(
         return array.copy(data=denoise_lazy(array.data, noise, prior, options, axes))
     values = required("dask.array", EXTRA).from_array(array.data)
     return array.copy(data=denoise_lazy(values, noise, prior, options, axes).compute())
-
-
-def _check(array: Any, leading: int, prior: PriorChoice) -> None:
-    """Raise ``TypeError`` or ``ValueError`` if images of an array, (..., H, W) or (..., H, W, S), can't be denoised."""
-    check_type(array.dtype)
-    height, width, *samples = array.shape[leading:]
-    if samples and samples[0] > _SAMPLES:
-        raise ValueError(f"image must have shape (H, W) or (H, W, C) with C from 1 to 4, got {array.shape[leading:]}")
-    prior_for(np.zeros((1, 1, *samples), np.uint8), prior).check_size(height, width)
 
 
 def _margin(noise: float | NoiseModel | None, prior: PriorChoice) -> int:

@@ -8,13 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from scorematching.images.arrays import from_planes
+from scorematching.images.arrays import check_type, from_planes
+from scorematching.noise import ModulatedNoise, NoiseMap, NoiseModel
+from scorematching.restoration.choice import PriorChoice, prior_for
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.plan import Plan
 from scorematching.restoration.removed import warn_if_far
 
 #: Side of a tile in pixels. It is a multiple of the side of the tiles of every prior.
 SIDE = 1024
+#: Largest number of samples of a pixel: red, green, blue and alpha.
+_SAMPLES = 4
 
 
 class Tile(NamedTuple):
@@ -48,6 +52,39 @@ def tiles(height: int, width: int, side: int = SIDE) -> list[Tile]:
     """
     parts = [[slice(n, min(n + side, size)) for n in range(0, size, side)] for size in (height, width)]
     return [Tile(*pair) for pair in itertools.product(*parts)]
+
+
+def check_tiled(dtype: np.dtype, shape: tuple[int, ...], noise: float | NoiseModel | None, prior: PriorChoice) -> None:
+    """Check, before any work, that an image can be denoised in tiles.
+
+    Args:
+        dtype: Type of its values.
+        shape: Its shape, (H, W) or (H, W, C).
+        noise: Noise, or ``None`` to estimate it.
+        prior: Prior, or ``None`` for the default one.
+
+    Raises:
+        TypeError: The type is not supported.
+        ValueError: The image has too many channels or is too small; the prior is of clean images, or of color for a
+            grayscale image; or the noise is a map.
+
+    Example:
+        >>> check_tiled(np.dtype("uint8"), (50, 60), 25, None)
+    """
+    check_type(dtype)
+    height, width, *samples = shape
+    if samples and samples[0] > _SAMPLES:
+        raise ValueError(f"image must have shape (H, W) or (H, W, C) with C from 1 to 4, got {shape}")
+    if isinstance(noise.level if isinstance(noise, ModulatedNoise) else noise, NoiseMap):
+        raise ValueError("a noise map is that of one image in memory: pass another noise model for a lazy array")
+    chosen = prior_for(np.zeros((1, 1, *samples), np.uint8), prior)
+    if chosen.noise is None:
+        raise ValueError(
+            "this prior was trained on clean images, and MAP looks at the whole image at once: pass a prior of noisy "
+            "images, such as natural-gray, for a lazy array"
+        )
+    chosen.check_size(height, width)
+    chosen.arrange(torch.zeros(3 if samples and samples[0] >= 3 else 1, 1, 1, 1))
 
 
 @torch.no_grad()
