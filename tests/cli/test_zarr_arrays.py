@@ -169,7 +169,7 @@ def test_a_plate_or_damaged_metadata_are_named(store: Path, tmp_path: Path, caps
     assert run("denoise", store, "-o", tmp_path / "clean.zarr") == 1
     assert "can't be read as Zarr" in capsys.readouterr().err.replace("\n", " ")
     assert run("denoise", tmp_path / "no.zarr", "-o", tmp_path / "clean.zarr") == 1
-    assert "no such folder" in capsys.readouterr().err
+    assert "no such file or folder" in capsys.readouterr().err
 
 
 def test_resolutions_that_are_rounded_down_are_halves_and_others_are_refused(

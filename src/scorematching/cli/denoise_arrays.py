@@ -127,6 +127,8 @@ def denoise_array(
 
 def _open(source: Path, axes: str | None, scene: str | None) -> StoredArray:
     """Open an array of any format."""
+    if not source.exists():
+        raise FileNotFoundError(f"no such file or folder: {source}")
     if source.suffix.lower() in MICROSCOPE_SUFFIXES:
         return open_microscope_file(source, axes, scene)
     if scene is not None:
