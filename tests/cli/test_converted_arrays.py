@@ -12,6 +12,8 @@ from command_line import run
 from ome_zarr_models import open_ome_zarr
 
 import scorematching as sm
+from scorematching.images.io.ome_zarr import open_array
+from scorematching.images.io.tiff_array import pixel_sizes
 
 
 @pytest.mark.parametrize("kind", ["imagej", "ome"])
@@ -80,3 +82,37 @@ def test_a_file_of_a_microscope_becomes_an_ome_zarr_image(
     source.write_bytes(source.read_bytes()[:500])
     assert run("denoise", source, "-o", tmp_path / "x.zarr") == 1
     assert "cells.czi can't be read" in capsys.readouterr().err
+
+
+def test_samples_that_are_neither_colors_nor_alpha_are_channels(
+    movie: np.ndarray, tmp_path: Path, prior: sm.Prior, prior_file: Path
+) -> None:
+    pair, target = np.moveaxis(movie[0], 0, 2), tmp_path / "clean.zarr"
+    tifffile.imwrite(tmp_path / "x.tif", pair, photometric="minisblack", planarconfig="contig", extrasamples=[0])
+    assert run("denoise", tmp_path / "x.tif", "-o", target, "--sigma", 20, "--prior", prior_file) == 0
+    assert np.array_equal(zarr.open_group(target, mode="r")["0"][:], sm.denoise(movie[0], 20, prior, axes="CYX"))
+
+
+def test_files_of_several_images_are_refused(movie: np.ndarray, tmp_path: Path, prior_file: Path, capsys) -> None:
+    with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as file:
+        file.write(movie[0, 0])
+        file.write(movie[0, 1])
+    group = zarr.open_group(tmp_path / "two.zarr", mode="w")
+    axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    images = [{"axes": axes, "datasets": [{"path": name}]} for name in ("a", "b")]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": images}
+    for name, message in (
+        ("two.ome.tif", "it has 2 images"),
+        ("two.zarr", "has 2 images: name one of their arrays, a, b"),
+    ):
+        assert run("denoise", tmp_path / name, "-o", tmp_path / "clean.zarr", "--prior", prior_file) == 1
+        assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_names_of_xarray_and_minutes_of_imagej_are_understood(movie: np.ndarray, tmp_path: Path) -> None:
+    array = zarr.create_array(tmp_path / "x.zarr", data=np.moveaxis(movie[:, 0], 0, 2), zarr_format=2)
+    array.attrs["_ARRAY_DIMENSIONS"] = ["y", "x", "time"]
+    assert open_array(tmp_path / "x.zarr").axes == "YXT"
+    told = {"axes": "TYX", "finterval": 5.0, "tunit": "min"}
+    tifffile.imwrite(tmp_path / "x.tif", movie[:, 0], imagej=True, metadata=told)
+    assert pixel_sizes(tmp_path / "x.tif") == {"T": (5.0, "minute")}

@@ -21,7 +21,7 @@ SUFFIX = ".zarr"
 #: Side in pixels of the parts of an image that are stored as one.
 CHUNK = 1024
 #: Letters of the axes of an array without names, by their number.
-_UNNAMED = {2: "YX", 3: "TYX", 4: "TCYX", 5: "TZCYX"}
+_UNNAMED = {2: "YX", 3: "TYX", 4: "TCYX", 5: "TCZYX"}
 #: Letters of the axes of an image.
 _OF_IMAGE = "YXS"
 #: Index of a region: a slice for each axis.
@@ -153,7 +153,7 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
         raise ValueError(f"{path} can't be read as Zarr: {error}") from None
     if hasattr(node, "shape"):
         levels: tuple[str, ...] = ()
-        named = getattr(node.metadata, "dimension_names", None)
+        named = getattr(node.metadata, "dimension_names", None) or node.attrs.get("_ARRAY_DIMENSIONS")  # of xarray
         names = named if named and all(named) else _UNNAMED.get(node.ndim, "")
     else:
         image = _multiscales(path, node)[0]
@@ -170,8 +170,10 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
 
 def _multiscales(path: str | Path, group: Any) -> list[dict[str, Any]]:
     """Return the images of a group, as its metadata describe them."""
-    attributes = dict(group.attrs)
-    found = attributes.get("ome", attributes).get("multiscales")
+    found = group.attrs.get("ome", group.attrs).get("multiscales")
+    if found and len(found) > 1:
+        paths = ", ".join(str(one["datasets"][0]["path"]) for one in found)
+        raise ValueError(f"{path} has {len(found)} images: name one of their arrays, {paths}")
     if not found:
         inside = ", ".join(sorted(group.keys())[:5]) or "nothing"
         raise ValueError(f"{path} is no OME-Zarr image; it has {inside} in it: name one of them, as in {path}/0")

@@ -19,7 +19,8 @@ from scorematching.runtime.extras import required
 _OPEN: dict[tuple[str, int], Any] = {}
 #: Names of units in OME-Zarr, by their spelling in TIFF files.
 _UNITS = {"µm": "micrometer", "um": "micrometer", "micron": "micrometer", "\\u00B5m": "micrometer", "mm": "millimeter"}
-_UNITS |= {"nm": "nanometer", "cm": "centimeter", "inch": "inch", "s": "second", "ms": "millisecond"}
+_UNITS |= {"nm": "nanometer", "cm": "centimeter", "inch": "inch", "s": "second", "sec": "second", "ms": "millisecond"}
+_UNITS |= {"min": "minute", "hr": "hour"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,12 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
             for page in pages.pages:
                 check_complete(page)
             series = file.series[0]
+            count = sum(not one.keyframe.is_reduced for one in file.series)
+            if count > 1:
+                raise ValueError(f"it has {count} images of different kinds or sizes: save them apart")
             found = axes or _letters(series.axes)
+            if axes is None and samples.images > 1:  # neither colors nor alpha
+                found = found.replace("S", "C")
             check_axes(found, series.shape)
             return TiffArray(
                 str(Path(path).absolute()),
@@ -109,7 +115,11 @@ def pixel_sizes(path: str | Path) -> dict[str, tuple[float, str]]:
         unit = _UNITS.get(str(told.get("unit", "")), "")
         found = {"X": (1 / across, unit), "Y": (1 / down, unit)} if across > 0 and down > 0 and unit else {}
         found |= {"Z": (float(told["spacing"]), unit)} if told.get("spacing") else {}
-        return found | ({"T": (float(told["finterval"]), "second")} if told.get("finterval") else {})
+        return found | (
+            {"T": (float(told["finterval"]), _UNITS.get(str(told.get("tunit", "s")), ""))}
+            if told.get("finterval")
+            else {}
+        )
 
 
 def _letters(axes: str) -> str:
