@@ -16,6 +16,7 @@ from benchmarks.error_bars import errorbars
 from benchmarks.growth import growth, run_growth
 from benchmarks.levels import levels
 from benchmarks.low_light import low_light
+from benchmarks.neighbors import neighbors
 from benchmarks.noise import noise
 from benchmarks.photographs import photographs
 from benchmarks.photons import photons
@@ -78,6 +79,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         errorbars,
         real,
         simulated,
+        neighbors,
         photons,
         recovery,
     ),

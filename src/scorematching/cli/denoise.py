@@ -13,6 +13,7 @@ from scorematching.cli.options import (
     SELF,
     DeviceOption,
     GainOption,
+    NeighborsOption,
     NoiseOption,
     OffsetOption,
     OverwriteOption,
@@ -41,6 +42,7 @@ def denoise(
     noise: NoiseOption = None,
     prior: PriorOption = NATURAL,
     steps: StepsOption = None,
+    neighbors: NeighborsOption = None,
     self_ensemble: Annotated[
         bool,
         typer.Option(
@@ -131,6 +133,9 @@ def denoise(
     It fits a prior to all the noisy images together, in about half a minute. They must have the same value of white, so
     8-bit and 16-bit images can't be mixed. Or fit a prior once with [bold]fit --noisy[/bold], and pass its file.
 
+    In a movie or a volume, the images before and after an image show nearly the same scene. With
+    [bold]--prior self --neighbors 1[/bold] or 2, the prior sees them too, and takes from them what lowers the error.
+
     A Zarr array, such as an OME-Zarr image, may be larger than memory. It is denoised in tiles, and the result has the
     same metadata and resolutions. A TIFF with axes, or a CZI, ND2 or LIF file of a microscope, becomes an OME-Zarr
     image if the output ends in .zarr. An interrupted run goes on with [bold]--resume[/bold].
@@ -138,6 +143,7 @@ def denoise(
     Example: [bold]scorematching denoise noisy.png -o clean.png[/bold]
     Example: [bold]scorematching denoise scans/ -o cleaned/ --prior scans.safetensors[/bold]
     Example: [bold]scorematching denoise noisy.png -o clean.png --std error.tif[/bold]
+    Example: [bold]scorematching denoise movie.tif -o clean.tif --prior self --neighbors 1[/bold]
     Example: [bold]scorematching denoise movie.ome.zarr -o clean.ome.zarr --workers 4[/bold]
     Example: [bold]scorematching denoise cells.tif -o clean.tif --gain 2.2 --sigma 3.5 --offset 100[/bold]
     """
@@ -180,7 +186,15 @@ def denoise(
     if std is not None:
         check_std(std, prior, sources, [*targets, *others])
     chosen = named_or_fitted_prior(
-        prior, sources, noise=known, noisy=True, data_range=white, steps=steps, seed=seed, device=where
+        prior,
+        sources,
+        noise=known,
+        noisy=True,
+        data_range=white,
+        steps=steps,
+        neighbors=neighbors,
+        seed=seed,
+        device=where,
     )
     job = replace(job, prior=chosen)
     if single:

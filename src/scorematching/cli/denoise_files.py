@@ -18,7 +18,7 @@ from rich.table import Table
 from scorematching._version import __version__
 from scorematching.cli.console import console, end_with, say
 from scorematching.cli.error_bars import ErrorBars, kept_error_bars
-from scorematching.cli.pages import check_pages, describe_pages, restore_file
+from scorematching.cli.pages import check_pages, describe_pages, neighboring_pages, restore_file
 from scorematching.cli.parts import Parts
 from scorematching.images.io.atomic import check_folder, check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
@@ -170,12 +170,13 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
     pages = [_known(job, image, data_range) for image in read_pages(source)]
     if all(noise == GaussianNoise(0) for _, noise in pages):
         raise ValueError(f"no noise was found in {source.name}: pass --sigma")
+    near = neighboring_pages(source, [prior for prior, _ in pages])
     for prior in dict.fromkeys(prior for prior, _ in pages):
         _note_where_approximate(prior, [noise for own, noise in pages if own is prior], data_range)
 
     def denoised(page: np.ndarray, number: int, progress: ProgressCallback, bars: ErrorBars | None) -> np.ndarray:
         prior, noise = pages[number]
-        options = _options(job, data_range)
+        options = _options(job, data_range) | {"neighbors": near[number]}
         if bars is None:
             return denoise(page, noise, prior, progress=progress, **options)
         clean, std = denoise(page, noise, prior, progress=progress, return_std=True, **options)
@@ -186,8 +187,8 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
         written = restore_file(source, target, partial(denoised, bars=bars), "denoising")
     noise = [noise for _, noise in pages]
     certificates = [
-        _certified(job, image, clean, *known, data_range)
-        for image, clean, known in zip(before, read_pages(target), pages, strict=False)
+        _certified(job, image, clean, *known, data_range, around)
+        for image, clean, known, around in zip(before, read_pages(target), pages, near, strict=False)
     ]
     if job.record is not None:
         records = [{"page": page, **one.as_record()} for page, one in enumerate(certificates, 1)]
@@ -219,14 +220,20 @@ def _options(job: Job, data_range: float) -> dict[str, Any]:
 
 
 def _certified(
-    job: Job, image: np.ndarray, clean: np.ndarray, prior: Prior, noise: NoiseModel, data_range: float
+    job: Job,
+    image: np.ndarray,
+    clean: np.ndarray,
+    prior: Prior,
+    noise: NoiseModel,
+    data_range: float,
+    neighbors: list[np.ndarray],
 ) -> Certificate:
     """Return the certificate of a page. The page is denoised once more."""
 
     def again(page: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # given for the result itself already
-            return denoise(page, noise, prior, **_options(job, data_range))
+            return denoise(page, noise, prior, neighbors=neighbors, **_options(job, data_range))
 
     return certify(image, clean, noise, again, data_range, job.seed)
 

@@ -12,6 +12,7 @@ from scorematching.cli.options import (
     DeviceOption,
     FitSigmaOption,
     GainOption,
+    NeighborsOption,
     NoiseOption,
     OffsetOption,
     SeedOption,
@@ -123,6 +124,7 @@ def fit(
         bool | None,
         typer.Option("--color", help="Deep: train a color prior, for color images only."),
     ] = None,
+    neighbors: NeighborsOption = None,
     max_sigma: Annotated[
         float | None,
         typer.Option(
@@ -178,6 +180,7 @@ def fit(
         expert=expert,
         normalize_filters=normalize_filters,
         color=color or None,
+        neighbors=neighbors,
     )
     wanted: bool | Literal["auto"] = "auto" if compile is None else compile
     training = TrainingConfig(

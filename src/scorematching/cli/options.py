@@ -105,6 +105,18 @@ StepsOption = Annotated[
     int | None,
     typer.Option("--steps", min=1, help="With --prior self: training steps.", show_default=str(SELF_STEPS)),
 ]
+NeighborsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--neighbors",
+        min=1,
+        max=8,
+        metavar="N",
+        help="For movies and volumes: the prior also sees the N images before and after an image, in time or else in "
+        "depth. 1 or 2 are usual.",
+        show_default="none",
+    ),
+]
 
 
 def noise_from_options(

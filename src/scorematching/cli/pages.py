@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from scorematching.cli.console import progress_bar, say
 from scorematching.cli.options import check_device
 from scorematching.cli.prior_choice import named_prior
 from scorematching.images.io.files import count_pages, find_white_of_file, read_metadata, read_pages, write_pages
+from scorematching.images.io.sequence import lines_of_pages
+from scorematching.images.neighbors import find_neighbors, is_blank
 from scorematching.noise import NoiseModel, as_noise_model
 from scorematching.priors.base import Prior
 from scorematching.restoration.choice import prior_for_planes
@@ -75,7 +77,24 @@ def check_pages(source: Path, prior: Prior | None, factor: int = 1) -> None:
             planes = fill_missing(page).planes.data
             own = prior_for_planes(planes, prior)
             own.check_size(*(factor * n for n in page.shape[:2]))
-            own.arrange(distinct(planes, own))
+            own.check_colors(distinct(planes, own))
+
+
+def neighboring_pages(source: Path, priors: Sequence[Prior]) -> list[list[np.ndarray]]:
+    """Return the neighbors of each page of a file, if its prior sees them; none for blank pages.
+
+    Raises:
+        ValueError: There are too few pages.
+    """
+    count = max(prior.config.neighbors for prior in priors)
+    if not count:
+        return [[] for _ in priors]
+    pages, near = list(read_pages(source)), dict[int, list[int]]()
+    blank = [is_blank(page) for page in pages]
+    for line in lines_of_pages(source):
+        with _naming(line[0] + 1, 1, source):
+            near |= find_neighbors(line, blank, count)
+    return [[pages[n] for n in near.get(number, [])] for number in range(len(pages))]
 
 
 @contextmanager

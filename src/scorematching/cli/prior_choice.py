@@ -11,6 +11,7 @@ from scorematching.cli.options import NATURAL, SELF, SELF_STEPS
 from scorematching.images.arrays import find_white
 from scorematching.images.io.files import read_pages
 from scorematching.noise import NoiseModel
+from scorematching.priors.architecture import FieldConfig
 from scorematching.priors.base import Prior
 from scorematching.priors.store import load_prior
 from scorematching.training.config import TrainingConfig
@@ -34,6 +35,7 @@ def named_or_fitted_prior(
     steps: int | None,
     seed: int,
     device: torch.device,
+    neighbors: int | None = None,
 ) -> Prior | None:
     """Return a prior by its name or file, or fit one to the given images, with a progress bar.
 
@@ -42,12 +44,15 @@ def named_or_fitted_prior(
     if name != SELF:
         if steps is not None:
             raise ValueError(f"--steps is for --prior self, which fits a prior to the image, not for --prior {name}")
+        if neighbors is not None:
+            raise ValueError(f"--neighbors is for --prior self, which fits a prior to the images; got --prior {name}")
         return named_prior(name)
     with progress_bar("fitting to the image", transient=False) as progress:
         result = fit(
             [path for path in images if _is_readable(path)] or images,
             noise=noise,
             noisy=noisy,
+            model=FieldConfig(neighbors=neighbors or 0),
             training=TrainingConfig(steps=steps or SELF_STEPS, seed=seed),
             data_range=data_range,
             device=device,

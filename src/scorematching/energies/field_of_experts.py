@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from scorematching.energies.bases import dct_filters
-from scorematching.energies.sizes import ExpertName, check_field_sizes
+from scorematching.energies.sizes import ExpertName, check_field_sizes, check_neighbors
 from scorematching.graph import Graph
 from scorematching.layers import AvgPool2d, Conv2d, Crop, Layer, Spline, StudentTMixture, Sum
 
@@ -24,6 +25,13 @@ class FieldOfExperts(Graph):
     fields are evaluated where the coarsest filters fit into the image, so that the energies of tiles add up to the
     energy of the image.
 
+    With neighbors, the energy is that of an image, given the images before and after it, such as the frames of a movie
+    or the slices of a volume. The input has 2 neighbors + 1 planes, with the image in the middle. The K filters start
+    as filters of the mean of all planes. In the first octave, n^2 more filters start as the DCT basis of the difference
+    between the image and the mean of its neighbors. While their experts are quadratic, Tweedie's formula averages the
+    planes, and then removes the rest of the noise. Experts that are flat for large differences stop averaging where the
+    scene moves.
+
     Args:
         filters: K, the number of filters per octave, from 1 to n^2 - 1.
         size: n, the side of a filter in pixels, 2 or more. With several octaves it must be odd.
@@ -32,6 +40,7 @@ class FieldOfExperts(Graph):
         octaves: Number of octaves, 1 or more.
         expert: ``"student-t"`` for :class:`scorematching.layers.StudentTMixture`, or ``"spline"`` for
             :class:`scorematching.layers.Spline`.
+        neighbors: Number of neighbors on each side of the image, from 0 to 8.
 
     Raises:
         ValueError: A size is out of its range, or the expert is unknown.
@@ -48,8 +57,10 @@ class FieldOfExperts(Graph):
         scales: Sequence[float] | None = None,
         octaves: int = 1,
         expert: ExpertName = "student-t",
+        neighbors: int = 0,
     ) -> None:
         check_field_sizes(filters, size, octaves, expert)
+        start = _first_filters(filters, size, check_neighbors(neighbors))
         if expert == "spline" and scales is not None:
             raise ValueError(f"scales are an option of 'student-t' experts, not of splines, got {scales}: remove them")
         given = {} if scales is None else {"scales": scales}
@@ -60,16 +71,17 @@ class FieldOfExperts(Graph):
                 edges.append((source, Crop(border), source := f"inside{octave}"))
             if octave:
                 edges.append((source, AvgPool2d(2**octave), source := f"means{octave}"))
-            experts = Spline(filters) if expert == "spline" else StudentTMixture(filters, **given)
+            count = len(start) if octave == 0 else filters
+            experts = Spline(count) if expert == "spline" else StudentTMixture(count, **given)
             edges += [
-                (source, Conv2d(1, filters, size, bias=False), f"responses{octave}"),
+                (source, Conv2d(2 * neighbors + 1, count, size, bias=False), f"responses{octave}"),
                 (f"responses{octave}", experts, f"experts{octave}"),
                 (f"experts{octave}", Sum(1 / size**2), "energy"),
             ]
         super().__init__(edges)
         with torch.no_grad():
             for octave, convolution in enumerate(self.convolutions):  # white noise gives equal responses in all octaves
-                convolution.weight.copy_(2**octave * dct_filters(size)[1 : filters + 1, None])
+                convolution.weight.copy_(2**octave * start[: len(convolution.weight)])
 
     @property
     def convolutions(self) -> list[Conv2d]:
@@ -83,7 +95,7 @@ class FieldOfExperts(Graph):
 
     @property
     def filters(self) -> Tensor:
-        """Filters ``w_k`` of all octaves, shape (octaves K, 1, n, n)."""
+        """Filters ``w_k`` of all octaves, shape (octaves K, 1, n, n); with neighbors, one plane per image."""
         return torch.cat([convolution.weight for convolution in self.convolutions])
 
     @property
@@ -92,8 +104,8 @@ class FieldOfExperts(Graph):
         return torch.cat([layer.weight for layer in self.expert_layers])
 
     def experts(self, u: Tensor) -> Tensor:
-        """Return the energy of each expert at the responses ``u``, shape (N, octaves K)."""
-        parts = u.chunk(len(self.expert_layers), 1)
+        """Return the energy of each expert at the responses ``u``, one column per filter."""
+        parts = u.split([len(layer.weight) for layer in self.expert_layers], 1)
         return torch.cat([layer(part) for layer, part in zip(self.expert_layers, parts, strict=True)], 1)
 
     @torch.no_grad()
@@ -101,5 +113,16 @@ class FieldOfExperts(Graph):
         """Normalize each filter, as it acts on the image, to zero mean and unit norm."""
         for octave, convolution in enumerate(self.convolutions):
             weight = convolution.weight
-            weight -= weight.mean((2, 3), keepdim=True)
+            weight -= weight.mean((1, 2, 3), keepdim=True)
             weight *= 2**octave / weight.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+
+
+def _first_filters(filters: int, size: int, neighbors: int) -> Tensor:
+    """Return the filters of an untrained field, shape (K, 1, n, n); with neighbors (K + n^2, 2 neighbors + 1, n, n)."""
+    basis, planes = dct_filters(size)[:, None], 2 * neighbors + 1
+    if not neighbors:
+        return basis[1 : filters + 1]
+    mean = torch.full((planes, 1, 1), 1 / math.sqrt(planes))
+    difference = torch.full((planes, 1, 1), -1 / (planes - 1))
+    difference[neighbors] = 1
+    return torch.cat([mean * basis[1 : filters + 1], difference / difference.norm() * basis])

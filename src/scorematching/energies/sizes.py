@@ -26,6 +26,19 @@ def check_field_sizes(filters: int, size: int, octaves: int, expert: str) -> Non
     check_choice("expert", expert, get_args(ExpertName))
 
 
+def check_neighbors(neighbors: int) -> int:
+    """Return the number of neighbors on each side of an image, from 0 to 8, as ``int``.
+
+    Raises:
+        ValueError: It is out of its range.
+
+    Example:
+        >>> check_neighbors(2)
+        2
+    """
+    return check_count("neighbors", neighbors, 0, 8)
+
+
 def check_deep_sizes(channels: int, size: int, depth: int) -> None:
     """Check the sizes of a deep field.
 

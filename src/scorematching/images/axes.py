@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scorematching.images.arrays import find_white
+from scorematching.images.neighbors import find_neighbors, is_blank, lines
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Letters of axes: time, depth, channel, row, column, and samples of color.
@@ -128,6 +129,7 @@ def over_images(
     axes: str,
     progress: ProgressCallback | None = None,
     find: Callable[[np.ndarray], Any] = lambda image: None,
+    neighbors: int = 0,
 ) -> Any:
     """Apply a function to each image of an array.
 
@@ -138,9 +140,11 @@ def over_images(
         axes: Letters of the axes, as in :func:`check_axes`. An image keeps S as its last axis.
         progress: Called with the progress of all images.
         find: Function of an image that stands for others (:func:`representative`), which is called once for it.
+        neighbors: Number of neighbors on each side (:func:`scorematching.images.neighbors.find_neighbors`), which the
+            function gets as a keyword ``neighbors``, a list of images. Blank images are kept then.
 
     Raises:
-        ValueError: A function raises one. The number of the image is added.
+        ValueError: A function raises one. The number of the image is added. Or there are too few neighbors.
 
     Returns:
         The results, each with the axes and the shape of ``array``.
@@ -156,13 +160,20 @@ def over_images(
     leading = "".join(letter for letter in axes if letter not in "YXS")
     sizes, results = moved.shape[: len(leading)], []
     places, found = list(np.ndindex(sizes)), {}
+    blank = [is_blank(moved[place]) for place in places]
+    near: dict[int, list[int]] = {}
+    for line in lines(sizes, leading) if neighbors else []:
+        near |= find_neighbors(line, blank, neighbors)
     for k, place in enumerate(places):
         like = representative(place, sizes, leading)
+        if blank[places.index(like)]:
+            like = place
         try:
             if like not in found:
                 found[like] = find(np.ascontiguousarray(moved[like]))
+            options = {"neighbors": [moved[places[n]] for n in near.get(k, [])]} if neighbors else {}
             of_image = subtask(progress, k, k + 1, parts=len(places))
-            results.append(function(np.ascontiguousarray(moved[place]), found[like], progress=of_image))
+            results.append(function(np.ascontiguousarray(moved[place]), found[like], progress=of_image, **options))
         except ValueError as error:
             raise ValueError(f"image {k + 1} of {len(places)}: {error}") from None
 

@@ -4,7 +4,9 @@ from .batch import Crops
 from .deep import DeepPrior
 from .field import FieldPrior
 from .info import Provenance, TrainedNoise
+from .kinds import build_prior
 from .names import SHIPPED
+from .neighbors import NeighborPrior
 from .posterior import tweedie
 from .store import load_prior, save_prior
 
@@ -15,9 +17,11 @@ __all__ = [
     "DeepPrior",
     "FieldConfig",
     "FieldPrior",
+    "NeighborPrior",
     "Prior",
     "Provenance",
     "TrainedNoise",
+    "build_prior",
     "load_prior",
     "save_prior",
     "tweedie",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scorematching.energies.sizes import ExpertName, check_deep_sizes, check_field_sizes
+from scorematching.energies.sizes import ExpertName, check_deep_sizes, check_field_sizes, check_neighbors
 from scorematching.runtime.arguments import check_flag
 
 
@@ -20,13 +20,15 @@ class FieldConfig:
             one before.
         expert: ``"student-t"`` for mixtures of Student-t experts, or ``"spline"`` for free curves.
         normalize_filters: Whether the filters are kept at zero mean and unit norm.
+        neighbors: Number of images before and after an image that the prior sees with it, from 0 to 8: frames of a
+            movie, or slices of a volume.
 
     Raises:
         ValueError: A value is out of its range.
 
     Example:
         >>> FieldConfig(filters=48, size=7)
-        FieldConfig(filters=48, size=7, octaves=1, expert='student-t', normalize_filters=False)
+        FieldConfig(filters=48, size=7, octaves=1, expert='student-t', normalize_filters=False, neighbors=0)
     """
 
     kind: ClassVar[str] = "field"
@@ -38,10 +40,12 @@ class FieldConfig:
     octaves: int = 1
     expert: ExpertName = "student-t"
     normalize_filters: bool = False
+    neighbors: int = 0
 
     def __post_init__(self) -> None:
         check_field_sizes(self.filters, self.size, self.octaves, self.expert)
-        _to_int(self, "filters", "size", "octaves")
+        check_neighbors(self.neighbors)
+        _to_int(self, "filters", "size", "octaves", "neighbors")
         check_flag("normalize_filters", self.normalize_filters)
 
 
@@ -54,6 +58,8 @@ class DeepConfig:
         size: Side of a filter in blocks of 2 x 2 pixels, odd, 3 or more.
         depth: Number of convolutions on the longest path, even, 2 to 64.
         color: Whether the prior sees red, green and blue together. It then accepts only color images.
+        neighbors: Number of images before and after an image that the prior sees with it, from 0 to 8: frames of a
+            movie, or slices of a volume.
 
     Raises:
         ValueError: A value is out of its range.
@@ -69,10 +75,12 @@ class DeepConfig:
     size: int = 3
     depth: int = 6
     color: bool = False
+    neighbors: int = 0
 
     def __post_init__(self) -> None:
         check_deep_sizes(self.channels, self.size, self.depth)
-        _to_int(self, "channels", "size", "depth")
+        check_neighbors(self.neighbors)
+        _to_int(self, "channels", "size", "depth", "neighbors")
         check_flag("color", self.color)
 
     @property

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from scorematching.curvature.derivatives import score
 from scorematching.energies.metric import with_metric
 from scorematching.graph import Graph
-from scorematching.layers import Sum
 from scorematching.noise import GaussianNoise
 from scorematching.priors.architecture import ModelConfig
 from scorematching.priors.batch import Crops
 from scorematching.priors.info import Provenance, TrainedNoise, as_trained_noise
+from scorematching.priors.summands import summands
 from scorematching.priors.tiles import Grid, mirrored
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.compiling import run
@@ -30,7 +30,8 @@ class Prior(nn.Module, ABC):
     """Energy of images, ``p(x) ∝ exp(-E(x))``. Images are planes (N, C, H, W), with black at 0 and white at 1.
 
     A grayscale prior, with C = 1, sees the channels of color images one by one. A color prior, with C = 3, sees red,
-    green and blue together (:meth:`arrange`).
+    green and blue together (:meth:`arrange`). A prior that sees neighbors has the planes of several images, in their
+    order, with those of the image itself (:attr:`own`) in the middle.
 
     Attributes:
         config: Architecture.
@@ -88,6 +89,17 @@ class Prior(nn.Module, ABC):
         return []
 
     @property
+    def images(self) -> int:
+        """Number of images that the prior sees together: 1, or more with neighbors."""
+        return 2 * self.config.neighbors + 1
+
+    @property
+    def own(self) -> slice:
+        """Channels of the image itself, among those of its neighbors."""
+        first = self.config.neighbors * self.config.colors
+        return slice(first, first + self.config.colors)
+
+    @property
     def unit(self) -> float:
         """Intensity that the energy sees as 1, with white at 1: the noise level, or 10/255 for clean images."""
         return self.noise.sigma if self.noise is not None else _UNIT_OF_CLEAN
@@ -142,7 +154,7 @@ class Prior(nn.Module, ABC):
         """Return ``grad log p`` of each image with mirrored borders. It is computed in tiles, without seams.
 
         Args:
-            planes: Images, shape (N, C, H, W), with the number of channels of the prior.
+            planes: Images, shape (N, C, H, W), with the number of channels of the prior. The result is 0 for neighbors.
             contrast: Factor that the images are multiplied by first.
             progress: Called after each tile.
             at: Row and column of a larger image at which the images start. Its tiles give the same bits.
@@ -153,10 +165,10 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The shape does not fit, or the image is too small.
         """
-        result, tiles = torch.empty_like(planes), self.grid(planes).tiles(self.tile, at=at)
+        result, tiles = torch.zeros_like(planes), self.grid(planes).tiles(self.tile, at=at)
         for done, tile in enumerate(tiles, 1):
             gradient = run(_gradient, self, contrast * tile.take(planes) / self.unit)
-            tile.put(result, gradient / -self.unit)
+            tile.put(result[:, self.own], gradient[:, self.own] / -self.unit)
             if progress is not None:
                 progress(Progress(done, len(tiles)))
         return result
@@ -210,7 +222,7 @@ class Prior(nn.Module, ABC):
         found = torch.empty_like(padded[:, :1, m:, m:])
         for rows, columns in self._tiles(*found.shape[2:]):
             around = padded[..., rows.start : rows.stop + m, columns.start : columns.stop + m]
-            blocks = run(_summands, self, around)
+            blocks = run(summands, self.energy, around)
             found[:, 0, rows, columns] = blocks.repeat_interleave(b, 1).repeat_interleave(b, 2) / b**2
         half = m // 2  # number of positions beyond each border
         return found[..., half : half + height, half : half + width]
@@ -218,11 +230,29 @@ class Prior(nn.Module, ABC):
     def arrange(self, planes: Tensor) -> Tensor:
         """Arrange the planes of one image, (C, 1, H, W), as the prior sees them: one by one, or as (1, 3, H, W).
 
-        This method is its own inverse.
+        This method is its own inverse. With neighbors, the planes of all images come one after the other,
+        (images C, 1, H, W), and become (C, images, H, W), or (1, 3 images, H, W).
 
         Raises:
-            ValueError: The prior is a color prior, and the image is grayscale.
+            ValueError: The prior is a color prior, and the image is grayscale; or the neighbors are missing.
         """
+        count = self.images
+        if count > 1:
+            if len(planes) % count:
+                raise ValueError(f"this prior sees {count} images together, got {len(planes)} planes: pass neighbors")
+            return torch.cat([self._arranged(image) for image in planes.split(len(planes) // count)], 1)
+        return self._arranged(planes)
+
+    def check_colors(self, planes: Tensor) -> None:
+        """Raise ``ValueError`` if the planes of an image, (C, 1, H, W), have other colors than the prior."""
+        self._arranged(planes)
+
+    def separate(self, arranged: Tensor) -> Tensor:
+        """Return the planes that :meth:`arrange` arranged."""
+        return torch.cat([self._arranged(image) for image in arranged.split(self.config.colors, 1)])
+
+    def _arranged(self, planes: Tensor) -> Tensor:
+        """Arrange the planes of one image, (C, 1, H, W), or (1, C, H, W) back."""
         colors = self.config.colors
         if colors == 1:
             return planes
@@ -240,9 +270,9 @@ class Prior(nn.Module, ABC):
 
     def _padding(self, planes: Tensor) -> tuple[int, int]:
         """Return the number of mirrored pixels below and to the right; above and to the left it is ``margin``."""
-        colors = self.config.colors
-        if planes.ndim != 4 or planes.shape[1] != colors:
-            raise ValueError(f"expected planes of shape (N, {colors}, H, W), got {tuple(planes.shape)}")
+        channels = self.images * self.config.colors
+        if planes.ndim != 4 or planes.shape[1] != channels:
+            raise ValueError(f"expected planes of shape (N, {channels}, H, W), got {tuple(planes.shape)}")
         self.check_size(*planes.shape[2:])
         bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
         return bottom, right
@@ -267,21 +297,4 @@ def _gradient(prior: Prior, planes: Tensor) -> Tensor:
 
 def _energy_and_gradient(prior: Prior, planes: Tensor) -> tuple[Tensor, Tensor]:
     """Return the energy of a padded tile, (N,), and its gradient."""
-    return _summands(prior, planes).sum((1, 2)), _gradient(prior, planes)
-
-
-def _summands(prior: Prior, planes: Tensor) -> Tensor:
-    """Return the contribution of each position to the energy of padded planes, (N, C, H, W) to (N, h, w).
-
-    The positions are those of the coarsest octave.
-    """
-    energy = prior.energy
-    values, found = {energy.input: planes}, []
-    for edge, layer in energy.pairs():
-        if isinstance(layer, Sum):
-            found.append(layer.weight * values[edge.source].sum(1))
-        else:
-            energy.add_to_node(values, edge, layer(values[edge.source]))
-    height, width = (min(places.shape[side] for places in found) for side in (1, 2))
-    squares = [places.unflatten(2, (width, -1)).unflatten(1, (height, -1)) for places in found]
-    return torch.stack([square.sum((2, 4)) for square in squares]).sum(0)
+    return summands(prior.energy, planes).sum((1, 2)), _gradient(prior, planes)

@@ -66,7 +66,8 @@ class DeepPrior(Prior):
         provenance: Provenance | None = None,
     ) -> None:
         seed = 0 if provenance is None else provenance.seed
-        energy = DeepField(config.channels, config.depth, config.size, seed=seed, colors=config.colors)
+        planes = config.colors * (2 * config.neighbors + 1)
+        energy = DeepField(config.channels, config.depth, config.size, seed=seed, colors=planes)
         super().__init__(config, noise, energy.margin, provenance)
         self.energy = energy
         self._bordered = (energy.with_border(),)  # in a tuple, so that its parameters are not counted twice
@@ -74,7 +75,7 @@ class DeepPrior(Prior):
     @property
     def filters(self) -> Tensor:
         """Filters of the first layer, shape (K, n, n), or (K, 3, n, n) for color."""
-        filters = F.pixel_shuffle(self.energy.convolutions[0].weight, self.block)
+        filters = F.pixel_shuffle(self.energy.convolutions[0].weight, self.block)[:, self.own]
         return filters if self.config.color else filters[:, 0]
 
     @property
@@ -109,8 +110,11 @@ class DeepPrior(Prior):
             total = total + self._summed(x[:own], probes, lam)
         if len(crops.added):
             total = total + self._summed(x[own:], Stein(crops.added / self.unit), lam)
-        return total / x.numel()
+        return total / x[:, self.own].numel()
 
     def _summed(self, x: Tensor, curvature: Curvature, lam: float) -> Tensor:
-        energy = self.in_metric(self._bordered[0])
-        return score_matching_loss(energy, x, lam, curvature, reduction="sum", check_finite=False)
+        energy, weight = self.in_metric(self._bordered[0]), None
+        if self.images > 1:  # the neighbors are given
+            weight = torch.zeros_like(x[0])
+            weight[self.own] = 1
+        return score_matching_loss(energy, x, lam, curvature, weight, reduction="sum", check_finite=False)

@@ -46,15 +46,20 @@ class FieldPrior(Prior):
     ) -> None:
         super().__init__(config, noise, (config.size - 1) * 2 ** (config.octaves - 1), provenance)
         self.block = 2 ** (config.octaves - 1)
-        self.energy = FieldOfExperts(config.filters, config.size, octaves=config.octaves, expert=config.expert)
+        self.energy = FieldOfExperts(
+            config.filters, config.size, octaves=config.octaves, expert=config.expert, neighbors=config.neighbors
+        )
 
     @property
     def filters(self) -> Tensor:
-        """Filters of all octaves, shape (K, n, n). The filters of finer octaves are padded with zeros."""
+        """Filters of all octaves, as they act on the image itself, shape (K, n, n).
+
+        The filters of finer octaves are padded with zeros.
+        """
         size = self.config.size
         found, side = [], size * self.block
         for octave, convolution in enumerate(self.energy.convolutions):
-            met = F.interpolate(convolution.weight / 4**octave, scale_factor=2**octave)[:, 0]
+            met = F.interpolate(convolution.weight / 4**octave, scale_factor=2**octave)[:, self.config.neighbors]
             before = (size - 1) * (self.block - 2**octave) // 2  # as the field crops the image
             found.append(F.pad(met, [before, side - before - met.shape[1]] * 2))
         return torch.cat(found)
@@ -82,10 +87,12 @@ class FieldPrior(Prior):
     def loss(self, crops: Crops, lam: float, generator: torch.Generator | None = None) -> Tensor:
         """Return the loss per pixel, over the pixels whose filters all fit into the crop, given the other pixels.
 
+        Neighbors are given too.
+
         For correlated noise, the same is true of all pixels that share noise with these pixels.
         """
         m, weight = self._border, torch.zeros_like(crops.pixels[0])
-        weight[:, m:-m, m:-m] = 1
+        weight[self.own, m:-m, m:-m] = 1
         x, energy = crops.pixels / self.unit, self.in_metric(self.energy)
         return score_matching_loss(energy, x, lam, weight=weight, check_finite=False) / weight.sum()
 

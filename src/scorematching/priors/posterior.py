@@ -17,7 +17,7 @@ def tweedie(
     correlation of the prior's noise and the level ``sigma``.
 
     Args:
-        y: Noisy planes, shape (N, C, H, W), as arranged by the prior.
+        y: Noisy planes, shape (N, C, H, W), as arranged by the prior. Neighbors are returned unchanged.
         sigma: Standard deviation of the noise, with white at 1.
         prior: A prior of noisy images. If ``sigma`` differs from its level, the contrast is rescaled.
         progress: Called after each tile.

@@ -22,7 +22,7 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
     ``D``, ``sigma^2 div D`` stands for ``tr(J Sigma)``.
 
     Args:
-        y: Noisy planes, shape (N, C, H, W), with white at 1.
+        y: Noisy planes, shape (N, C, H, W), with white at 1. Neighbors are given, and do not count.
         sigma: Standard deviation of the noise, with white at 1.
         prior: A prior of noisy images.
         generator: Random number generator of the probe. By default that of PyTorch.
@@ -33,7 +33,9 @@ def stein_error(y: Tensor, sigma: float, prior: Prior, generator: torch.Generato
     Raises:
         ValueError: The prior was trained on clean images, or the shape does not fit.
     """
-    residual, divergence = residual_and_divergence(y, sigma, prior, generator)
+    own = torch.zeros_like(y, dtype=torch.bool)
+    own[:, prior.own] = True
+    residual, divergence = residual_and_divergence(y, sigma, prior, generator, own)
     return residual - sigma**2 + 2 * sigma**2 * divergence
 
 
@@ -50,6 +52,8 @@ def residual_and_divergence(
     The means are over the entries that are ``counted``, a mask of the shape of ``y``; over all by default.
     """
     probe = torch.randint(2, y.shape, generator=generator).to(y) * 2 - 1
+    if prior.images > 1 and counted is not None:
+        probe *= counted
     step = probe if prior.noise is None else prior.noise.correlated(probe)
     x, ahead = (tweedie(near, sigma, prior) for near in (y, y + _STEP * sigma * step))
     squares, slopes = (x - y).double().square(), (probe * (ahead - x)).double()

@@ -40,10 +40,24 @@ def prior_for(image: np.ndarray, prior: PriorChoice) -> Prior:
 
 def prior_for_planes(planes: Tensor, prior: PriorChoice) -> Prior:
     """Return the prior for the planes of an image, shape (C, 1, H, W); see :func:`prior_for`."""
-    if isinstance(prior, Prior):
+    chosen = loaded(prior)
+    return _shipped(NATURAL_COLOR if len(distinct(planes)) > 1 else NATURAL_GRAY) if chosen is None else chosen
+
+
+def loaded(prior: PriorChoice) -> Prior | None:
+    """Return a prior, or read it by its name or file; ``None`` for the default one.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TypeError: ``prior`` is of another type.
+        ValueError: The file is not a prior.
+
+    Example:
+        >>> loaded("natural-gray").config.colors
+        1
+    """
+    if prior is None or isinstance(prior, Prior):
         return prior
-    if prior is None:
-        return _shipped(NATURAL_COLOR if len(distinct(planes)) > 1 else NATURAL_GRAY)
     if isinstance(prior, str | Path):
         return load_prior(prior)
     raise TypeError(f"prior must be a Prior, a name or a file, got {type(prior).__name__}")

@@ -74,21 +74,22 @@ def is_mixed(planes: Tensor, prior: Prior) -> bool:
     channels differs from that of the opponent colors, so a prior of correlated noise sees the channels it was trained
     on.
     """
-    return prior.config.colors == 1 and len(planes) == 3 and not is_in_metric(prior)
+    return prior.config.colors == 1 and len(planes) == 3 * prior.images and not is_in_metric(prior)
 
 
 def posterior_mean(
     y: Tensor, sigma: float, prior: Prior, progress: ProgressCallback | None = None, at: tuple[int, int] = (0, 0)
 ) -> Tensor:
-    """Apply Tweedie's formula to the planes of one image, (C, 1, H, W).
+    """Apply Tweedie's formula to the planes of one image, (C, 1, H, W), or of an image and its neighbors.
 
     A color prior sees the colors together. A grayscale prior sees the opponent colors of :func:`opponent` one by one,
     or the channels themselves if it is for correlated noise (:func:`is_mixed`). The planes may be a tile that starts at
     a row and a column of a larger image.
     """
     if not is_mixed(y, prior):
-        return prior.arrange(tweedie(prior.arrange(y), sigma, prior, progress, at))
-    mixed = opponent(y)
+        return prior.separate(tweedie(prior.arrange(y), sigma, prior, progress, at))
+    mixed = prior.arrange(torch.cat([opponent(image) for image in y.split(3)]))
     luminance = _WHITE * tweedie(mixed[:1] / _WHITE, sigma / _WHITE, prior, subtask(progress, 0, 1, parts=3), at)
     differences = tweedie(mixed[1:], sigma, prior, subtask(progress, 1, 3, parts=3), at)
-    return opponent(torch.cat([luminance, differences]), back=True)
+    x = prior.separate(torch.cat([luminance, differences]))
+    return torch.cat([opponent(image, back=True) for image in x.split(3)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, cast, get_args, overload
 
@@ -12,11 +13,13 @@ from torch import Tensor
 
 from scorematching.images.arrays import from_planes
 from scorematching.images.axes import over_images, white_of_array
+from scorematching.images.neighbors import is_blank
 from scorematching.noise import NoiseModel
-from scorematching.restoration.choice import PriorChoice
+from scorematching.restoration.choice import PriorChoice, loaded
 from scorematching.restoration.error_bars import as_image, check_error_bars, deviation_of_clean, posterior_variance
 from scorematching.restoration.lazy import LazyArray, denoise_lazy, is_lazy
 from scorematching.restoration.missing import Known, fill_missing
+from scorematching.restoration.neighbors import planes_of_neighbors
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.plan import Method, Observed, Options, Plan
 from scorematching.restoration.removed import warn_if_far
@@ -39,6 +42,7 @@ def denoise(
     fast: bool = ...,
     data_range: float | None = ...,
     axes: str | None = ...,
+    neighbors: Sequence[np.ndarray] = ...,
     seed: int = ...,
     device: str | torch.device | None = ...,
     progress: ProgressCallback | None = ...,
@@ -57,6 +61,7 @@ def denoise(
     fast: bool = ...,
     data_range: float | None = ...,
     axes: str | None = ...,
+    neighbors: Sequence[np.ndarray] = ...,
     seed: int = ...,
     device: str | torch.device | None = ...,
     progress: ProgressCallback | None = ...,
@@ -90,6 +95,7 @@ def denoise(
     fast: bool = False,
     data_range: float | None = None,
     axes: str | None = None,
+    neighbors: Sequence[np.ndarray] = (),
     seed: int = 0,
     device: str | torch.device | None = None,
     progress: ProgressCallback | None = None,
@@ -129,6 +135,11 @@ def denoise(
     contrast is rescaled, the error bars are an approximation. After splitting, and for priors of correlated noise, they
     are averaged over 15 x 15 pixels; after splitting they are an approximation.
 
+    **Movies and volumes.** A prior that was fitted with neighbors (:class:`scorematching.FieldConfig`) also sees the
+    images before and after the image, and takes from them what lowers the error. Pass a stack and ``axes``, or
+    ``neighbors``. Each neighbor is brought to the level of the image, so that bleaching does no harm; blank images are
+    no neighbors, and are kept.
+
     **Larger than memory.** An array of dask, Zarr or xarray is denoised tile by tile when the result is computed, with
     Tweedie's formula. Memory depends on the tile, not on the image. The result is that of the whole image: bit for bit
     for white noise on the CPU, and to the rounding of 32 bits for other noise. Of images of more than 2048 rows or
@@ -153,6 +164,8 @@ def denoise(
             the dimensions, for xarray. Each image is denoised by itself, with the same value of white. If ``noise`` is
             not given, it is estimated in up to five images of each channel, and each image has that of the nearest. A
             noise model is that of one image, (H, W) or (H, W, C).
+        neighbors: Images before and after the image, in their order, for a prior that sees them, if ``axes`` is not
+            given.
         seed: Seed of the noise that is drawn for clipped pixels, and of the noise estimate.
         device: Device to compute on; the prior is moved there. By default the device of the prior.
         progress: Called after each step; not for lazy arrays, for which dask has its own.
@@ -168,8 +181,8 @@ def denoise(
         FileNotFoundError: There is no such prior.
         TypeError: The type of the image is not supported, or ``noise`` or ``prior`` is of the wrong type.
         ValueError: The image is too small or its shape is not supported, a value is not finite, ``noise`` is not above
-            0, the image is grayscale and the prior is a color prior, the method, the noise or the self-ensemble does
-            not suit the prior, or error bars are asked of a prior of clean images or of MAP.
+            0, the image is grayscale and the prior is a color prior, the method, the noise, the neighbors or the
+            self-ensemble does not suit the prior, or error bars are asked of a prior of clean images or of MAP.
 
     Example:
         >>> import scorematching as sm
@@ -198,14 +211,18 @@ def denoise(
         if return_std:
             raise ValueError("a lazy array has no error bars: pass a part of it as a NumPy array")
         return denoise_lazy(image, noise, prior, Options(method, self_ensemble, fast, data_range, seed, device), axes)
-    image = cast(np.ndarray, image)
+    image, chosen = cast(np.ndarray, image), loaded(prior)
     if axes is not None:
         common: dict[str, Any] = {"data_range": white_of_array(image, axes, data_range), "seed": seed, "device": device}
-        find = (lambda one: noise) if noise is not None else partial(estimate_noise, prior=prior, **common)
-        once = partial(denoise, prior=prior, method=method, self_ensemble=self_ensemble, fast=fast, **common)
-        return over_images(partial(once, return_std=return_std), image, axes, progress, find)
+        find = (lambda one: noise) if noise is not None else partial(estimate_noise, prior=chosen, **common)
+        once = partial(denoise, prior=chosen, method=method, self_ensemble=self_ensemble, fast=fast, **common)
+        count = 0 if chosen is None else chosen.config.neighbors
+        return over_images(partial(once, return_std=return_std), image, axes, progress, find, count)
+    if chosen is not None and chosen.images > 1 and isinstance(image, np.ndarray) and is_blank(image):
+        return image.copy()
     of_image = Options(method, self_ensemble, fast, data_range, seed, device)
-    plan = Plan.of(image, noise, prior, of_image)
+    plan = Plan.of(image, noise, chosen, of_image)
+    near = planes_of_neighbors(plan.prior, image, neighbors, plan.data_range)
     if return_std:
         check_error_bars(plan.prior, method)
     known = fill_missing(image, data_range)
@@ -217,7 +234,7 @@ def denoise(
         return (image.copy(), as_image(known, torch.zeros(1))) if return_std else image.copy()
     plan.check(planes)
     first, rest = (subtask(progress, *part, parts=_WORK) if return_std else progress for part in ((0, 1), (1, _WORK)))
-    observed = plan.observe(planes)
+    observed = plan.observe(planes, neighbors=near)
     x = plan.remove(observed, first)
     clean = plan.clean(x, planes)
     warn_if_far(known, clean, plan.noise)

@@ -21,6 +21,7 @@ from scorematching.restoration.color import is_mixed, opponent, posterior_mean, 
 from scorematching.restoration.contrast import Extent
 from scorematching.restoration.in_metric import in_metric_variance, is_in_metric
 from scorematching.restoration.missing import Known
+from scorematching.restoration.neighbors import check_alone
 from scorematching.runtime.origin import Origin
 from scorematching.runtime.progress import ProgressCallback, subtask
 
@@ -40,6 +41,7 @@ def check_error_bars(prior: Prior, method: str) -> None:
         >>> from scorematching.priors import FieldConfig
         >>> check_error_bars(FieldPrior(FieldConfig(filters=8, size=3), noise=0.1), "auto")
     """
+    check_alone(prior, "error bars")
     if method == "map" or prior.noise is None:
         which = "this prior was trained on clean images" if prior.noise is None else f"method is {method!r}"
         raise ValueError(

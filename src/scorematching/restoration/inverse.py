@@ -16,6 +16,7 @@ from scorematching.restoration.choice import PriorChoice, prior_for
 from scorematching.restoration.color import distinct
 from scorematching.restoration.convergence import Watch
 from scorematching.restoration.map_estimate import ITERATIONS, maximum_a_posteriori
+from scorematching.restoration.neighbors import check_alone
 from scorematching.restoration.operators import LinearOperator, Mask, check_adjoint
 from scorematching.runtime.arguments import check_choice, check_count
 from scorematching.runtime.progress import ProgressCallback
@@ -83,6 +84,7 @@ def restore(
     """
     steps = None if steps is None else check_count("steps", steps)
     prior = prior_for(image, prior)
+    check_alone(prior, "holes, blur and enlargements")
     chosen = _chosen(method, prior)
     planes = to_planes(image, find_own_white(image, data_range))
     level = 1 / 255 if noise is None else white_level(noise, planes.data_range)
@@ -92,7 +94,7 @@ def restore(
     if operator(start[:1]).shape != y[:1].shape:
         raise ValueError(f"the operator gives {tuple(operator(start[:1]).shape[2:])}, the image is {image.shape[:2]}")
     prior.check_size(*start.shape[2:])
-    prior.arrange(start)  # raises for a grayscale image and a color prior
+    prior.check_colors(start)
     if chosen == "annealed":
         generator = torch.Generator().manual_seed(seed)
         x = annealed(y, operator, level, prior, start, steps or LEVELS, generator, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
@@ -20,6 +21,7 @@ from scorematching.restoration.contrast import Extent
 from scorematching.restoration.in_metric import check_metric, is_in_metric, levels_in_metric
 from scorematching.restoration.map_estimate import maximum_a_posteriori
 from scorematching.restoration.missing import fill_missing
+from scorematching.restoration.neighbors import check_alone
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.operators import Identity
 from scorematching.restoration.splitting import WhiteDenoiser, split
@@ -104,6 +106,8 @@ class Plan:
         planes = fill_missing(image, options.data_range).planes
         chosen = prior_for_planes(planes.data, prior)
         check_metric(chosen, options.method, options.self_ensemble)
+        if options.method == "map":
+            check_alone(chosen, "images by MAP")
         model = (
             estimate_noise(image, chosen, data_range=options.data_range, seed=options.seed, device=options.device)
             if noise is None
@@ -115,6 +119,8 @@ class Plan:
             stabilizer: Stabilizer | None = levels_in_metric(model, y, chosen, planes.data_range)
         else:
             stabilizer = model.stabilizer(planes.data_range)
+        if stabilizer is None or stabilizer.covariance(1):
+            check_alone(chosen, f"images with such noise, {model},")
         level = stabilizer.level if stabilizer else model.covariance(y, planes.data_range).level
         if level > _HIGHEST_LEVEL:
             raise ValueError(
@@ -143,33 +149,36 @@ class Plan:
     def check(self, planes: Tensor) -> None:
         """Raise ``ValueError`` if planes of an image, (C, 1, H, W), do not suit the prior."""
         self.prior.check_size(*planes.shape[2:])
-        self.prior.arrange(self._distinct(planes))
+        self.prior.check_colors(self._distinct(planes))
 
     def _distinct(self, planes: Tensor) -> Tensor:
         """Return one plane if those of the image are equal; all for a tile that differs from the sample."""
         return distinct(planes) if self.equal else planes
 
-    def observe(self, planes: Tensor, at: tuple[int, int] = (0, 0)) -> Observed:
+    def observe(self, planes: Tensor, at: tuple[int, int] = (0, 0), neighbors: Sequence[Tensor] = ()) -> Observed:
         """Return planes as the prior sees them.
 
         Args:
             planes: Noisy planes of the image or of a tile, (C, 1, H, W), with white at 1.
             at: Row and column of the image at which they start.
+            neighbors: Planes of the neighbors, each of the same shape, if the prior sees them.
         """
         y, origin = self._distinct(planes), Origin(*at, self.seed)
         if self.stabilizer is None:
             covariance: Covariance | None = self.noise.covariance(y, self.data_range)
         else:
-            covariance = self.stabilizer.covariance(len(y))
-            y = self.stabilizer.forward(y, origin)
+            covariance, middle = self.stabilizer.covariance(len(y)), len(neighbors) // 2
+            images = [*neighbors[:middle], y, *neighbors[middle:]]
+            y = torch.cat([self.stabilizer.forward(image[: len(y)], origin) for image in images])
         return Observed(move(y, self.prior, self.options.device), covariance, origin)
 
     def remove(self, observed: Observed, progress: ProgressCallback | None = None) -> Tensor:
-        """Return planes without noise, before the inverse of the stabilizer."""
+        """Return the planes of the image without noise, before the inverse of the stabilizer."""
         white = self.white(observed.origin)
         if observed.covariance:
             return split(observed.seen, observed.covariance, white, progress, fast=self.options.fast)
-        return white(observed.seen, self.level, progress)
+        x = white(observed.seen, self.level, progress)
+        return x.chunk(self.prior.images)[self.prior.config.neighbors]
 
     def clean(self, x: Tensor, planes: Tensor) -> Tensor:
         """Return clean planes of the shape of the noisy ones, from the result of :meth:`remove`."""

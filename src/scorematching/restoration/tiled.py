@@ -12,6 +12,7 @@ from scorematching.images.arrays import check_type, from_planes
 from scorematching.noise import ModulatedNoise, NoiseMap, NoiseModel
 from scorematching.restoration.choice import PriorChoice, prior_for
 from scorematching.restoration.missing import fill_missing
+from scorematching.restoration.neighbors import check_alone
 from scorematching.restoration.plan import Plan
 from scorematching.restoration.removed import warn_if_far
 
@@ -83,8 +84,9 @@ def check_tiled(dtype: np.dtype, shape: tuple[int, ...], noise: float | NoiseMod
             "this prior was trained on clean images, and MAP looks at the whole image at once: pass a prior of noisy "
             "images, such as natural-gray, for a lazy array"
         )
+    check_alone(chosen, "tiles of a lazy array")
     chosen.check_size(height, width)
-    chosen.arrange(torch.zeros(3 if samples and samples[0] >= 3 else 1, 1, 1, 1))
+    chosen.check_colors(torch.zeros(3 if samples and samples[0] >= 3 else 1, 1, 1, 1))
 
 
 @torch.no_grad()

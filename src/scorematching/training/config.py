@@ -7,8 +7,9 @@ from typing import Literal
 
 from scorematching.runtime.arguments import check_count, check_flag, check_positive
 
-#: Largest learning rate of each kind of prior.
-RATES = {"field": 1e-2, "deep": 3e-3}
+#: Largest learning rate of each kind of prior, and the factor for priors that see neighbors. A field of experts that
+#: sees five images loses 0.06 dB at the whole rate, and 0.13 dB more at a quarter of it.
+RATES, RATE_WITH_NEIGHBORS = {"field": 1e-2, "deep": 3e-3}, 0.5
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class TrainingConfig:
         steps: Number of steps.
         batch: Number of crops per step.
         crop: Side of a crop in pixels.
-        rate: Largest learning rate of Adam. By default 0.01 for fields of experts and 0.003 for deep priors. The rate
-            of Muon is five times as large.
+        rate: Largest learning rate of Adam. By default 0.01 for fields of experts and 0.003 for deep priors, and half
+            as large with neighbors. The rate of Muon is five times as large.
         lam: Weight of the regularizer, in units of the squared :attr:`scorematching.Prior.unit`. By default 0 for noisy
             images and 0.2 for clean images. Without noise and regularizer, the loss of quantized images has no minimum.
         max_sigma: For deep priors: highest level of noise that is added to the crops, in the units of the images. The

@@ -6,8 +6,10 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from scorematching.images import (
@@ -19,12 +21,29 @@ from scorematching.images import (
     read_pages,
     to_planes,
 )
+from scorematching.images.axes import check_axes, images_last
+from scorematching.images.io.sequence import lines_of_pages
+from scorematching.images.neighbors import Level, find_neighbors, is_blank, level_of, lines
 from scorematching.noise import NoiseModel, Stabilizer
 
 ImageSource = np.ndarray | str | Path
 
 #: Maximum size in bytes of the images from files that are kept in memory. Others are read again for each crop.
 MEMORY = 2 * 1024**3
+
+
+class Neighbor(NamedTuple):
+    """Image before or after another one.
+
+    Attributes:
+        source: Image, or the file to read it from.
+        page: Index of the page, from 0.
+        level: Change of its values to the level of the other image.
+    """
+
+    source: np.ndarray | Path
+    page: int
+    level: Level
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,7 @@ class Plane:
         page: Index of the page, from 0.
         file: File of the image, if any.
         floating: Whether the values are floating-point numbers.
+        neighbors: Images before and after the image, in their order, if the prior sees them.
     """
 
     source: np.ndarray | Path
@@ -62,15 +82,16 @@ class Plane:
     page: int = 0
     file: Path | None = None
     floating: bool = False
+    neighbors: tuple[Neighbor, ...] = ()
 
     def crop(self, top: int, left: int, side: int) -> Tensor:
-        """Return a square of pixels, (C, side, side), with white at ``contrast``."""
+        """Return a square of pixels, (C, side, side), with white at ``contrast``; with neighbors, theirs too."""
         top += self.first
-        return self._seen(self.image()[top : top + side, left : left + side])
+        return self._pixels(slice(top, top + side), slice(left, left + side))
 
     def pixels(self) -> Tensor:
-        """Return all pixels, (C, H, W), with white at ``contrast``."""
-        return self._seen(self.image()[self.first : self.first + self.shape[0]])
+        """Return all pixels, (C, H, W), with white at ``contrast``; with neighbors, theirs too."""
+        return self._pixels(slice(self.first, self.first + self.shape[0]), slice(None))
 
     def rows(self, start: int, stop: int) -> Plane:
         """Return the plane of the rows from ``start`` to ``stop``."""
@@ -78,7 +99,13 @@ class Plane:
 
     def image(self) -> np.ndarray:
         """Return the whole image, with all its channels."""
-        return self.source if isinstance(self.source, np.ndarray) else read_image(self.source, self.page)
+        return _image(self.source, self.page)
+
+    def _pixels(self, rows: slice, columns: slice) -> Tensor:
+        near = [one.level.apply(_image(one.source, one.page)[rows, columns]) for one in self.neighbors]
+        middle = len(near) // 2
+        images = [*near[:middle], self.image()[rows, columns], *near[middle:]]
+        return torch.cat([self._seen(image) for image in images])
 
     def _seen(self, part: np.ndarray) -> Tensor:
         data = to_planes(part, self.data_range).data[list(self.channels), 0]
@@ -87,12 +114,20 @@ class Plane:
         return self.contrast * data
 
 
+def _image(source: np.ndarray | Path, page: int) -> np.ndarray:
+    return source if isinstance(source, np.ndarray) else read_image(source, page)
+
+
 #: Planes of each image.
 ImagePlanes = Sequence[list[Plane]]
 
 
 def open_images(
-    images: Iterable[ImageSource] | ImageSource, data_range: float | None = None, colors: int = 1
+    images: Iterable[ImageSource] | ImageSource,
+    data_range: float | None = None,
+    colors: int = 1,
+    axes: str | None = None,
+    neighbors: int = 0,
 ) -> list[list[Plane]]:
     """Open the planes of all images. Each channel is a plane, or red, green and blue together are one plane.
 
@@ -104,6 +139,9 @@ def open_images(
             :func:`scorematching.images.to_planes`.
         data_range: Value of white in all images. By default that of their types.
         colors: Number of channels of a plane: 1, or 3 for red, green and blue together.
+        axes: Letters of the axes of the arrays, if they are stacks (:func:`scorematching.images.axes.check_axes`).
+        neighbors: Number of neighbors on each side that belong to an image: pages of a file, images of a stack, or
+            arrays of a list. Blank images have none, and are left out.
 
     Returns:
         A list of planes for each image.
@@ -112,16 +150,24 @@ def open_images(
         FileNotFoundError: A file or folder does not exist, or there is no image.
         TypeError: The type of an array is not supported.
         ValueError: A file can't be read, an array has a wrong shape, an image lacks colors, or the images differ in
-            their value of white.
+            their value of white; ``axes`` does not fit; or there are too few neighbors.
     """
     found: list[list[Plane]] = []
+    sequences: list[list[int]] = []
+    arrays: list[int] = []
     kept = 0
     for item in [images] if isinstance(images, np.ndarray | str | Path) else images:
         if isinstance(item, np.ndarray):
-            found.append(_planes_of(item, item, f"array {len(found)}", data_range, colors))
+            stack, order = _stack(item, axes)
+            arrays += range(len(found), len(found) + len(stack)) if axes is None else []
+            sequences += [[len(found) + number for number in line] for line in order]
+            found += [
+                _planes_of(one, one, f"array {len(found) + n}", data_range, colors) for n, one in enumerate(stack)
+            ]
             continue
         for path in find_images([item]):
             white, several = find_white_of_file(path, data_range), count_pages(path) > 1
+            sequences += [[len(found) + n for n in line] for line in lines_of_pages(path)] if neighbors else []
             for page, image in enumerate(read_pages(path)):
                 kept += image.nbytes
                 name = f"{path.name} page {page + 1}" if several else path.name
@@ -134,7 +180,35 @@ def open_images(
             f"the images differ in their value of white: {low.data_range:g} in {low.name}, {high.data_range:g} in "
             f"{high.name}; pass one value for all (data_range, --white)"
         )
-    return found
+    return _with_neighbors(found, [*sequences, *([arrays] if arrays else [])], neighbors) if neighbors else found
+
+
+def _stack(array: np.ndarray, axes: str | None) -> tuple[list[np.ndarray], list[list[int]]]:
+    """Return the images of an array with axes, and the numbers of those that follow one another."""
+    if axes is None:
+        return [array], []
+    moved = array.transpose(images_last(check_axes(axes, array.shape)))
+    letters = "".join(letter for letter in axes if letter not in "YXS")
+    sizes = moved.shape[: len(letters)]
+    return list(moved.reshape(-1, *moved.shape[len(letters) :])), lines(sizes, letters)
+
+
+def _with_neighbors(images: ImagePlanes, sequences: Sequence[Sequence[int]], count: int) -> list[list[Plane]]:
+    """Return the planes of the images that have neighbors, with them."""
+    blank = [is_blank(planes[0].image()) for planes in images]
+    found: dict[int, list[int]] = {}
+    for line in sequences:
+        try:
+            found |= find_neighbors(line, blank, count)
+        except ValueError as error:
+            raise ValueError(f"{images[line[0]][0].name}: {error}") from None
+    result = []
+    for number, near in sorted(found.items()):
+        image, others = images[number][0].image(), [images[n][0] for n in near]
+        level = [level_of(one.image(), image) for one in others]
+        own = tuple(Neighbor(one.source, one.page, change) for one, change in zip(others, level, strict=True))
+        result.append([replace(plane, neighbors=own) for plane in images[number]])
+    return result
 
 
 def _planes_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from scorematching.priors.kinds import build_prior
 from scorematching.runtime.arguments import check_flag
 from scorematching.runtime.compiling import backend, compiled
 from scorematching.runtime.progress import ProgressCallback
-from scorematching.training.config import RATES, TrainingConfig
+from scorematching.training.config import RATE_WITH_NEIGHBORS, RATES, TrainingConfig
 from scorematching.training.crops import CropStream, usable_planes
 from scorematching.training.data import ImagePlanes, ImageSource, Plane, open_images, split
 from scorematching.training.noise import added_level, check_noise, with_noise
@@ -44,6 +45,7 @@ def fit(
     training: TrainingConfig | None = None,
     clean: Iterable[ImageSource] | ImageSource | None = None,
     data_range: float | None = None,
+    axes: str | None = None,
     device: str | torch.device = "cpu",
     progress: ProgressCallback | None = None,
     checkpoint: str | Path | None = None,
@@ -59,6 +61,10 @@ def fit(
     its level. A model of grayscale planes sees the channels of color images one by one: it takes the mean correlation
     of the channels, and the level of each. A color model takes the covariance of the channels too. Crops are wider by
     the distance up to which pixels are correlated.
+
+    **Neighbors.** A model with neighbors also learns from the images before and after an image: the pages of a file,
+    the images of an array with axes, or the arrays of a list. It consists of a prior of the image alone and one of the
+    image with its neighbors (:class:`scorematching.priors.NeighborPrior`), and the losses of both are added.
 
     A warning is given if, by Stein's estimate, the error of denoised held-out images is not above 0, or is larger than
     that of the noisy images.
@@ -79,6 +85,8 @@ def fit(
             whose suffixes may differ. Floating-point images have the data range of the noisy ones. They are not used
             for training, but to measure the true PSNR on held-out images.
         data_range: Value of white in the images, as in :func:`scorematching.images.to_planes`.
+        axes: Letters of the axes of the arrays, such as ``"TYX"``, if they are stacks; as in
+            :func:`scorematching.denoise`.
         device: Device to compute on.
         progress: Called during the training with the loss, the held-out loss and the speed.
         checkpoint: File to save the state of the training to, every few seconds. If it exists, the training continues
@@ -91,8 +99,8 @@ def fit(
         FileNotFoundError: An image or the folder of the checkpoint does not exist, or no image was found.
         TypeError: The type of an array is not supported, or an argument is of the wrong class.
         ValueError: An argument is out of its range, an image is too small, the noise of the images is correlated in
-            different ways, ``max_sigma`` comes with noise that is not white, or the checkpoint belongs to another
-            training.
+            different ways, ``max_sigma`` comes with noise that is not white, there are too few neighbors, or the
+            checkpoint belongs to another training.
 
     Example:
         >>> import numpy as np, scorematching as sm
@@ -107,17 +115,18 @@ def fit(
     check_noise(noise, noisy, training, clean is not None)
     if checkpoint is not None:
         check_target(checkpoint)
-    planes = open_images(images, data_range, model.colors)
-    clean_planes = None if clean is None else open_images(clean, data_range, model.colors)
+    options = (data_range, model.colors, axes, model.neighbors)
+    planes = open_images(images, *options)
+    clean_planes = None if clean is None else open_images(clean, *options)
     if clean_planes is not None:
         belonging(clean_planes, planes)  # raises for other images, before noise is estimated
     white = planes[0][0].data_range
     level: float | None
     max_level = None if training.max_sigma is None else training.max_sigma / white
-    least = build_prior(model, None).min_crop
+    least = build_prior(replace(model, neighbors=0), None).min_crop
     if noisy:
         split(planes, rows=least)  # raises for small images, before noise is estimated
-        known = with_noise(planes, noise, correlated=max_level is None)
+        known = with_noise(planes, noise, correlated=max_level is None and not model.neighbors)
         planes, level = known.images, known.level
         levels = known.levels
     else:
@@ -140,7 +149,7 @@ def fit(
         prior=prior.to(device),
         stream=stream(train, training.batch, training.seed),
         held_out=stream(held_out, 2 * training.batch, training.seed + 1)[0],
-        rate=RATES[model.kind] if training.rate is None else training.rate,
+        rate=training.rate or RATES[model.kind] * (RATE_WITH_NEIGHBORS if model.neighbors else 1),
     )
     references = None if clean_planes is None else split(belonging(clean_planes, planes), rows=prior.min_crop)[1]
     wanted = training.compile
@@ -170,6 +179,10 @@ def _check(model: ModelConfig, training: TrainingConfig, noisy: bool) -> None:
     for name in ("blind", "max_sigma"):
         if getattr(training, name) and not isinstance(model, DeepConfig):
             raise ValueError(f"{name} is for deep priors: pass model=DeepConfig(), got {model}")
+        if getattr(training, name) and model.neighbors:
+            raise ValueError(f"{name} is for priors that see one image: leave out neighbors, or {name}")
+    if model.neighbors and not noisy:
+        raise ValueError("neighbors are for noisy images: pass noisy=True (--noisy), or leave out neighbors")
 
 
 def _provenance(planes: ImagePlanes, level: float | None, noisy: bool, training: TrainingConfig) -> Provenance:

@@ -87,12 +87,13 @@ class HeldOut:
         for plane, truth in self._pairs(prior.min_size):
             noisy, clean = self._seen(plane, truth, generator)
             y = move(noisy[None], prior, None)
-            expected += y.numel() * stein_error(y, sigma, prior, generator) / plane.contrast**2
+            count = y[:, prior.own].numel()
+            expected += count * stein_error(y, sigma, prior, generator) / plane.contrast**2
             if clean is not None:
-                error = tweedie(y, sigma, prior)[0].detach().cpu() - clean
+                error = (tweedie(y, sigma, prior)[0].detach().cpu() - clean)[prior.own]
                 true += float(error.double().square().sum()) / plane.contrast**2
-            noise += y.numel() * sigma**2 / plane.contrast**2
-            pixels += y.numel()
+            noise += count * sigma**2 / plane.contrast**2
+            pixels += count
         if not pixels:
             return Quality()
         return Quality(expected / pixels, true / pixels if self.clean is not None else None, noise / pixels)

@@ -1,0 +1,41 @@
+"""Order of the pages of a file: which of them follow one another in time or depth."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import tifffile
+
+from scorematching.images.io.files import count_pages
+from scorematching.images.io.formats import TIFF_SUFFIXES
+from scorematching.images.io.tiff_array import letters_of_series
+from scorematching.images.neighbors import lines
+
+
+def lines_of_pages(path: str | Path) -> list[list[int]]:
+    """Return the numbers of the pages of a file that follow one another: along time, or else along depth.
+
+    The axes are those that a TIFF names. Pages without names follow one another.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: It can't be read.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "cells.tif"
+        >>> tifffile.imwrite(path, np.zeros((3, 2, 40, 60), np.uint16), imagej=True, metadata={"axes": "TCYX"})
+        >>> lines_of_pages(path)
+        [[0, 2, 4], [1, 3, 5]]
+    """
+    count = count_pages(path)
+    if Path(path).suffix.lower() in TIFF_SUFFIXES:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            axes = letters_of_series(series.axes)
+            leading = [(letter, size) for letter, size in zip(axes, series.shape, strict=True) if letter not in "YX"]
+        letters, sizes = "".join(letter for letter, _ in leading), [size for _, size in leading]
+        if math.prod(sizes) == count:
+            return lines(sizes, letters)
+    return lines((count,), "T")

@@ -1,0 +1,146 @@
+"""Neighbors of an image: the frames of a movie, or slices of a volume, before and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+#: Side in pixels of the blocks whose means tell the level of an image.
+_BLOCK = 8
+#: Largest number of times that the level is found, each time without the blocks where the scene has changed.
+_ROUNDS = 20
+#: Distance of changed blocks from the others, in multiples of the median.
+_CHANGED = 4.0
+#: Largest gain between neighbors; beyond it, one of them shows another scene.
+_LARGEST_GAIN = 2.0
+
+
+class Level(NamedTuple):
+    """Change of the values of a neighbor to the level of an image: ``gain * neighbor + offset``."""
+
+    gain: float = 1.0
+    offset: float = 0.0
+
+    def apply(self, neighbor: np.ndarray) -> np.ndarray:
+        """Return the neighbor at the level of the image, float64; unchanged for the gain 1 and the offset 0.
+
+        Example:
+            >>> Level(2.0, 1.0).apply(np.array([3], np.uint8)).tolist()
+            [7.0]
+        """
+        return neighbor if self == (1.0, 0.0) else self.gain * neighbor.astype(np.float64) + self.offset
+
+
+def level_of(neighbor: np.ndarray, image: np.ndarray) -> Level:
+    """Return the change of level from a neighbor to an image, as bleaching or a lamp makes it.
+
+    The means over blocks of 8 x 8 pixels of both have the same mean and standard deviation after it. Blocks where the
+    scene has changed do not count.
+
+    Args:
+        neighbor: Image of the same scene.
+        image: Image, of the same shape.
+
+    Returns:
+        The change; none if the images have nothing in common, or are smaller than 16 x 16 pixels.
+
+    Example:
+        >>> scene = np.outer(np.arange(64.0), np.ones(64)) + 100
+        >>> [round(value, 6) for value in level_of(0.8 * scene, scene + 3)]
+        [1.25, 3.0]
+    """
+    first, second = (_block_means(one) for one in (neighbor, image))
+    counted = np.isfinite(first) & np.isfinite(second)
+    if counted.sum() < 4:
+        return Level()
+    level = Level()
+    for _ in range(_ROUNDS):
+        (a, b) = first[counted], second[counted]
+        if not a.std() or not b.std():
+            return Level()
+        gain = float(b.std() / a.std())
+        level = Level(gain, float(b.mean() - gain * a.mean()))
+        distance = np.abs(level.apply(first) - second)
+        usual = np.median(distance[counted])
+        before, counted = counted, np.isfinite(distance) & (distance <= _CHANGED * usual)
+        if counted.sum() < 4 or (counted == before).all():
+            break
+    return level if 1 / _LARGEST_GAIN < level.gain < _LARGEST_GAIN else Level()
+
+
+def _block_means(image: np.ndarray) -> np.ndarray:
+    """Return the means of whole blocks, flat, for all channels; NaN where a value is missing."""
+    height, width = (n // _BLOCK for n in image.shape[:2])
+    part = image[: height * _BLOCK, : width * _BLOCK].astype(np.float64).reshape(height, _BLOCK, width, _BLOCK, -1)
+    return part.mean((1, 3)).ravel()
+
+
+def is_blank(image: np.ndarray) -> bool:
+    """Return True for an image without content: all its finite values are equal, or there is none.
+
+    Example:
+        >>> is_blank(np.full((4, 6), np.nan)), is_blank(np.eye(3))
+        (True, False)
+    """
+    values = image[np.isfinite(image)] if image.dtype.kind == "f" else image
+    return not values.size or bool((values == values.flat[0]).all())
+
+
+def lines(sizes: Sequence[int], letters: str) -> list[list[int]]:
+    """Return the images of an array that follow one another: along time, or else along depth.
+
+    Args:
+        sizes: Sizes of the axes that count the images.
+        letters: Their letters. If none is T or Z, there is no order.
+
+    Returns:
+        Numbers of the images, in the order of the array, line by line.
+
+    Example:
+        >>> lines((3, 2), "TC")
+        [[0, 2, 4], [1, 3, 5]]
+    """
+    numbers = np.arange(int(np.prod(sizes))).reshape(tuple(sizes))
+    along = next((letter for letter in "TZ" if letter in letters), None)
+    if along is None:
+        return [[int(number)] for number in numbers.ravel()]
+    axis = letters.index(along)
+    return np.moveaxis(numbers, axis, -1).reshape(-1, sizes[axis]).tolist()
+
+
+def find_neighbors(line: Sequence[int], blank: Sequence[bool], count: int) -> dict[int, list[int]]:
+    """Return the neighbors of each image of a line.
+
+    They are the nearest images that are not blank: ``count`` before it and ``count`` after it, or more on one side
+    where the other one has too few.
+
+    Args:
+        line: Numbers of images that follow one another.
+        blank: Whether an image is blank, by its number.
+        count: Number of neighbors on each side.
+
+    Returns:
+        Numbers of the neighbors, in their order, for each image that is not blank.
+
+    Raises:
+        ValueError: There are too few images.
+
+    Example:
+        >>> find_neighbors([0, 1, 2, 3], [False, False, True, False], 1)
+        {0: [3, 1], 1: [0, 3], 3: [1, 0]}
+    """
+    usable = [number for number in line if not blank[number]]
+    if len(usable) <= 2 * count:
+        raise ValueError(
+            f"{count} neighbors on each side need {2 * count + 1} images or more that follow one another and are not "
+            f"blank, got {len(usable)}: take fewer neighbors, or name the axes"
+        )
+    found = {}
+    for place, number in enumerate(usable):
+        before, after = usable[:place][-count:], usable[place + 1 :][:count]
+        before = usable[place + 1 + count :][: count - len(before)][::-1] + before
+        after += usable[: max(place - count, 0)][::-1][: count - len(after)]
+        found[number] = before + after
+    return found

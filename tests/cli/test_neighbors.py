@@ -1,0 +1,68 @@
+"""Movies and volumes on the command line: ``--neighbors``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from command_line import run
+from small_models import FIELD_OPTIONS
+
+import scorematching as sm
+from scorematching.training.data import open_images
+
+
+@pytest.fixture
+def movie(photograph: np.ndarray, tmp_path: Path) -> Path:
+    """Four frames of two channels, as ImageJ writes them."""
+    scene = np.stack([photograph[:60, :64], photograph[30:90, 40:104]])
+    noisy = np.random.default_rng(0).normal(np.stack([scene] * 4), 20).clip(0, 255).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "movie.tif", noisy, imagej=True, metadata={"axes": "TCYX"})
+    return tmp_path / "movie.tif"
+
+
+def test_the_frames_before_and_after_belong_to_the_same_channel(movie: Path) -> None:
+    images = open_images([movie], neighbors=1)
+    assert [[one.page for one in planes[0].neighbors] for planes in images[2:6]] == [[0, 4], [1, 5], [2, 6], [3, 7]]
+    frames = tifffile.imread(movie)
+    found = images[3][0].crop(5, 6, 8)
+    expected = frames[:3, 1, 5:13, 6:14] / 255
+    assert np.abs(found.numpy() - expected).max() < 0.1  # up to the level
+    assert np.allclose(found[1], expected[1])
+    by_axes = open_images(frames, axes="TCYX", neighbors=1)
+    assert np.array_equal(by_axes[3][0].pixels(), images[3][0].pixels())
+    listed = open_images(list(frames[:, 1]), neighbors=1)
+    assert np.array_equal(listed[1][0].pixels(), images[3][0].pixels())
+
+
+def test_a_movie_is_denoised_by_what_it_shows(movie: Path, tmp_path: Path) -> None:
+    common = ("--sigma", 20, "--neighbors", 1)
+    assert run("denoise", movie, "-o", tmp_path / "clean.tif", "--prior", "self", "--steps", 5, *common) == 0
+    with tifffile.TiffFile(tmp_path / "clean.tif") as file:
+        assert file.series[0].axes == "TCYX"
+        assert file.series[0].shape == (4, 2, 60, 64)
+    prior = tmp_path / "prior.safetensors"
+    assert run("fit", movie, "-o", prior, "--noisy", "--steps", 5, *FIELD_OPTIONS, *common) == 0
+    record = tmp_path / "record.json"
+    assert run("denoise", movie, "-o", tmp_path / "b.tif", "--sigma", 20, "--prior", prior, "--json", record) == 0
+    whole = sm.denoise(tifffile.imread(movie), 20, sm.load_prior(prior), axes="TCYX")
+    assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), whole)
+    assert record.read_text().count('"page"') == 8
+
+
+def test_refused(movie: Path, noisy_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.tif"
+    for arguments, message in (
+        (("denoise", movie, "-o", out, "--neighbors", 1), "--neighbors is for --prior self"),
+        (
+            ("denoise", noisy_file, "-o", out, "--prior", "self", "--neighbors", 1),
+            "noisy.png: 1 neighbors on each side",
+        ),
+        (("denoise", movie, "-o", out, "--prior", "self", "--neighbors", 2), "movie.tif page 1: 2 neighbors on each"),
+        (("fit", movie, "-o", tmp_path / "p.safetensors", "--neighbors", 1), "neighbors are for noisy images"),
+    ):
+        assert run(*arguments) == 1
+        assert message in capsys.readouterr().err.replace("\n", " ")
+        assert not out.exists()
