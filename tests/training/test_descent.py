@@ -13,7 +13,8 @@ def test_a_step_of_a_matrix_has_equal_singular_values_and_one_of_the_rest_equal_
     before = [parameter.detach().clone() for parameter in convolution.parameters()]
     uneven = torch.randn(6, 36, generator=random) * torch.tensor([8.0, 4, 4, 2, 2, 1])[:, None]
     descent = Descent([*convolution.parameters()], [convolution.weight], rate=0.05, steps=10)
-    descent.step((convolution.weight.flatten(1) * uneven).sum() + (convolution.bias * uneven[:, 0]).sum())
+    ((convolution.weight.flatten(1) * uneven).sum() + (convolution.bias * uneven[:, 0]).sum()).backward()
+    descent.step()
     weight, bias = (now.detach() - old for now, old in zip(convolution.parameters(), before, strict=True))
     values = torch.linalg.svdvals(weight.flatten(1))
     torch.testing.assert_close(values, torch.full((6,), 0.01), rtol=0.4, atol=0)
@@ -28,7 +29,8 @@ def test_without_matrices_it_is_adam_in_one_cycle() -> None:
     descent, adam = Descent([mine], [], rate=0.1, steps=5), torch.optim.Adam([other], lr=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, 0.1, total_steps=6)
     for _ in range(5):
-        descent.step(mine.pow(4).sum())
+        mine.pow(4).sum().backward()
+        descent.step()
         adam.zero_grad()
         other.pow(4).sum().backward()
         torch.nn.utils.clip_grad_norm_([other], 1.0)

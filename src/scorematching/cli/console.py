@@ -46,6 +46,17 @@ def end_with(failures: list[str]) -> None:
 
 
 @contextmanager
+def quiet(wanted: bool) -> Iterator[None]:
+    """Print nothing inside, if wanted, such as in all but the first of several processes."""
+    before = console.quiet, errors.quiet
+    console.quiet = errors.quiet = wanted or errors.quiet
+    try:
+        yield
+    finally:
+        console.quiet, errors.quiet = before
+
+
+@contextmanager
 def progress_bar(title: str, transient: bool = True) -> Iterator[ProgressCallback]:
     """Show a progress bar on stderr, with figures such as the loss. It appears with the first step.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from scorematching.cli.model_options import MODELS, by_model, config_from_options, defaults_of
 from scorematching.cli.options import (
     DeviceOption,
     FitSigmaOption,
@@ -19,36 +19,11 @@ from scorematching.cli.options import (
     WhiteOption,
     noise_from_options,
 )
-from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConfig
-from scorematching.runtime.arguments import check_choice
+from scorematching.priors.architecture import ModelConfig
 from scorematching.training.config import RATES, TrainingConfig
 
 if TYPE_CHECKING:
     from scorematching.noise import NoiseModel
-
-#: Configuration for each value of ``--model``, and options whose names differ in a configuration.
-_MODELS: dict[str, type[ModelConfig]] = {"foe": FieldConfig, "deep": DeepConfig}
-_NAMES = {("deep", "filters"): "channels"}
-
-
-def _by_model(values: dict[str, Any]) -> str:
-    return ", ".join(f"{value} ({model})" for model, value in values.items())
-
-
-def _defaults(option: str) -> str:
-    """Return the default of an option for each model that has it."""
-    return _by_model({model: getattr(_MODELS[model], _name(model, option)) for model in _models_with(option)})
-
-
-def _name(model: str, option: str) -> str:
-    """Return the name of an option in a model's configuration."""
-    return _NAMES.get((model, option), option)
-
-
-def _models_with(option: str) -> list[str]:
-    """Return the models that have an option."""
-    names = {model: {field.name for field in fields(config)} for model, config in _MODELS.items()}
-    return [model for model in _MODELS if _name(model, option) in names[model]]
 
 
 def fit(
@@ -84,7 +59,7 @@ def fit(
     filters: Annotated[
         int | None,
         typer.Option(
-            "--filters", min=1, help="Number of filters (foe) or channels (deep).", show_default=_defaults("filters")
+            "--filters", min=1, help="Number of filters (foe) or channels (deep).", show_default=defaults_of("filters")
         ),
     ] = None,
     size: Annotated[
@@ -93,20 +68,20 @@ def fit(
             "--size",
             min=2,
             help="Side of a filter: pixels (foe), blocks of 2 x 2 (deep).",
-            show_default=_defaults("size"),
+            show_default=defaults_of("size"),
         ),
     ] = None,
     depth: Annotated[
         int | None,
-        typer.Option("--depth", min=2, help="Deep: number of convolutions, even.", show_default=_defaults("depth")),
+        typer.Option("--depth", min=2, help="Deep: number of convolutions, even.", show_default=defaults_of("depth")),
     ] = None,
     octaves: Annotated[
         int | None,
-        typer.Option("--octaves", min=1, max=4, help="Foe: number of scales.", show_default=_defaults("octaves")),
+        typer.Option("--octaves", min=1, max=4, help="Foe: number of scales.", show_default=defaults_of("octaves")),
     ] = None,
     expert: Annotated[
         str | None,
-        typer.Option("--expert", help="Foe: student-t (mixtures) or spline.", show_default=_defaults("expert")),
+        typer.Option("--expert", help="Foe: student-t (mixtures) or spline.", show_default=defaults_of("expert")),
     ] = None,
     normalize_filters: Annotated[
         bool | None,
@@ -137,6 +112,9 @@ def fit(
     steps: Annotated[
         int, typer.Option("--steps", min=1, help="Training steps. 1500 take about a minute (deep: 6 minutes).")
     ] = TrainingConfig.steps,
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, help="Number of crops per step, in each process.")
+    ] = TrainingConfig.batch,
     crop: Annotated[
         int, typer.Option("--crop", min=1, help="Side of the training crops, in pixels.")
     ] = TrainingConfig.crop,
@@ -145,7 +123,7 @@ def fit(
         typer.Option(
             "--rate",
             help="Largest learning rate.",
-            show_default=_by_model({model: RATES[config.kind] for model, config in _MODELS.items()}),
+            show_default=by_model({model: RATES[config.kind] for model, config in MODELS.items()}),
         ),
     ] = None,
     compile: Annotated[
@@ -169,9 +147,13 @@ def fit(
 
     An interrupted training leaves FILE.training behind. The same command continues from there.
 
+    Several processes train together, on CPUs or GPUs, if [bold]torchrun[/bold] starts them. Two processes with
+    [bold]--batch 8[/bold] do the steps of one with 16.
+
     Example: [bold]scorematching fit scans/ -o scans.safetensors --noisy --sigma 25[/bold]
+    Example: [bold]torchrun --nproc-per-node 2 -m scorematching fit scans/ -o scans.safetensors --batch 8[/bold]
     """
-    config = _config(
+    config = config_from_options(
         model,
         filters=filters,
         size=size,
@@ -184,7 +166,15 @@ def fit(
     )
     wanted: bool | Literal["auto"] = "auto" if compile is None else compile
     training = TrainingConfig(
-        steps=steps, crop=crop, rate=rate, lam=lam, max_sigma=max_sigma, blind=blind, seed=seed, compile=wanted
+        steps=steps,
+        batch=batch,
+        crop=crop,
+        rate=rate,
+        lam=lam,
+        max_sigma=max_sigma,
+        blind=blind,
+        seed=seed,
+        compile=wanted,
     )
     if output.suffix != ".safetensors":
         raise ValueError(f"{output}: expected a file that ends in .safetensors")
@@ -192,22 +182,6 @@ def fit(
         raise ValueError("--gain and --offset are for images with noise: pass --noisy")
     known = noise_from_options(sigma, gain, offset, noise)
     _run(paths, output, config, training, noisy, known, clean, bfloat16, white, device)
-
-
-def _config(model: str, **given: object) -> ModelConfig:
-    """Return the configuration of a model, from the options that were given.
-
-    Raises:
-        ValueError: The model is unknown, or does not have an option, or a value is out of its range.
-    """
-    check_choice("--model", model, tuple(_MODELS))
-    values = {name: value for name, value in given.items() if value is not None}
-    for name, value in values.items():
-        if model not in (known := _models_with(name)):
-            option = "--" + name.replace("_", "-")
-            raise ValueError(f"{option} is for --model {' or '.join(known)}, got {value} for --model {model}")
-    options: dict[str, Any] = {_name(model, name): value for name, value in values.items()}
-    return _MODELS[model](**options)
 
 
 def _run(
@@ -223,11 +197,12 @@ def _run(
     device: str,
 ) -> None:
     """Fit a prior, save it, and print its quality."""
-    from scorematching.cli.console import print_error, progress_bar, say
+    from scorematching.cli.console import print_error, progress_bar, quiet, say
     from scorematching.cli.options import check_device
     from scorematching.images.io.atomic import check_target
     from scorematching.noise import PoissonGaussianNoise
     from scorematching.priors.store import save_prior
+    from scorematching.runtime.distributed import LostProcessError, is_first_launched, launched
     from scorematching.runtime.precision import bfloat16_products, has_bfloat16
     from scorematching.training.fitting import fit as fit_prior
 
@@ -238,8 +213,14 @@ def _run(
         say(f"continuing from {checkpoint}")
     if bfloat16 and where.type == "cpu" and not has_bfloat16():
         say("note: this processor has no native bfloat16 support; training is faster without --bfloat16")
+    kept = f"the same command continues from {checkpoint}"
     try:
-        with progress_bar("fitting", transient=False) as progress, bfloat16_products(bfloat16):
+        with (
+            launched(where) as (processes, own),
+            quiet(not processes.is_first),
+            progress_bar("fitting", transient=False) as progress,
+            bfloat16_products(bfloat16),
+        ):
             result = fit_prior(
                 paths,
                 noise=noise,
@@ -248,14 +229,20 @@ def _run(
                 training=training,
                 clean=clean,
                 data_range=white,
-                device=where,
+                device=own,
                 progress=progress,
                 checkpoint=checkpoint,
             )
+    except LostProcessError as error:
+        if is_first_launched():
+            print_error(f"error: {error}; {kept}")
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        how = f"the same command continues from {checkpoint}" if checkpoint.exists() else "nothing was saved yet"
-        print_error(f"interrupted; {how}")
+        if is_first_launched():
+            print_error(f"interrupted; {kept if checkpoint.exists() else 'nothing was saved yet'}")
         raise typer.Exit(130) from None
+    if not is_first_launched():
+        return
     save_prior(result.prior, output)
     checkpoint.unlink(missing_ok=True)
     say(f"wrote {output}: best held-out loss {result.best:+.4f} per pixel")

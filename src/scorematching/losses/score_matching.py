@@ -80,6 +80,9 @@ def score_matching_loss(
 class ScoreMatchingLoss(nn.Module):
     """:func:`score_matching_loss` as a module that holds the energy, so that it can be wrapped (DDP, compile).
 
+    ``DistributedDataParallel`` needs ``find_unused_parameters=True`` for a plain module with a parameter that does not
+    change the score, such as the bias of the last layer.
+
     Args:
         energy: The model.
         lam: Weight of the regularizer.

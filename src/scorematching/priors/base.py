@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from scorematching.priors.architecture import ModelConfig
 from scorematching.priors.batch import Crops
 from scorematching.priors.info import Provenance, TrainedNoise, as_trained_noise
 from scorematching.priors.summands import summands
-from scorematching.priors.tiles import Grid, mirrored
+from scorematching.priors.tiles import Grid, mirrored, squares
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.compiling import run
 from scorematching.runtime.progress import Progress, ProgressCallback
@@ -82,6 +82,11 @@ class Prior(nn.Module, ABC):
 
     def constrain(self) -> None:
         """Project the parameters onto the allowed ones, after each training step. By default all are allowed."""
+
+    @property
+    def parts(self) -> Sequence[Prior]:
+        """Priors that are trained at the same time, each by its own optimizer. By default this one."""
+        return [self]
 
     @property
     def matrices(self) -> list[nn.Parameter]:
@@ -198,7 +203,9 @@ class Prior(nn.Module, ABC):
             padded = self._padded(leaf) / self.level
         energies, by_padded = planes.new_zeros(len(planes)), torch.zeros_like(padded)
         m = self.margin
-        for rows, columns in self._tiles(*padded[..., m:, m:].shape[2:]):  # each summand belongs to one tile
+        for rows, columns in squares(
+            padded.shape[2] - m, padded.shape[3] - m, self.tile
+        ):  # each summand belongs to one tile
             part = (..., slice(rows.start, rows.stop + m), slice(columns.start, columns.stop + m))
             energy, gradient = run(_energy_and_gradient, self, padded[part])
             energies += energy
@@ -220,7 +227,7 @@ class Prior(nn.Module, ABC):
         padded = self._padded(planes) / self.level
         (height, width), b, m = planes.shape[2:], self.block, self.margin
         found = torch.empty_like(padded[:, :1, m:, m:])
-        for rows, columns in self._tiles(*found.shape[2:]):
+        for rows, columns in squares(found.shape[2], found.shape[3], self.tile):
             around = padded[..., rows.start : rows.stop + m, columns.start : columns.stop + m]
             blocks = run(summands, self.energy, around)
             found[:, 0, rows, columns] = blocks.repeat_interleave(b, 1).repeat_interleave(b, 2) / b**2
@@ -237,11 +244,10 @@ class Prior(nn.Module, ABC):
             ValueError: The prior is a color prior, and the image is grayscale; or the neighbors are missing.
         """
         count = self.images
-        if count > 1:
-            if len(planes) % count:
-                raise ValueError(f"this prior sees {count} images together, got {len(planes)} planes: pass neighbors")
-            return torch.cat([self._arranged(image) for image in planes.split(len(planes) // count)], 1)
-        return self._arranged(planes)
+        if len(planes) % count:
+            raise ValueError(f"this prior sees {count} images together, got {len(planes)} planes: pass neighbors")
+        images = [self._arranged(image) for image in planes.chunk(count)]
+        return torch.cat(images, 1) if count > 1 else images[0]
 
     def check_colors(self, planes: Tensor) -> None:
         """Raise ``ValueError`` if the planes of an image, (C, 1, H, W), have other colors than the prior."""
@@ -249,7 +255,8 @@ class Prior(nn.Module, ABC):
 
     def separate(self, arranged: Tensor) -> Tensor:
         """Return the planes that :meth:`arrange` arranged."""
-        return torch.cat([self._arranged(image) for image in arranged.split(self.config.colors, 1)])
+        images = [self._arranged(image) for image in arranged.split(self.config.colors, 1)]
+        return torch.cat(images) if self.images > 1 else images[0]
 
     def _arranged(self, planes: Tensor) -> Tensor:
         """Arrange the planes of one image, (C, 1, H, W), or (1, C, H, W) back."""
@@ -276,11 +283,6 @@ class Prior(nn.Module, ABC):
         self.check_size(*planes.shape[2:])
         bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
         return bottom, right
-
-    def _tiles(self, height: int, width: int) -> Iterator[tuple[slice, slice]]:
-        for top in range(0, height, self.tile):
-            for left in range(0, width, self.tile):
-                yield slice(top, min(top + self.tile, height)), slice(left, min(left + self.tile, width))
 
 
 def move(planes: Tensor, prior: Prior, device: str | torch.device | None) -> Tensor:

@@ -14,7 +14,7 @@ from scorematching.losses import score_matching_loss
 from scorematching.noise import GaussianNoise
 from scorematching.priors.architecture import DeepConfig
 from scorematching.priors.base import Prior
-from scorematching.priors.batch import Crops
+from scorematching.priors.batch import BatchPart, Crops
 from scorematching.priors.info import Provenance, TrainedNoise
 
 
@@ -22,14 +22,20 @@ from scorematching.priors.info import Provenance, TrainedNoise
 class _ScaledProbes(Hutchinson):
     """Hutchinson's estimate with probes scaled by the noise of each sample.
 
-    The expectation of the loss is ``1/2 |d|^2 - noise^2 tr H``.
+    The expectation of the loss is ``1/2 |d|^2 - noise^2 tr H``. The samples may be a part of a batch, for all of which
+    probes are drawn.
     """
 
     noise: Tensor | None = field(default=None, compare=False)
+    part: BatchPart | None = field(default=None, compare=False)
 
     def directions(self, x: Tensor, squared: bool) -> Tensor:
         assert self.noise is not None
-        return super().directions(x, squared) * self.noise.view(-1, *[1] * x.ndim)
+        if self.part is None:
+            drawn = super().directions(x, squared)
+        else:
+            drawn = super().directions(x[:1].expand(self.part.own, *x.shape[1:]), squared)[self.part.places]
+        return drawn * self.noise.view(-1, *[1] * x.ndim)
 
 
 class DeepPrior(Prior):
@@ -103,10 +109,9 @@ class DeepPrior(Prior):
         If the noise of the prior is correlated, the added noise must have the same correlation.
         """
         x = crops.pixels / self.unit
-        own = len(x) - len(crops.added)
-        total = x.new_zeros(())
+        own, total = crops.own, x.new_zeros(())
         if own:
-            probes = _ScaledProbes(2 if lam else 1, generator=generator, noise=crops.noise[:own])
+            probes = _ScaledProbes(2 if lam else 1, generator=generator, noise=crops.noise[:own], part=crops.part)
             total = total + self._summed(x[:own], probes, lam)
         if len(crops.added):
             total = total + self._summed(x[own:], Stein(crops.added / self.unit), lam)

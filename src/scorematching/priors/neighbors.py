@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from scorematching.curvature import Curvature, DiagonalRecursion, Hutchinson
 from scorematching.graph import Graph
@@ -66,9 +66,9 @@ class NeighborPrior(Prior):
         return self.together.filters
 
     @property
-    def matrices(self) -> list[nn.Parameter]:
-        """Weights of both priors that the optimizer treats as matrices."""
-        return self.alone.matrices + self.together.matrices
+    def parts(self) -> list[Prior]:
+        """Both priors, which are trained at the same time."""
+        return [self.alone, self.together]
 
     def constrain(self) -> None:
         """Project the parameters of both priors onto the allowed ones."""
@@ -78,7 +78,7 @@ class NeighborPrior(Prior):
     def loss(self, crops: Crops, lam: float, generator: torch.Generator | None = None) -> Tensor:
         """Return the sum of the losses of both priors, per pixel."""
         added = crops.added[:, self.own] if len(crops.added) else crops.added
-        image = Crops(crops.pixels[:, self.own].contiguous(), crops.noise, added.contiguous())
+        image = crops._replace(pixels=crops.pixels[:, self.own].contiguous(), added=added.contiguous())
         return self.alone.loss(image, lam, generator) + self.together.loss(crops, lam, generator)
 
     @property

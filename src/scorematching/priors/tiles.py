@@ -86,6 +86,16 @@ class Grid(NamedTuple):
         ]
 
 
+def squares(height: int, width: int, side: int) -> list[tuple[slice, slice]]:
+    """Return the rows and columns of the squares of a maximum side that an image consists of.
+
+    Example:
+        >>> squares(3, 5, 4)
+        [(slice(0, 3, None), slice(0, 4, None)), (slice(0, 3, None), slice(4, 5, None))]
+    """
+    return list(itertools.product(_parts(slice(0, height), side, 0), _parts(slice(0, width), side, 0)))
+
+
 def _parts(whole: slice, side: int, start: int) -> list[slice]:
     cuts = [whole.start, *(cut for cut in range(-start, whole.stop, side) if cut > whole.start), whole.stop]
     return [slice(first, last) for first, last in itertools.pairwise(cuts)]

@@ -21,10 +21,10 @@ class TrainingConfig:
 
     Args:
         steps: Number of steps.
-        batch: Number of crops per step.
+        batch: Number of crops per step; with several processes, of each process.
         crop: Side of a crop in pixels.
         rate: Largest learning rate of Adam. By default 0.01 for fields of experts and 0.003 for deep priors, and half
-            as large with neighbors. The rate of Muon is five times as large.
+            as large for the part of a prior that sees neighbors. The rate of Muon is five times as large.
         lam: Weight of the regularizer, in units of the squared :attr:`scorematching.Prior.unit`. By default 0 for noisy
             images and 0.2 for clean images. Without noise and regularizer, the loss of quantized images has no minimum.
         max_sigma: For deep priors: highest level of noise that is added to the crops, in the units of the images. The

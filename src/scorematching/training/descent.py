@@ -43,17 +43,16 @@ class Descent:
             self.optimizers.append(muon)
         self.schedules = [OneCycleLR(one, one.defaults["lr"], total_steps=steps + 1) for one in self.optimizers]
 
-    def step(self, loss: Tensor) -> None:
-        """Take one step down the gradient of the loss."""
-        for parameter in self.parameters:
-            parameter.grad = None
-        loss.backward()
+    def step(self) -> None:
+        """Take one step down the gradients of the parameters, and remove the gradients."""
         clip_grad_norm_(self.parameters, 1.0)
         for matrix, weight in zip(self.views, self.weights, strict=True):
             matrix.grad = None if weight.grad is None else weight.grad.view_as(matrix)
         for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
             optimizer.step()
             schedule.step()
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def state(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
         """Return the state that an interrupted training continues from: tensors by name, and entries for JSON."""

@@ -20,8 +20,9 @@ from scorematching.priors.info import Provenance, TrainedNoise
 from scorematching.priors.kinds import build_prior
 from scorematching.runtime.arguments import check_flag
 from scorematching.runtime.compiling import backend, compiled
+from scorematching.runtime.distributed import Processes
 from scorematching.runtime.progress import ProgressCallback
-from scorematching.training.config import RATE_WITH_NEIGHBORS, RATES, TrainingConfig
+from scorematching.training.config import TrainingConfig
 from scorematching.training.crops import CropStream, usable_planes
 from scorematching.training.data import ImagePlanes, ImageSource, Plane, open_images, split
 from scorematching.training.noise import added_level, check_noise, with_noise
@@ -65,6 +66,10 @@ def fit(
     **Neighbors.** A model with neighbors also learns from the images before and after an image: the pages of a file,
     the images of an array with axes, or the arrays of a list. It consists of a prior of the image alone and one of the
     image with its neighbors (:class:`scorematching.priors.NeighborPrior`), and the losses of both are added.
+
+    **Several processes.** In a process group of PyTorch, as ``torchrun`` and ``torch.distributed.init_process_group``
+    make it, every process must call this function with the same arguments. K processes with ``batch=B`` then do the
+    steps of one with ``batch=K*B``, to rounding. The first one writes the checkpoint and reports progress.
 
     A warning is given if, by Stein's estimate, the error of denoised held-out images is not above 0, or is larger than
     that of the noisy images.
@@ -140,6 +145,8 @@ def fit(
     prior = build_prior(model, trained, _provenance(planes, level, noisy, training))
     train, held_out = split(planes, rows=prior.min_crop)
 
+    batch = (processes := Processes.current()).size * training.batch
+
     def stream(planes: list[Plane], batch: int, seed: int) -> CropStream:
         usable, side = usable_planes(planes, training.crop + prior.min_crop - least, prior)
         turned = trained is None or trained.keeps_turned
@@ -147,9 +154,9 @@ def fit(
 
     trainer = Trainer(
         prior=prior.to(device),
-        stream=stream(train, training.batch, training.seed),
-        held_out=stream(held_out, 2 * training.batch, training.seed + 1)[0],
-        rate=training.rate or RATES[model.kind] * (RATE_WITH_NEIGHBORS if model.neighbors else 1),
+        stream=stream(train, batch, training.seed),
+        held_out=stream(held_out, 2 * batch, training.seed + 1)[0],
+        rate=training.rate,
     )
     references = None if clean_planes is None else split(belonging(clean_planes, planes), rows=prior.min_crop)[1]
     wanted = training.compile
@@ -158,15 +165,20 @@ def fit(
     with nullcontext() if wanted == bool(backend()) else compiled(wanted):
         if checkpoint is not None:
             trainer.use_checkpoint(Path(checkpoint))
-        result = trainer.run(progress)
+        result = trainer.run(progress if processes.is_first else None)
     if noisy:
         result.found = min(levels), max(levels)
     if prior.noise is not None:
-        quality = HeldOut(held_out, fresh, references, training.seed).quality(prior)
-        result.expected_psnr, result.psnr = quality.expected_psnr, quality.psnr
-        if quality.advice is not None:
-            warnings.warn(quality.advice, stacklevel=2)
+        _measure(result, HeldOut(held_out, fresh, references, training.seed))
     return result
+
+
+def _measure(result: FitResult, held_out: HeldOut) -> None:
+    """Add the quality on held-out images to a result, and warn if it is bad."""
+    quality = held_out.quality(result.prior)
+    result.expected_psnr, result.psnr = quality.expected_psnr, quality.psnr
+    if quality.advice is not None:
+        warnings.warn(quality.advice, stacklevel=3)
 
 
 def _check(model: ModelConfig, training: TrainingConfig, noisy: bool) -> None:
