@@ -37,7 +37,7 @@ def test_the_frames_before_and_after_belong_to_the_same_channel(movie: Path) -> 
     assert np.array_equal(listed[1][0].pixels(), images[3][0].pixels())
 
 
-def test_a_movie_is_denoised_by_what_it_shows(movie: Path, tmp_path: Path) -> None:
+def test_a_movie_is_denoised_by_what_it_shows(movie: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     common = ("--sigma", 20, "--neighbors", 1)
     assert run("denoise", movie, "-o", tmp_path / "clean.tif", "--prior", "self", "--steps", 5, *common) == 0
     with tifffile.TiffFile(tmp_path / "clean.tif") as file:
@@ -50,6 +50,8 @@ def test_a_movie_is_denoised_by_what_it_shows(movie: Path, tmp_path: Path) -> No
     whole = sm.denoise(tifffile.imread(movie), 20, sm.load_prior(prior), axes="TCYX")
     assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), whole)
     assert record.read_text().count('"page"') == 8
+    assert run("show", prior, "-o", tmp_path / "prior.png", "--steps", 2) == 0
+    assert "1 on each side" in capsys.readouterr().out
 
 
 def test_refused(movie: Path, noisy_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def test_no_change_where_nothing_tells_it(photograph: np.ndarray, other: np.ndar
 
 def test_lines_follow_time_before_depth() -> None:
     assert lines((2, 3), "TZ") == [[0, 3], [1, 4], [2, 5]]
-    assert lines((3,), "Z") == [[0, 1, 2]]
+    assert lines((3,), "Z") == lines((1, 3), "TZ") == [[0, 1, 2]]
     assert lines((2,), "C") == [[0], [1]]
     assert lines((), "") == [[0]]
 

@@ -103,6 +103,17 @@ def test_neighbors_of_one_image(static: np.ndarray, together: sm.Prior) -> None:
     assert np.array_equal(one, cleaned(noisy, together)[2])
 
 
+def test_noise_of_many_levels_is_found_by_the_part_for_one_image(static: np.ndarray) -> None:
+    levels = [5.0, 10.0, 20.0, 40.0, 80.0]
+    noisy = np.stack([with_noise(static[0], level, seed) for seed, level in enumerate(levels)])
+    model, training = sm.FieldConfig(filters=4, size=3, neighbors=1), sm.TrainingConfig(steps=5, batch=2, crop=24)
+    prior = sm.fit(noisy, noise=levels, axes="TYX", data_range=255, model=model, training=training).prior
+    assert prior.noise is not None
+    assert prior.noise.is_wide
+    assert sm.estimate_noise(noisy[2], prior, data_range=255).stabilizer(255) is not None
+    assert sm.denoise(noisy, None, prior, axes="TYX", data_range=255).shape == noisy.shape
+
+
 def test_refused(static: np.ndarray, together: sm.Prior) -> None:
     noisy = with_noise(static, SIGMA)
     options = {"data_range": 255.0}

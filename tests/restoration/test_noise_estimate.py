@@ -169,3 +169,9 @@ def test_noise_is_correlated_if_its_second_octave_is_much_stronger_than_white_no
     """Levels are on the 0-255 scale, as measured."""
     octaves = [torch.eye(colors) * (level / 255) ** 2 for level in (white, second)]
     assert _is_correlated(octaves, white / 255) == correlated
+
+
+def test_a_second_octave_below_zero_is_no_noise() -> None:
+    """The estimate of a covariance may be negative, for a prior that does not suit the image."""
+    octaves = [torch.eye(1), -torch.eye(1)]
+    assert not _is_correlated(octaves, 0.01)

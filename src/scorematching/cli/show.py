@@ -54,6 +54,8 @@ def show(
     The drawing shows the filters and their frequencies, the experts and their derivatives (except for deep priors), a
     map of the energy of an image, and samples.
 
+    Of a prior that sees neighbors, the part for an image alone is drawn.
+
     Samples come from [bold]--steps[/bold] steps of Langevin dynamics. They start with noise on a uniform gray, and keep
     their mean, because the energy hardly depends on brightness. They look like the training images: samples of a prior
     of noisy images have noise, and are shown beside their denoised versions. Contrast is stretched. A short run shows
@@ -67,6 +69,7 @@ def show(
     from scorematching.images.io.paths import check_no_input
     from scorematching.plotting.figures import check_target
     from scorematching.plotting.portrait import draw_prior, photograph_for
+    from scorematching.priors.neighbors import prior_alone
     from scorematching.priors.store import load_prior
 
     where = check_device(device)
@@ -76,9 +79,10 @@ def show(
     check_target(target)
     if image is not None:
         check_no_input(target, image)
-    model = load_prior(prior).to(where)
+    whole = load_prior(prior).to(where)
+    model = prior_alone(whole)
     subject = photograph_for(model, seed) if image is None else _middle(image, white, model)
-    _print_description(model)
+    _print_description(whole)
     samples = _sample(model, steps, seed) if steps else None
     draw_prior(model, target, subject, samples)
     say(f"wrote {target}")
@@ -113,6 +117,7 @@ def _print_description(prior: Prior) -> None:
             noise += f", correlation of neighbors {prior.noise.neighbors:.2f}, up to {prior.noise.reach} pixels apart"
     rows = {
         "images": "in red, green and blue" if config.colors > 1 else "grayscale",
+        "neighbors": f"{config.neighbors} on each side" if config.neighbors else "none",
         "model": model,
         "experts": sizes,
         "noise": noise,

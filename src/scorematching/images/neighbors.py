@@ -93,7 +93,7 @@ def lines(sizes: Sequence[int], letters: str) -> list[list[int]]:
 
     Args:
         sizes: Sizes of the axes that count the images.
-        letters: Their letters. If none is T or Z, there is no order.
+        letters: Their letters. If there are not several images along T or Z, there is no order.
 
     Returns:
         Numbers of the images, in the order of the array, line by line.
@@ -103,7 +103,7 @@ def lines(sizes: Sequence[int], letters: str) -> list[list[int]]:
         [[0, 2, 4], [1, 3, 5]]
     """
     numbers = np.arange(int(np.prod(sizes))).reshape(tuple(sizes))
-    along = next((letter for letter in "TZ" if letter in letters), None)
+    along = next((letter for letter in "TZ" if letter in letters and sizes[letters.index(letter)] > 1), None)
     if along is None:
         return [[int(number)] for number in numbers.ravel()]
     axis = letters.index(along)

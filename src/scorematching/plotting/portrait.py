@@ -20,6 +20,7 @@ from scorematching.images.photographs import held_out_photograph
 from scorematching.noise import CorrelatedNoise
 from scorematching.plotting.figures import check_target, save_figure, set_caption, show_image
 from scorematching.priors.base import Prior, move
+from scorematching.priors.neighbors import prior_alone
 from scorematching.priors.posterior import tweedie
 
 #: Experts are drawn for responses from minus this number to this number.
@@ -55,6 +56,8 @@ def photograph_for(prior: Prior, seed: int) -> np.ndarray:
 def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tensor | None = None) -> None:
     """Draw a prior: filters and their spectrum, experts and their derivatives, an energy map, and samples.
 
+    Of a prior that sees neighbors, the part for an image alone is drawn.
+
     Experts are drawn only for models that have them.
 
     Args:
@@ -76,6 +79,7 @@ def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tenso
         True
     """
     check_target(path)
+    prior = prior_alone(prior)
     if (image.ndim == 3) != (prior.config.colors > 1):
         kind = "grayscale, shape (H, W)" if prior.config.colors == 1 else "color, shape (H, W, 3)"
         raise ValueError(f"the prior needs an image in {kind}, got shape {image.shape}")

@@ -115,6 +115,17 @@ class NeighborPrior(Prior):
         return result
 
 
+def prior_alone(prior: Prior) -> Prior:
+    """Return the prior of an image alone: the part of a :class:`NeighborPrior`, or the prior itself.
+
+    Example:
+        >>> from scorematching.priors import load_prior
+        >>> prior_alone(load_prior("natural-gray")).images
+        1
+    """
+    return prior.alone if isinstance(prior, NeighborPrior) else prior
+
+
 def _curvature(prior: Prior) -> Curvature:
     """Return the method for the diagonal of the Hessian: exact for fields of experts, with fixed probes otherwise."""
     if isinstance(prior, FieldPrior):

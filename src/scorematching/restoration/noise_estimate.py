@@ -15,6 +15,7 @@ from scorematching.images.validity import can_be_noisy, clipped_ends, tells_leve
 from scorematching.images.wavelet_noise import level_of_planes
 from scorematching.noise import CorrelatedNoise, GaussianNoise, PoissonGaussianNoise
 from scorematching.priors.base import Prior, move
+from scorematching.priors.neighbors import prior_alone
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
 from scorematching.restoration.in_metric import is_in_metric, noise_of_prior
@@ -79,6 +80,8 @@ def estimate_noise(
 
     A warning is given if the noise is correlated, because the grain of a clean photograph looks like it.
 
+    For a prior that sees neighbors, the noise is white or that of photons, as the prior needs.
+
     For a prior of correlated noise, the default prior for the colors of the image estimates the noise. If it finds
     another correlation, the noise has the correlation that the prior was trained on, the level of each channel is the
     first estimate, and channels count as independent. The levels stay within the range that the prior was trained for.
@@ -110,7 +113,8 @@ def estimate_noise(
     planes, known = fill_missing(image, _own_white(image, data_range))
     noisy = known & can_be_noisy(planes.data)
     sigma = _first_level(planes.data, known)
-    model = prior_for_planes(planes.data, prior)
+    chosen = prior_for_planes(planes.data, prior)
+    model = prior_alone(chosen)
     if is_in_metric(model):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that grain looks like this noise: the prior knows it
@@ -124,13 +128,16 @@ def estimate_noise(
     photons = _photons(image, model, planes.data_range, seed, device) if white > _FAINT else None
     if photons is not None and white > _LEVELS[0]:  # it varies over the image, and would look correlated
         return photons
+    found = GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
+    if chosen.images > 1:
+        return photons or found
     octaves = noise_by_octaves(y, noisy.to(y.device), model, torch.Generator().manual_seed(seed))
     if model.config.colors == 3:
         octaves = with_shared_noise(octaves, y, noisy.to(y.device), seed)
     if _is_correlated(octaves, white) and not _is_texture(y, noisy.to(y.device), model, octaves[1], white):
         warnings.warn(_GRAIN, stacklevel=3)  # no_grad wraps this function
         return CorrelatedNoise.from_octaves([planes.data_range**2 * np.asarray(octave.cpu()) for octave in octaves])
-    return photons or GaussianNoise(planes.data_range * (sigma if clipped_ends(planes.data) else white))
+    return photons or found
 
 
 def _first_level(planes: Tensor, known: Tensor) -> float:
@@ -145,14 +152,19 @@ def _is_correlated(octaves: list[Tensor], white: float) -> bool:
         return False
     levels, ratios = (_COLOR_LEVELS, _COLOR_RATIOS) if len(octaves[0]) == 3 else (_LEVELS, _RATIOS)
     ratio = float(np.interp(np.log(white), np.log(levels), ratios))
-    return float(octaves[1].diagonal().mean()) ** 0.5 > ratio * white
+    return _level_of(octaves[1]) > ratio * white
+
+
+def _level_of(octave: Tensor) -> float:
+    """Return the noise level of an octave from its covariance, whose estimate may be negative by chance."""
+    return float(octave.diagonal().mean().clamp_min(0)) ** 0.5
 
 
 def _is_texture(y: Tensor, noisy: Tensor, prior: Prior, second: Tensor, white: float) -> bool:
     """Return whether the prior removes texture at half the resolution, where the second octave has a covariance."""
     if kurtosis_of_removed(y, noisy, prior) >= _TEXTURE:
         return True
-    level = float(second.diagonal().mean()) ** 0.5
+    level = _level_of(second)
     if white > _STRONG or level > _CLEARLY * white:
         return False
     return correlation_of_removed(y, noisy, prior, level / 2) < _POSITIVE

@@ -15,6 +15,7 @@ from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.line import Blocks, VarianceLine, fit_line, joined
 from scorematching.noise.saturation import saturation
 from scorematching.priors.base import Prior, move
+from scorematching.priors.neighbors import prior_alone
 from scorematching.priors.posterior import tweedie
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
@@ -101,7 +102,7 @@ def estimate_photon_noise(
         (True, True)
     """
     planes, known = fill_missing(image, data_range)
-    model = prior_for_planes(planes.data, prior)
+    model = prior_alone(prior_for_planes(planes.data, prior))
     if model.noise is None:
         raise ValueError("the noise is estimated by a prior of noisy images; this one was trained on clean ones")
     data = distinct(planes.data, model).double()
