@@ -11,6 +11,8 @@ from command_line import run
 from small_models import FIELD_OPTIONS
 
 import scorematching as sm
+from scorematching.images.io.sequence import lines_of_pages
+from scorematching.images.neighbors import lines
 from scorematching.training.data import open_images
 
 
@@ -54,15 +56,39 @@ def test_a_movie_is_denoised_by_what_it_shows(movie: Path, tmp_path: Path, capsy
     assert "1 on each side" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("axes", ["TZYXS", "TZCYX", "ZCYX"])
+def test_pages_of_a_file_follow_one_another_by_its_axes(axes: str, tmp_path: Path) -> None:
+    shape = tuple({"T": 3, "Z": 3, "C": 2, "Y": 20, "X": 24, "S": 3}[letter] for letter in axes)
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros(shape, np.uint8), imagej=True, metadata={"axes": axes})
+    leading = "".join(letter for letter in axes if letter not in "YXS")
+    assert lines_of_pages(tmp_path / "stack.tif") == lines(shape[: len(leading)], leading)
+
+
+def test_a_blank_frame_is_kept_and_has_a_record(movie: Path, tmp_path: Path) -> None:
+    frames = tifffile.imread(movie)[:, 0]
+    frames[1] = 0
+    np.save(tmp_path / "blank.npy", np.concatenate([frames, frames[2:]]))
+    prior, record = tmp_path / "prior.safetensors", tmp_path / "record.json"
+    common = ("--sigma", 20, "--white", 255)
+    assert run("fit", tmp_path / "blank.npy", "-o", prior, "--noisy", "--neighbors", 1, "--steps", 2, *common) == 0
+    found = tmp_path / "out.npy"
+    assert run("denoise", tmp_path / "blank.npy", "-o", found, "--prior", prior, "--json", record, *common) == 0
+    assert not np.load(found)[1].any()
+    assert record.exists()
+
+
 def test_refused(movie: Path, noisy_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.tif"
     for arguments, message in (
         (("denoise", movie, "-o", out, "--neighbors", 1), "--neighbors is for --prior self"),
         (
             ("denoise", noisy_file, "-o", out, "--prior", "self", "--neighbors", 1),
-            "noisy.png: 1 neighbors on each side",
+            "noisy.png: neighbors=1 needs 3 images",
         ),
-        (("denoise", movie, "-o", out, "--prior", "self", "--neighbors", 2), "movie.tif page 1: 2 neighbors on each"),
+        (
+            ("denoise", movie, "-o", out, "--prior", "self", "--neighbors", 2),
+            "page 1: neighbors=2 needs 5",
+        ),
         (("fit", movie, "-o", tmp_path / "p.safetensors", "--neighbors", 1), "neighbors are for noisy images"),
     ):
         assert run(*arguments) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scorematching.images.neighbors import Level, find_neighbors, level_of, lines
+from scorematching.images.neighbors import Level, find_neighbors, is_blank, level_of, lines
 
 
 def test_bleaching_is_found(photograph: np.ndarray) -> None:
@@ -30,6 +30,18 @@ def test_no_change_where_nothing_tells_it(photograph: np.ndarray, other: np.ndar
     assert level_of(photograph, photograph) == Level()
 
 
+def test_equal_borders_and_alpha_do_not_count(photograph: np.ndarray) -> None:
+    scene = np.pad(photograph.astype(float), 48)
+    assert level_of(0.8 * scene, scene).gain == pytest.approx(1.25, rel=1e-6)
+    opaque = np.dstack([photograph, photograph, photograph, np.full_like(photograph, 255)]).astype(float)
+    dark = opaque * (0.8, 0.8, 0.8, 1)
+    level = level_of(dark, opaque)
+    assert level.gain == pytest.approx(1.25, rel=1e-6)
+    assert np.allclose(level.apply(dark), opaque)
+    assert is_blank(opaque * (0, 0, 0, 1))
+    assert level_of(scene[:4, :4], scene[:4, :4]) == Level()
+
+
 def test_lines_follow_time_before_depth() -> None:
     assert lines((2, 3), "TZ") == [[0, 3], [1, 4], [2, 5]]
     assert lines((3,), "Z") == lines((1, 3), "TZ") == [[0, 1, 2]]
@@ -40,5 +52,5 @@ def test_lines_follow_time_before_depth() -> None:
 def test_neighbors_are_the_nearest_that_show_something() -> None:
     found = find_neighbors(range(6), [False, False, True, False, False, False], 2)
     assert found == {0: [5, 4, 1, 3], 1: [5, 0, 3, 4], 3: [0, 1, 4, 5], 4: [1, 3, 5, 0], 5: [3, 4, 1, 0]}
-    with pytest.raises(ValueError, match=r"2 neighbors on each side need 5 images or more .* got 4"):
+    with pytest.raises(ValueError, match=r"neighbors=2 needs 5 images or more .* got 4"):
         find_neighbors(range(4), [False] * 4, 2)

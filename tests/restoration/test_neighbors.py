@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from small_models import with_noise
 
 import scorematching as sm
+from scorematching.restoration.plan import Options, Plan
 
 SIGMA, FRAMES = 25.0, 9
 #: Frames with neighbors of their own on both sides.
@@ -96,6 +98,16 @@ def test_colors_and_photons(static: np.ndarray) -> None:
     assert decibels(clean, found) > decibels(clean, by_frame) + 1
 
 
+def test_noise_that_is_missing_in_the_dark_is_drawn_for_each_image_by_itself() -> None:
+    noise = sm.PoissonGaussianNoise(gain=1.0)
+    frames = [noise.simulate(np.full((64, 64), 0.5), seed) for seed in range(3)]
+    prior = sm.priors.build_prior(sm.FieldConfig(filters=4, size=3, neighbors=1), 0.1)
+    plan = Plan.of(frames[1], noise, prior, Options(data_range=20.0))
+    planes = [torch.from_numpy(frame / 20)[None, None].float() for frame in frames]
+    seen = plan.observe(planes[1], neighbors=[planes[0], planes[2]]).seen
+    assert np.abs(np.corrcoef(seen.flatten(1).numpy()) - np.eye(3)).max() < 0.06
+
+
 def test_neighbors_of_one_image(static: np.ndarray, together: sm.Prior) -> None:
     """They give the same as the stack."""
     noisy = with_noise(static, SIGMA)
@@ -117,14 +129,22 @@ def test_noise_of_many_levels_is_found_by_the_part_for_one_image(static: np.ndar
 def test_refused(static: np.ndarray, together: sm.Prior) -> None:
     noisy = with_noise(static, SIGMA)
     options = {"data_range": 255.0}
-    with pytest.raises(ValueError, match="this prior sees an image with 2 neighbors, got 0: pass a stack and axes"):
+    with pytest.raises(ValueError, match="sees an image with 2 neighbors, got 0: pass neighbors, or a stack and axes"):
         sm.denoise(noisy[0], SIGMA, together, **options)
     with pytest.raises(ValueError, match=r"neighbor 2 has shape \(90, 120\), the image \(96, 120\)"):
         sm.denoise(noisy[0], SIGMA, together, neighbors=[noisy[1], noisy[2, :90]], **options)
     with pytest.raises(ValueError, match="neighbor 1 is blank"):
         sm.denoise(noisy[0], SIGMA, together, neighbors=[0 * noisy[1], noisy[2]], **options)
-    with pytest.raises(ValueError, match="sees an image with 0 neighbors, got 1: take a prior that was fitted"):
+    with pytest.raises(ValueError, match="this prior sees one image, but neighbors were passed"):
         sm.denoise(noisy[0], SIGMA, "natural-gray", neighbors=[noisy[1]], **options)
+    with pytest.raises(TypeError, match="neighbor 1 is of type float64, the image of float32: pass images of one type"):
+        sm.denoise(noisy[0], SIGMA, together, neighbors=[noisy[1].astype(float), noisy[2]], **options)
+    with pytest.raises(ValueError, match="those in a stack with axes are found"):
+        sm.denoise(noisy, SIGMA, together, axes="TYX", neighbors=[noisy[1], noisy[2]], **options)
+    with pytest.raises(ValueError, match="neighbors, which error bars don't have"):
+        sm.denoise(0 * noisy, SIGMA, together, axes="TYX", return_std=True, **options)
+    with pytest.raises(ValueError, match=r"array 0 has shape .* its neighbor array 1 .*: pass one shape"):
+        sm.fit([noisy[0], noisy[1, :80], noisy[2]], noise=SIGMA, model=sm.FieldConfig(neighbors=1), data_range=255)
     with pytest.raises(ValueError, match="neighbors, which error bars don't have"):
         sm.denoise(noisy[0], SIGMA, together, neighbors=[noisy[1], noisy[2]], return_std=True, **options)
     with pytest.raises(ValueError, match="neighbors, which holes, blur and enlargements don't have"):
@@ -134,5 +154,5 @@ def test_refused(static: np.ndarray, together: sm.Prior) -> None:
         sm.denoise(noisy[0], kernel, together, neighbors=[noisy[1], noisy[2]], **options)
     with pytest.raises(ValueError, match="neighbors are for noisy images"):
         sm.fit(noisy, noisy=False, axes="TYX", model=sm.FieldConfig(neighbors=1))
-    with pytest.raises(ValueError, match="array 0: 1 neighbors on each side need 3 images or more"):
+    with pytest.raises(ValueError, match="array 0: neighbors=1 needs 3 images or more"):
         sm.fit(noisy[:2], noise=SIGMA, axes="TYX", model=sm.FieldConfig(neighbors=1), data_range=255)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from small_models import with_noise
@@ -79,10 +80,7 @@ def test_a_lost_process_ends_the_run_and_leaves_its_state(movie: Path, tmp_path:
     while not checkpoint.exists() and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
     assert checkpoint.exists(), running.communicate(timeout=10)
-    children = subprocess.run(
-        ["pgrep", "-P", str(running.pid)], capture_output=True, text=True, check=True
-    ).stdout.split()
-    os.kill(int(children[-1]), signal.SIGKILL)
+    psutil.Process(running.pid).children()[-1].kill()
     _, errors = running.communicate(timeout=60)
     assert running.returncode != 0
     said = [line for line in errors.splitlines() if "the same command continues from" in line]

@@ -183,6 +183,8 @@ def denoise(
     check_report(report, reference, sources)
     if record is not None:
         check_record(record, sources, [*targets, *others])
+    if std is not None and neighbors is not None:
+        raise ValueError("a prior that sees neighbors has no error bars: leave out --std or --neighbors")
     if std is not None:
         check_std(std, prior, sources, [*targets, *others])
     chosen = named_or_fitted_prior(

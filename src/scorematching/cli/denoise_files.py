@@ -172,7 +172,8 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
         raise ValueError(f"no noise was found in {source.name}: pass --sigma")
     near = neighboring_pages(source, [prior for prior, _ in pages])
     for prior in dict.fromkeys(prior for prior, _ in pages):
-        _note_where_approximate(prior, [noise for own, noise in pages if own is prior], data_range)
+        there = [noise for own, noise in pages if own is prior and noise != GaussianNoise(0)]
+        _note_where_approximate(prior, there, data_range)
 
     def denoised(page: np.ndarray, number: int, progress: ProgressCallback, bars: ErrorBars | None) -> np.ndarray:
         prior, noise = pages[number]
@@ -231,9 +232,12 @@ def _certified(
     """Return the certificate of a page. The page is denoised once more."""
 
     def again(page: np.ndarray) -> np.ndarray:
+        if prior.images > 1 and not neighbors:
+            return page  # blank
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # given for the result itself already
-            return denoise(page, noise, prior, neighbors=neighbors, **_options(job, data_range))
+            near = [one.astype(page.dtype) for one in neighbors]  # what is simulated is floating point
+            return denoise(page, noise, prior, neighbors=near, **_options(job, data_range))
 
     return certify(image, clean, noise, again, data_range, job.seed)
 

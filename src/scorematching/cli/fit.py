@@ -213,7 +213,6 @@ def _run(
         say(f"continuing from {checkpoint}")
     if bfloat16 and where.type == "cpu" and not has_bfloat16():
         say("note: this processor has no native bfloat16 support; training is faster without --bfloat16")
-    kept = f"the same command continues from {checkpoint}"
     try:
         with (
             launched(where) as (processes, own),
@@ -235,11 +234,11 @@ def _run(
             )
     except LostProcessError as error:
         if is_first_launched():
-            print_error(f"error: {error}; {kept}")
+            print_error(f"error: {error}; {_left(checkpoint)}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         if is_first_launched():
-            print_error(f"interrupted; {kept if checkpoint.exists() else 'nothing was saved yet'}")
+            print_error(f"interrupted; {_left(checkpoint)}")
         raise typer.Exit(130) from None
     if not is_first_launched():
         return
@@ -259,3 +258,8 @@ def _run(
         )
     if result.psnr is not None:
         say(f"true PSNR, from the clean images: {result.psnr:.2f} dB")
+
+
+def _left(checkpoint: Path) -> str:
+    """Return what an interrupted training left, in words."""
+    return f"the same command continues from {checkpoint}" if checkpoint.exists() else "nothing was saved yet"

@@ -160,13 +160,14 @@ def over_images(
     leading = "".join(letter for letter in axes if letter not in "YXS")
     sizes, results = moved.shape[: len(leading)], []
     places, found = list(np.ndindex(sizes)), {}
+    numbers = {place: number for number, place in enumerate(places)}
     blank = [is_blank(moved[place]) for place in places]
     near: dict[int, list[int]] = {}
     for line in lines(sizes, leading) if neighbors else []:
         near |= find_neighbors(line, blank, neighbors)
     for k, place in enumerate(places):
         like = representative(place, sizes, leading)
-        if blank[places.index(like)]:
+        if blank[numbers[like]]:
             like = place
         try:
             if like not in found:

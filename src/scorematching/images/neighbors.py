@@ -26,18 +26,24 @@ class Level(NamedTuple):
     def apply(self, neighbor: np.ndarray) -> np.ndarray:
         """Return the neighbor at the level of the image, float64; unchanged for the gain 1 and the offset 0.
 
+        An alpha channel is not changed.
+
         Example:
             >>> Level(2.0, 1.0).apply(np.array([3], np.uint8)).tolist()
             [7.0]
         """
-        return neighbor if self == (1.0, 0.0) else self.gain * neighbor.astype(np.float64) + self.offset
+        if self == (1.0, 0.0):
+            return neighbor
+        changed = neighbor.astype(np.float64)
+        changed[..., : _colors(neighbor)] = self.gain * changed[..., : _colors(neighbor)] + self.offset
+        return changed
 
 
 def level_of(neighbor: np.ndarray, image: np.ndarray) -> Level:
     """Return the change of level from a neighbor to an image, as bleaching or a lamp makes it.
 
     The means over blocks of 8 x 8 pixels of both have the same mean and standard deviation after it. Blocks where the
-    scene has changed do not count.
+    scene has changed do not count, nor those that are equal, such as a border of zeros.
 
     Args:
         neighbor: Image of the same scene.
@@ -51,8 +57,10 @@ def level_of(neighbor: np.ndarray, image: np.ndarray) -> Level:
         >>> [round(value, 6) for value in level_of(0.8 * scene, scene + 3)]
         [1.25, 3.0]
     """
+    if min(image.shape[:2]) < 2 * _BLOCK:
+        return Level()
     first, second = (_block_means(one) for one in (neighbor, image))
-    counted = np.isfinite(first) & np.isfinite(second)
+    counted = np.isfinite(first) & np.isfinite(second) & (first != second)
     if counted.sum() < 4:
         return Level()
     level = Level()
@@ -62,29 +70,38 @@ def level_of(neighbor: np.ndarray, image: np.ndarray) -> Level:
             return Level()
         gain = float(b.std() / a.std())
         level = Level(gain, float(b.mean() - gain * a.mean()))
-        distance = np.abs(level.apply(first) - second)
+        distance = np.abs(level.gain * first + level.offset - second)
         usual = np.median(distance[counted])
-        before, counted = counted, np.isfinite(distance) & (distance <= _CHANGED * usual)
+        before, counted = counted, (first != second) & (distance <= _CHANGED * usual)
         if counted.sum() < 4 or (counted == before).all():
             break
     return level if 1 / _LARGEST_GAIN < level.gain < _LARGEST_GAIN else Level()
 
 
 def _block_means(image: np.ndarray) -> np.ndarray:
-    """Return the means of whole blocks, flat, for all channels; NaN where a value is missing."""
+    """Return the means of whole blocks, flat, for all colors; NaN where a value is missing."""
     height, width = (n // _BLOCK for n in image.shape[:2])
     part = image[: height * _BLOCK, : width * _BLOCK].astype(np.float64).reshape(height, _BLOCK, width, _BLOCK, -1)
-    return part.mean((1, 3)).ravel()
+    colors = part[..., : _colors(image)] if image.ndim == 3 else part
+    return colors.mean((1, 3)).ravel()
+
+
+def _colors(image: np.ndarray) -> int | None:
+    """Return the end of the colors in the last axis: the last channel of two or four is alpha."""
+    return -1 if image.ndim == 3 and image.shape[2] in (2, 4) else None
 
 
 def is_blank(image: np.ndarray) -> bool:
     """Return True for an image without content: all its finite values are equal, or there is none.
 
+    Alpha does not count.
+
     Example:
         >>> is_blank(np.full((4, 6), np.nan)), is_blank(np.eye(3))
         (True, False)
     """
-    values = image[np.isfinite(image)] if image.dtype.kind == "f" else image
+    colors = image[..., : _colors(image)]
+    values = colors[np.isfinite(colors)] if image.dtype.kind == "f" else colors
     return not values.size or bool((values == values.flat[0]).all())
 
 
@@ -134,8 +151,8 @@ def find_neighbors(line: Sequence[int], blank: Sequence[bool], count: int) -> di
     usable = [number for number in line if not blank[number]]
     if len(usable) <= 2 * count:
         raise ValueError(
-            f"{count} neighbors on each side need {2 * count + 1} images or more that follow one another and are not "
-            f"blank, got {len(usable)}: take fewer neighbors, or name the axes"
+            f"neighbors={count} needs {2 * count + 1} images or more that follow one another in time or depth and are "
+            f"not blank, got {len(usable)}: pass them as one stack, or take fewer neighbors"
         )
     found = {}
     for place, number in enumerate(usable):

@@ -210,8 +210,14 @@ def denoise(
     if is_lazy(image):
         if return_std:
             raise ValueError("a lazy array has no error bars: pass a part of it as a NumPy array")
+        if neighbors:
+            raise ValueError("neighbors are for one image in memory: leave them out for a lazy array")
         return denoise_lazy(image, noise, prior, Options(method, self_ensemble, fast, data_range, seed, device), axes)
     image, chosen = cast(np.ndarray, image), loaded(prior)
+    if return_std and chosen is not None:
+        check_error_bars(chosen, method)
+    if axes is not None and neighbors:
+        raise ValueError("neighbors are for one image: those in a stack with axes are found, leave neighbors out")
     if axes is not None:
         common: dict[str, Any] = {"data_range": white_of_array(image, axes, data_range), "seed": seed, "device": device}
         find = (lambda one: noise) if noise is not None else partial(estimate_noise, prior=chosen, **common)

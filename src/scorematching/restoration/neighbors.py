@@ -41,6 +41,7 @@ def planes_of_neighbors(
         data_range: Value of white in the image.
 
     Raises:
+        TypeError: A neighbor is no array of the type of the image.
         ValueError: The prior sees more or fewer neighbors; or one is blank, or has another shape than the image.
 
     Example:
@@ -51,10 +52,19 @@ def planes_of_neighbors(
         [torch.Size([1, 1, 20, 30]), torch.Size([1, 1, 20, 30])]
     """
     expected = prior.images - 1
+    if neighbors and not expected:
+        raise ValueError(
+            "this prior sees one image, but neighbors were passed: leave them out, or fit a prior with them"
+        )
     if len(neighbors) != expected:
-        how = "pass a stack and axes (of a file, its pages)" if expected else "take a prior that was fitted with them"
-        raise ValueError(f"this prior sees an image with {expected} neighbors, got {len(neighbors)}: {how}")
+        raise ValueError(
+            f"this prior sees an image with {expected} neighbors, got {len(neighbors)}: pass neighbors, or a stack "
+            "and axes"
+        )
     for number, one in enumerate(neighbors, 1):
+        if not isinstance(one, np.ndarray) or one.dtype != image.dtype:
+            kind = one.dtype if isinstance(one, np.ndarray) else type(one).__name__
+            raise TypeError(f"neighbor {number} is of type {kind}, the image of {image.dtype}: pass images of one type")
         if one.shape != image.shape or is_blank(one):
             how = "is blank" if one.shape == image.shape else f"has shape {one.shape}, the image {image.shape}"
             raise ValueError(f"neighbor {number} {how}: pass images of the same scene")

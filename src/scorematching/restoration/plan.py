@@ -168,8 +168,8 @@ class Plan:
             covariance: Covariance | None = self.noise.covariance(y, self.data_range)
         else:
             covariance, middle = self.stabilizer.covariance(len(y)), len(neighbors) // 2
-            images = [*neighbors[:middle], y, *neighbors[middle:]]
-            y = torch.cat([self.stabilizer.forward(image[: len(y)], origin) for image in images])
+            near = [self.stabilizer.forward(image[: len(y)]) for image in neighbors]  # each with noise of its own
+            y = torch.cat([*near[:middle], self.stabilizer.forward(y, origin), *near[middle:]])
         return Observed(move(y, self.prior, self.options.device), covariance, origin)
 
     def remove(self, observed: Observed, progress: ProgressCallback | None = None) -> Tensor:

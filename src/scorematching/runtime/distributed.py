@@ -58,7 +58,7 @@ class Processes(NamedTuple):
         try:
             dist.all_reduce(joined)
         except RuntimeError as error:
-            raise LostProcessError(f"another process has ended: {str(error).splitlines()[0]}") from None
+            raise LostProcessError("another process of the training has ended, or can't be reached") from error
         joined /= self.size
         for tensor, mean in zip(tensors, joined.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(mean.view_as(tensor))

@@ -21,7 +21,7 @@ from scorematching.images import (
     read_pages,
     to_planes,
 )
-from scorematching.images.axes import check_axes, images_last
+from scorematching.images.axes import check_axes, images_last, white_of_array
 from scorematching.images.io.sequence import lines_of_pages
 from scorematching.images.neighbors import Level, find_neighbors, is_blank, level_of, lines
 from scorematching.noise import NoiseModel, Stabilizer
@@ -159,11 +159,10 @@ def open_images(
     for item in [images] if isinstance(images, np.ndarray | str | Path) else images:
         if isinstance(item, np.ndarray):
             stack, order = _stack(item, axes)
+            white = data_range if axes is None else white_of_array(item, axes, data_range)
             arrays += range(len(found), len(found) + len(stack)) if axes is None else []
             sequences += [[len(found) + number for number in line] for line in order]
-            found += [
-                _planes_of(one, one, f"array {len(found) + n}", data_range, colors) for n, one in enumerate(stack)
-            ]
+            found += [_planes_of(one, one, f"array {len(found) + n}", white, colors) for n, one in enumerate(stack)]
             continue
         for path in find_images([item]):
             white, several = find_white_of_file(path, data_range), count_pages(path) > 1
@@ -205,6 +204,10 @@ def _with_neighbors(images: ImagePlanes, sequences: Sequence[Sequence[int]], cou
     result = []
     for number, near in sorted(found.items()):
         image, others = images[number][0].image(), [images[n][0] for n in near]
+        for one in others:
+            if (shape := one.image().shape) != image.shape:
+                name = images[number][0].name
+                raise ValueError(f"{name} has shape {image.shape}, its neighbor {one.name} {shape}: pass one shape")
         level = [level_of(one.image(), image) for one in others]
         own = tuple(Neighbor(one.source, one.page, change) for one, change in zip(others, level, strict=True))
         result.append([replace(plane, neighbors=own) for plane in images[number]])
@@ -220,7 +223,10 @@ def _planes_of(
     page: int = 0,
     file: Path | None = None,
 ) -> list[Plane]:
-    white = float(find_white(image, data_range))
+    try:
+        white = float(find_white(image, data_range))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     checksum = zlib.crc32(np.ascontiguousarray(image).data)
     height, width = image.shape[:2]
     count = len(to_planes(image[:1, :1], white).data)

@@ -62,12 +62,12 @@ class Trainer:
         while self.step < self.steps:
             try:
                 self._advance()
+                if self.step % self.interval == 0 or self.step == self.steps:
+                    self._evaluate()
             except LostProcessError:
-                if self.checkpoint is not None:
+                if self.checkpoint is not None and self.step % self.interval:  # otherwise a loss is missing
                     self._save(self.checkpoint)
                 raise
-            if self.step % self.interval == 0 or self.step == self.steps:
-                self._evaluate()
             if self.checkpoint is not None and time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
                 self._save(self.checkpoint)
                 saved = time.monotonic()

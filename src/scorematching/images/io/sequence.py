@@ -16,7 +16,8 @@ from scorematching.images.neighbors import lines
 def lines_of_pages(path: str | Path) -> list[list[int]]:
     """Return the numbers of the pages of a file that follow one another: along time, or else along depth.
 
-    The axes are those that a TIFF names. Pages without names follow one another.
+    The axes are those that a TIFF names. Pages without names follow one another. If the names do not fit the pages, no
+    page follows another.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -33,9 +34,12 @@ def lines_of_pages(path: str | Path) -> list[list[int]]:
     if Path(path).suffix.lower() in TIFF_SUFFIXES:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
-            axes = letters_of_series(series.axes)
-            leading = [(letter, size) for letter, size in zip(axes, series.shape, strict=True) if letter not in "YX"]
-        letters, sizes = "".join(letter for letter, _ in leading), [size for _, size in leading]
-        if math.prod(sizes) == count:
-            return lines(sizes, letters)
+            axes, shape = letters_of_series(series.axes), series.shape
+        for of_image in ("YX", "YXS"):  # samples that are neither colors nor alpha are images
+            leading = [(letter, size) for letter, size in zip(axes, shape, strict=True) if letter not in of_image]
+            sizes = [size for _, size in leading]
+            if math.prod(sizes) == count:
+                return lines(sizes, "".join(letter for letter, _ in leading))
+        if set("TZC") & set(axes):
+            return lines((count,), "?")
     return lines((count,), "T")
