@@ -209,7 +209,7 @@ def _run(
     check_target(output)
     where = check_device(device)
     checkpoint = output.with_name(output.name + ".training")
-    if checkpoint.exists():
+    if checkpoint.exists() and is_first_launched():
         say(f"continuing from {checkpoint}")
     if bfloat16 and where.type == "cpu" and not has_bfloat16():
         say("note: this processor has no native bfloat16 support; training is faster without --bfloat16")
