@@ -19,7 +19,8 @@ BAD = {
     "onto themselves": (("denoise", ".", "-o", ".", *SELF), "is the input"),
     "many into one": (("denoise", "IN", "SMALL.png", "-o", "OUT.png", *SELF), "OUT.png is the name of a file"),
     "two of one name": (("denoise", "IN", "IN", "-o", "OUT", *SELF), "two images are called noisy.png"),
-    "no kind": (("denoise", "IN", "-o", "OUT.gif", *SELF), "ends in .png"),
+    "no kind": (("denoise", "IN", "-o", "OUT.jp2", *SELF), "ends in .png"),
+    "only read": (("denoise", "IN", "-o", "OUT.gif", *SELF), ".gif files are only read"),
     "16 bit as JPEG": (("denoise", "DEEP.png", "-o", "OUT.jpg", *SELF), "can't store uint16 pixels"),
     "a locked report": (
         ("denoise", "IN", "-o", "OUT.png", *SELF, "--report", "LOCKED/it.html"),

@@ -22,7 +22,7 @@ from scorematching.cli.pages import check_pages, describe_pages, neighboring_pag
 from scorematching.cli.parts import Parts
 from scorematching.images.io.atomic import check_folder, check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
-from scorematching.images.io.formats import IMAGE_SUFFIXES
+from scorematching.images.io.formats import IMAGE_SUFFIXES, name_of_result
 from scorematching.images.io.paths import check_no_input, check_output
 from scorematching.noise import GaussianNoise, NoiseModel, as_record
 from scorematching.plotting.html_report import check_reference, write_page
@@ -74,7 +74,7 @@ def find_targets(folder: Path, sources: list[Path]) -> list[Path]:
     if not folder.is_dir() and (folder.exists() or folder.suffix.lower() in IMAGE_SUFFIXES):
         raise NotADirectoryError(f"{folder} is the name of a file: {len(sources)} images need a folder")
     check_folder(folder if folder.is_dir() else folder.parent)
-    targets = [folder / source.name for source in sources]
+    targets = [folder / name_of_result(source) for source in sources]
     if len(set(targets)) < len(targets):
         name = next(target.name for target in targets if targets.count(target) > 1)
         raise ValueError(f"two images are called {name}: denoise their folders one after the other")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run
 from image_samples import COLORS, FLOATS, INTEGERS, PAGES, PROFILE, RANDOM, copy_with_metadata
 from PIL import Image
 
@@ -154,3 +155,31 @@ def test_a_format_whose_package_is_missing_names_it(tmp_path: Path, monkeypatch:
     monkeypatch.setitem(sys.modules, "mrcfile", None)
     with pytest.raises(ValueError, match=r"needs the package mrcfile: pip install 'scorematching\[formats\]'"):
         read_image(tmp_path / "a.mrc")
+
+
+@pytest.mark.parametrize("color", [False, True], ids=["gray", "color"])
+def test_the_frames_of_a_gif_are_its_pages(color: bool, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    frames = [random.integers(0, 4, (20, 30, 3) if color else (20, 30)).astype(np.uint8) * 60 for _ in range(3)]
+    images = [Image.fromarray(frame) for frame in frames]
+    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:])
+    assert np.array_equal(list(read_pages(tmp_path / "a.gif")), frames)
+    with pytest.raises(ValueError, match=r"\.gif files are only read.*write a \.tif"):
+        write_image(tmp_path / "b.gif", frames[0])
+    assert not (tmp_path / "b.gif").exists()
+
+
+def test_transparent_pixels_of_a_gif_have_no_alpha(tmp_path: Path) -> None:
+    image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6)).convert("P")
+    image.save(tmp_path / "a.gif", transparency=5)
+    (page,) = read_pages(tmp_path / "a.gif")
+    assert (page[..., 3] == 0).sum() == 1
+
+
+def test_the_result_of_a_gif_in_a_folder_is_a_tiff(prior_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    frames = [Image.fromarray(np.random.default_rng(n).integers(0, 255, (24, 24), np.uint8)) for n in range(2)]
+    frames[0].save(folder / "a.gif", save_all=True, append_images=frames[1:])
+    assert run("denoise", folder, "-o", tmp_path / "out", "--prior", prior_file, "--sigma", 25) == 0
+    assert len(list(read_pages(tmp_path / "out" / "a.tif"))) == 2

@@ -16,7 +16,7 @@ class Format:
 
     Attributes:
         types: Types of pixels; empty for all.
-        channels: Numbers of channels; 2 and 4 are with alpha.
+        channels: Numbers of channels; 2 and 4 are with alpha. None for a format that is only read.
         side: Largest side of an image in pixels.
         pages: Whether a file can have several images.
 
@@ -50,6 +50,7 @@ FORMATS = {
     ".bmp": Format(channels=(1, 3)),
     ".pgm": Format(("uint8", "uint16"), channels=(1,)),
     ".ppm": Format(channels=(3,)),
+    ".gif": Format(channels=(), pages=True),
 }
 #: Suffixes of TIFF files, in lower case.
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -81,6 +82,8 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
     found, channels = FORMATS[suffix], image.shape[2] if image.ndim == 3 else 1
     if found.types and image.dtype.name not in found.types:
         raise ValueError(f"{path.name}: {suffix} files can't store {image.dtype} pixels: write a .tif instead")
+    if not found.channels:
+        raise ValueError(f"{path.name}: {suffix} files are only read: write a .tif instead")
     if channels in (2, 4) and channels not in found.channels:
         raise ValueError(f"{path.name}: {suffix} files can't store an alpha channel: write a .png instead")
     if channels not in found.channels:
@@ -90,6 +93,17 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
         raise ValueError(f"{path.name}: {suffix} files store at most {found.side} rows or columns: write a .png")
     if pages != 1 and not found.pages:
         raise ValueError(f"{path.name}: {suffix} files store one image, not {pages} pages: write a .tif instead")
+
+
+def name_of_result(source: Path) -> str:
+    """Return the name of the file for a result: that of its source, or a TIFF if the format is only read.
+
+    Example:
+        >>> name_of_result(Path("scans/a.png")), name_of_result(Path("scans/b.gif"))
+        ('a.png', 'b.tif')
+    """
+    written = source if FORMATS[check_suffix(source)].channels else source.with_suffix(".tif")
+    return written.name
 
 
 def check_suffix(path: Path) -> str:
