@@ -64,6 +64,11 @@ def test_pages_of_a_file_follow_one_another_by_its_axes(axes: str, tmp_path: Pat
     assert lines_of_pages(tmp_path / "stack.tif") == lines(shape[: len(leading)], leading)
 
 
+def test_the_last_slice_of_a_volume_is_no_neighbor_of_the_next_volume(tmp_path: Path) -> None:
+    np.save(tmp_path / "volumes.npy", np.zeros((2, 3, 20, 24), np.uint8))
+    assert lines_of_pages(tmp_path / "volumes.npy") == [[0, 1, 2], [3, 4, 5]]
+
+
 def test_a_blank_frame_is_kept_and_has_a_record(movie: Path, tmp_path: Path) -> None:
     frames = tifffile.imread(movie)[:, 0]
     frames[1] = 0

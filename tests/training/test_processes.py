@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,19 @@ def command(processes: int, *arguments: object) -> list[str]:
     """``torchrun`` with a command of this library, or the command alone."""
     launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
     return [sys.executable, *launch, "-m", "scorematching", *map(str, arguments)]
+
+
+def started(*arguments: object) -> subprocess.Popen[str]:
+    """A command that runs, and whose output is read later."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command(*arguments), env=ENVIRONMENT, **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until a condition holds, or the process has ended, for 100 seconds at most."""
+    deadline = time.monotonic() + 100
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
 
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -68,17 +82,9 @@ def test_two_processes_do_the_steps_of_one(name: str, movie: Path, tmp_path: Pat
 def test_a_lost_process_ends_the_run_and_leaves_its_state(movie: Path, tmp_path: Path) -> None:
     """The first process says so in one line; one process alone goes on from there."""
     file = tmp_path / "prior.safetensors"
-    running = subprocess.Popen(
-        command(2, "fit", movie, "-o", file, *options("field", 3, 100_000)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    )
+    running = started(2, "fit", movie, "-o", file, *options("field", 3, 100_000))
     checkpoint = tmp_path / "prior.safetensors.training"
-    deadline = time.monotonic() + 100
-    while not checkpoint.exists() and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_for(checkpoint.exists, running)
     assert checkpoint.exists(), running.communicate(timeout=10)
     psutil.Process(running.pid).children()[-1].kill()
     _, errors = running.communicate(timeout=60)
@@ -87,16 +93,8 @@ def test_a_lost_process_ends_the_run_and_leaves_its_state(movie: Path, tmp_path:
     assert len(said) == 1, errors
     assert not file.exists()
     before = checkpoint.stat().st_mtime_ns
-    again = subprocess.Popen(
-        command(1, "fit", movie, "-o", file, *options("field", 6, 100_000)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    )
-    deadline = time.monotonic() + 100
-    while checkpoint.stat().st_mtime_ns == before and again.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.2)
+    again = started(1, "fit", movie, "-o", file, *options("field", 6, 100_000))
+    wait_for(lambda: checkpoint.stat().st_mtime_ns > before, again)
     again.send_signal(signal.SIGINT)
     output, errors = again.communicate(timeout=60)
     assert "continuing from" in output, errors

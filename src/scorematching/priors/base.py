@@ -207,9 +207,8 @@ class Prior(nn.Module, ABC):
             padded.shape[2] - m, padded.shape[3] - m, self.tile
         ):  # each summand belongs to one tile
             part = (..., slice(rows.start, rows.stop + m), slice(columns.start, columns.stop + m))
-            energy, gradient = run(_energy_and_gradient, self, padded[part])
-            energies += energy
-            by_padded[part] += gradient
+            energies += run(summands, self.energy, padded[part]).sum((1, 2))
+            by_padded[part] += run(_gradient, self, padded[part])
         return energies, torch.autograd.grad(padded, leaf, by_padded)[0]
 
     @torch.no_grad()
@@ -295,8 +294,3 @@ def move(planes: Tensor, prior: Prior, device: str | torch.device | None) -> Ten
 def _gradient(prior: Prior, planes: Tensor) -> Tensor:
     """Return the gradient of the energy of a padded tile, (N, C, H, W)."""
     return -score(prior.energy, planes, check_finite=False)
-
-
-def _energy_and_gradient(prior: Prior, planes: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the energy of a padded tile, (N,), and its gradient."""
-    return summands(prior.energy, planes).sum((1, 2)), _gradient(prior, planes)

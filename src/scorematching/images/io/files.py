@@ -224,6 +224,7 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
     first = next(rest, None)
     if first is None:
         raise ValueError(f"{path.name}: there is no page to write")
+    check_writable(path, first)
     with whole_file(path) as partial:
         if check_suffix(path) in TIFF_SUFFIXES:
             tiff.write(partial, (_writable(path, page) for page in chain([first], rest)), count, metadata)

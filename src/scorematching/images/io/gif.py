@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -39,17 +38,3 @@ def read_metadata(path: Path) -> Metadata:
         True
     """
     return Metadata()
-
-
-def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
-    """Refuse to write: 256 colors can't hold a result.
-
-    Raises:
-        ValueError: Always.
-
-    Example:
-        >>> write(Path("movie.gif"), [], Metadata())
-        Traceback (most recent call last):
-        ValueError: .gif files are only read, because they have 256 colors: write a .tif instead
-    """
-    raise ValueError(".gif files are only read, because they have 256 colors: write a .tif instead")

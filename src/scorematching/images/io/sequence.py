@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tifffile
 
-from scorematching.images.io.files import count_pages
+from scorematching.images.io.files import count_pages, read_metadata
 from scorematching.images.io.formats import TIFF_SUFFIXES
 from scorematching.images.io.tiff_array import letters_of_series
 from scorematching.images.neighbors import lines
@@ -16,7 +16,8 @@ from scorematching.images.neighbors import lines
 def lines_of_pages(path: str | Path) -> list[list[int]]:
     """Return the numbers of the pages of a file that follow one another: along time, or else along depth.
 
-    The axes are those that a TIFF names. Pages without names follow one another. If the names do not fit the pages, no
+    The axes are those that a TIFF names. Pages without names follow one another, in an array along its last dimension
+    before those of an image. If the names do not fit the pages, no
     page follows another.
 
     Raises:
@@ -34,12 +35,15 @@ def lines_of_pages(path: str | Path) -> list[list[int]]:
     if Path(path).suffix.lower() in TIFF_SUFFIXES:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
-            axes, shape = letters_of_series(series.axes), series.shape
+            axes = letters_of_series(series.axes)
         for of_image in ("YX", "YXS"):  # samples that are neither colors nor alpha are images
-            leading = [(letter, size) for letter, size in zip(axes, shape, strict=True) if letter not in of_image]
+            leading = [
+                (letter, size) for letter, size in zip(axes, series.shape, strict=True) if letter not in of_image
+            ]
             sizes = [size for _, size in leading]
             if math.prod(sizes) == count:
                 return lines(sizes, "".join(letter for letter, _ in leading))
         if set("TZC") & set(axes):
             return lines((count,), "?")
-    return lines((count,), "T")
+    shape = read_metadata(path).leading or (count,)
+    return lines(shape, "?" * (len(shape) - 1) + "T")
