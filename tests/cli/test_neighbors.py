@@ -64,6 +64,30 @@ def test_pages_of_a_file_follow_one_another_by_its_axes(axes: str, tmp_path: Pat
     assert lines_of_pages(tmp_path / "stack.tif") == lines(shape[: len(leading)], leading)
 
 
+def test_unnamed_axes_and_pages_in_another_order(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "q.tif", np.zeros((2, 3, 20, 24), np.uint8), photometric="minisblack")
+    assert lines_of_pages(tmp_path / "q.tif") == [[0, 1, 2], [3, 4, 5]]
+    order = [0, 2, 4, 1, 3]
+    places = "".join(
+        f'<TiffData FirstT="{t}" FirstC="0" FirstZ="0" IFD="{n}" PlaneCount="1"/>' for t, n in enumerate(order)
+    )
+    sizes = 'SizeX="24" SizeY="20" SizeC="1" SizeZ="1" SizeT="5"'
+    text = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" {sizes}><Channel ID="Channel:0:0"/>{places}'
+        "</Pixels></Image></OME>"
+    )
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=False) as file:
+        for n in range(5):
+            page = np.full((20, 24), n, np.uint8)
+            file.write(
+                page, description=text if n == 0 else None, metadata=None, photometric="minisblack", contiguous=False
+            )
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        assert file.series[0].asarray()[:, 0, 0].tolist() == order
+    assert lines_of_pages(tmp_path / "a.ome.tif") == [order]
+
+
 def test_the_last_slice_of_a_volume_is_no_neighbor_of_the_next_volume(tmp_path: Path) -> None:
     np.save(tmp_path / "volumes.npy", np.zeros((2, 3, 20, 24), np.uint8))
     assert lines_of_pages(tmp_path / "volumes.npy") == [[0, 1, 2], [3, 4, 5]]

@@ -113,6 +113,25 @@ def test_neighbors_of_one_image(static: np.ndarray, together: sm.Prior) -> None:
     noisy = with_noise(static, SIGMA)
     one = sm.denoise(noisy[2], SIGMA, together, neighbors=[noisy[1], noisy[3]], data_range=255)
     assert np.array_equal(one, cleaned(noisy, together)[2])
+    stacked = sm.denoise(noisy[2], SIGMA, together, neighbors=noisy[1:4:2], data_range=255)
+    assert np.array_equal(one, stacked)
+
+
+def test_a_frame_without_values_is_kept(static: np.ndarray, together: sm.Prior) -> None:
+    noisy = with_noise(static, SIGMA)
+    noisy[3] = np.nan
+    found = sm.denoise(noisy, None, together, axes="TYX", data_range=255)
+    assert np.isnan(found[3]).all()
+    assert np.isfinite(np.delete(found, 3, 0)).all()
+
+
+def test_colored_neighbors_of_a_gray_image_are_seen_as_gray(together: sm.Prior) -> None:
+    image = np.random.default_rng(0).uniform(0, 1, (20, 24, 1)).repeat(3, 2)
+    plan = Plan.of(image, sm.GaussianNoise(0.1), together, Options(data_range=1.0))
+    own = torch.from_numpy(image).permute(2, 0, 1)[:, None].float()
+    tinted = own * torch.tensor([0.5, 1.0, 1.8]).view(3, 1, 1, 1)
+    seen = plan.observe(own, neighbors=[tinted, own]).seen
+    torch.testing.assert_close(seen, torch.cat([1.1 * own[:1], own[:1], own[:1]]))
 
 
 def test_noise_of_many_levels_is_found_by_the_part_for_one_image(static: np.ndarray) -> None:

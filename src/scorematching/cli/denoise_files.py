@@ -76,8 +76,12 @@ def find_targets(folder: Path, sources: list[Path]) -> list[Path]:
     check_folder(folder if folder.is_dir() else folder.parent)
     targets = [folder / name_of_result(source) for source in sources]
     if len(set(targets)) < len(targets):
-        name = next(target.name for target in targets if targets.count(target) > 1)
-        raise ValueError(f"two images are called {name}: denoise their folders one after the other")
+        name = next(target for target in targets if targets.count(target) > 1)
+        both = " and ".join(str(source) for source, target in zip(sources, targets, strict=True) if target == name)
+        raise ValueError(f"two images are called {name.name}: {both}; denoise them one after the other, or rename one")
+    for source, target in zip(sources, targets, strict=True):
+        if target.name != source.name and target.exists() and target.resolve().parent == source.resolve().parent:
+            raise ValueError(f"the result of {source} would replace {target}: choose another folder")
     return targets
 
 

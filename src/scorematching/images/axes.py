@@ -159,7 +159,7 @@ def over_images(
     moved = array.transpose(order)
     leading = "".join(letter for letter in axes if letter not in "YXS")
     sizes, results = moved.shape[: len(leading)], []
-    places, found = list(np.ndindex(sizes)), {}
+    places, found = list(np.ndindex(sizes)), dict[tuple[int, ...], Any]()
     numbers = {place: number for number, place in enumerate(places)}
     blank = [is_blank(moved[place]) for place in places]
     near: dict[int, list[int]] = {}
@@ -170,7 +170,9 @@ def over_images(
         if blank[numbers[like]]:
             like = place
         try:
-            if like not in found:
+            if neighbors and blank[k]:  # it is kept
+                found[like] = None
+            elif like not in found:
                 found[like] = find(np.ascontiguousarray(moved[like]))
             options = {"neighbors": [moved[places[n]] for n in near.get(k, [])]} if neighbors else {}
             of_image = subtask(progress, k, k + 1, parts=len(places))

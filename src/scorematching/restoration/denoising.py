@@ -207,6 +207,7 @@ def denoise(
         True
     """
     check_choice("method", method, get_args(Method))
+    neighbors = list(neighbors)
     if is_lazy(image):
         if return_std:
             raise ValueError("a lazy array has no error bars: pass a part of it as a NumPy array")

@@ -168,7 +168,7 @@ class Plan:
             covariance: Covariance | None = self.noise.covariance(y, self.data_range)
         else:
             covariance, middle = self.stabilizer.covariance(len(y)), len(neighbors) // 2
-            near = [self.stabilizer.forward(image[: len(y)]) for image in neighbors]  # each with noise of its own
+            near = [self.stabilizer.forward(_like(image, y)) for image in neighbors]  # each with noise of its own
             y = torch.cat([*near[:middle], self.stabilizer.forward(y, origin), *near[middle:]])
         return Observed(move(y, self.prior, self.options.device), covariance, origin)
 
@@ -223,6 +223,13 @@ class Plan:
         noisy = unclipped(y, x, level, origin, self.extent.ends)
         x = posterior_mean(noisy, level, self.prior, subtask(progress, 1, 2, parts=2), at)
         return torch.where(noisy == y, x, x.clamp(0, 1))
+
+
+def _like(image: Tensor, y: Tensor) -> Tensor:
+    """Return the planes of a neighbor, or their mean if the image is grayscale."""
+    if len(image) == len(y):
+        return image
+    return gray if len(gray := distinct(image)) == 1 else image.mean(0, keepdim=True)
 
 
 def _averaged_over_turns(once: WhiteDenoiser, y: Tensor, level: float, progress: ProgressCallback | None) -> Tensor:

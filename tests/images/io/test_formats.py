@@ -169,6 +169,16 @@ def test_the_frames_of_a_gif_are_its_pages(color: bool, tmp_path: Path) -> None:
     assert not (tmp_path / "b.gif").exists()
 
 
+def test_each_frame_of_a_gif_has_its_palette(tmp_path: Path) -> None:
+    gray, color = np.arange(256, dtype=np.uint8).reshape(16, 16), np.zeros((16, 16, 3), np.uint8)
+    color[..., 0], color[:8, :, 1] = 255, 200
+    frames = [Image.fromarray(gray), Image.fromarray(color)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], optimize=False)
+    first, second = read_pages(tmp_path / "a.gif")
+    assert np.array_equal(first[..., 1], gray)
+    assert np.array_equal(second, color)
+
+
 def test_transparent_pixels_of_a_gif_have_no_alpha(tmp_path: Path) -> None:
     image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6)).convert("P")
     image.save(tmp_path / "a.gif", transparency=5)
@@ -183,3 +193,8 @@ def test_the_result_of_a_gif_in_a_folder_is_a_tiff(prior_file: Path, tmp_path: P
     frames[0].save(folder / "a.gif", save_all=True, append_images=frames[1:])
     assert run("denoise", folder, "-o", tmp_path / "out", "--prior", prior_file, "--sigma", 25) == 0
     assert len(list(read_pages(tmp_path / "out" / "a.tif"))) == 2
+    write_image(folder / "a.tif", np.zeros((24, 24), np.uint8))
+    assert run("denoise", folder / "a.gif", folder / "a.gif", "-o", folder, "--prior", prior_file, "--sigma", 25) == 1
+    frames[0].save(folder / "b.gif")
+    assert run("denoise", folder / "a.gif", folder / "b.gif", "-o", folder, "--prior", prior_file, "--sigma", 25) == 1
+    assert not read_image(folder / "a.tif").any()

@@ -1,11 +1,11 @@
-"""GIF files, by Pillow: one image, or the frames of an animation. They are only read."""
+"""GIF files, by imagecodecs: one image, or the frames of an animation. They are only read."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
-from PIL import Image, ImageSequence
 
 from scorematching.images.io.metadata import Metadata
 
@@ -15,19 +15,20 @@ def read(path: Path) -> list[np.ndarray]:
 
     Example:
         >>> import tempfile
+        >>> from PIL import Image
         >>> path = Path(tempfile.mkdtemp()) / "movie.gif"
         >>> frames = [Image.fromarray(np.full((4, 6), value, np.uint8)) for value in (10, 20)]
         >>> frames[0].save(path, save_all=True, append_images=frames[1:])
         >>> [(frame.shape, int(frame.max())) for frame in read(path)]
         [((4, 6), 10), ((4, 6), 20)]
     """
-    with Image.open(path, formats=["GIF"]) as file:
-        frames = [np.asarray(frame.convert("RGBA")) for frame in ImageSequence.Iterator(file)]
-    if any((frame[..., 3] < 255).any() for frame in frames):
-        return frames
-    if all((frame[..., :3] == frame[..., :1]).all() for frame in frames):
-        return [frame[..., 0] for frame in frames]
-    return [frame[..., :3] for frame in frames]
+    decoded = imagecodecs.gif_decode(path.read_bytes())
+    frames = decoded if decoded.ndim == 4 else decoded[None]
+    if frames.shape[3] == 4 and (frames[..., 3] == 255).all():
+        frames = frames[..., :3]
+    if frames.shape[3] == 3 and (frames == frames[..., :1]).all():
+        frames = frames[..., 0]
+    return list(frames)
 
 
 def read_metadata(path: Path) -> Metadata:

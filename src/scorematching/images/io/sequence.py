@@ -9,15 +9,14 @@ import tifffile
 
 from scorematching.images.io.files import count_pages, read_metadata
 from scorematching.images.io.formats import TIFF_SUFFIXES
-from scorematching.images.io.tiff_array import letters_of_series
 from scorematching.images.neighbors import lines
 
 
 def lines_of_pages(path: str | Path) -> list[list[int]]:
     """Return the numbers of the pages of a file that follow one another: along time, or else along depth.
 
-    The axes are those that a TIFF names. Pages without names follow one another, in an array along its last dimension
-    before those of an image. If the names do not fit the pages, no
+    The axes are those that a TIFF names. Pages without names follow one another, along the last dimension before those
+    of an image if there are several. If the names do not fit the pages, no
     page follows another.
 
     Raises:
@@ -35,15 +34,28 @@ def lines_of_pages(path: str | Path) -> list[list[int]]:
     if Path(path).suffix.lower() in TIFF_SUFFIXES:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
-            axes = letters_of_series(series.axes)
+            axes, places = _letters(series.axes), [page.index for page in series.pages if page is not None]
         for of_image in ("YX", "YXS"):  # samples that are neither colors nor alpha are images
             leading = [
                 (letter, size) for letter, size in zip(axes, series.shape, strict=True) if letter not in of_image
             ]
             sizes = [size for _, size in leading]
             if math.prod(sizes) == count:
-                return lines(sizes, "".join(letter for letter, _ in leading))
+                found = lines(sizes, "".join(letter for letter, _ in leading))
+                if len(places) < count:  # several images behind a page, in their order
+                    return found
+                order = sorted(range(count), key=places.__getitem__)  # OME may name them in another order
+                ranks = {number: rank for rank, number in enumerate(order)}
+                return [[ranks[number] for number in line] for line in found]
         if set("TZC") & set(axes):
             return lines((count,), "?")
     shape = read_metadata(path).leading or (count,)
     return lines(shape, "?" * (len(shape) - 1) + "T")
+
+
+def _letters(axes: str) -> str:
+    """Return the letters of axes. Without time and depth, the last one without a name counts as time."""
+    unnamed = [place for place, letter in enumerate(axes) if letter in "IQR"]
+    if set("TZ") & set(axes) or not unnamed:
+        return axes
+    return axes[: unnamed[-1]] + "T" + axes[unnamed[-1] + 1 :]

@@ -79,7 +79,7 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
             count = sum(not one.keyframe.is_reduced for one in file.series)
             if count > 1:
                 raise ValueError(f"it has {count} images of different kinds or sizes: save them apart")
-            found = axes or letters_of_series(series.axes)
+            found = axes or _letters(series.axes)
             if axes is None and samples.images > 1:  # neither colors nor alpha
                 found = found.replace("S", "C")
             check_axes(found, series.shape)
@@ -122,13 +122,8 @@ def pixel_sizes(path: str | Path) -> dict[str, tuple[float, str]]:
         )
 
 
-def letters_of_series(axes: str) -> str:
-    """Return the letters of axes; pages without a name count as time, or depth if there is time.
-
-    Example:
-        >>> letters_of_series("IYX")
-        'TYX'
-    """
+def _letters(axes: str) -> str:
+    """Return the letters of axes; pages without a name count as time, or depth if there is time."""
     for other in "IQR":
         axes = axes.replace(other, "Z" if "T" in axes else "T", 1)
     return axes
