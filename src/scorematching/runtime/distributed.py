@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -73,11 +74,16 @@ def is_first_launched() -> bool:
 def launched(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
     """Join the processes that ``torchrun`` has started, if it has.
 
+    If one of them is lost, ``torchrun`` ends the others by a signal, which raises an error here.
+
     Args:
         device: Device to compute on. Processes on ``cuda`` take one GPU each, by their numbers on the machine.
 
     Yields:
         The processes, and the device of this one.
+
+    Raises:
+        LostProcessError: Another process has ended.
 
     Example:
         >>> with launched(torch.device("cpu")) as (processes, device):
@@ -91,7 +97,16 @@ def launched(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    before = signal.signal(signal.SIGTERM, _raise_lost)
     try:
         yield Processes.current(), device
+    except LostProcessError:
+        before = signal.SIG_IGN  # this process ends by itself, after it has said why
+        raise
     finally:
+        signal.signal(signal.SIGTERM, before)
         dist.destroy_process_group()
+
+
+def _raise_lost(*_: object) -> NoReturn:
+    raise LostProcessError("another process of the training has ended")
