@@ -144,7 +144,7 @@ def over_images(
             function gets as a keyword ``neighbors``, a list of images. Blank images are kept then.
 
     Raises:
-        ValueError: A function raises one. The number of the image is added. Or there are too few neighbors.
+        ValueError: A function raises one. The number of the image is added, if there are several. Or there are too few neighbors.
 
     Returns:
         The results, each with the axes and the shape of ``array``.
@@ -178,7 +178,7 @@ def over_images(
             of_image = subtask(progress, k, k + 1, parts=len(places))
             results.append(function(np.ascontiguousarray(moved[place]), found[like], progress=of_image, **options))
         except ValueError as error:
-            raise ValueError(f"image {k + 1} of {len(places)}: {error}") from None
+            raise ValueError(f"image {k + 1} of {len(places)}: {error}" if len(places) > 1 else str(error)) from None
 
     def arranged(found: Any) -> np.ndarray:
         stacked = np.stack(found).astype(found[0].dtype, copy=False)  # np.stack changes the byte order
