@@ -144,7 +144,8 @@ def over_images(
             function gets as a keyword ``neighbors``, a list of images. Blank images are kept then.
 
     Raises:
-        ValueError: A function raises one. The number of the image is added, if there are several. Or there are too few neighbors.
+        ValueError: A function raises one. The number of the image is added, if there are several. Or there are
+            too few neighbors.
 
     Returns:
         The results, each with the axes and the shape of ``array``.

@@ -51,6 +51,9 @@ FORMATS = {
     ".pgm": Format(("uint8", "uint16"), channels=(1,)),
     ".ppm": Format(channels=(3,)),
     ".gif": Format(channels=(), pages=True),
+    ".heic": Format(channels=()),
+    ".heif": Format(channels=()),
+    ".hif": Format(channels=()),
 }
 #: Suffixes of TIFF files, in lower case.
 TIFF_SUFFIXES = (".tif", ".tiff")
