@@ -23,6 +23,7 @@ from benchmarks.photons import photons
 from benchmarks.plots import draw_growth
 from benchmarks.precision import precision
 from benchmarks.profiles import profiles
+from benchmarks.raw import raw
 from benchmarks.real import real
 from benchmarks.recovery import recovery
 from benchmarks.restoration import restoration
@@ -80,6 +81,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         real,
         simulated,
         neighbors,
+        raw,
         photons,
         recovery,
     ),

@@ -15,17 +15,18 @@ import numpy as np
 import tifffile
 
 from scorematching.images.arrays import check_type, find_own_white, find_white, has_white
-from scorematching.images.io import fits, gif, heic, jpeg, mrc, npy, png, tiff
+from scorematching.images.io import fits, gif, heic, jpeg, mrc, npy, png, raw, tiff
 from scorematching.images.io.atomic import whole_file
 from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.raster import Raster
+from scorematching.images.io.raw import RAW_SUFFIXES
 from scorematching.images.io.tiff_pages import TiffPages
 
 #: Formats that are read and written as arrays of images.
 _ARRAYS = {".npy": npy, ".fits": fits, ".fit": fits, ".fts": fits, ".mrc": mrc, ".mrcs": mrc, ".gif": gif}
 _KINDS: dict[str, Any] = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff, **_ARRAYS}
-_KINDS |= {".heic": heic, ".heif": heic, ".hif": heic}
+_KINDS |= {".heic": heic, ".heif": heic, ".hif": heic, **dict.fromkeys(RAW_SUFFIXES, raw)}
 _KINDS |= {".bmp": Raster("BMP"), ".pgm": Raster("PPM"), ".ppm": Raster("PPM"), ".webp": Raster("WEBP")}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from scorematching.images.io.atomic import check_target
+from scorematching.images.io.raw import RAW_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ FORMATS = {
     ".heic": Format(channels=()),
     ".heif": Format(channels=()),
     ".hif": Format(channels=()),
+    **dict.fromkeys(RAW_SUFFIXES, Format(channels=())),
 }
 #: Suffixes of TIFF files, in lower case.
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -83,10 +85,10 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
     path = check_target(path)
     suffix = check_suffix(path)
     found, channels = FORMATS[suffix], image.shape[2] if image.ndim == 3 else 1
-    if found.types and image.dtype.name not in found.types:
-        raise ValueError(f"{path.name}: {suffix} files can't store {image.dtype} pixels: write a .tif instead")
     if not found.channels:
         raise ValueError(f"{path.name}: {suffix} files are only read: write a .tif instead")
+    if found.types and image.dtype.name not in found.types:
+        raise ValueError(f"{path.name}: {suffix} files can't store {image.dtype} pixels: write a .tif instead")
     if channels in (2, 4) and channels not in found.channels:
         raise ValueError(f"{path.name}: {suffix} files can't store an alpha channel: write a .png instead")
     if channels not in found.channels:

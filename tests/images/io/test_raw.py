@@ -1,0 +1,62 @@
+"""Camera raw files are developed, and what can't be read is one error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+
+from benchmarks.raw import WHITE, linear, sensor, write_dng
+from scorematching.images import read_image, write_image
+
+pytest.importorskip("rawpy")
+
+
+@pytest.fixture
+def photograph_in_color() -> np.ndarray:
+    """Smooth colors, which are known between the pixels of the sensor too."""
+    down, across = np.mgrid[:48, :64] / 64
+    return 255 * np.stack([0.3 + 0.5 * down, 0.8 - 0.4 * across, 0.2 + 0.3 * (down + across)], -1)
+
+
+def test_colors_come_back(photograph_in_color: np.ndarray, tmp_path: Path) -> None:
+    write_dng(tmp_path / "a.dng", sensor(linear(photograph_in_color)))
+    found = read_image(tmp_path / "a.dng")
+    assert found.dtype == np.uint16
+    assert found.shape == (48, 64, 3)
+    assert np.abs(found / 257 - photograph_in_color)[4:-4, 4:-4].max() < 3
+
+
+def test_brightness_does_not_depend_on_the_brightest_pixel(photograph_in_color: np.ndarray, tmp_path: Path) -> None:
+    values = sensor(linear(photograph_in_color))
+    write_dng(tmp_path / "a.dng", values)
+    values[40:44, 50:54] = WHITE
+    write_dng(tmp_path / "b.dng", values)
+    a, b = (read_image(tmp_path / name)[4:24, 4:24] for name in ("a.dng", "b.dng"))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_the_image_is_upright(photograph_in_color: np.ndarray, tmp_path: Path) -> None:
+    write_dng(tmp_path / "a.dng", sensor(linear(photograph_in_color)))
+    write_dng(tmp_path / "b.dng", sensor(linear(photograph_in_color)), orientation=6)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.dng"), np.rot90(read_image(tmp_path / "a.dng"), -1))
+
+
+def test_a_folder_of_raw_files_becomes_tiffs(photograph_in_color: np.ndarray, tmp_path: Path, prior_file: Path) -> None:
+    (tmp_path / "photographs").mkdir()
+    write_dng(tmp_path / "photographs" / "a.DNG", sensor(linear(photograph_in_color)))
+    run("denoise", tmp_path / "photographs", "-o", tmp_path / "clean", "--sigma", 900, "--prior", prior_file)
+    result = read_image(tmp_path / "clean" / "a.tif")
+    assert result.shape == (48, 64, 3)
+    assert result.dtype == np.uint16
+
+
+@pytest.mark.parametrize("suffix", [".dng", ".CR2", ".nef", ".arw"])
+def test_damaged_files_and_writing_are_refused(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"a{suffix}").write_bytes(b"no raw file")
+    with pytest.raises(ValueError, match=rf"a\{suffix} can't be read as an image: \w"):
+        read_image(tmp_path / f"a{suffix}")
+    with pytest.raises(ValueError, match="files are only read"):
+        write_image(tmp_path / f"b{suffix}", np.zeros((8, 8, 3), np.uint16))
