@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import rawpy
 import tifffile
 import typer
 
 import scorematching as sm
-from scorematching.images.io.raw import develop
+from scorematching.images.io.raw import develop, opened
 
 #: Values of the sensor without light and of white, and its sensitivity to red, green and blue, relative to green.
 BLACK, WHITE, SENSITIVITY = 512, 16383, (0.5, 1.0, 0.625)
@@ -60,30 +59,6 @@ def write_dng(path: Path, values: np.ndarray, orientation: int = 1) -> None:
     tifffile.imwrite(path, values.astype(np.uint16), photometric=32803, planarconfig=1, extratags=tags)
 
 
-def developed(path: Path, demosaic: str, values: np.ndarray | None = None) -> np.ndarray:
-    """Develop a raw file, with other values of the sensor if given."""
-    with rawpy.imread(str(path)) as file:
-        if values is not None:
-            file.raw_image[:] = values
-        return develop(file, demosaic)
-
-
-def denoised_before(values: np.ndarray, electrons: float) -> np.ndarray:
-    """Denoise the values of a sensor: red, green and blue of half the size, once with each of the greens."""
-    gain = (WHITE - BLACK) / electrons
-    noise = sm.PoissonGaussianNoise(gain, BLACK, _READ_NOISE * gain)
-    red, first, second, blue = (values[down::2, across::2] for down, across in _PLACES)
-    with_first, with_second = (
-        sm.denoise(np.stack([red, green, blue], -1), noise, data_range=WHITE) for green in (first, second)
-    )
-    both = (with_first.astype(float) + with_second) / 2
-    result = np.empty_like(values)
-    planes = (both[..., 0], with_first[..., 1], with_second[..., 1], both[..., 2])
-    for (down, across), plane in zip(_PLACES, planes, strict=True):
-        result[down::2, across::2] = np.rint(plane)
-    return result
-
-
 def raw(
     images: Annotated[list[Path], typer.Argument(help="Clean color photographs of 256 pixels or more.")],
     electrons: Annotated[
@@ -92,8 +67,8 @@ def raw(
 ) -> None:
     """Print the PSNR of simulated raw files, denoised after or before they are developed.
 
-    "AHD" and "DHT" are developed images in which the noise is found. "before" denoises the values of the sensor with
-    the true noise, and then develops with DHT.
+    "AHD" and "DHT" are developed images in which the noise is found and removed. "before" finds and removes it in the
+    values of the sensor, and develops with DHT.
     """
     print("| photograph | electrons | noisy | AHD | DHT | before |")
     print("|---|---|---|---|---|---|")
@@ -114,7 +89,7 @@ def _figures(photograph: np.ndarray, electrons: float) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photograph.dng"
         write_dng(path, values)
-        noisy = developed(path, "DHT")
-        results = [noisy, sm.denoise(developed(path, "AHD")), sm.denoise(noisy)]
-        results.append(developed(path, "DHT", denoised_before(values, electrons)))
+        with opened(path) as file:
+            noisy, ahd = develop(file), develop(file, "AHD")
+        results = [noisy, sm.denoise(ahd), sm.denoise(noisy), sm.restoration.denoise_raw(path).image]
     return [sm.psnr(photograph, result / 257, data_range=255) for result in results]

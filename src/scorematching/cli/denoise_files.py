@@ -20,6 +20,7 @@ from scorematching.cli.console import console, end_with, say
 from scorematching.cli.error_bars import ErrorBars, kept_error_bars
 from scorematching.cli.pages import check_pages, describe_pages, neighboring_pages, restore_file
 from scorematching.cli.parts import Parts
+from scorematching.cli.raw_files import denoise_undeveloped, is_undeveloped
 from scorematching.images.io.atomic import check_folder, check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.formats import IMAGE_SUFFIXES, name_of_result
@@ -168,6 +169,8 @@ def described(job: Job) -> dict[str, Any]:
 
 def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tuple[int, ...]]:
     """Read, denoise and write a file. Return the noise of each page, and the number and the shape of the pages."""
+    if is_undeveloped(job, source):
+        return denoise_undeveloped(job, source, target)
     before = [] if job.report is None and job.record is None else list(read_pages(source))
     data_range = find_white_of_file(source, job.white, missing=True)
     check_pages(source, job.prior)

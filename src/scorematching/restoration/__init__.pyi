@@ -14,17 +14,20 @@ from .operators import (
     gaussian_kernel,
 )
 from .photon_noise import estimate_photon_noise
+from .raw import DenoisedRaw, denoise_raw
 from .upscaling import upscale
 
 __all__ = [
     "BicubicDownsampling",
     "Blur",
+    "DenoisedRaw",
     "FunctionOperator",
     "LinearOperator",
     "Mask",
     "check_adjoint",
     "classics",
     "denoise",
+    "denoise_raw",
     "estimate_noise",
     "estimate_photon_noise",
     "gaussian_kernel",

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from command_line import run
 
-from benchmarks.raw import WHITE, linear, sensor, write_dng
+import scorematching as sm
+from benchmarks.raw import BLACK, WHITE, linear, sensor, write_dng
 from scorematching.images import read_image, write_image
+from scorematching.images.io.raw import opened, put_back, sensor_of
 
 pytest.importorskip("rawpy")
 
@@ -51,6 +53,50 @@ def test_a_folder_of_raw_files_becomes_tiffs(photograph_in_color: np.ndarray, tm
     result = read_image(tmp_path / "clean" / "a.tif")
     assert result.shape == (48, 64, 3)
     assert result.dtype == np.uint16
+
+
+@pytest.mark.parametrize("shape", [(48, 64), (47, 63)])
+def test_values_of_the_sensor_are_sorted_by_color_and_put_back(shape: tuple[int, int], tmp_path: Path) -> None:
+    values = BLACK - 5 + np.arange(np.prod(shape)).reshape(shape)
+    write_dng(tmp_path / "a.dng", values)
+    with opened(tmp_path / "a.dng") as file:
+        sensor = sensor_of(file)
+        assert sensor is not None
+        assert sensor.white == WHITE - BLACK
+        red, _, second, blue = sensor.planes + BLACK
+        np.testing.assert_array_equal(red, values[::2, ::2])
+        np.testing.assert_array_equal(second[: shape[0] // 2], values[1::2, ::2])
+        np.testing.assert_array_equal(blue[: shape[0] // 2, : shape[1] // 2], values[1::2, 1::2])
+        put_back(sensor.planes + 7.4, file)
+        np.testing.assert_array_equal(file.raw_image_visible, values + 7)
+
+
+@pytest.fixture
+def dim(photograph_in_color: np.ndarray, tmp_path: Path) -> Path:
+    """A raw file of a sensor whose white is 200 electrons."""
+    light = (sensor(linear(np.tile(photograph_in_color, (2, 2, 1)))) - BLACK) / (WHITE - BLACK)
+    counts = np.random.default_rng(0).poisson(200 * light) / 200
+    write_dng(tmp_path / "dim.dng", BLACK + np.rint((WHITE - BLACK) * counts))
+    return tmp_path / "dim.dng"
+
+
+def test_noise_is_removed_before_development(dim: Path, photograph_in_color: np.ndarray) -> None:
+    clean, noise = sm.restoration.denoise_raw(dim)
+    assert isinstance(noise, sm.PoissonGaussianNoise)
+    assert noise.gain == pytest.approx((WHITE - BLACK) / 200, rel=0.15)
+    truth = np.tile(photograph_in_color, (2, 2, 1))
+    noisy, result = (sm.psnr(truth, image / 257, data_range=255) for image in (read_image(dim), clean))
+    assert result > noisy + 5
+
+
+def test_the_command_denoises_before_development_unless_an_option_is_for_the_image(
+    dim: Path, tmp_path: Path, prior_file: Path
+) -> None:
+    run("denoise", dim, "-o", tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), sm.restoration.denoise_raw(dim).image)
+    run("denoise", dim, "-o", tmp_path / "b.tif", "--sigma", 3000, "--prior", prior_file)
+    expected = sm.denoise(read_image(dim), 3000, prior_file)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.tif"), expected)
 
 
 @pytest.mark.parametrize("suffix", [".dng", ".CR2", ".nef", ".arw"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +16,22 @@ from scorematching.runtime.extras import required
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
 
 
-def read(path: Path) -> np.ndarray:
-    """Develop the image of a file; see :func:`develop`.
+class Sensor(NamedTuple):
+    """Values of a sensor whose pixels see red, green, green and blue in squares of 2 x 2.
+
+    Attributes:
+        planes: Values above those without light, float32, shape (4, H / 2, W / 2): red, green, green, blue. Odd numbers
+            of rows and columns are made even by reflection.
+        white: Value of white above that without light.
+    """
+
+    planes: np.ndarray
+    white: float
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file with rawpy.
 
     Raises:
         ValueError: LibRaw can't read the file.
@@ -23,9 +39,61 @@ def read(path: Path) -> np.ndarray:
     rawpy = required("rawpy", "formats")
     try:
         with rawpy.imread(str(path)) as file:
-            return develop(file)
+            yield file
     except rawpy.LibRawError as error:  # its message is in bytes
-        raise ValueError(b" ".join(error.args).decode(errors="replace")) from None
+        raise ValueError(f"{path} can't be read as an image: {_text(error)}") from None
+
+
+def _text(error: Exception) -> str:
+    return b" ".join(part for part in error.args if isinstance(part, bytes)).decode(errors="replace") or str(error)
+
+
+def read(path: Path) -> np.ndarray:
+    """Develop the image of a file; see :func:`develop`.
+
+    Raises:
+        ValueError: LibRaw can't read the file.
+    """
+    with opened(path) as file:
+        return develop(file)
+
+
+def sensor_of(file: Any) -> Sensor | None:
+    """Return the values of the sensor of an open file; ``None`` if it has no squares of red, green, green and blue."""
+    places = _places(file)
+    if places is None:
+        return None
+    values = _evened(file.raw_image_visible)
+    black = [file.black_level_per_channel[file.raw_pattern[place]] for place in places]
+    planes = [values[down::2, across::2] - np.float32(dark) for (down, across), dark in zip(places, black, strict=True)]
+    return Sensor(np.stack(planes), file.white_level - float(np.mean(black)))
+
+
+def put_back(planes: np.ndarray, file: Any) -> None:
+    """Replace the values of the sensor of an open file by those of planes, as :func:`sensor_of` returns them."""
+    places = _places(file)
+    assert places is not None
+    visible = file.raw_image_visible
+    values = _evened(visible).copy()
+    for (down, across), plane in zip(places, planes, strict=True):
+        black = file.black_level_per_channel[file.raw_pattern[down, across]]
+        values[down::2, across::2] = np.clip(np.rint(plane + black), 0, file.white_level)
+    visible[:] = values[: visible.shape[0], : visible.shape[1]]
+
+
+def _places(file: Any) -> list[tuple[int, int]] | None:
+    """Return the places of red, green, green and blue in the squares of a sensor, if it has them."""
+    pattern = file.raw_pattern
+    if pattern is None or pattern.shape != (2, 2) or file.raw_image_visible.ndim != 2 or file.white_level is None:
+        return None
+    colors = [(chr(file.color_desc[pattern[place]]), place) for place in np.ndindex(2, 2)]
+    ordered = sorted(colors, key=lambda one: "RGB".find(one[0]))
+    return [place for _, place in ordered] if [color for color, _ in ordered] == [*"RGGB"] else None
+
+
+def _evened(values: np.ndarray) -> np.ndarray:
+    """Return values with even numbers of rows and columns, by reflection, which keeps the colors in their places."""
+    return np.pad(values, [(0, n % 2) for n in values.shape], "reflect")
 
 
 def develop(file: Any, demosaic: str = "DHT") -> np.ndarray:
