@@ -50,8 +50,14 @@ def volume(photograph: np.ndarray) -> np.ndarray:
     return 230 * fibers / fibers.max() + 10
 
 
+def channels(photograph: np.ndarray) -> np.ndarray:
+    """Return two channels that show the same, the second with 0.4 of the contrast."""
+    scene = photograph[:_SIDE, :_SIDE]
+    return np.stack([scene, 0.4 * scene + 90])
+
+
 SCENES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    scene.__name__: scene for scene in (static, slow, moving, bleaching, volume)
+    scene.__name__: scene for scene in (static, slow, moving, bleaching, volume, channels)
 }
 
 
@@ -68,9 +74,10 @@ def neighbors(
 ) -> None:
     """Print the PSNR of movies of 12 frames with noise of level 25, frame by frame and with neighbors.
 
-    Each prior is fitted to the noisy movie alone, with the default architecture. The limit, for the scene that stands
-    still, is the mean of the frames, denoised by a prior that is fitted to such means. Changed pixels are those that
-    differ by more than 5 from the frame before or behind. The first and last frames do not count.
+    The channels are two images. Each prior is fitted to the noisy movie alone, with the default architecture. The
+    limit, for the scene that stands still, is the mean of the frames, denoised by a prior that is fitted to such means.
+    Changed pixels are those that differ by more than 5 from the frame before or behind. The first and last frames do
+    not count.
     """
     print("| photograph | scene | neighbors | frame by frame | with neighbors | limit | changed pixels | in both |")
     print("|---|---|---|---|---|---|---|---|")
@@ -80,9 +87,9 @@ def neighbors(
             clean = SCENES[name](photograph)
             noisy = sm.GaussianNoise(_SIGMA).simulate(clean, seed)
             alone = _denoised(noisy, _SIGMA, 0, steps, seed)
-            for count in counts or (1, 2):
+            for count in (1,) if name == "channels" else counts or (1, 2):
                 found = _denoised(noisy, _SIGMA, count, steps, seed)
-                inner = slice(count, -count)
+                inner = slice(None) if name == "channels" else slice(count, -count)
                 limit = ""
                 if name == "static":
                     frames = range(count, _FRAMES - count)
@@ -90,7 +97,7 @@ def neighbors(
                     level = _SIGMA / (2 * count + 1) ** 0.5
                     limit = f"{_psnr(clean[inner], _denoised(means, level, 0, steps, seed)):.2f}"
                 whole = [_psnr(clean[inner], one[inner]) for one in (alone, found)]
-                changed = _changed(clean)[inner]
+                changed = _changed(clean)[inner] & (name != "channels")
                 both = [_psnr(clean[inner][changed], one[inner][changed]) for one in (alone, found) if changed.any()]
                 where = f"{changed.mean():.0%} | {', '.join(f'{value:.2f}' for value in both)}"
                 print(

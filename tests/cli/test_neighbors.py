@@ -112,11 +112,11 @@ def test_refused(movie: Path, noisy_file: Path, tmp_path: Path, capsys: pytest.C
         (("denoise", movie, "-o", out, "--neighbors", 1), "--neighbors is for --prior self"),
         (
             ("denoise", noisy_file, "-o", out, "--prior", "self", "--neighbors", 1),
-            "noisy.png: neighbors=1 needs 3 images",
+            "noisy.png: neighbors=1 needs 2 frames",
         ),
         (
-            ("denoise", movie, "-o", out, "--prior", "self", "--neighbors", 2),
-            "page 1: neighbors=2 needs 5",
+            ("denoise", movie, "-o", out, "--prior", "self", "--neighbors", 8),
+            "page 1: neighbors=8 needs 9 frames",
         ),
         (("fit", movie, "-o", tmp_path / "p.safetensors", "--neighbors", 1), "neighbors are for noisy images"),
     ):

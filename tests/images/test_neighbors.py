@@ -42,15 +42,17 @@ def test_equal_borders_and_alpha_do_not_count(photograph: np.ndarray) -> None:
     assert level_of(scene[:4, :4], scene[:4, :4]) == Level()
 
 
-def test_lines_follow_time_before_depth() -> None:
+def test_lines_follow_time_before_depth_before_channels() -> None:
     assert lines((2, 3), "TZ") == [[0, 3], [1, 4], [2, 5]]
     assert lines((3,), "Z") == lines((1, 3), "TZ") == [[0, 1, 2]]
-    assert lines((2,), "C") == [[0], [1]]
+    assert lines((2,), "C") == lines((1, 2), "TC") == [[0, 1]]
+    assert lines((2, 2), "CZ") == [[0, 1], [2, 3]]
     assert lines((), "") == [[0]]
 
 
 def test_neighbors_are_the_nearest_that_show_something() -> None:
     found = find_neighbors(range(6), [False, False, True, False, False, False], 2)
     assert found == {0: [5, 4, 1, 3], 1: [5, 0, 3, 4], 3: [0, 1, 4, 5], 4: [1, 3, 5, 0], 5: [3, 4, 1, 0]}
-    with pytest.raises(ValueError, match=r"neighbors=2 needs 5 images or more .* got 4"):
-        find_neighbors(range(4), [False] * 4, 2)
+    assert find_neighbors(range(3), [False] * 3, 2) == {0: [1, 2, 1, 2], 1: [0, 2, 0, 2], 2: [0, 1, 0, 1]}
+    with pytest.raises(ValueError, match=r"neighbors=2 needs 3 frames, slices or channels .* got 2"):
+        find_neighbors(range(4), [False, True, True, False], 2)

@@ -85,6 +85,17 @@ def test_bleaching_and_missing_frames_do_no_harm(static: np.ndarray) -> None:
     assert decibels(scene, found, there) > decibels(scene, by_frame, there) + 1
 
 
+def test_channels_see_one_another(photograph: np.ndarray) -> None:
+    """Those that share the scene gain, however dim; those that share nothing lose nothing."""
+    scene = photograph.astype(np.float32)
+    for others, gains in (([0.4 * scene + 90], (0.3, 2)), ([scene[::-1, ::-1]], (-0.1, -0.1))):
+        clean = np.stack([scene, *others])
+        noisy = with_noise(clean, SIGMA)
+        found, alone = (cleaned(noisy, fitted(noisy, n, axes="CYX"), axes="CYX") for n in (1, 0))
+        for truth, one, other, gain in zip(clean, found, alone, gains, strict=True):
+            assert sm.psnr(truth, one, data_range=255) > sm.psnr(truth, other, data_range=255) + gain
+
+
 def test_colors_and_photons(static: np.ndarray) -> None:
     """A grayscale prior sees the opponent colors of all frames; photon noise is stabilized in all of them."""
     noise = sm.PoissonGaussianNoise(gain=4.0)
@@ -173,5 +184,5 @@ def test_refused(static: np.ndarray, together: sm.Prior) -> None:
         sm.denoise(noisy[0], kernel, together, neighbors=[noisy[1], noisy[2]], **options)
     with pytest.raises(ValueError, match="neighbors are for noisy images"):
         sm.fit(noisy, noisy=False, axes="TYX", model=sm.FieldConfig(neighbors=1))
-    with pytest.raises(ValueError, match="array 0: neighbors=1 needs 3 images or more"):
-        sm.fit(noisy[:2], noise=SIGMA, axes="TYX", model=sm.FieldConfig(neighbors=1), data_range=255)
+    with pytest.raises(ValueError, match="array 0: neighbors=1 needs 2 frames, slices or channels"):
+        sm.fit(noisy[:1], noise=SIGMA, axes="TYX", model=sm.FieldConfig(neighbors=1), data_range=255)

@@ -128,6 +128,7 @@ def denoise(
     The noise is found: white, or correlated, as a camera's development leaves it, or growing with brightness, as in low
     light. [bold]scorematching noise[/bold] describes it. If you know gain and offset, pass [bold]--gain[/bold]. If
     there is a blank page with the same noise, pass what [bold]noise --json[/bold] wrote for it as [bold]--noise[/bold].
+    In a camera's raw file, the noise of the sensor is removed before the image is developed.
 
     The priors that come with the library were trained on photographs. For other images try [bold]--prior self[/bold].
     It fits a prior to all the noisy images together, in about half a minute. They must have the same value of white, so

@@ -112,8 +112,8 @@ NeighborsOption = Annotated[
         min=1,
         max=8,
         metavar="N",
-        help="For movies and volumes: the prior also sees the N images before and after an image, in time or else in "
-        "depth. 1 or 2 are usual.",
+        help="The prior also sees the N images before and after an image: frames, or else slices, or else channels. "
+        "1 or 2 are usual.",
         show_default="none",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Neighbors of an image: the frames of a movie, or slices of a volume, before and after it."""
+"""Neighbors of an image: the frames of a movie or slices of a volume before and after it, or its other channels."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _BLOCK = 8
 _ROUNDS = 20
 #: Distance of changed blocks from the others, in multiples of the median.
 _CHANGED = 4.0
-#: Largest gain between neighbors; beyond it, one of them shows another scene.
-_LARGEST_GAIN = 2.0
+#: Largest gain between neighbors; beyond it, one of them is all but blank.
+_LARGEST_GAIN = 10.0
 
 
 class Level(NamedTuple):
@@ -106,11 +106,11 @@ def is_blank(image: np.ndarray) -> bool:
 
 
 def lines(sizes: Sequence[int], letters: str) -> list[list[int]]:
-    """Return the images of an array that follow one another: along time, or else along depth.
+    """Return the images of an array that are neighbors: along time, or else along depth, or else channels.
 
     Args:
         sizes: Sizes of the axes that count the images.
-        letters: Their letters. If there are not several images along T or Z, there is no order.
+        letters: Their letters. If there are not several images along T, Z or C, there are no neighbors.
 
     Returns:
         Numbers of the images, in the order of the array, line by line.
@@ -120,7 +120,7 @@ def lines(sizes: Sequence[int], letters: str) -> list[list[int]]:
         [[0, 2, 4], [1, 3, 5]]
     """
     numbers = np.arange(int(np.prod(sizes))).reshape(tuple(sizes))
-    along = next((letter for letter in "TZ" if letter in letters and sizes[letters.index(letter)] > 1), None)
+    along = next((letter for letter in "TZC" if letter in letters and sizes[letters.index(letter)] > 1), None)
     if along is None:
         return [[int(number)] for number in numbers.ravel()]
     axis = letters.index(along)
@@ -131,7 +131,8 @@ def find_neighbors(line: Sequence[int], blank: Sequence[bool], count: int) -> di
     """Return the neighbors of each image of a line.
 
     They are the nearest images that are not blank: ``count`` before it and ``count`` after it, or more on one side
-    where the other one has too few.
+    where the other one has too few. If all others are too few, they are counted twice, as the other one of two
+    channels.
 
     Args:
         line: Numbers of images that follow one another.
@@ -147,15 +148,21 @@ def find_neighbors(line: Sequence[int], blank: Sequence[bool], count: int) -> di
     Example:
         >>> find_neighbors([0, 1, 2, 3], [False, False, True, False], 1)
         {0: [3, 1], 1: [0, 3], 3: [1, 0]}
+        >>> find_neighbors([0, 1], [False, False], 1)
+        {0: [1, 1], 1: [0, 0]}
     """
     usable = [number for number in line if not blank[number]]
-    if len(usable) <= 2 * count:
+    if len(usable) <= count:
         raise ValueError(
-            f"neighbors={count} needs {2 * count + 1} images or more that follow one another in time or depth and are "
-            f"not blank, got {len(usable)}: pass them as one stack, or take fewer neighbors"
+            f"neighbors={count} needs {count + 1} frames, slices or channels or more that are not blank, got "
+            f"{len(usable)}: pass them as one stack, or take fewer neighbors"
         )
     found = {}
     for place, number in enumerate(usable):
+        if len(usable) <= 2 * count:
+            others = usable[:place] + usable[place + 1 :]
+            found[number] = (others * 2)[: 2 * count]
+            continue
         before, after = usable[:place][-count:], usable[place + 1 :][:count]
         before = usable[place + 1 + count :][: count - len(before)][::-1] + before
         after += usable[: max(place - count, 0)][::-1][: count - len(after)]

@@ -21,7 +21,7 @@ class FieldConfig:
         expert: ``"student-t"`` for mixtures of Student-t experts, or ``"spline"`` for free curves.
         normalize_filters: Whether the filters are kept at zero mean and unit norm.
         neighbors: Number of images before and after an image that the prior sees with it, from 0 to 8: frames of a
-            movie, or slices of a volume.
+            movie, slices of a volume, or channels.
 
     Raises:
         ValueError: A value is out of its range.
@@ -59,7 +59,7 @@ class DeepConfig:
         depth: Number of convolutions on the longest path, even, 2 to 64.
         color: Whether the prior sees red, green and blue together. It then accepts only color images.
         neighbors: Number of images before and after an image that the prior sees with it, from 0 to 8: frames of a
-            movie, or slices of a volume.
+            movie, slices of a volume, or channels.
 
     Raises:
         ValueError: A value is out of its range.

@@ -1,4 +1,4 @@
-"""Order of the pages of a file: which of them follow one another in time or depth."""
+"""Order of the pages of a file: which of them are neighbors in time or depth, or as channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scorematching.images.neighbors import lines
 
 
 def lines_of_pages(path: str | Path) -> list[list[int]]:
-    """Return the numbers of the pages of a file that follow one another: along time, or else along depth.
+    """Return the numbers of the pages of a file that are neighbors: along time, or else along depth, or else channels.
 
     The axes are those that a TIFF names. Pages without names follow one another, along the last dimension before those
     of an image if there are several. If the names do not fit the pages, no
@@ -41,7 +41,7 @@ def lines_of_pages(path: str | Path) -> list[list[int]]:
             ]
             sizes = [size for _, size in leading]
             if math.prod(sizes) == count:
-                found = lines(sizes, "".join(letter for letter, _ in leading))
+                found = lines(sizes, "".join(letter for letter, _ in leading).replace("S", "C"))
                 if len(places) < count:  # several images behind a page, in their order
                     return found
                 order = sorted(range(count), key=places.__getitem__)  # OME may name them in another order
