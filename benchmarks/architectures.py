@@ -91,6 +91,6 @@ def trained(name: str, steps: int, seed: int = 0) -> sm.Graph:
     for _ in range(steps):
         x = data[torch.randint(len(data), (128,))]
         optimizer.zero_grad()
-        sm.score_matching_loss(energy, x, LAM).backward()
+        sm.score_matching_loss(energy, x, lam=LAM).backward()
         optimizer.step()
     return energy

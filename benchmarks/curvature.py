@@ -101,7 +101,7 @@ def _measure(sender: Any, name: str, state: dict[str, Any], method: str, batch: 
 
     def step(x: torch.Tensor) -> None:
         energy.zero_grad()
-        sm.score_matching_loss(energy, x, LAM, chosen).backward()
+        sm.score_matching_loss(energy, x, lam=LAM, curvature=chosen).backward()
 
     few = x[:4]
     step(few)

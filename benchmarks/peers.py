@@ -39,7 +39,7 @@ def ours_step(network: Network, batch: int, lam: float, curvature: Any = "auto",
 
     def step() -> None:
         with sweeps():
-            sm.score_matching_loss(energy, x, lam, curvature).backward()
+            sm.score_matching_loss(energy, x, lam=lam, curvature=curvature).backward()
         energy.zero_grad()
 
     return step
@@ -171,7 +171,7 @@ def check_agreement(who: str, found: float, network: Network, lam: float = 0.0, 
         ValueError: The relative difference is larger than 0.001.
     """
     with torch.no_grad():
-        ours = float(sm.score_matching_loss(network.build(), data(network, samples), lam))
+        ours = float(sm.score_matching_loss(network.build(), data(network, samples), lam=lam))
     if not abs(found - ours) <= 1e-3 * abs(ours):
         raise ValueError(f"the loss of {who} is {found:.6g}, but ours is {ours:.6g}")
 

@@ -124,7 +124,7 @@ def _results(energy: sm.Graph, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     energy.zero_grad()
     with torch.no_grad():
         score = sm.score(energy, x)
-    loss = sm.score_matching_loss(energy, x, LAM)
+    loss = sm.score_matching_loss(energy, x, lam=LAM)
     loss.backward()
     gradient = torch.cat([p.grad.flatten() for p in energy.parameters() if p.grad is not None])
     return score.flatten(), loss.detach().reshape(1), gradient.clone()

@@ -153,7 +153,7 @@ def fit_fully(energy: sm.Graph, x: Tensor, lam: float = 0.0) -> None:
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = sm.score_matching_loss(energy, x, lam)
+        loss = sm.score_matching_loss(energy, x, lam=lam)
         loss.backward()
         return loss
 

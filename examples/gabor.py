@@ -94,7 +94,7 @@ def learn(x: Tensor, experts: int, lam: float, steps: int, seed: int) -> Product
     for _ in range(steps):
         batch = x[torch.randint(len(x), (512,), generator=generator)]
         optimizer.zero_grad()
-        sm.score_matching_loss(energy, batch, lam).backward()
+        sm.score_matching_loss(energy, batch, lam=lam).backward()
         optimizer.step()
         schedule.step()
         with torch.no_grad():

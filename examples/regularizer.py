@@ -105,12 +105,12 @@ def train(patches: Tensor, held_out: Mapping[str, Tensor], lam: float, steps: in
         if step % (steps // 10) == 0:
             with torch.no_grad():
                 curves["steps"].append(step)
-                curves["training"].append(float(sm.score_matching_loss(energy, x[:4000], lam)))
+                curves["training"].append(float(sm.score_matching_loss(energy, x[:4000], lam=lam)))
                 for name, y in zip(held_out, others, strict=True):
                     curves[name].append(float(sm.score_matching_loss(energy, y)))
         batch = x[torch.randint(len(x), (256,), generator=generator)]
         optimizer.zero_grad()
-        sm.score_matching_loss(energy, batch, lam).backward()
+        sm.score_matching_loss(energy, batch, lam=lam).backward()
         optimizer.step()
         with torch.no_grad():
             energy.weights.clamp_(min=0)

@@ -33,5 +33,5 @@ def quartic_samples(theta: tuple[float, float], samples: int) -> torch.Tensor:
 
 def gradient(energy: sm.Graph, name: str, x: torch.Tensor, lam: float, weight: torch.Tensor | None) -> torch.Tensor:
     """Gradient of the loss with respect to the parameter of this name, flattened."""
-    loss = sm.score_matching_loss(energy, x, lam, weight=weight)
+    loss = sm.score_matching_loss(energy, x, lam=lam, weight=weight)
     return torch.autograd.grad(loss, dict(energy.named_parameters())[name])[0].flatten()

@@ -43,7 +43,7 @@ def loss_and_gradients(name: str, curvature: Any, lam: float, **options: Any) ->
     x.requires_grad_()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loss = sm.score_matching_loss(energy, x, lam, curvature, **options)
+        loss = sm.score_matching_loss(energy, x, lam=lam, curvature=curvature, **options)
     loss.backward()
     gradients = [p.grad.flatten() for p in (x, *energy.parameters()) if p.grad is not None]
     return {"loss": loss.detach().numpy(), "gradients": torch.cat(gradients).numpy()}
@@ -64,11 +64,11 @@ def losses() -> Numbers:
     weight = torch.rand(x.shape, generator=generator(3), dtype=x.dtype)
     for what, numbers in loss_and_gradients("two hidden layers", "auto", 0.1, weight=weight).items():
         found[f"weighted: {what}"] = numbers
-    found["each"] = sm.score_matching_loss(energy, x, 0.2, reduction="none").detach().numpy()
-    found["sliced"] = sm.sliced_score_matching_loss(energy, x, 0.2, generator=generator(4)).detach().numpy()
+    found["each"] = sm.score_matching_loss(energy, x, lam=0.2, reduction="none").detach().numpy()
+    found["sliced"] = sm.sliced_score_matching_loss(energy, x, lam=0.2, generator=generator(4)).detach().numpy()
     found["denoising"] = sm.denoising_score_matching_loss(energy, x, 0.5, generator=generator(5)).detach().numpy()
     noise = torch.randn(x.shape, generator=generator(6), dtype=x.dtype)
-    for what, numbers in loss_and_gradients("two hidden layers", Stein(noise), 0.0).items():
+    for what, numbers in loss_and_gradients("two hidden layers", Stein(noise, 1.0), 0.0).items():
         found[f"known noise: {what}"] = numbers
     with sm.compiled(backend="eager"):
         for what, numbers in loss_and_gradients("PoE, Student-t", "diagonal", 0.1).items():

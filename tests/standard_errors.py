@@ -24,8 +24,8 @@ def check_unbiased(name: str, method: Curvature, lam: float) -> None:
     energy, x, _ = make_network(name)
     repeats = 400
     many = x[:2].repeat_interleave(repeats, 0)
-    losses = sm.score_matching_loss(energy, many, lam, method, reduction="none")
-    truth = sm.score_matching_loss(energy, x[:2], lam, "full", reduction="none")
+    losses = sm.score_matching_loss(energy, many, lam=lam, curvature=method, reduction="none")
+    truth = sm.score_matching_loss(energy, x[:2], lam=lam, curvature="full", reduction="none")
     check_mean(losses.detach().view(2, repeats).T, truth.detach())
     weight = next(energy.parameters())
     (exact,) = torch.autograd.grad(truth.sum(), weight)

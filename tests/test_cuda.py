@@ -31,7 +31,7 @@ def test_loss_and_gradient_agree_with_the_cpu(name: str, method: str, dtype: tor
     results = []
     for device in ("cpu", "cuda"):
         energy.to(device, dtype).zero_grad()
-        loss = sm.score_matching_loss(energy, x.to(device, dtype), 0.1, method)
+        loss = sm.score_matching_loss(energy, x.to(device, dtype), lam=0.1, curvature=method)
         loss.backward()
         results.append([loss, *(p.grad for p in energy.parameters() if p.grad is not None)])
     for one, other in zip(*results, strict=True):

@@ -1,6 +1,7 @@
 from . import (
     checks,
     curvature,
+    domains,
     energies,
     images,
     layers,
@@ -72,6 +73,7 @@ __all__ = [
     "curvature_report",
     "denoise",
     "denoising_score_matching_loss",
+    "domains",
     "energies",
     "estimate_noise",
     "exactness_report",

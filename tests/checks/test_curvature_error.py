@@ -38,7 +38,7 @@ def test_the_report_agrees_with_losses_and_gradients(name: str) -> None:
     report = sm.curvature_report(energy, x, 0.1)
     found = []
     for method, expected in (("full", report.loss), ("diagonal", report.diagonal_loss)):
-        loss = sm.score_matching_loss(energy, x, 0.1, method)
+        loss = sm.score_matching_loss(energy, x, lam=0.1, curvature=method)
         assert float(loss.detach()) == pytest.approx(expected, rel=1e-10)
         found.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(energy.parameters()))]))
     error = float((found[1] - found[0]).norm() / found[0].norm())

@@ -9,7 +9,7 @@ import scorematching as sm
 from scorematching.checks import CheckError
 from scorematching.checks.cases import NETWORKS, make_network
 from scorematching.curvature import DiagonalRecursion
-from scorematching.curvature.objective import sm_partials, sm_value
+from scorematching.curvature.objective import Objective, sm_partials, sm_value
 from scorematching.layers import Square
 from scorematching.layers.base import Sides
 from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.recorded
 @pytest.mark.parametrize("name", NETWORKS)
 def test_four_sweeps_agree_with_autograd(name: str, lam: float) -> None:
     energy, x, _ = make_network(name)
-    errors = sm.check_gradients(energy, x, lam)
+    errors = sm.check_gradients(energy, x, lam=lam)
     assert set(errors) == {"score", "loss", "x", *(n for n, _ in energy.named_parameters())}
     assert max(errors.values()) < 1e-10
 
@@ -30,10 +30,10 @@ def test_four_sweeps_agree_with_autograd(name: str, lam: float) -> None:
 def test_gradients_with_one_sample_with_strides_and_with_weights(name: str) -> None:
     energy, x, _ = make_network(name)
     strided = x.movedim(0, -1).contiguous().movedim(-1, 0)
-    sm.check_gradients(energy, x[:1], 0.1)
-    sm.check_gradients(energy, strided, 0.1)
-    sm.check_gradients(energy, x, 0.1, weight=torch.rand_like(x))
-    sm.check_gradients(energy, x, 0.1, weight=torch.rand_like(x[0]))
+    sm.check_gradients(energy, x[:1], lam=0.1)
+    sm.check_gradients(energy, strided, lam=0.1)
+    sm.check_gradients(energy, x, lam=0.1, weight=torch.rand_like(x))
+    sm.check_gradients(energy, x, lam=0.1, weight=torch.rand_like(x[0]))
 
 
 def true_diagonal(energy: sm.Graph, x: torch.Tensor) -> torch.Tensor:
@@ -59,7 +59,7 @@ def test_first_and_second_derivatives_of_the_energy(name: str) -> None:
 def test_gradients_agree_with_finite_differences(name: str) -> None:
     """The gradient of the loss agrees with central differences of its value, without automatic differentiation."""
     energy, x, _ = make_network(name)
-    sm.score_matching_loss(energy, x, 0.2).backward()
+    sm.score_matching_loss(energy, x, lam=0.2).backward()
     step = 1e-5
     for parameter in energy.parameters():
         direction = torch.randn_like(parameter)
@@ -68,7 +68,7 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
         for sign in (1, -1):
             with torch.no_grad():
                 parameter.add_(sign * step * direction)
-                values.append(float(sm.score_matching_loss(energy, x, 0.2)))
+                values.append(float(sm.score_matching_loss(energy, x, lam=0.2)))
                 parameter.sub_(sign * step * direction)
         assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
@@ -87,9 +87,9 @@ def test_separate_sweeps_of_k_and_l_add_up_to_j(name: str) -> None:
     with torch.no_grad():
         state = sweep1(energy, x)
         sweep2(energy, state)
-        a, a2 = sm_partials(state.d["x"], state.d2["x"], lam)
+        a, a2 = sm_partials(state.d["x"], state.d2["x"], Objective(lam))
         of_k, of_l, of_j = gradients(a, None), gradients(None, a2), gradients(a, a2)
-    sm.score_matching_loss(energy, x, lam, DiagonalRecursion(), reduction="sum").backward()
+    sm.score_matching_loss(energy, x, lam=lam, curvature=DiagonalRecursion(), reduction="sum").backward()
     for key, parameter in energy.named_parameters():
         parts = [part[key] for part in (of_k, of_l) if key in part]
         merged = of_j.get(key, torch.zeros_like(parameter))
@@ -106,7 +106,9 @@ def test_the_printed_equation_7_ignores_the_regularizer() -> None:
         sweep3(energy, state, state.d["x"], -torch.ones_like(x))
         printed = sweep4(energy, state)
     weight = energy.layers[0].weight
-    by_lam = [torch.autograd.grad(sm.score_matching_loss(energy, x, lam, reduction="sum"), weight)[0] for lam in (0, 1)]
+    by_lam = [
+        torch.autograd.grad(sm.score_matching_loss(energy, x, lam=lam, reduction="sum"), weight)[0] for lam in (0, 1)
+    ]
     torch.testing.assert_close(printed["layers.0.weight"], by_lam[0], rtol=1e-10, atol=1e-12)
     assert float((printed["layers.0.weight"] - by_lam[1]).norm() / by_lam[1].norm()) > 0.1
 
@@ -117,7 +119,7 @@ def test_the_loss_agrees_with_a_value_computed_by_hand() -> None:
     x = torch.tensor([[1.0, -3.0]])
     assert sm.score_matching_loss(energy, x, lam=0.5).item() == 0.5 * (4 + 36) + 2 * (-2 + 0.5 * 4)
     d, d2 = 2 * x, torch.full_like(x, 2.0)
-    assert sm_value(d, d2, 0.5, torch.tensor([0.0, 1.0])).tolist() == [18.0 - 2 + 2]
+    assert sm_value(d, d2, Objective(0.5, torch.tensor([0.0, 1.0]))).tolist() == [18.0 - 2 + 2]
 
 
 class _WrongInSweep4(sm.StudentT):

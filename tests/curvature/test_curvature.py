@@ -44,7 +44,7 @@ DEEP = ["three hidden layers", "two convolutions", "residual", "shared layer", "
 def test_exact_methods_agree_with_brute_force(name: str, method: str, lam: float) -> None:
     """The loss, and its gradient by every parameter and by the data."""
     energy, x, _ = make_network(name)
-    errors = sm.check_gradients(energy, x, lam, curvature=EXACT[method], tolerance=1e-9)
+    errors = sm.check_gradients(energy, x, lam=lam, curvature=EXACT[method], tolerance=1e-9)
     assert {"loss", "x", *(n for n, _ in energy.named_parameters())} < set(errors)
 
 
@@ -142,7 +142,7 @@ def test_chunks_hold_no_more_than_their_budget(method: Callable[..., Curvature])
     x, budget = torch.randn(64, 24), 1_000_000
 
     def step(memory: float) -> None:
-        sm.score_matching_loss(energy, x, 0.1, method(memory=memory)).backward()
+        sm.score_matching_loss(energy, x, lam=0.1, curvature=method(memory=memory)).backward()
 
     step(budget)  # the gradients of the parameters, and what is measured once, are there before
     assert _peak_bytes(lambda: step(budget)) < 1.2 * budget
@@ -152,13 +152,13 @@ def test_chunks_hold_no_more_than_their_budget(method: Callable[..., Curvature])
 def test_a_chunked_loss_is_that_of_the_whole() -> None:
     """Whichever the budget; parameters replaced by functional_call are seen."""
     energy, x, _ = make_network("three hidden layers")
-    loss = sm.ScoreMatchingLoss(energy, 0.1, ForwardJacobian(memory=3000))
+    loss = sm.ScoreMatchingLoss(energy, lam=0.1, curvature=ForwardJacobian(memory=3000))
     leaves = {n: p.detach().clone().mul(1.1).requires_grad_() for n, p in loss.named_parameters()}
     found = torch.autograd.grad(torch.func.functional_call(loss, leaves, x), list(leaves.values()))
     with torch.no_grad():
         for parameter in energy.parameters():
             parameter.mul_(1.1)
-    sm.score_matching_loss(energy, x, 0.1, "jacobian").backward()
+    sm.score_matching_loss(energy, x, lam=0.1, curvature="jacobian").backward()
     for one, parameter in zip(found, energy.parameters(), strict=True):
         torch.testing.assert_close(one, parameter.grad)
 
@@ -174,7 +174,7 @@ def test_a_method_of_ones_own() -> None:
 
 
 def _loss(**options: object) -> Callable[[sm.Graph, Tensor], Tensor]:
-    return lambda e, x: sm.score_matching_loss(e, x, 0.1, **options)
+    return lambda e, x: sm.score_matching_loss(e, x, lam=0.1, **options)
 
 
 BAD = {

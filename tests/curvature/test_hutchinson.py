@@ -55,15 +55,22 @@ def test_sliced_score_matching_is_unbiased(distribution: Distribution, lam: floa
     energy, x, _ = make_network("skip connection")
     many = x[:2].repeat_interleave(4000, 0)
     losses = sm.sliced_score_matching_loss(
-        energy, many, lam, None, distribution, torch.Generator().manual_seed(0), "none"
+        energy,
+        many,
+        lam=lam,
+        distribution=distribution,
+        generator=torch.Generator().manual_seed(0),
+        reduction="none",
     )
-    truth = sm.score_matching_loss(energy, x[:2], lam, "full", reduction="none").detach()
+    truth = sm.score_matching_loss(energy, x[:2], lam=lam, curvature="full", reduction="none").detach()
     check_mean(losses.detach().view(2, -1).T, truth)
 
 
 def test_a_generator_makes_it_reproducible() -> None:
     energy, x, _ = make_network("NICE")
-    one, two, three = (sm.score_matching_loss(energy, x, 0.1, seeded(seed, 2)).item() for seed in (0, 0, 1))
+    one, two, three = (
+        sm.score_matching_loss(energy, x, lam=0.1, curvature=seeded(seed, 2)).item() for seed in (0, 0, 1)
+    )
     assert one == two != three
 
 
@@ -75,6 +82,6 @@ def test_a_recorded_loss_draws_new_probes_at_each_step(lam: float) -> None:
     for recorded in (False, True):
         method = seeded(0, 2)
         with sm.compiled(recorded, backend="eager"):
-            losses.append([sm.score_matching_loss(energy, x, lam, method).item() for _ in range(3)])
+            losses.append([sm.score_matching_loss(energy, x, lam=lam, curvature=method).item() for _ in range(3)])
     assert losses[1] == pytest.approx(losses[0], rel=1e-12)
     assert len(set(losses[1])) == 3

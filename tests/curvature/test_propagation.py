@@ -46,5 +46,7 @@ def test_the_variance_of_the_trace_is_the_known_one() -> None:
 
 def test_a_generator_makes_it_reproducible() -> None:
     energy, x, _ = make_network("NICE")
-    one, two, three = (sm.score_matching_loss(energy, x, 0.1, seeded(seed, 2)).item() for seed in (0, 0, 1))
+    one, two, three = (
+        sm.score_matching_loss(energy, x, lam=0.1, curvature=seeded(seed, 2)).item() for seed in (0, 0, 1)
+    )
     assert one == two != three

@@ -25,7 +25,7 @@ def test_steins_estimate_has_the_gradients_of_its_value(name: str) -> None:
     energy, x, _ = make_network(name)
     x, noise, weight = x.requires_grad_(), torch.randn_like(x), torch.rand_like(x)
     inputs = (x, *energy.parameters())
-    method = Stein(noise)
+    method = Stein(2 * noise, 2**0.5)
     truth = paired(energy, x, noise, weight)
     by_autograd = torch.autograd.grad(truth, inputs, allow_unused=True, materialize_grads=True)
     for reduction in ("sum", "none"):
@@ -44,7 +44,7 @@ def test_steins_estimate_is_unbiased_where_the_noise_is_known(name: str) -> None
     generator, losses, slopes = torch.Generator().manual_seed(0), [], []
     for _ in range(100):
         noise = s * torch.randn(clean.shape, dtype=y.dtype, generator=generator)
-        ways: list[Choice] = [Stein(noise / s**2), "full"]
+        ways: list[Choice] = [Stein(noise, s), "full"]
         found, exact = (sm.score_matching_loss(energy, clean + noise, curvature=way) for way in ways)
         losses.append((found - exact).detach())
         slopes.append(torch.autograd.grad(found - exact, weight)[0])
@@ -58,7 +58,7 @@ def test_steins_estimate_is_denoising_score_matching() -> None:
     clean, s = x.float(), 0.5
     energy = energy.float()
     n = torch.randn(clean.shape, generator=torch.Generator().manual_seed(3))
-    found = sm.score_matching_loss(energy, clean + s * n, curvature=Stein(n / s), reduction="sum")
+    found = sm.score_matching_loss(energy, clean + s * n, curvature=Stein(s * n, s), reduction="sum")
     whole = sm.denoising_score_matching_loss(energy, clean, s, torch.Generator().manual_seed(3), "sum")
     torch.testing.assert_close(found + 0.5 * (n / s).square().sum(), whole, rtol=1e-5, atol=1e-5)
 
@@ -66,6 +66,6 @@ def test_steins_estimate_is_denoising_score_matching() -> None:
 def test_steins_estimate_says_what_it_can_not() -> None:
     energy, x, _ = make_network("skip connection")
     with pytest.raises(ValueError, match=r"noise of the data's shape \(3, 4\), got \(2, 4\)"):
-        sm.score_matching_loss(energy, x, curvature=Stein(x[:2]))
+        sm.score_matching_loss(energy, x, curvature=Stein(x[:2], 1.0))
     with pytest.raises(ValueError, match="leave lam at 0"):
-        sm.score_matching_loss(energy, x, 0.1, Stein(x))
+        sm.score_matching_loss(energy, x, lam=0.1, curvature=Stein(x, 1.0))

@@ -83,7 +83,7 @@ def test_one_loss_of_random_probes_however_it_is_reduced(name: str, lam: float) 
     results = []
     for reduction in ("mean", "none"):
         probes = Hutchinson(2, generator=torch.Generator().manual_seed(3))
-        loss = sm.score_matching_loss(energy, x, lam, probes, reduction=reduction).mean()
+        loss = sm.score_matching_loss(energy, x, lam=lam, curvature=probes, reduction=reduction).mean()
         results.append([loss, *torch.autograd.grad(loss, leaves, materialize_grads=True, allow_unused=True)])
     for swept, plain in zip(*results, strict=True):
         torch.testing.assert_close(swept, plain, rtol=1e-9, atol=1e-11)
@@ -93,12 +93,14 @@ def test_one_loss_of_random_probes_however_it_is_reduced(name: str, lam: float) 
 def test_weights_of_the_inputs_leave_the_estimate_unbiased(of_each: bool) -> None:
     energy, x, _ = make_network("three hidden layers")
     weight = torch.rand((2, 4) if of_each else (4,), dtype=x.dtype)
-    truth = sm.score_matching_loss(energy, x[:2], 0.0, "full", weight)
+    truth = sm.score_matching_loss(energy, x[:2], lam=0.0, curvature="full", weight=weight)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         draws = torch.stack(
             [
-                sm.score_matching_loss(energy, x[:2], 0.0, Hutchinson(50, generator=generator), weight)
+                sm.score_matching_loss(
+                    energy, x[:2], lam=0.0, curvature=Hutchinson(50, generator=generator), weight=weight
+                )
                 for _ in range(100)
             ]
         )
@@ -112,7 +114,7 @@ def test_a_loss_leaves_the_parameters_where_they_are(method: str, recorded: bool
     energy, x, _ = make_network("shared layer")
     before = dict(energy.named_parameters())
     with sm.compiled(recorded, backend="eager"):
-        loss = sm.score_matching_loss(energy, x, 0.3, method)
+        loss = sm.score_matching_loss(energy, x, lam=0.3, curvature=method)
     loss.backward()
     after = dict(energy.named_parameters())
     assert before.keys() == after.keys()

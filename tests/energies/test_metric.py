@@ -87,7 +87,7 @@ def test_the_loss_is_that_of_the_formula(name: str, weighted: bool, lam: float) 
     truth = (weight.flatten() * terms).sum(1).mean()
     seen = with_metric(energy, kernel)
     assert sm.exactness_report(seen, shape).exact
-    loss = sm.score_matching_loss(seen, y, lam, weight=weight if weighted else None)
+    loss = sm.score_matching_loss(seen, y, lam=lam, weight=weight if weighted else None)
     assert_same((loss, gradients(loss, energy)), (truth, gradients(truth, energy)))
 
 
@@ -105,8 +105,8 @@ def test_the_loss_is_plain_score_matching_on_other_data(name: str) -> None:
     edges = [("z", blur, energy.input)]
     edges += [(edge.source, layer, edge.target) for edge, layer in energy.pairs()]  # type: ignore[list-item]
     plain = sm.Graph(edges, input="z", output=energy.output)
-    truth = sm.score_matching_loss(plain, z, 0.1, curvature="full")
-    loss = sm.score_matching_loss(with_metric(energy, kernel), y, 0.1)
+    truth = sm.score_matching_loss(plain, z, lam=0.1, curvature="full")
+    loss = sm.score_matching_loss(with_metric(energy, kernel), y, lam=0.1)
     assert_same((loss, gradients(loss, energy)), (truth, gradients(truth, energy)))
 
 

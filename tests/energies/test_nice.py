@@ -90,7 +90,7 @@ def test_gradients_of_the_recursion_agree_with_autograd(energy: NICE, lam: float
     value = (0.5 * d**2 - d2 + lam * d2**2).sum(1).mean()
     parameters = list(energy.parameters())
     expected = torch.autograd.grad(value, parameters, allow_unused=True)
-    sm.score_matching_loss(energy, x, lam, "diagonal").backward()
+    sm.score_matching_loss(energy, x, lam=lam, curvature="diagonal").backward()
     for parameter, gradient in zip(parameters, expected, strict=True):
         found = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         torch.testing.assert_close(found, torch.zeros_like(parameter) if gradient is None else gradient)

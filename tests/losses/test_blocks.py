@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::scorematching.curvature.Approxi
 
 def _loss_and_gradients(energy: sm.Graph, x: Tensor, lam: float, weight: Tensor | None) -> list[Tensor]:
     x = x.detach().requires_grad_()
-    loss = sm.score_matching_loss(energy, x, lam, "diagonal", weight)
+    loss = sm.score_matching_loss(energy, x, lam=lam, curvature="diagonal", weight=weight)
     found = torch.autograd.grad(3 * loss, [x, *energy.parameters()], allow_unused=True)
     return [loss.detach(), *(g for g in found if g is not None)]
 
@@ -74,8 +74,8 @@ def test_the_summed_loss_is_the_sum_of_the_losses(name: str, lam: float, masked:
     energy, x, _ = make_network(name)
     x.requires_grad_()
     weight = torch.rand_like(x[0]) if masked else None
-    each = sm.score_matching_loss(energy, x, lam, "diagonal", weight, reduction="none").mean()
-    at_once = sm.score_matching_loss(energy, x, lam, "diagonal", weight)
+    each = sm.score_matching_loss(energy, x, lam=lam, curvature="diagonal", weight=weight, reduction="none").mean()
+    at_once = sm.score_matching_loss(energy, x, lam=lam, curvature="diagonal", weight=weight)
     torch.testing.assert_close(at_once, each, rtol=1e-10, atol=1e-12)
     leaves = [x, *energy.parameters()]
     expected = torch.autograd.grad(each, leaves, allow_unused=True, materialize_grads=True)

@@ -51,7 +51,7 @@ def test_the_gradients_are_those_of_the_whole_batch(name: str, accumulated: bool
     mp.spawn(_train, (str(tmp_path), name, accumulated), nprocs=2)
     found = torch.load(tmp_path / "gradients")
     energy = energy_named(name)
-    sm.score_matching_loss(energy, data(), 0.1).backward()
+    sm.score_matching_loss(energy, data(), lam=0.1).backward()
     factor = 2 if accumulated else 1  # two means of half of the part
     for gradient, parameter in zip(found, energy.parameters(), strict=True):
         if parameter.grad is not None:

@@ -32,11 +32,11 @@ def test_any_module(method: str) -> None:
     """A module whose layers are not seen: its field is measured, and there are as many products as the field has."""
     energy, x = deep_module(), torch.randn(2, 1, 9, 8, dtype=torch.float64)
     assert measured_field(energy, x[:1]) == (5, 5)
-    sm.check_gradients(energy, x, 0.1, curvature=CHUNKS[method])
-    sm.check_gradients(energy, x, 0.1, curvature=Coloring(field=(5, 6)))
+    sm.check_gradients(energy, x, lam=0.1, curvature=CHUNKS[method])
+    sm.check_gradients(energy, x, lam=0.1, curvature=Coloring(field=(5, 6)))
     wrong = sm.hessian_diagonal(energy, x, Coloring(field=(3, 3)))
     assert (wrong - sm.hessian_diagonal(energy, x)).abs().max() > 1e-6
-    loss = sm.score_matching_loss(energy, x, 0.1, "hutchinson") + sm.sliced_score_matching_loss(energy, x)
+    loss = sm.score_matching_loss(energy, x, lam=0.1, curvature="hutchinson") + sm.sliced_score_matching_loss(energy, x)
     (loss + sm.denoising_score_matching_loss(energy, x, 0.1)).backward()
     assert all(bool(p.grad.isfinite().all()) for p in energy.parameters() if p.grad is not None)
 

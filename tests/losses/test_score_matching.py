@@ -25,30 +25,43 @@ def gradients(energy: sm.Graph) -> list[torch.Tensor]:
 
 def test_scaling_accumulation_and_sums(energy: sm.Graph) -> None:
     x = torch.randn(8, 4)
-    sm.score_matching_loss(energy, x, 0.1).backward()
+    sm.score_matching_loss(energy, x, lam=0.1).backward()
     whole = gradients(energy)
     for part in (x[:4], x[4:]):
-        (0.5 * sm.score_matching_loss(energy, part, 0.1)).backward()
+        (0.5 * sm.score_matching_loss(energy, part, lam=0.1)).backward()
     for one, two in zip(whole, gradients(energy), strict=True):
         torch.testing.assert_close(one, two)
     decay = sum(p.square().sum() for p in energy.parameters())
-    (sm.score_matching_loss(energy, x, 0.1) + decay).backward()
+    (sm.score_matching_loss(energy, x, lam=0.1) + decay).backward()
     for one, two, p in zip(whole, gradients(energy), energy.parameters(), strict=True):
         torch.testing.assert_close(one + 2 * p, two)
 
 
 def test_reductions(energy: sm.Graph) -> None:
     x, up = torch.randn(5, 4), torch.randn(5)
-    losses = sm.score_matching_loss(energy, x, 0.1, reduction="none")
+    losses = sm.score_matching_loss(energy, x, lam=0.1, reduction="none")
     assert losses.shape == (5,)
-    torch.testing.assert_close(sm.score_matching_loss(energy, x, 0.1), losses.mean())
-    torch.testing.assert_close(sm.score_matching_loss(energy, x, 0.1, reduction="sum"), losses.sum())
+    torch.testing.assert_close(sm.score_matching_loss(energy, x, lam=0.1), losses.mean())
+    torch.testing.assert_close(sm.score_matching_loss(energy, x, lam=0.1, reduction="sum"), losses.sum())
     losses.backward(up)
     found = gradients(energy)
     for u, sample in zip(up, x, strict=True):
-        (u * sm.score_matching_loss(energy, sample[None], 0.1)).backward()
+        (u * sm.score_matching_loss(energy, sample[None], lam=0.1)).backward()
     for one, two in zip(found, gradients(energy), strict=True):
         torch.testing.assert_close(one, two)
+
+
+def test_weights_of_samples_and_a_tensor_as_lam(energy: sm.Graph) -> None:
+    x, weight = torch.randn(5, 4), torch.rand(5)
+    expected = weight @ sm.score_matching_loss(energy, x, lam=0.1, reduction="none")
+    found = sm.score_matching_loss(energy, x, lam=torch.tensor(0.1), weight=weight, reduction="sum")
+    torch.testing.assert_close(found, expected)
+    with pytest.raises(ValueError, match=r"weight of shape \(4,\) may be of the samples or of their inputs"):
+        sm.score_matching_loss(energy, x[:4], weight=weight[:4])
+    with pytest.raises(ValueError, match=r"lam requires a gradient, which is not computed: pass lam\.item\(\)"):
+        sm.score_matching_loss(energy, x, lam=torch.tensor(0.1, requires_grad=True))
+    with pytest.raises(TypeError, match="positional argument"):
+        sm.score_matching_loss(energy, x, 0.1)  # type: ignore[misc]
 
 
 def test_zero_weight_leaves_an_input_out() -> None:
@@ -59,20 +72,21 @@ def test_zero_weight_leaves_an_input_out() -> None:
     moved[:, 1] += 5
     keep = torch.tensor([1.0, 0.0, 1.0])
     torch.testing.assert_close(
-        sm.score_matching_loss(energy, x, 0.1, weight=keep), sm.score_matching_loss(energy, moved, 0.1, weight=keep)
+        sm.score_matching_loss(energy, x, lam=0.1, weight=keep),
+        sm.score_matching_loss(energy, moved, lam=0.1, weight=keep),
     )
     everywhere = torch.ones(4, 3)
     torch.testing.assert_close(
-        sm.score_matching_loss(energy, x, 0.1, weight=everywhere), sm.score_matching_loss(energy, x, 0.1)
+        sm.score_matching_loss(energy, x, lam=0.1, weight=everywhere), sm.score_matching_loss(energy, x, lam=0.1)
     )
 
 
 @pytest.mark.parametrize("name", ["PoE, mixtures", "FoE", "residual"])
 def test_float32_follows_float64(name: str) -> None:
     energy, x, _ = make_network(name)
-    sm.score_matching_loss(energy, x, 0.1).backward()
+    sm.score_matching_loss(energy, x, lam=0.1).backward()
     exact = gradients(energy)
-    sm.score_matching_loss(energy.float(), x.float(), 0.1).backward()
+    sm.score_matching_loss(energy.float(), x.float(), lam=0.1).backward()
     for one, two in zip(exact, gradients(energy), strict=True):
         torch.testing.assert_close(one.float(), two, rtol=1e-3, atol=1e-4)
 
@@ -141,7 +155,7 @@ def test_backward_twice_and_freed_memory(energy: sm.Graph) -> None:
 
 
 def test_functional_call(energy: sm.Graph) -> None:
-    x, loss = torch.randn(8, 4), sm.ScoreMatchingLoss(energy, 0.1)
+    x, loss = torch.randn(8, 4), sm.ScoreMatchingLoss(energy, lam=0.1)
     loss(x).backward()
     leaves = {n: p.detach().clone().requires_grad_() for n, p in loss.named_parameters()}
     found = torch.autograd.grad(torch.func.functional_call(loss, leaves, x), list(leaves.values()))
@@ -176,7 +190,7 @@ def test_a_parameter_without_a_rule_is_not_forgotten(kind: type[Layer], message:
 def test_the_module_form_can_be_wrapped_and_trained(energy: sm.Graph) -> None:
     loss = sm.ScoreMatchingLoss(energy, lam=0.1)
     x = torch.randn(64, 4)
-    torch.testing.assert_close(loss(x), sm.score_matching_loss(energy, x, 0.1))
+    torch.testing.assert_close(loss(x), sm.score_matching_loss(energy, x, lam=0.1))
     optimizer = torch.optim.Adam(loss.parameters(), lr=0.05)
     start = loss(x).item()
     for _ in range(30):
@@ -222,8 +236,12 @@ BAD = {
         ValueError,
         "8 entries that are NaN or infinite, of 8; check_finite=False",
     ),
-    "lam": (lambda e, x: sm.score_matching_loss(e, x, -1.0), ValueError, "lam must be a number of 0 or more, got -1"),
-    "lam NaN": (lambda e, x: sm.score_matching_loss(e, x, float("nan")), ValueError, "lam must .* got nan"),
+    "lam": (
+        lambda e, x: sm.score_matching_loss(e, x, lam=-1.0),
+        ValueError,
+        "lam must be a number of 0 or more, got -1",
+    ),
+    "lam NaN": (lambda e, x: sm.score_matching_loss(e, x, lam=float("nan")), ValueError, "lam must .* got nan"),
     "curvature": (
         lambda e, x: sm.score_matching_loss(e, x, curvature="no"),
         ValueError,
@@ -234,7 +252,7 @@ BAD = {
     "weight": (
         lambda e, x: sm.score_matching_loss(e, x, weight=torch.ones(3)),
         ValueError,
-        r"shape of x, \(2, 4\), or of one sample, \(4,\), got \(3,\)",
+        r"shape of x, \(2, 4\), of one sample, \(4,\), or one .* got \(3,\)",
     ),
     "weight type": (lambda e, x: sm.score_matching_loss(e, x, weight=torch.ones(4).bool()), TypeError, "torch.bool"),
 }

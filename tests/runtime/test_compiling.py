@@ -39,7 +39,7 @@ def _everything(energy: sm.Graph, x: Tensor, lam: float, curvature: str = "diago
     """The loss, its gradients by the parameters and by the data, and the score."""
     x = x.detach().requires_grad_()
     leaves = [parameter for parameter in energy.parameters() if parameter.requires_grad]
-    loss = sm.score_matching_loss(energy, x, lam, curvature)
+    loss = sm.score_matching_loss(energy, x, lam=lam, curvature=curvature)
     found = torch.autograd.grad(loss, [x, *leaves], allow_unused=True)
     return [loss.detach(), sm.score(energy, x), *(g for g in found if g is not None)]
 

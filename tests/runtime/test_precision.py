@@ -17,7 +17,7 @@ def _energy(channels: int) -> sm.Graph:
 
 
 def _found(energy: sm.Graph, x: Tensor, lam: float = 0.1) -> list[Tensor]:
-    loss = sm.score_matching_loss(energy, x, lam, "diagonal" if lam else Stein(torch.sin(x)))
+    loss = sm.score_matching_loss(energy, x, lam=lam, curvature="diagonal" if lam else Stein(torch.sin(x), 1.0))
     return [loss.detach(), *torch.autograd.grad(loss, [*energy.parameters()])]
 
 

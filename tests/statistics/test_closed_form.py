@@ -12,7 +12,7 @@ from linear_energies import gaussian, gradient
 import scorematching as sm
 from benchmarks.problems import fit_fully
 from scorematching.layers import PointwiseFunction, Square, StudentTMixture, Tanh
-from scorematching.statistics import closed_form
+from scorematching.statistics import terms
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.3])
@@ -20,7 +20,7 @@ def test_the_precision_of_a_gaussian_in_one_dimension(lam: float) -> None:
     """J = theta^2 m / 2 - theta + lam theta^2 has its minimum -theta / 2 at theta = 1 / (m + 2 lam)."""
     x = torch.randn(200, 1, dtype=torch.float64) * 1.7
     energy = gaussian()
-    found = sm.fit_closed_form(energy, x, lam)
+    found = sm.fit_closed_form(energy, x, lam=lam)
     expected = 1 / (x.square().mean() + 2 * lam)
     torch.testing.assert_close(found.estimate[0], expected, rtol=1e-13, atol=0)
     torch.testing.assert_close(energy.layers[1].weight[0], expected, rtol=1e-13, atol=0)
@@ -45,15 +45,15 @@ def test_an_optimizer_finds_no_lower_loss(lam: float, monkeypatch: pytest.Monkey
     x = torch.distributions.StudentT(5.0).sample((300, 2)).double()
     energy = sm.Sequential(sm.Linear(2, 2), StudentTMixture(2, (0.5, 1.0, 4.0)), sm.Sum()).double()
     energy.layers[0].requires_grad_(False)
-    found = sm.fit_closed_form(energy, x, lam, parameters=["layers.1.weight"])
+    found = sm.fit_closed_form(energy, x, lam=lam, parameters=["layers.1.weight"])
     assert gradient(energy, "layers.1.weight", x, lam, None).abs().max() < 1e-8
-    assert sm.score_matching_loss(energy, x, lam).item() == pytest.approx(found.loss, abs=1e-10)
+    assert sm.score_matching_loss(energy, x, lam=lam).item() == pytest.approx(found.loss, abs=1e-10)
     with torch.no_grad():
         energy.layers[1].weight.fill_(1 / 3)
     fit_fully(energy, x, lam)
-    assert sm.score_matching_loss(energy, x, lam).item() >= found.loss - 1e-10
-    monkeypatch.setattr(closed_form, "BYTES", 3 * 48 * 7 * 2)
-    again = sm.fit_closed_form(energy, x, lam, parameters=["layers.1.weight"])
+    assert sm.score_matching_loss(energy, x, lam=lam).item() >= found.loss - 1e-10
+    monkeypatch.setattr(terms, "BYTES", 3 * 48 * 7 * 2)
+    again = sm.fit_closed_form(energy, x, lam=lam, parameters=["layers.1.weight"])
     torch.testing.assert_close(again.estimate, found.estimate)
     torch.testing.assert_close(again.covariance, found.covariance)
 

@@ -16,11 +16,11 @@ from scorematching.layers import LogCosh, SiLU, Tanh
 def test_the_standard_error_of_a_gaussian(lam: float) -> None:
     """A = m + 2 lam, and psi = theta (x^2 + 2 lam) - 1 has variance 2 theta^2 m^2; together 2 theta^4 m^2 / n."""
     x = torch.randn(100_000, 1, dtype=torch.float64) * 1.7
-    found = sm.fit_closed_form(gaussian(), x, lam)
+    found = sm.fit_closed_form(gaussian(), x, lam=lam)
     expected = math.sqrt(2 / len(x)) * found.estimate.item() ** 2 * 1.7**2
     assert found.standard_errors.item() == pytest.approx(expected, rel=0.03)
     wider = torch.stack([x, torch.randn_like(x)], 2)  # an input of weight 0 has no effect
-    again = sm.fit_closed_form(gaussian(), wider, lam, weight=torch.tensor([[1.0, 0.0]]))
+    again = sm.fit_closed_form(gaussian(), wider, lam=lam, weight=torch.tensor([[1.0, 0.0]]))
     torch.testing.assert_close(again.standard_errors, found.standard_errors)
 
 
@@ -50,7 +50,7 @@ def test_the_covariance_with_deep_features_and_weights() -> None:
     edges += [("x", LogCosh(), "f"), ("f", sm.WeightedSum(4), "energy")]
     energy, name, lam = sm.Graph(edges).double(), "layers.4.weight", 0.5
     x, weight = torch.randn(60, 4, dtype=torch.float64), torch.rand(60, 4, dtype=torch.float64)
-    found = sm.fit_closed_form(energy, x, lam, [name], weight=weight)
+    found = sm.fit_closed_form(energy, x, lam=lam, parameters=[name], weight=weight)
     assert gradient(energy, name, x, lam, weight).abs().max() < 1e-8
     slopes = torch.stack([gradient(energy, name, x[[i]], lam, weight[[i]]) for i in range(60)])
     rows = []

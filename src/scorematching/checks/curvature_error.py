@@ -145,7 +145,7 @@ def _layers(energy: Graph, node: str) -> str:
 
 def _loss_and_gradient(energy: Graph, x: Tensor, lam: float, method: str) -> tuple[float, Tensor]:
     """Return the loss, and its gradient with respect to all parameters as one vector."""
-    loss = score_matching_loss(energy, x, lam, "auto" if method == "auto" else "diagonal")
+    loss = score_matching_loss(energy, x, lam=lam, curvature="auto" if method == "auto" else "diagonal")
     parameters = [p for p in energy.parameters() if p.requires_grad]
     found = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else [None] * len(parameters)
     flat = [(torch.zeros_like(p) if g is None else g).flatten() for p, g in zip(parameters, found, strict=True)]

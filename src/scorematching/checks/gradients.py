@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from scorematching.curvature import ApproximationWarning, Choice
 from scorematching.curvature.derivatives import score
-from scorematching.curvature.objective import sm_value
+from scorematching.curvature.objective import Objective, sm_value
+from scorematching.domains import DomainChoice, domain_named
 from scorematching.graph import check_graph
 from scorematching.layers.base import Layer, Local, Sides
 from scorematching.losses.score_matching import score_matching_loss
@@ -79,10 +80,12 @@ def check_layer(layer: Layer, x: Tensor, tolerance: float = 1e-10, seed: int = 0
 def check_gradients(
     energy: nn.Module,
     x: Tensor,
+    *,
     lam: float = 0.1,
     weight: Tensor | None = None,
     tolerance: float = 1e-10,
     curvature: Choice = "diagonal",
+    domain: DomainChoice = None,
 ) -> dict[str, float]:
     """Check the score, the loss, and the gradients of the loss with respect to every parameter and the data.
 
@@ -97,6 +100,7 @@ def check_gradients(
         weight: Weights of the inputs in the loss.
         tolerance: Largest relative error that passes.
         curvature: Curvature method, as in :func:`score_matching_loss`.
+        domain: Set that the data lie in, as in :func:`score_matching_loss`.
 
     Returns:
         Relative errors of ``"score"``, ``"loss"``, each parameter by its name, and ``"x"``.
@@ -116,15 +120,20 @@ def check_gradients(
     x = x.detach().double().requires_grad_()
     check_data(energy, x, finite=True)
     weight = None if weight is None else weight.double()
+    bounded = domain_named(domain)
+    objective = Objective.of(lam, weight, None if bounded is None else bounded.weights(x))
     leaves: dict[str, Tensor] = {n: p for n, p in energy.named_parameters() if p.requires_grad} | {"x": x}
     d, d2 = _recursion(energy, x) if curvature == "diagonal" else _brute_derivatives(energy, x)
     (slope,) = torch.autograd.grad(energies(energy, x).sum(), x)
-    value = sm_value(d, d2, lam, weight).mean()
+    value = sm_value(d, d2, objective).mean()
     oracle = _gradients(value, leaves)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ApproximationWarning)
-        loss = score_matching_loss(energy, x, lam, curvature, weight)
-    found = _gradients(loss, leaves)
+        loss = score_matching_loss(energy, x, lam=lam, curvature=curvature, weight=weight, domain=bounded)
+        found = _gradients(loss, leaves)
+        if bounded is not None:  # without a gradient by the data, the loss is computed in another way
+            alone = score_matching_loss(energy, x.detach(), lam=lam, curvature=curvature, weight=weight, domain=bounded)
+            found |= _gradients(alone, {name: leaf for name, leaf in leaves.items() if leaf is not x})
     errors = {"score": _relative(-score(energy, x), slope), "loss": _relative(loss, value)}
     return _verdict(type(energy).__name__, errors | {n: _relative(found[n], oracle[n]) for n in leaves}, tolerance)
 

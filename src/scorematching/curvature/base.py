@@ -39,6 +39,8 @@ class Curvature(ABC):
     #: Whether :meth:`value` and :meth:`gradients` run the same tensor operations at each call, so that they can be
     #: recorded and compiled.
     recordable: ClassVar[bool] = False
+    #: Whether the method holds for data in a bounded domain.
+    bounded: ClassVar[bool] = True
 
     @abstractmethod
     def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
@@ -69,7 +71,7 @@ class Curvature(ABC):
     def value(self, energy: nn.Module, x: Tensor, objective: Objective) -> Tensor:
         """Return the loss, summed over the batch ``x``."""
         d, d2, square = self.derivatives(energy, x, objective.squared)
-        return sm_value(d, d2, objective.lam, objective.weight, square).sum()
+        return sm_value(d, d2, objective, square).sum()
 
     def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
         """Return the loss, summed over the batch ``x``, and its gradients. The default is automatic differentiation.

@@ -62,8 +62,8 @@ class DiagonalRecursion(Curvature):
         sweep2(graph, state, of_data=objective.squared)
         d = state.d[graph.input]
         d2 = state.d2.get(graph.input, d.new_zeros(1).expand_as(d))
-        a, a2 = sm_partials(d, d2, *objective)
-        value = sm_value(d, d2, *objective).sum()
+        a, a2 = sm_partials(d, d2, objective)
+        value = sm_value(d, d2, objective).sum()
         if not objective.squared:
             value = value + curvature_of_data(graph, state, a2)
         sweep3(graph, state, a, a2)

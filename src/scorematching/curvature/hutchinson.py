@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from scorematching.curvature.base import Curvature, Derivatives
 from scorematching.curvature.hessian_products import Products
-from scorematching.curvature.objective import Objective
+from scorematching.curvature.objective import Objective, sm_partials, sm_value
 from scorematching.curvature.probes import Distribution, check_probes, draw, probes_for, unbiased_square
 from scorematching.curvature.tangents import tangent_gradients, tangent_sweeps
 from scorematching.graph import Graph
@@ -87,18 +87,17 @@ class FixedProbes(Curvature):
         if objective.squared or not isinstance(energy, Graph):
             return super().value(energy, x, objective)
         state, curved = tangent_sweeps(energy, x, self._weighted(objective.weight))
-        return _sliced(state.d[energy.input], curved, objective.weight)
+        return _sliced(state.d[energy.input], curved, objective)
 
     def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
         """Implement :meth:`Curvature.gradients`. For ``lam = 0``, use the sweeps of the tangents."""
         if objective.squared:
             return super().gradients(energy, x, objective, by_data)
-        weight = objective.weight
-        state, curved = tangent_sweeps(energy, x, self._weighted(weight))
+        state, curved = tangent_sweeps(energy, x, self._weighted(objective.weight))
         d, probes = state.d[energy.input], curved.shape[1]
-        a, slopes = d if weight is None else d * weight, curved.new_full((1, probes), -1 / probes)
-        found = tangent_gradients(energy, state, a, slopes, by_data)
-        return Gradients(_sliced(d, curved, weight), found, state.c.get(energy.input))
+        a, _ = sm_partials(d, d, objective)
+        found = tangent_gradients(energy, state, a, curved.new_full((1, probes), -1 / probes), by_data)
+        return Gradients(_sliced(d, curved, objective), found, state.c.get(energy.input))
 
     def _weighted(self, weight: Tensor | None) -> Tensor:
         """Return the directions ``w^(1/2) v``. The mean of their ``v·(H v)`` is ``sum_i w_i H_ii``."""
@@ -110,7 +109,6 @@ class FixedProbes(Curvature):
 torch.export.register_dataclass(FixedProbes)
 
 
-def _sliced(d: Tensor, curved: Tensor, weight: Tensor | None) -> Tensor:
+def _sliced(d: Tensor, curved: Tensor, objective: Objective) -> Tensor:
     """Return the summed loss for ``lam = 0``, from ``d`` and ``v·(H v)``, shape (N, probes)."""
-    squares = d.square() if weight is None else weight * d.square()
-    return 0.5 * squares.sum() - curved.mean(1).sum()
+    return sm_value(d, torch.zeros_like(d), objective).sum() - curved.mean(1).sum()

@@ -62,9 +62,9 @@ class ForwardJacobian(Curvature):
         state, diagonal = tangent_sweeps(graph, x, identity(x))
         d = state.d[graph.input]
         d2 = diagonal.view_as(d)
-        a, a2 = sm_partials(d, d2, *objective)
+        a, a2 = sm_partials(d, d2, objective)
         found = tangent_gradients(graph, state, a, a2.flatten(1), by_data)
-        return Gradients(sm_value(d, d2, *objective).sum(), found, state.c.get(graph.input))
+        return Gradients(sm_value(d, d2, objective).sum(), found, state.c.get(graph.input))
 
 
 def _derivatives(graph: Graph, x: Tensor) -> Derivatives:

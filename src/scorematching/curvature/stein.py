@@ -18,7 +18,7 @@ from scorematching.sweeps import sweep1, sweep2, sweep3, sweep4
 
 @dataclass(frozen=True, eq=False)
 class Stein(Curvature):
-    """Estimate ``d∘n / s^2`` at data ``x = y + n``, with known Gaussian noise ``n`` of standard deviation ``s``.
+    """Estimate ``d∘n / sigma^2`` at data ``x = y + n``, with known Gaussian noise ``n``.
 
     The mean of the estimate over the noise is the mean of the Hessian diagonal (Stein's lemma). The score matching loss
     with this estimate is, up to a constant, the loss of denoising score matching (Vincent 2011) with ``y`` as the clean
@@ -26,7 +26,8 @@ class Stein(Curvature):
     ``y`` has compared with ``n``, the smaller is the variance.
 
     Args:
-        noise: ``n / s^2``, with the shape of the data.
+        noise: ``n``, with the shape of the data.
+        sigma: Its standard deviation.
 
     Raises:
         ValueError: When the loss is computed: the data have another shape than ``noise``, or ``lam`` is above 0.
@@ -35,27 +36,34 @@ class Stein(Curvature):
         >>> import scorematching as sm
         >>> y, n = torch.randn(1000, 3), torch.randn(1000, 3)
         >>> energy = sm.energies.ProductOfStudentT(3, 4)
-        >>> loss = sm.score_matching_loss(energy, y + 0.5 * n, curvature=sm.curvature.Stein(n / 0.5))
+        >>> loss = sm.score_matching_loss(energy, y + 0.5 * n, curvature=sm.curvature.Stein(0.5 * n, 0.5))
     """
 
     recordable: ClassVar[bool] = True
+    bounded: ClassVar[bool] = False
     noise: Tensor
+    sigma: float
+
+    @property
+    def _scaled(self) -> Tensor:
+        """``n / sigma^2``."""
+        return self.noise / self.sigma**2
 
     def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
         """Implement :meth:`Curvature.derivatives`. There is no unbiased square."""
         self._check(x, squared)
         d = differentiable_gradient(energy, x)
-        return Derivatives(d, d * self.noise)
+        return Derivatives(d, d * self._scaled)
 
     def gradients(self, energy: Graph, x: Tensor, objective: Objective, by_data: bool) -> Gradients:
-        """Implement :meth:`Curvature.gradients` by the sweeps for ``d`` alone, from ``a = d - n / s^2``."""
+        """Implement :meth:`Curvature.gradients` by the sweeps for ``d`` alone, from ``a = d - n / sigma^2``."""
         self._check(x, objective.squared)
         state = sweep1(energy, x)
         sweep2(energy, state, curvature=False)
         d, weight = state.d[energy.input], objective.weight
-        sweep3(energy, state, d - self.noise if weight is None else weight * (d - self.noise), None)
+        sweep3(energy, state, d - self._scaled if weight is None else weight * (d - self._scaled), None)
         found = sweep4(energy, state, by_data)
-        return Gradients(sm_value(d, d * self.noise, *objective).sum(), found, state.c.get(energy.input))
+        return Gradients(sm_value(d, d * self._scaled, objective).sum(), found, state.c.get(energy.input))
 
     def _check(self, x: Tensor, squared: bool) -> None:
         """Raise ``ValueError`` if the noise has another shape than the data, or the loss needs a square."""

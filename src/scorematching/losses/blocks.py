@@ -97,8 +97,10 @@ def _block(
 
 def _blocks(x: Tensor, objective: Objective, size: int) -> list[tuple[Tensor, Objective]]:
     """Split a batch, and the weights in its objective, into blocks of about equal size, at most ``size`` samples."""
-    count, weight = -(-len(x) // size), objective.weight
-    blocks = x.tensor_split(count)
-    if weight is None or weight.ndim < x.ndim:
-        return [(block, objective) for block in blocks]
-    return [(b, objective._replace(weight=w)) for b, w in zip(blocks, weight.tensor_split(count), strict=True)]
+    count = -(-len(x) // size)
+    weights, slopes = (
+        [one] * count if one is None or one.ndim < x.ndim else one.tensor_split(count)
+        for one in (objective.weight, objective.slope)
+    )
+    blocks = zip(x.tensor_split(count), weights, slopes, strict=True)
+    return [(block, Objective(objective.lam, weight, slope)) for block, weight, slope in blocks]

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from scorematching.curvature import Choice, method_named
 from scorematching.curvature.objective import Objective, sm_value
+from scorematching.domains import DomainChoice, domain_named
 from scorematching.graph import Graph
 from scorematching.losses.blocks import SummedLoss
+from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.functional import parameters_of
@@ -18,11 +20,13 @@ from scorematching.runtime.validation import check_data, check_weight, full_prec
 def score_matching_loss(
     energy: nn.Module,
     x: Tensor,
+    *,
     lam: float = 0.0,
     curvature: Choice = "auto",
     weight: Tensor | None = None,
     reduction: Reduction = "mean",
     check_finite: bool = True,
+    domain: DomainChoice = None,
 ) -> Tensor:
     """Return the regularized score matching loss of Kingma & LeCun (2010), ready for ``backward()``.
 
@@ -40,19 +44,24 @@ def score_matching_loss(
             energy. The other methods are ``"diagonal"`` (the recursion of the paper; it warns if it is an
             approximation), ``"full"``, ``"jacobian"``, ``"coloring"`` (exact), ``"hutchinson"`` and ``"propagation"``
             (random and unbiased). Methods with settings are passed as objects of :mod:`scorematching.curvature`.
-        weight: Weights of the inputs in the loss, with the shape of ``x`` or of one sample. Inputs of weight 0, such as
-            borders or missing data, are left out. The model is then fitted to the density of the other inputs, given
-            these.
+        weight: Weights of the samples, shape (N,), or of the inputs, with the shape of ``x`` or of one sample. Terms of
+            inputs of weight 0, such as borders, are left out. The model is then fitted to the density of the other
+            inputs, given the values of these. So missing values can't be left out in this way.
         reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"`` for the losses, shape (N,).
         check_finite: Whether to check ``x`` and ``weight`` for NaN and infinity first.
+        domain: Set that the data lie in, if it is not all of space: ``"positive"``, ``"circle"`` for angles in radians,
+            ``"simplex"``, or an object of :mod:`scorematching.domains`. Without it the fit to such data is wrong.
+
+    Warns:
+        DomainWarning: The data look bounded, and ``domain`` is not given.
 
     Returns:
         The loss: a scalar, or shape (N,) for ``reduction="none"``.
 
     Raises:
         TypeError: The method needs a graph and ``energy`` is not one, or a tensor is not of floating point.
-        ValueError: A shape does not fit, ``lam`` is negative, ``x`` is not finite, an option is unknown, or no exact
-            method is affordable for ``curvature="auto"``.
+        ValueError: A shape does not fit, ``lam`` is negative, ``x`` is not finite or outside of the domain, an option
+            is unknown, or no exact method is affordable for ``curvature="auto"``.
 
     Example:
         >>> import torch, scorematching as sm
@@ -64,17 +73,27 @@ def score_matching_loss(
     """
     check_reduction(reduction)
     check_data(energy, x, check_finite)
+    inside = None
+    if domain is None and check_finite:
+        warn_of_bounds(energy, x)
+    if (bounded := domain_named(domain)) is not None:
+        bounded.check(energy, x)
+        energy, x, bounded = bounded.coordinates(energy, x)
+        inside = bounded.weights(x)
     if weight is not None:
         weight = check_weight(weight, x, check_finite)
-    objective = Objective(check_positive("lam", lam, zero=True), weight)
+    objective = Objective.of(check_positive("lam", lam, zero=True), weight, inside)
+    by_weights = inside is not None and inside.h.requires_grad
     with full_precision(x):
         method = method_named(curvature, energy, x)
-        if isinstance(energy, Graph) and reduction != "none":
+        if inside is not None and not method.bounded:
+            raise ValueError(f"{type(method).__name__} is for data without a bound: leave out domain, or take 'auto'")
+        if isinstance(energy, Graph) and reduction != "none" and not by_weights:
             named, differentiable = parameters_of(energy), torch.is_grad_enabled()
             value = SummedLoss.apply(method, energy, objective, differentiable, tuple(named), x, *named.values())
             return value / len(x) if reduction == "mean" else value
         d, d2, square = method.derivatives(energy, x, objective.squared)
-        return reduced(sm_value(d, d2, *objective, square), reduction)
+        return reduced(sm_value(d, d2, objective, square), reduction)
 
 
 class ScoreMatchingLoss(nn.Module):
@@ -89,6 +108,7 @@ class ScoreMatchingLoss(nn.Module):
         curvature: Method for the diagonal of the Hessian.
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
         check_finite: Whether to check the data for NaN and infinity.
+        domain: Set that the data lie in.
 
     Example:
         >>> import torch, scorematching as sm
@@ -100,18 +120,29 @@ class ScoreMatchingLoss(nn.Module):
     def __init__(
         self,
         energy: nn.Module,
+        *,
         lam: float = 0.0,
         curvature: Choice = "auto",
         reduction: Reduction = "mean",
         check_finite: bool = True,
+        domain: DomainChoice = None,
     ) -> None:
         super().__init__()
-        self.energy = energy
+        self.energy, self.domain = energy, domain_named(domain)
         self.lam, self.curvature, self.reduction, self.check_finite = lam, curvature, reduction, check_finite
 
     def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of a batch. The arguments are those of :func:`score_matching_loss`."""
-        return score_matching_loss(self.energy, x, self.lam, self.curvature, weight, self.reduction, self.check_finite)
+        return score_matching_loss(
+            self.energy,
+            x,
+            lam=self.lam,
+            curvature=self.curvature,
+            weight=weight,
+            reduction=self.reduction,
+            check_finite=self.check_finite,
+            domain=self.domain,
+        )
 
     def extra_repr(self) -> str:
         """Return the settings, for ``print``."""

@@ -15,6 +15,7 @@ from scorematching.runtime.validation import check_data, full_precision
 def sliced_score_matching_loss(
     energy: nn.Module,
     x: Tensor,
+    *,
     lam: float = 0.0,
     probes: int | None = None,
     distribution: Distribution = "rademacher",

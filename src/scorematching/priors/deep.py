@@ -114,7 +114,7 @@ class DeepPrior(Prior):
             probes = _ScaledProbes(2 if lam else 1, generator=generator, noise=crops.noise[:own], part=crops.part)
             total = total + self._summed(x[:own], probes, lam)
         if len(crops.added):
-            total = total + self._summed(x[own:], Stein(crops.added / self.unit), lam)
+            total = total + self._summed(x[own:], Stein(crops.added / self.unit, 1.0), lam)
         return total / x[:, self.own].numel()
 
     def _summed(self, x: Tensor, curvature: Curvature, lam: float) -> Tensor:
@@ -122,4 +122,6 @@ class DeepPrior(Prior):
         if self.images > 1:  # the neighbors are given
             weight = torch.zeros_like(x[0])
             weight[self.own] = 1
-        return score_matching_loss(energy, x, lam, curvature, weight, reduction="sum", check_finite=False)
+        return score_matching_loss(
+            energy, x, lam=lam, curvature=curvature, weight=weight, reduction="sum", check_finite=False
+        )

@@ -94,7 +94,7 @@ class FieldPrior(Prior):
         m, weight = self._border, torch.zeros_like(crops.pixels[0])
         weight[self.own, m:-m, m:-m] = 1
         x, energy = crops.pixels / self.unit, self.in_metric(self.energy)
-        return score_matching_loss(energy, x, lam, weight=weight, check_finite=False) / weight.sum()
+        return score_matching_loss(energy, x, lam=lam, weight=weight, check_finite=False) / weight.sum()
 
     @property
     def min_crop(self) -> int:

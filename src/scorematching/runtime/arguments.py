@@ -9,7 +9,14 @@ from typing import Any
 
 
 def check_positive(name: str, value: Any, zero: bool = False) -> float:
-    """Return the value as a float; raise ``ValueError`` unless it is finite and above 0 (with ``zero``, 0 or more)."""
+    """Return the value as a float; raise ``ValueError`` unless it is finite and above 0 (with ``zero``, 0 or more).
+
+    It may also be an array or a tensor of no dimension that needs no gradient.
+    """
+    if getattr(value, "requires_grad", False):
+        raise ValueError(f"{name} requires a gradient, which is not computed: pass {name}.item()")
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()
     number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not number or value < 0 or (value == 0 and not zero):
         raise ValueError(f"{name} must be a number {'of 0 or more' if zero else 'above 0'}, got {value!r}")

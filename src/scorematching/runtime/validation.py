@@ -51,19 +51,29 @@ def energies(energy: nn.Module, x: Tensor) -> Tensor:
 
 
 def check_weight(weight: Tensor, x: Tensor, finite: bool) -> Tensor:
-    """Return the weights of the inputs, with the type and device of ``x``; raise if they do not fit."""
+    """Return the weights of the inputs, with the type and device of ``x``; raise if they do not fit.
+
+    Weights of samples, shape (N,), become those of their inputs, unless a sample has the same shape.
+    """
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
         kind = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
         raise TypeError(f"weight must be a tensor of floating point, got {kind}")
-    if weight.shape not in (x.shape, x.shape[1:]):
+    if weight.shape == x.shape[:1] == x.shape[1:]:
         raise ValueError(
-            f"weight must have the shape of x, {tuple(x.shape)}, or of one sample, {tuple(x.shape[1:])}, "
-            f"got {tuple(weight.shape)}"
+            f"weight of shape {tuple(weight.shape)} may be of the samples or of their inputs: pass the shape of x, "
+            f"{tuple(x.shape)}"
+        )
+    if weight.shape not in (x.shape, x.shape[1:], x.shape[:1]):
+        raise ValueError(
+            f"weight must have the shape of x, {tuple(x.shape)}, of one sample, {tuple(x.shape[1:])}, or one value per "
+            f"sample, ({len(x)},), got {tuple(weight.shape)}"
         )
     if weight.requires_grad:
         raise ValueError("weight requires a gradient, which the loss does not compute: pass weight.detach()")
     if finite and not bool((torch.isfinite(weight) & (weight >= 0)).all()):
         raise ValueError("weight has entries that are negative, NaN or infinite")
+    if weight.shape == x.shape[:1]:
+        weight = weight.view(-1, *(1 for _ in x.shape[1:])).expand_as(x)
     return weight.to(x)
 
 

@@ -5,7 +5,10 @@ For ``E(x) = E_0(x) + sum_k theta_k phi_k(x)``, the derivatives with respect to 
 ``k = 0`` stands for ``E_0``. The regularized loss of a sample is then a quadratic function of ``theta``. Its sums run
 over the inputs, with weights ``w``::
 
-    J_n = 1/2 t^T G_n t - s_n·t        G_n = <D, w D> + 2 lam <C, w C>        s_n = <C, w>
+    J_n = 1/2 t^T G_n t - s_n·t        G_n = <D, w D> + 2 lam <C, w C>        s_n = <C, w> + <D, slope>
+
+The weights ``w`` and their slopes are those of a domain (:mod:`scorematching.domains`), times weights that are given.
+Without a domain the slopes are 0.
 
 Let ``G`` and ``s`` be the means over N samples. The mean loss has its minimum where ``A theta = b``, with
 ``A = G[1:, 1:]`` and ``b = s[1:] - G[1:, 0]``.
@@ -18,23 +21,22 @@ if the model is not the true distribution.
 
 from __future__ import annotations
 
-import copy
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature import Choice, CurvaturePropagation, Hutchinson, method_named
+from scorematching.curvature import Choice
+from scorematching.curvature.objective import Objective, sm_partials
+from scorematching.domains import DomainChoice, domain_named
 from scorematching.graph import Graph, check_graph
+from scorematching.losses.bounds import warn_of_bounds
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.validation import check_data, check_weight
+from scorematching.statistics.terms import Terms, write_parameters
 
-#: Memory for the derivatives of one batch of samples, in bytes.
-BYTES = 2**27
-#: Largest relative deviation from linearity that is accepted, in float64.
-LINEAR = 1e-8
 #: Smallest eigenvalue of ``A``, with its diagonal scaled to 1, for a direction that the data determine.
 SINGULAR = 1e-12
 #: Maximum number of rows that ``print`` shows.
@@ -93,10 +95,12 @@ class ClosedForm:
 def fit_closed_form(
     energy: Graph,
     x: Tensor,
+    *,
     lam: float = 0.0,
     parameters: Sequence[str] | None = None,
     curvature: Choice = "auto",
     weight: Tensor | None = None,
+    domain: DomainChoice = None,
 ) -> ClosedForm:
     """Fit parameters that the energy is linear in: find the exact minimum of the loss by solving a linear system.
 
@@ -114,7 +118,12 @@ def fit_closed_form(
         parameters: Names of the parameters to fit, as in ``energy.named_parameters()``. The default is the weight of
             the last layer that has a learned weight, without its bias, which does not affect the loss.
         curvature: Curvature method, as in :func:`score_matching_loss`. Random methods are not accepted.
-        weight: Weights of the inputs in the loss, with the shape of ``x`` or of one sample.
+        weight: Weights of the samples or of the inputs, as in :func:`score_matching_loss`.
+        domain: Set that the data lie in, as in :func:`score_matching_loss`. The distance at which its weights are
+            capped is chosen by the data, if it is left open.
+
+    Warns:
+        DomainWarning: The data look bounded, and ``domain`` is not given.
 
     Returns:
         The estimate with its covariance.
@@ -122,7 +131,8 @@ def fit_closed_form(
     Raises:
         TypeError: ``energy`` is not a graph, or a tensor is not floating point.
         ValueError: The energy is not linear in the parameters; a name is unknown; the loss has no unique minimum; the
-            curvature method is random; a shape does not fit; or ``x`` or a derivative at ``x`` is not finite.
+            curvature method is random; a shape does not fit; ``x`` is outside of the domain; or ``x`` or a derivative
+            at ``x`` is not finite.
 
     Example:
         The fitted precision of a Gaussian is ``1 / mean(x^2)``:
@@ -135,12 +145,25 @@ def fit_closed_form(
         layers.1.weight[0]         0.4            0.12
         >>> energy.layers[1].weight.data
         tensor([0.4000])
+
+        The rate of exponential waiting times, which are positive:
+
+        >>> energy = sm.Sequential(sm.layers.Scale(1), sm.Sum())
+        >>> waits = torch.distributions.Exponential(3.0).sample((10_000, 1))
+        >>> 2.7 < float(fit_closed_form(energy, waits, domain="positive").estimate) < 3.3
+        True
     """
     lam = check_positive("lam", lam, zero=True)
     check_data(energy, x, finite=True)
     named = _chosen(check_graph(energy, "fit_closed_form"), parameters)
+    if domain is None:
+        warn_of_bounds(energy, x)
+    if (bounded := domain_named(domain)) is not None:
+        bounded.check(energy, x)
+        inner, x, bounded = bounded.coordinates(energy, x)
+        energy, bounded = check_graph(inner, "fit_closed_form"), bounded.fitted(x)
     weight = x.new_ones(x.shape[1:]) if weight is None else check_weight(weight, x, finite=True)
-    terms = _Terms(energy, list(named), curvature, x)
+    terms = Terms(energy, list(named), curvature, x, bounded)
     terms.check_linear(x[: min(32, terms.size)].double())
     gram, sums = _moments(terms, x, weight, lam)
     a, b = gram[1:, 1:], sums[1:] - gram[1:, 0]
@@ -152,82 +175,28 @@ def fit_closed_form(
     half = torch.cholesky_solve(_spread(terms, x, weight, lam, point), factor)
     covariance = torch.cholesky_solve(half.T, factor) / len(x)
     loss = float(0.5 * point @ gram @ point - sums @ point)
-    _write(list(named.values()), estimate)
+    write_parameters(list(named.values()), estimate)
     return ClosedForm(shapes, estimate, covariance, loss, len(x))
 
 
-class _Terms:
-    """Derivatives of the terms ``E_0`` and ``phi_k`` of an energy, in float64.
-
-    They are computed from a copy of the energy, with ``theta`` set to zero and to the unit vectors.
-    """
-
-    def __init__(self, energy: Graph, names: list[str], curvature: Choice, x: Tensor) -> None:
-        self.energy, self.names = copy.deepcopy(energy).double(), names
-        named = dict(self.energy.named_parameters())
-        self.parameters = [named[name] for name in names]
-        self.units = torch.eye(sum(p.numel() for p in self.parameters), dtype=torch.float64, device=x.device)
-        self.size = max(1, BYTES // (48 * (1 + len(self.units)) * x[0].numel()))
-        self.method = method_named(curvature, self.energy, x[: self.size].double())
-        if isinstance(self.method, Hutchinson | CurvaturePropagation):
-            raise ValueError(
-                f"curvature must not be random, got {type(self.method).__name__}: use 'auto' or another exact method"
-            )
-
-    def batches(self, x: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield batches of samples, and the weights of their inputs, shape (n, inputs)."""
-        for part, w in zip(x.split(self.size), weight.expand_as(x).split(self.size), strict=True):
-            yield part.double(), w.double().flatten(1)
-
-    def at(self, theta: Tensor, x: Tensor) -> Tensor:
-        """Return ``d`` and ``d2`` of the energy with the parameters ``theta``, shape (2, n, inputs)."""
-        _write(self.parameters, theta)
-        d, d2, _ = self.method.derivatives(self.energy, x)
-        return torch.stack([d.flatten(1), d2.flatten(1)])
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return ``d`` and ``d2`` of each term, shape (1 + K, 2, n, inputs)."""
-        zero = self.at(torch.zeros_like(self.units[0]), x)
-        found = torch.stack([zero, *(self.at(unit, x) - zero for unit in self.units)])
-        if not bool(torch.isfinite(found).all()):
-            raise ValueError(
-                f"the energy has derivatives at x that are NaN or infinite, with {', '.join(self.names)} at 0 or 1: "
-                "use an energy that is linear in these parameters and smooth at every sample"
-            )
-        return found
-
-    def check_linear(self, x: Tensor) -> None:
-        """Raise ``ValueError`` unless the derivatives at a random ``theta`` are linear in ``theta``."""
-        generator = torch.Generator().manual_seed(0)
-        theta = torch.randn(len(self.units), generator=generator, dtype=torch.float64).to(x.device)
-        terms, point = self(x), torch.cat([torch.ones_like(theta[:1]), theta])
-        errors = (self.at(theta, x) - torch.tensordot(point, terms, 1)).abs().amax((1, 2))
-        sizes = torch.tensordot(point.abs(), terms.abs(), 1).amax((1, 2))
-        if not bool((errors <= LINEAR * sizes).all()):
-            raise ValueError(
-                f"the energy is not linear in {', '.join(self.names)}: choose parameters that it is linear in, such as "
-                "the weights of the last layer, or minimize score_matching_loss with an optimizer"
-            )
-
-
-def _moments(terms: _Terms, x: Tensor, weight: Tensor, lam: float) -> tuple[Tensor, Tensor]:
+def _moments(terms: Terms, x: Tensor, weight: Tensor, lam: float) -> tuple[Tensor, Tensor]:
     """Return the means of ``G_n``, shape (1 + K, 1 + K), and of ``s_n``, shape (1 + K,)."""
     count = 1 + len(terms.units)
     gram, sums = terms.units.new_zeros(count, count), terms.units.new_zeros(count)
-    for part, w in terms.batches(x, weight):
+    for part, w, slope in terms.batches(x, weight):
         t = terms(part)
         gram += (t * torch.stack([w, 2 * lam * w])).flatten(1) @ t.flatten(1).T
-        sums += (t[:, 1] * w).flatten(1).sum(1)
+        sums += (t[:, 1] * w + t[:, 0] * slope).flatten(1).sum(1)
     return gram / len(x), sums / len(x)
 
 
-def _spread(terms: _Terms, x: Tensor, weight: Tensor, lam: float, point: Tensor) -> Tensor:
+def _spread(terms: Terms, x: Tensor, weight: Tensor, lam: float, point: Tensor) -> Tensor:
     """Return the covariance of ``psi_n`` at the minimum, shape (K, K)."""
     spread = torch.zeros_like(terms.units)
-    for part, w in terms.batches(x, weight):
+    for part, w, slope in terms.batches(x, weight):
         t = terms(part)
         d, d2 = torch.tensordot(point, t, 1)
-        psi = torch.einsum("kcni,cni->kn", t[1:], torch.stack([w * d, w * (2 * lam * d2 - 1)]))
+        psi = torch.einsum("kcni,cni->kn", t[1:], torch.stack(sm_partials(d, d2, Objective(lam, w, slope))))
         spread += psi @ psi.T
     return spread / len(x)
 
@@ -270,9 +239,3 @@ def _labels(shapes: dict[str, torch.Size]) -> list[str]:
         for name, shape in shapes.items()
         for index in itertools.product(*map(range, shape))
     ]
-
-
-def _write(parameters: Sequence[Tensor], theta: Tensor) -> None:
-    """Set parameters in place from a flat vector of their entries."""
-    for parameter, part in zip(parameters, theta.split([p.numel() for p in parameters]), strict=True):
-        parameter.copy_(part.view_as(parameter))

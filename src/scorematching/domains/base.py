@@ -1,0 +1,55 @@
+"""Interface of domains."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Weights(NamedTuple):
+    """Weights of generalized score matching, both of the shape of the data.
+
+    Attributes:
+        h: ``h_i(x)``: 0 on the boundary, and positive inside.
+        slope: ``dh_i/dx_i``.
+    """
+
+    h: Tensor
+    slope: Tensor
+
+
+class Domain(ABC):
+    """Set that the data lie in. A subclass says where its boundary is, by weights that vanish there."""
+
+    def coordinates(self, energy: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor, Domain]:
+        """Return energy, data and domain in coordinates whose number is the dimension; by default those given."""
+        return energy, x, self
+
+    @abstractmethod
+    def weights(self, x: Tensor) -> Weights | None:
+        """Return the weights at data, shape (N, ...), differentiable once; ``None`` if there is no boundary."""
+
+    @abstractmethod
+    def outside(self, x: Tensor) -> Tensor:
+        """Return True for each sample that is outside, shape (N,)."""
+
+    def fitted(self, x: Tensor) -> Domain:
+        """Return the domain with what was left open chosen for data, such as the distance at which ``h`` is capped."""
+        return self
+
+    def check(self, energy: nn.Module, x: Tensor) -> None:
+        """Raise ``ValueError`` if a sample is outside, or the energy does not suit the domain.
+
+        Args:
+            energy: The model.
+            x: Data, shape (N, ...).
+        """
+        bad = self.outside(x.detach())
+        if bool(bad.any()):
+            first = int(bad.nonzero()[0, 0])
+            raise ValueError(
+                f"{int(bad.sum())} of {len(x)} samples are outside of the domain {self}, the first is x[{first}]: pass "
+                "another domain, or leave these samples out"
+            )

@@ -1,0 +1,105 @@
+"""Domains with any boundary, by the distance from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from scorematching.domains.base import Domain, Weights
+from scorematching.domains.interval import capped
+from scorematching.runtime.arguments import check_positive
+
+
+@dataclass(frozen=True, eq=False)
+class Distance(Domain):
+    """Domain given by a function that is positive inside and 0 on the boundary: ``h = min(distance / cap, 1)^power``.
+
+    All inputs have the same weight (Liu, Kanamori & Williams 2022). The function should grow like the distance from the
+    boundary, up to a factor.
+
+    Args:
+        function: Function of data, shape (N, ...), that returns distances, shape (N,), differentiable by autograd.
+        cap: As in :class:`Interval`.
+        power: As in :class:`Interval`. Here 1 is enough for densities that are bounded at the boundary.
+
+    Raises:
+        ValueError: A value is out of its range.
+
+    Example:
+        >>> disk = Distance(lambda x: 1 - x.norm(dim=1))
+        >>> disk.weights(torch.tensor([[0.6, 0.0]])).h
+        tensor([[0.1600, 0.1600]])
+    """
+
+    function: Callable[[Tensor], Tensor]
+    cap: float | None = None
+    power: float = 2
+
+    def __post_init__(self) -> None:
+        if self.cap is not None:
+            check_positive("cap", self.cap)
+        if not self.power >= 1:
+            raise ValueError(f"power must be 1 or more, got {self.power}")
+
+    def weights(self, x: Tensor) -> Weights:
+        """Return the weights at data, shape (N, ...)."""
+        keep = x.requires_grad and torch.is_grad_enabled()
+        with torch.enable_grad():
+            inner = x if keep else x.detach().requires_grad_()
+            h = capped(self._distance(inner), self.cap, self.power).h
+            (slope,) = torch.autograd.grad(h.sum(), inner, create_graph=keep)
+        h = h if keep else h.detach()
+        return Weights(h.reshape(-1, *(1 for _ in x.shape[1:])).expand_as(x), slope)
+
+    def outside(self, x: Tensor) -> Tensor:
+        """Return True for each sample with a negative distance."""
+        return self._distance(x) < 0
+
+    def fitted(self, x: Tensor) -> Self:
+        """Return the domain with the median distance of the data as ``cap``."""
+        if self.cap is not None:
+            return self
+        distance = self._distance(x).median()
+        return replace(self, cap=float(distance)) if distance > 0 else self
+
+    def _distance(self, x: Tensor) -> Tensor:
+        found = self.function(x)
+        if found.shape != x.shape[:1]:
+            raise ValueError(f"the distance must have one value per sample, ({len(x)},), got {tuple(found.shape)}")
+        return found
+
+
+class Polyhedron(Distance):
+    """Points with ``A x <= b``, shape (D,): the distance is that from the nearest face.
+
+    Args:
+        a: ``A``, shape (faces, D).
+        b: ``b``, shape (faces,).
+        cap: As in :class:`Interval`.
+        power: As in :class:`Distance`.
+
+    Raises:
+        ValueError: A shape does not fit, or a row of ``A`` is 0.
+
+    Example:
+        >>> triangle = Polyhedron(torch.tensor([[-1.0, 0], [0, -1], [1, 1]]), torch.tensor([0.0, 0, 1]))
+        >>> triangle.outside(torch.tensor([[0.2, 0.3], [0.7, 0.6]]))
+        tensor([False,  True])
+    """
+
+    def __init__(self, a: Tensor, b: Tensor, cap: float | None = None, power: float = 2) -> None:
+        if a.ndim != 2 or b.shape != a.shape[:1] or not bool(a.any(1).all()):
+            raise ValueError(
+                f"a polyhedron needs A of shape (faces, D) without rows of 0, and b of shape (faces,), got "
+                f"{tuple(a.shape)} and {tuple(b.shape)}"
+            )
+        length = a.norm(dim=1)
+
+        def distance(x: Tensor) -> Tensor:
+            return ((b.to(x) - x @ a.to(x).T) / length.to(x)).amin(1)
+
+        super().__init__(distance, cap, power)

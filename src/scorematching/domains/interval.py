@@ -1,0 +1,90 @@
+"""Intervals: positive numbers, and numbers between two bounds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from scorematching.domains.base import Domain, Weights
+from scorematching.runtime.arguments import check_positive
+
+#: Distance at which ``h`` is capped in a loss, if it is left open.
+CAP = 1.0
+
+
+@dataclass(frozen=True)
+class Interval(Domain):
+    """Each input lies between two bounds: ``h = min((x - low) / cap, 1)^power``, times the same for ``high - x``.
+
+    ``power=1`` fails for densities that grow at the bound, or fall steeply there, such as those of Gamma variables of
+    shape up to 1.
+
+    Args:
+        low: Lower bound; ``-inf`` for none.
+        high: Upper bound; ``inf`` for none.
+        cap: Distance from a bound beyond which ``h`` does not grow, in the unit of the data. About their scale is best.
+            If it is left open, it is the median distance of the data in :func:`scorematching.fit_closed_form`, and 1 in
+            a loss.
+        power: Power of the distance, 1 or more.
+
+    Raises:
+        ValueError: A bound is NaN, the lower is not below the upper, both are infinite, or another value is out of its
+            range.
+
+    Example:
+        >>> Interval(0, 1, cap=0.5).weights(torch.tensor([[0.0], [0.25], [0.9]])).h.flatten()
+        tensor([0.0000, 0.2500, 0.0400])
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    cap: float | None = None
+    power: float = 2
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or math.inf == self.high == -self.low:
+            raise ValueError(f"an interval needs a bound, and low below high, got {self.low} and {self.high}")
+        if self.cap is not None:
+            check_positive("cap", self.cap)
+        if not self.power >= 1:
+            raise ValueError(f"power must be 1 or more, got {self.power}")
+
+    def weights(self, x: Tensor) -> Weights:
+        """Return the weights at data, shape (N, ...)."""
+        h, slope = torch.ones_like(x), torch.zeros_like(x)
+        for bound, sign in ((self.low, 1), (self.high, -1)):
+            if math.isfinite(bound):
+                factor, grows = capped(sign * (x - bound), self.cap, self.power)
+                h, slope = h * factor, slope * factor + h * sign * grows
+        return Weights(h, slope)
+
+    def outside(self, x: Tensor) -> Tensor:
+        """Return True for each sample with an input outside of the bounds."""
+        return ((x < self.low) | (x > self.high)).flatten(1).any(1)
+
+    def fitted(self, x: Tensor) -> Interval:
+        """Return the interval with the median distance of the data from the nearer bound as ``cap``."""
+        if self.cap is not None:
+            return self
+        distance = torch.minimum(x - self.low, self.high - x).median()
+        return replace(self, cap=float(distance)) if distance > 0 else self
+
+
+def capped(distance: Tensor, cap: float | None, power: float) -> Weights:
+    """Return ``min(distance / cap, 1)^power`` and its derivative.
+
+    Args:
+        distance: Distance from a bound.
+        cap: Distance from which it is 1; ``None`` for :data:`CAP`.
+        power: Power.
+
+    Example:
+        >>> capped(torch.tensor([0.5, 3.0]), cap=2.0, power=2)
+        Weights(h=tensor([0.0625, 1.0000]), slope=tensor([0.2500, 0.0000]))
+    """
+    cap = CAP if cap is None else cap
+    part = (distance / cap).clamp(max=1)
+    return Weights(part**power, (distance < cap) * power * part ** (power - 1) / cap)

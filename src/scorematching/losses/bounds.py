@@ -1,0 +1,66 @@
+"""Warning for data in a bounded domain that is not named: there score matching is wrong."""
+
+from __future__ import annotations
+
+import warnings
+from weakref import WeakSet
+
+import torch
+from torch import Tensor, nn
+
+#: Number of samples that tell a bound, and the number that are looked at.
+_LEAST, _MOST = 500, 5000
+#: Fraction of the samples that are within a fraction of the distance of the median from the extreme, at a bound.
+_SHARE, _NEAR = 0.02, 0.05
+#: Largest deviation of a sum or norm from 1.
+_ROUNDING = 1e-4
+
+_warned: WeakSet[nn.Module] = WeakSet()
+
+
+class DomainWarning(UserWarning):
+    """Data look bounded, and no domain is given."""
+
+
+@torch.no_grad()
+def warn_of_bounds(energy: nn.Module, x: Tensor) -> None:
+    """Warn, once for an energy, if data end at a bound, or lie on the unit simplex or sphere.
+
+    Args:
+        energy: The model.
+        x: Data, shape (N, ...). Fewer than 500 samples tell nothing.
+
+    Warns:
+        DomainWarning: They do.
+
+    Example:
+        >>> warn_of_bounds(nn.Identity(), torch.randn(1000, 3))
+    """
+    if len(x) < _LEAST or energy in _warned:
+        return
+    _warned.add(energy)
+    rows = x[:_MOST].flatten(1)
+    if where := _described(rows):
+        warnings.warn(
+            f"{where}, and score matching without a domain is wrong there: pass domain (such as 'positive'), or "
+            "transform the data",
+            DomainWarning,
+            stacklevel=3,
+        )
+
+
+def _described(rows: Tensor) -> str:
+    """Return where data lie, in words; nothing if they do not look bounded."""
+    if rows.shape[1] > 1:
+        if bool((rows >= 0).all()) and bool(((rows.sum(1) - 1).abs() < _ROUNDING).all()):
+            return "the data lie on the unit simplex (domain='simplex')"
+        if bool(((rows.norm(dim=1) - 1).abs() < _ROUNDING).all()):
+            return "the data lie on the unit sphere"
+    middle, places = rows.median(0).values, []
+    for ends, name in ((rows.amin(0), "lowest"), (rows.amax(0), "largest")):
+        near = ((rows - ends).abs() <= _NEAR * (middle - ends).abs()) & (rows != ends)  # repeated values are no bound
+        places += [(int(i), name, float(ends[i])) for i in (near.double().mean(0) > _SHARE).nonzero()[:, 0]]
+    if not places:
+        return ""
+    number, name, end = places[0]
+    return f"many samples are next to the {name} value of input {number}, {end:.3g}, as at a bound"
