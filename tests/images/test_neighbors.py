@@ -42,6 +42,14 @@ def test_equal_borders_and_alpha_do_not_count(photograph: np.ndarray) -> None:
     assert level_of(scene[:4, :4], scene[:4, :4]) == Level()
 
 
+def test_very_different_brightness_is_matched_by_all_pixels(photograph: np.ndarray) -> None:
+    noise = np.random.default_rng(0).normal(0, 25, photograph.shape)
+    level = level_of(0.01 * (photograph + noise), photograph + noise[::-1])
+    assert level.gain == pytest.approx(100, rel=0.02)
+    nearly_blank = level_of(0.01 * noise, photograph + noise[::-1])
+    assert nearly_blank.gain == pytest.approx((photograph + noise[::-1]).std() / (0.01 * noise).std())
+
+
 def test_lines_follow_time_before_depth_before_channels() -> None:
     assert lines((2, 3), "TZ") == [[0, 3], [1, 4], [2, 5]]
     assert lines((3,), "Z") == lines((1, 3), "TZ") == [[0, 1, 2]]

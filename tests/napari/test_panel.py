@@ -219,11 +219,48 @@ def test_labels_of_axes_count(labels: tuple[str, ...], shape: tuple[int, ...], e
     assert axes_of(napari.layers.Image(noisy(shape), axis_labels=labels)) == expected
 
 
-def test_more_than_five_axes_need_names() -> None:
-    from scorematching.napari.layers import axes_of
+def test_more_than_five_axes_need_names(viewer: Any) -> None:
+    viewer.add_image(np.zeros((1, 1, 1, 1, 8, 8)), name="scan")
+    panel = open_panel(viewer)
+    assert panel.status.value.startswith("layer 'scan' has 6 axes without names")
+    assert panel.axes.value == ""
 
-    with pytest.raises(ValueError, match="layer 'scan' has 6 axes without names"):
-        axes_of(napari.layers.Image(np.zeros((1, 1, 1, 1, 8, 8)), name="scan"))
+
+def test_a_layer_that_changes_meanwhile_does_no_harm(viewer: Any, prior_file: Path) -> None:
+    movie = noisy((20, 24, 30))
+    layer = viewer.add_image(movie, name="movie")
+    panel = open_panel(viewer)
+    panel.noise.value, panel.prior.value, panel.axes.value = "25", prior_file, " zyx "
+    press(panel.denoise_button)
+    layer.data = movie[0]
+    viewer.layers.remove(layer)
+    finish(panel)
+    np.testing.assert_array_equal(viewer.layers[0].data, sm.denoise(movie, 25, prior_file, axes="ZYX"))
+    assert panel.status.value == "added “movie denoised”"
+
+
+def test_a_viewer_that_closes_meanwhile_ends_the_work(
+    display: None, prior_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from qtpy.QtWidgets import QApplication
+
+    viewer = napari.Viewer(show=False)
+    viewer.add_image(noisy((500, 24, 30)))
+    panel = open_panel(viewer)
+    panel.noise.value, panel.prior.value = "25", prior_file
+    press(panel.denoise_button)
+    worker = panel.worker
+    deadline = time.monotonic() + 60
+    while not panel.bar.value and time.monotonic() < deadline:
+        QApplication.processEvents()
+    viewer.close()
+    while worker.is_running and time.monotonic() < deadline:
+        QApplication.processEvents()
+    for _ in range(10):
+        QApplication.processEvents()
+    assert panel.closed
+    assert not worker.is_running
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_finest_of_several_resolutions_is_denoised(viewer: Any, prior_file: Path) -> None:

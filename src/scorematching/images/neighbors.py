@@ -13,7 +13,8 @@ _BLOCK = 8
 _ROUNDS = 20
 #: Distance of changed blocks from the others, in multiples of the median.
 _CHANGED = 4.0
-#: Largest gain between neighbors; beyond it, one of them is all but blank.
+#: Largest gain that the blocks tell. Beyond it, one image may be all but blank, and the pixels tell the gain: so noise
+#: alone does not become stronger than the image.
 _LARGEST_GAIN = 10.0
 
 
@@ -75,7 +76,19 @@ def level_of(neighbor: np.ndarray, image: np.ndarray) -> Level:
         before, counted = counted, (first != second) & (distance <= _CHANGED * usual)
         if counted.sum() < 4 or (counted == before).all():
             break
-    return level if 1 / _LARGEST_GAIN < level.gain < _LARGEST_GAIN else Level()
+    return level if 1 / _LARGEST_GAIN < level.gain < _LARGEST_GAIN else _level_of_pixels(neighbor, image)
+
+
+def _level_of_pixels(neighbor: np.ndarray, image: np.ndarray) -> Level:
+    """Return the change after which all values have the same mean and standard deviation."""
+    (a, b), (c, d) = ((one.mean(), one.std()) for one in map(_values, (neighbor, image)))
+    return Level(float(d / b), float(c - d / b * a)) if b and d else Level()
+
+
+def _values(image: np.ndarray) -> np.ndarray:
+    """Return the finite values of all colors."""
+    colors = image[..., : _colors(image)].astype(np.float64)
+    return colors[np.isfinite(colors)]
 
 
 def _block_means(image: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -67,17 +67,33 @@ def image_in_view(layer: Image, point: Sequence[float], axes: str) -> np.ndarray
     return np.asarray(values[index]).transpose(images_last(left))
 
 
-def layer_of_result(layer: Image, clean: Any) -> LayerDataTuple:
-    """Return the layer of a denoised image, which looks like that of the noisy one."""
-    _, state, kind = layer.as_layer_data_tuple()
-    state = {name: value for name, value in state.items() if name != "multiscale"}
-    return clean, state | {"name": f"{layer.name} denoised"}, kind
+class Source(NamedTuple):
+    """A layer as it was when the work began.
 
+    Attributes:
+        values: Its array.
+        rgb: Whether its last axis is colors.
+        state: Its place, colors and name.
+    """
 
-def layer_of_error_bars(layer: Image, std: np.ndarray) -> LayerDataTuple:
-    """Return the layer of error bars, at the place of the image; those of colors as one, their root mean square."""
-    _, state, kind = layer.as_layer_data_tuple()
-    if layer.rgb:
-        std = np.sqrt(np.mean(np.square(std[..., :3]), -1))
-    place = {name: state[name] for name in _PLACE}
-    return std, place | {"name": f"{layer.name} error bars", "colormap": "inferno"}, kind
+    values: Any
+    rgb: bool
+    state: dict[str, Any]
+
+    @classmethod
+    def of(cls, layer: Image) -> Source:
+        """Return the present values and state of a layer."""
+        _, state, _ = layer.as_layer_data_tuple()
+        return cls(values_of(layer), layer.rgb, state)
+
+    def result(self, clean: Any) -> LayerDataTuple:
+        """Return the layer of a denoised image, which looks like that of the noisy one."""
+        state = {name: value for name, value in self.state.items() if name != "multiscale"}
+        return clean, state | {"name": f"{self.state['name']} denoised"}, "image"
+
+    def error_bars(self, std: np.ndarray) -> LayerDataTuple:
+        """Return the layer of error bars, at the place of the image; those of colors as one, their root mean square."""
+        if self.rgb:
+            std = np.sqrt(np.mean(np.square(std[..., :3]), -1))
+        place = {name: self.state[name] for name in _PLACE}
+        return std, place | {"name": f"{self.state['name']} error bars", "colormap": "inferno"}, "image"

@@ -14,7 +14,7 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject, Signal
 
 from scorematching.images.axes import check_axes
-from scorematching.napari.layers import axes_of, image_in_view, layer_of_error_bars, layer_of_result, values_of
+from scorematching.napari.layers import Source, axes_of, image_in_view
 from scorematching.restoration.denoising import denoise
 from scorematching.restoration.lazy import is_lazy
 from scorematching.restoration.noise_estimate import estimate_noise
@@ -72,6 +72,7 @@ class DenoisePanel(Container):  # type: ignore[misc]
         self.bar = ProgressBar(label="", max=_STEPS, value=0)
         self.status = Label(value="")
         self.worker: Any = None
+        self.closed = False
         self._messages = _Messages()
         super().__init__(
             widgets=[
@@ -93,7 +94,8 @@ class DenoisePanel(Container):  # type: ignore[misc]
         self.cancel_button.changed.connect(self.cancel)
         self.noise.native.setPlaceholderText("found in the images")
         self.status.native.setWordWrap(True)
-        self._messages.progress.connect(self._show_progress)
+        self._messages.progress.connect(self._while_open(self._show_progress))
+        self.native.destroyed.connect(self._close)
         self._show_axes()
 
     def reset_choices(self, *_: object) -> None:
@@ -107,7 +109,7 @@ class DenoisePanel(Container):  # type: ignore[misc]
         """Find the noise of the image in view, and show it."""
 
         def prepared() -> Callable[[ProgressCallback], str]:
-            image = image_in_view(self._chosen(), self.viewer.dims.point, self.axes.value)
+            image = image_in_view(self._chosen(), self.viewer.dims.point, self._letters())
             return partial(_found, image, self._prior())
 
         self._start("finding the noise", prepared, self._show_noise)
@@ -116,10 +118,10 @@ class DenoisePanel(Container):  # type: ignore[misc]
         """Denoise the layer, and add the result, and error bars if wanted, as layers."""
 
         def prepared() -> Callable[[ProgressCallback], list[LayerDataTuple]]:
-            layer = self._chosen()
-            check_axes(self.axes.value, values_of(layer).shape)
-            options = {"noise": self._level(), "prior": self._prior(), "axes": self.axes.value}
-            return partial(_denoised, layer, self.error_bars.value, options)
+            source = Source.of(self._chosen())
+            axes = check_axes(self._letters(), source.values.shape)
+            options = {"noise": self._level(), "prior": self._prior(), "axes": axes}
+            return partial(_denoised, source, self.error_bars.value, options)
 
         self._start("denoising", prepared, self._add_layers)
 
@@ -133,6 +135,9 @@ class DenoisePanel(Container):  # type: ignore[misc]
         if self.layer.value is None:
             raise ValueError("there is no image: open one, and choose its layer")
         return self.layer.value
+
+    def _letters(self) -> str:
+        return self.axes.value.strip().upper()
 
     def _level(self) -> float | None:
         """Return the noise level that the user has typed, or ``None``."""
@@ -156,13 +161,26 @@ class DenoisePanel(Container):  # type: ignore[misc]
             return
         worker: Any = FunctionWorker(_until_canceled, work, lambda state: self._report(worker, state))
         self.worker = worker
-        worker.returned.connect(show)
-        worker.errored.connect(self._show_error)
-        worker.warned.connect(_show_warning)
-        worker.finished.connect(self._finish)
+        slots: dict[str, Callable[..., None]] = {
+            "returned": show,
+            "errored": self._show_error,
+            "warned": _show_warning,
+            "finished": self._finish,
+        }
+        for signal, slot in slots.items():
+            getattr(worker, signal).connect(self._while_open(slot))
         self._wait(True)
         self.bar.value, self.status.value = 0, title
         worker.start()
+
+    def _while_open(self, slot: Callable[..., None]) -> Callable[..., None]:
+        """Return a slot that does nothing once the panel is closed, whose widgets are deleted."""
+
+        def called(*arguments: Any) -> None:
+            if not self.closed:
+                slot(*arguments)
+
+        return called
 
     def _report(self, worker: Any, state: Progress) -> None:
         """In the thread that works: send the progress to the viewer, or end the work."""
@@ -177,9 +195,8 @@ class DenoisePanel(Container):  # type: ignore[misc]
         self.status.value = words
 
     def _add_layers(self, layers: list[LayerDataTuple]) -> None:
-        for layer in layers:
-            self.viewer.add_layer(Layer.create(*layer))
-        self.status.value = "added " + " and ".join(f"“{state['name']}”" for _, state, _ in layers)
+        names = [self.viewer.add_layer(Layer.create(*layer)).name for layer in layers]
+        self.status.value = "added " + " and ".join(f"“{name}”" for name in names)
 
     def _show_error(self, error: Exception) -> None:
         self.status.value = str(error)
@@ -203,7 +220,16 @@ class DenoisePanel(Container):  # type: ignore[misc]
 
     def _show_axes(self) -> None:
         layer = self.layer.value
-        self.axes.value = "" if layer is None else axes_of(layer)
+        try:
+            self.axes.value = "" if layer is None else axes_of(layer)
+        except ValueError as error:
+            self.axes.value, self.status.value = "", str(error)
+
+    def _close(self) -> None:
+        """End the work when the viewer closes, and show nothing any more."""
+        self.closed = True
+        if self.worker is not None:
+            self.worker.quit()
 
 
 def _show_warning(warning: tuple[Any, ...]) -> None:
@@ -225,13 +251,12 @@ def _found(image: np.ndarray, prior: str | None, progress: ProgressCallback) -> 
 
 
 def _denoised(
-    layer: Image, error_bars: bool, options: dict[str, Any], progress: ProgressCallback
+    source: Source, error_bars: bool, options: dict[str, Any], progress: ProgressCallback
 ) -> list[LayerDataTuple]:
     """Return the layers of the results of denoising a layer."""
-    values = values_of(layer)
-    run: Any = partial(denoise, values, return_std=error_bars, **options)
-    results = run() if is_lazy(values) else run(progress=progress)
+    run: Any = partial(denoise, source.values, return_std=error_bars, **options)
+    results = run() if is_lazy(source.values) else run(progress=progress)
     if not error_bars:
-        return [layer_of_result(layer, results)]
+        return [source.result(results)]
     clean, std = results
-    return [layer_of_result(layer, clean), layer_of_error_bars(layer, std)]
+    return [source.result(clean), source.error_bars(std)]

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from scorematching.images.io.raw import Sensor, develop, opened, put_back, sensor_of
-from scorematching.noise import NoiseModel
-from scorematching.restoration.choice import PriorChoice, loaded
+from scorematching.noise import GaussianNoise, NoiseModel
+from scorematching.restoration.choice import PriorChoice, loaded, prior_for
 from scorematching.restoration.denoising import denoise
 from scorematching.restoration.photon_noise import estimate_photon_noise
 from scorematching.runtime.progress import ProgressCallback, subtask
@@ -52,8 +52,11 @@ def denoise_raw(
         device: As in :func:`scorematching.denoise`.
         progress: Called after each step.
 
+    Returns:
+        The image and the noise. If no noise is found, it has the level 0, and the image is developed only.
+
     Raises:
-        FileNotFoundError: There is no such prior.
+        FileNotFoundError: There is no such file, or no such prior.
         ValueError: The file can't be read, its pixels are not in squares of red, green, green and blue, or it is too
             small for the prior.
     """
@@ -61,8 +64,11 @@ def denoise_raw(
         sensor = sensor_of(file)
         if sensor is None:
             raise ValueError(f"{path} has no pixels of red, green and blue in squares: read it, and denoise the image")
+        _check_size(Path(path), sensor)
         common: dict[str, Any] = {"data_range": sensor.white, "seed": seed, "device": device}
         noise = noise_of_sensor(sensor, **common)
+        if noise == GaussianNoise(0):
+            return DenoisedRaw(develop(file), noise)
         once = partial(denoise, noise=noise, prior=loaded(prior), self_ensemble=self_ensemble, **common)
         red, first, second, blue = sensor.planes
         one, other = (
@@ -72,6 +78,16 @@ def denoise_raw(
         both = (one + other) / 2
         put_back(np.stack([both[..., 0], one[..., 1], other[..., 1], both[..., 2]]), file)
         return DenoisedRaw(develop(file), noise)
+
+
+def _check_size(path: Path, sensor: Sensor) -> None:
+    """Raise ``ValueError`` if the planes are too small for the prior that finds the noise."""
+    smallest, (height, width) = prior_for(sensor.planes[0], None).min_size, sensor.planes.shape[1:]
+    if min(height, width) < smallest:
+        raise ValueError(
+            f"{path} has {2 * width} x {2 * height} pixels, which are too few: {2 * smallest} or more are needed in "
+            "width and height, since each color has half of them"
+        )
 
 
 def noise_of_sensor(sensor: Sensor, **options: Any) -> NoiseModel:

@@ -99,6 +99,26 @@ def test_the_command_denoises_before_development_unless_an_option_is_for_the_ima
     np.testing.assert_array_equal(read_image(tmp_path / "b.tif"), expected)
 
 
+def test_what_a_raw_file_lacks_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_dng(tmp_path / "small.dng", BLACK + np.full((40, 60), 999))
+    write_dng(tmp_path / "black.dng", np.full((100, 100), BLACK))
+    (tmp_path / "none.dng").write_bytes(b"no raw file")
+    for name, message in (
+        ("small.dng", "has 60 x 40 pixels, which are too few: 84 or more"),
+        ("black.dng", "no noise was found in black.dng: pass --sigma"),
+        ("none.dng", "can't be read as an image"),
+        ("missing.dng", "missing.dng"),
+    ):
+        assert run("denoise", tmp_path / name, "-o", tmp_path / "out.tif") == 1
+        shown = capsys.readouterr()
+        assert message in shown.err.replace("\n", " ")
+        assert shown.err.count(name) == 1
+        assert "note" not in shown.out + shown.err
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        sm.restoration.denoise_raw(tmp_path / "missing.dng")
+    assert sm.restoration.denoise_raw(tmp_path / "black.dng").noise == sm.GaussianNoise(0)
+
+
 @pytest.mark.parametrize("suffix", [".dng", ".CR2", ".nef", ".arw"])
 def test_damaged_files_and_writing_are_refused(suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"a{suffix}").write_bytes(b"no raw file")

@@ -257,7 +257,8 @@ def _named(path: Path) -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as error:  # decoders raise many types of errors for damaged files
-        raise ValueError(f"{path} can't be read as an image: {error}") from None
+        named = str(error) if str(path) in str(error) else f"{path} can't be read as an image: {error}"
+        raise ValueError(named) from None
 
 
 @contextmanager

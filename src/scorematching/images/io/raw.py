@@ -34,9 +34,12 @@ def opened(path: Path) -> Iterator[Any]:
     """Open a file with rawpy.
 
     Raises:
+        FileNotFoundError: There is no such file.
         ValueError: LibRaw can't read the file.
     """
     rawpy = required("rawpy", "formats")
+    if not path.exists():
+        raise FileNotFoundError(f"no such file: {path}")
     try:
         with rawpy.imread(str(path)) as file:
             yield file
