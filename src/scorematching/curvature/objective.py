@@ -15,7 +15,17 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from scorematching.domains import Weights
+
+class Weights(NamedTuple):
+    """Weights of generalized score matching, both of the shape of the data.
+
+    Attributes:
+        h: ``h_i(x)``: 0 on the boundary, and positive inside.
+        slope: ``dh_i/dx_i``.
+    """
+
+    h: Tensor
+    slope: Tensor
 
 
 class Objective(NamedTuple):

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 from torch import Tensor, nn
 
-
-class Weights(NamedTuple):
-    """Weights of generalized score matching, both of the shape of the data.
-
-    Attributes:
-        h: ``h_i(x)``: 0 on the boundary, and positive inside.
-        slope: ``dh_i/dx_i``.
-    """
-
-    h: Tensor
-    slope: Tensor
+from scorematching.curvature.base import Curvature
+from scorematching.curvature.objective import Weights
 
 
 class Domain(ABC):
@@ -26,6 +16,10 @@ class Domain(ABC):
     def coordinates(self, energy: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor, Domain]:
         """Return energy, data and domain in coordinates whose number is the dimension; by default those given."""
         return energy, x, self
+
+    def along(self, method: Curvature) -> Curvature:
+        """Return the method for the derivatives along the domain; by default that for those in space."""
+        return method
 
     @abstractmethod
     def weights(self, x: Tensor) -> Weights | None:

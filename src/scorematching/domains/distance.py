@@ -9,7 +9,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from scorematching.domains.base import Domain, Weights
+from scorematching.curvature.objective import Weights
+from scorematching.domains.base import Domain
 from scorematching.domains.interval import capped
 from scorematching.runtime.arguments import check_positive
 

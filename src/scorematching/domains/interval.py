@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from scorematching.domains.base import Domain, Weights
+from scorematching.curvature.objective import Weights
+from scorematching.domains.base import Domain
 from scorematching.runtime.arguments import check_positive
 
 #: Distance at which ``h`` is capped in a loss, if it is left open.

@@ -8,10 +8,11 @@ from scorematching.domains.base import Domain
 from scorematching.domains.circle import Circle
 from scorematching.domains.interval import Interval
 from scorematching.domains.simplex import Simplex
+from scorematching.domains.sphere import Sphere
 from scorematching.runtime.arguments import check_choice
 
-DomainName = Literal["positive", "simplex", "circle"]
-_NAMED: dict[str, Domain] = {"positive": Interval(0.0), "simplex": Simplex(), "circle": Circle()}
+DomainName = Literal["positive", "simplex", "sphere", "circle"]
+_NAMED: dict[str, Domain] = {"positive": Interval(0.0), "simplex": Simplex(), "sphere": Sphere(), "circle": Circle()}
 #: A domain, or the name of one; ``None`` for all of space.
 DomainChoice = Domain | DomainName | None
 

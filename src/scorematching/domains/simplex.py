@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from scorematching.domains.base import Domain, Weights
+from scorematching.curvature.objective import Weights
+from scorematching.domains.base import Domain
 from scorematching.domains.distance import Distance
 from scorematching.graph import Graph
 from scorematching.layers import Linear

@@ -55,7 +55,7 @@ def _described(rows: Tensor) -> str:
         if bool((rows >= 0).all()) and bool(((rows.sum(1) - 1).abs() < _ROUNDING).all()):
             return "the data lie on the unit simplex (domain='simplex')"
         if bool(((rows.norm(dim=1) - 1).abs() < _ROUNDING).all()):
-            return "the data lie on the unit sphere"
+            return "the data lie on the unit sphere (domain='sphere')"
     middle, places = rows.median(0).values, []
     for ends, name in ((rows.amin(0), "lowest"), (rows.amax(0), "largest")):
         near = ((rows - ends).abs() <= _NEAR * (middle - ends).abs()) & (rows != ends)  # repeated values are no bound

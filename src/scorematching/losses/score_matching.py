@@ -50,7 +50,8 @@ def score_matching_loss(
         reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"`` for the losses, shape (N,).
         check_finite: Whether to check ``x`` and ``weight`` for NaN and infinity first.
         domain: Set that the data lie in, if it is not all of space: ``"positive"``, ``"circle"`` for angles in radians,
-            ``"simplex"``, or an object of :mod:`scorematching.domains`. Without it the fit to such data is wrong.
+            ``"simplex"``, ``"sphere"``, or an object of
+            :mod:`scorematching.domains`. Without it the fit to such data is wrong.
 
     Warns:
         DomainWarning: The data look bounded, and ``domain`` is not given.
@@ -86,8 +87,10 @@ def score_matching_loss(
     by_weights = inside is not None and inside.h.requires_grad
     with full_precision(x):
         method = method_named(curvature, energy, x)
-        if inside is not None and not method.bounded:
-            raise ValueError(f"{type(method).__name__} is for data without a bound: leave out domain, or take 'auto'")
+        if bounded is not None:
+            if not method.bounded:
+                raise ValueError(f"{type(method).__name__} is for data in all of space: leave out domain or curvature")
+            method = bounded.along(method)
         if isinstance(energy, Graph) and reduction != "none" and not by_weights:
             named, differentiable = parameters_of(energy), torch.is_grad_enabled()
             value = SummedLoss.apply(method, energy, objective, differentiable, tuple(named), x, *named.values())

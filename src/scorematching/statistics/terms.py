@@ -35,6 +35,8 @@ class Terms:
             raise ValueError(
                 f"curvature must not be random, got {type(self.method).__name__}: use 'auto' or another exact method"
             )
+        if domain is not None:
+            self.method = domain.along(self.method)
 
     def batches(self, x: Tensor, weight: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield batches of samples, and the weights of their inputs and their slopes, shape (n, inputs)."""
