@@ -6,8 +6,8 @@ weights the inputs by ``h_i(x)``, which vanishes on the boundary::
 
     J_h = sum_i  h_i (1/2 delta_i^2 - delta'_i + lam delta'_i^2) - (dh_i/dx_i) delta_i
 
-So a domain is a pair of weights: :class:`Weights`. Everything else of the loss stays as it is. Curved domains have none,
-and change the derivatives (:class:`Sphere`) or nothing (:class:`Circle`).
+So a domain is a pair of weights: :class:`Weights`. Everything else of the loss stays as it is. Curved domains have
+none, and change the derivatives (:class:`Sphere`) or nothing (:class:`Circle`).
 """
 
 from scorematching.curvature.objective import Weights
