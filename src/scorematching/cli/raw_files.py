@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scorematching.cli.console import progress_bar
 from scorematching.images.io.files import write_image
-from scorematching.images.io.raw import RAW_SUFFIXES, opened, sensor_of
+from scorematching.images.io.raw import RAW_SUFFIXES, is_mosaic, opened
 from scorematching.noise import GaussianNoise, NoiseModel
 from scorematching.restoration.raw import denoise_raw
 
@@ -24,7 +24,7 @@ def is_undeveloped(job: Job, source: Path) -> bool:
     if source.suffix.lower() not in RAW_SUFFIXES or job.fast or any(one is not None for one in developed):
         return False
     with opened(source) as file:
-        return sensor_of(file) is not None
+        return is_mosaic(file)
 
 
 def denoise_undeveloped(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tuple[int, ...]]:

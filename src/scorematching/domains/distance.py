@@ -11,8 +11,7 @@ from torch import Tensor
 
 from scorematching.curvature.objective import Weights
 from scorematching.domains.base import Domain
-from scorematching.domains.interval import capped
-from scorematching.runtime.arguments import check_positive
+from scorematching.domains.interval import capped, check_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +40,7 @@ class Distance(Domain):
     power: float = 2
 
     def __post_init__(self) -> None:
-        if self.cap is not None:
-            check_positive("cap", self.cap)
-        if not self.power >= 1:
-            raise ValueError(f"power must be 1 or more, got {self.power}")
+        check_shape(self.cap, self.power)
 
     def weights(self, x: Tensor) -> Weights:
         """Return the weights at data, shape (N, ...)."""

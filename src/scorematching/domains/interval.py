@@ -48,10 +48,7 @@ class Interval(Domain):
     def __post_init__(self) -> None:
         if not self.low < self.high or math.inf == self.high == -self.low:
             raise ValueError(f"an interval needs a bound, and low below high, got {self.low} and {self.high}")
-        if self.cap is not None:
-            check_positive("cap", self.cap)
-        if not self.power >= 1:
-            raise ValueError(f"power must be 1 or more, got {self.power}")
+        check_shape(self.cap, self.power)
 
     def weights(self, x: Tensor) -> Weights:
         """Return the weights at data, shape (N, ...)."""
@@ -72,6 +69,14 @@ class Interval(Domain):
             return self
         distance = torch.minimum(x - self.low, self.high - x).median()
         return replace(self, cap=float(distance)) if distance > 0 else self
+
+
+def check_shape(cap: float | None, power: float) -> None:
+    """Raise ``ValueError`` unless the cap is open or above 0, and the power is 1 or more."""
+    if cap is not None:
+        check_positive("cap", cap)
+    if not power >= 1:
+        raise ValueError(f"power must be 1 or more, got {power}")
 
 
 def capped(distance: Tensor, cap: float | None, power: float) -> Weights:

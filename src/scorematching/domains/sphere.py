@@ -62,5 +62,8 @@ class AlongSphere(Curvature):
             raise ValueError("on a sphere the curvature has no coordinates for the regularizer: leave lam at 0")
         d, d2, _ = self.method.derivatives(energy, x)
         radial = (x * d).flatten(1).sum(1).view(-1, *(1 for _ in x.shape[1:]))
-        curved = x * Products(energy, x).hessian_times(x)
-        return Derivatives(d - radial * x, d2 - curved - (x[0].numel() - 1) * x * d)
+        products = Products(energy, x)
+        curved = products.hessian_times(x)
+        if products.x is x:  # the product is the derivative of x·d, which also changes with the factor x
+            curved = curved - products.d
+        return Derivatives(d - radial * x, d2 - x * curved - (x[0].numel() - 1) * x * d)

@@ -61,6 +61,11 @@ def read(path: Path) -> np.ndarray:
         return develop(file)
 
 
+def is_mosaic(file: Any) -> bool:
+    """Return whether the pixels of an open file are in squares of red, green, green and blue."""
+    return _places(file) is not None
+
+
 def sensor_of(file: Any) -> Sensor | None:
     """Return the values of the sensor of an open file; ``None`` if it has no squares of red, green, green and blue."""
     places = _places(file)
