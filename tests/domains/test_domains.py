@@ -81,9 +81,10 @@ def test_random_probes_and_blocks_give_the_same_loss() -> None:
         (lambda rng: rng.normal(5, 1, (1000, 20)), ""),
         (lambda rng: rng.standard_t(3, (1000, 20)), ""),
         (lambda rng: rng.gamma(4, 1, (1000, 20)), ""),
+        (lambda rng: rng.normal(rng.choice([-5, 5], (1000, 20)), 0.2), ""),
         (lambda rng: rng.exponential(1, (100, 1)), ""),
     ],
-    ids=["uniform", "gamma 0.7", "negative", "simplex", "sphere", "normal", "student", "gamma 4", "few"],
+    ids=["uniform", "gamma 0.7", "negative", "simplex", "sphere", "normal", "student", "gamma 4", "modes", "few"],
 )
 def test_data_that_look_bounded_are_named_once(
     draw: Callable[[np.random.Generator], np.ndarray], where: str, recwarn: pytest.WarningsRecorder
@@ -186,3 +187,36 @@ def test_the_gradient_by_the_data_is_that_of_differences(name: Any, reduction: A
         moved[number] = step
         ends = [sm.score_matching_loss(energy, x.detach() + sign * moved, domain=name) for sign in (1, -1)]
         assert (found[number] @ step).item() == pytest.approx((ends[0] - ends[1]).item() / 2, rel=1e-5)
+
+
+def test_rounding_at_the_bound_and_inference_do_no_harm() -> None:
+    x = torch.from_numpy(np.random.default_rng(0).dirichlet((1, 1, 1, 1), 200)).float()
+    x[:50, -1] = 0
+    x /= x.sum(1, keepdim=True)
+    energy = sm.Sequential(sm.Linear(4, 5), Tanh(), sm.WeightedSum(5))
+    state = torch.get_rng_state()
+    for power in (1, 1.5, 3):
+        loss = sm.score_matching_loss(energy, x, curvature="full", domain=sm.domains.Simplex(power=power))
+        assert torch.isfinite(loss)
+        with torch.inference_mode():
+            again = sm.score_matching_loss(energy, x, curvature="full", domain=sm.domains.Simplex(power=power))
+        torch.testing.assert_close(loss.detach(), again)
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.isfinite(sm.score_matching_loss(energy, x, curvature="hutchinson", domain=sm.domains.Simplex(power=1)))
+
+
+def test_inputs_that_belong_together_have_one_weight() -> None:
+    x = torch.from_numpy(np.random.default_rng(0).dirichlet((2, 3, 4), 5))
+    energy = sm.Sequential(sm.Linear(3, 5), Tanh(), sm.WeightedSum(5)).double()
+    for name, data in (("simplex", x), ("sphere", x / x.norm(dim=1, keepdim=True))):
+        weight = torch.rand(5, dtype=F64)
+        each = sm.score_matching_loss(energy, data, domain=name, reduction="none")
+        found = sm.score_matching_loss(energy, data, weight=weight, domain=name, reduction="sum")
+        torch.testing.assert_close(found, weight @ each)
+        with pytest.raises(ValueError, match=r"belong together: pass one weight per sample, \(5,\), got \(3,\)"):
+            sm.score_matching_loss(energy, data, weight=torch.tensor([1.0, 0, 0]), domain=name)
+    with pytest.raises(ValueError, match=r"samples of a simplex have the shape \(D,\)"):
+        sm.score_matching_loss(energy, x[:, :, None], domain="simplex")
+    high = sm.Sequential(sm.layers.Add(1e4), sm.Sum()).double()
+    with pytest.raises(ValueError, match=r"the energy changes by .* turned by 2 pi"):
+        sm.score_matching_loss(high, x[:, :1], domain="circle")

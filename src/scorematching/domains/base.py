@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -12,6 +13,9 @@ from scorematching.curvature.objective import Weights
 
 class Domain(ABC):
     """Set that the data lie in. A subclass says where its boundary is, by weights that vanish there."""
+
+    #: Whether the inputs of a sample belong together, so that they can't have weights of their own.
+    joint: ClassVar[bool] = False
 
     def coordinates(self, energy: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor, Domain]:
         """Return energy, data and domain in coordinates whose number is the dimension; by default those given."""
@@ -32,6 +36,14 @@ class Domain(ABC):
     def fitted(self, x: Tensor) -> Domain:
         """Return the domain with what was left open chosen for data, such as the distance at which ``h`` is capped."""
         return self
+
+    def check_weight(self, weight: Tensor, x: Tensor) -> None:
+        """Raise ``ValueError`` if inputs of ``x`` that belong together have weights of their own."""
+        if self.joint and weight.shape != x.shape[:1]:
+            raise ValueError(
+                f"the inputs of a sample of the domain {self} belong together: pass one weight per sample, "
+                f"({len(x)},), got {tuple(weight.shape)}"
+            )
 
     def check(self, energy: nn.Module, x: Tensor) -> None:
         """Raise ``ValueError`` if a sample is outside, or the energy does not suit the domain.

@@ -45,8 +45,8 @@ class Distance(Domain):
     def weights(self, x: Tensor) -> Weights:
         """Return the weights at data, shape (N, ...)."""
         keep = x.requires_grad and torch.is_grad_enabled()
-        with torch.enable_grad():
-            inner = x if keep else x.detach().requires_grad_()
+        with torch.inference_mode(False), torch.enable_grad():
+            inner = x if keep else (x.clone() if x.is_inference() else x).detach().requires_grad_()
             h = capped(self._distance(inner), self.cap, self.power).h
             (slope,) = torch.autograd.grad(h.sum(), inner, create_graph=keep)
         h = h if keep else h.detach()
@@ -89,6 +89,7 @@ class Polyhedron(Distance):
     """
 
     def __init__(self, a: Tensor, b: Tensor, cap: float | None = None, power: float = 2) -> None:
+        a, b = a.double(), b.double()
         if a.ndim != 2 or b.shape != a.shape[:1] or not bool(a.any(1).all()):
             raise ValueError(
                 f"a polyhedron needs A of shape (faces, D) without rows of 0, and b of shape (faces,), got "
@@ -97,6 +98,8 @@ class Polyhedron(Distance):
         length = a.norm(dim=1)
 
         def distance(x: Tensor) -> Tensor:
+            if x.shape[1:] != a.shape[1:]:
+                raise ValueError(f"the polyhedron is for samples of shape ({a.shape[1]},), got {tuple(x.shape[1:])}")
             return ((b.to(x) - x @ a.to(x).T) / length.to(x)).amin(1)
 
         super().__init__(distance, cap, power)

@@ -92,5 +92,5 @@ def capped(distance: Tensor, cap: float | None, power: float) -> Weights:
         Weights(h=tensor([0.0625, 1.0000]), slope=tensor([0.2500, 0.0000]))
     """
     cap = CAP if cap is None else cap
-    part = (distance / cap).clamp(max=1)
+    part = (distance / cap).clamp(0, 1)  # rounding may leave a distance below 0
     return Weights(part**power, (distance < cap) * power * part ** (power - 1) / cap)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,8 @@ from scorematching.layers import Linear
 
 #: Largest deviation of the sum of a sample from 1.
 _ROUNDING = 1e-4
+#: Energies as functions of all but the last entry, and what they were made for: their analysis is made once.
+_inner: WeakKeyDictionary[Graph, tuple[tuple[Any, ...], Graph]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Simplex(Domain):
         tensor([False,  True])
     """
 
+    joint: ClassVar[bool] = True
     cap: float | None = None
     power: float = 2
 
@@ -47,24 +52,45 @@ class Simplex(Domain):
         return self._distance().weights(x)
 
     def outside(self, x: Tensor) -> Tensor:
-        """Return True for each sample with a negative entry, or another sum than 1."""
+        """Return True for each sample with a negative entry, or another sum than 1.
+
+        Raises:
+            ValueError: A sample has not two entries or more, or more than one dimension.
+        """
+        if x.ndim != 2 or x.shape[1] < 2:
+            raise ValueError(f"samples of a simplex have the shape (D,), with D of 2 or more, got {tuple(x.shape[1:])}")
         return (x < 0).any(1) | ((x.sum(1) - 1).abs() > _ROUNDING)
 
     def coordinates(self, energy: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor, Domain]:
         """Return the energy as a function of the first D - 1 entries, these entries, and their domain."""
-        size = x.shape[1] - 1
-        last = Linear(size, size + 1).to(x).requires_grad_(False)
-        last.weight.copy_(torch.cat([torch.eye(size), -torch.ones(1, size)]))
-        assert last.bias is not None
-        last.bias.copy_(torch.eye(size + 1)[-1])
         if not isinstance(energy, Graph):
-            return nn.Sequential(last, energy), x[:, :-1], self._distance()
-        first, ordered = "first entries", sorted(energy.pairs(), key=lambda pair: pair[0].number)
-        edges = [(edge.source, layer, edge.target) for edge, layer in ordered]
-        return Graph([*edges, (first, last, energy.input)], first, energy.output), x[:, :-1], self._distance()
+            return nn.Sequential(_completion(x), energy), x[:, :-1], self._distance()
+        known = _inner.get(energy)
+        kind = x.shape[1], x.dtype, x.device, tuple(map(id, energy.layers))
+        if known is None or known[0] != kind:
+            known = _inner[energy] = kind, _of_first_entries(energy, x)
+        return known[1], x[:, :-1], self._distance()
 
     def _distance(self) -> Distance:
         return Distance(_smallest, self.cap, self.power)
+
+
+def _completion(x: Tensor) -> Linear:
+    """Return the layer that adds the last entry of ``x`` to the others."""
+    size = x.shape[1] - 1
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):  # the layer draws weights, which are replaced
+        last = Linear(size, size + 1).to(x.device, x.dtype).requires_grad_(False)
+        last.weight.copy_(torch.cat([torch.eye(size), -torch.ones(1, size)]))
+        assert last.bias is not None
+        last.bias.copy_(torch.eye(size + 1)[-1])
+    return last
+
+
+def _of_first_entries(energy: Graph, x: Tensor) -> Graph:
+    """Return an energy as a function of all but the last entry of ``x``. Its parameters keep their names."""
+    first, ordered = f"first entries of {energy.input}", sorted(energy.pairs(), key=lambda pair: pair[0].number)
+    edges = [(edge.source, layer, edge.target) for edge, layer in ordered]
+    return Graph([*edges, (first, _completion(x), energy.input)], first, energy.output)
 
 
 def _smallest(u: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -29,6 +30,8 @@ class Sphere(Domain):
         >>> Sphere().outside(torch.tensor([[0.6, 0.8], [1.0, 1.0]]))
         tensor([False,  True])
     """
+
+    joint: ClassVar[bool] = True
 
     def weights(self, x: Tensor) -> None:
         """Return no weights: a sphere has no boundary."""

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 #: Number of samples that tell a bound, and the number that are looked at.
 _LEAST, _MOST = 500, 5000
-#: Fraction of the samples that are within a fraction of the distance of the median from the extreme, at a bound.
-_SHARE, _NEAR = 0.02, 0.05
+#: Two quantiles, and the least quotient of their distances from the extreme at a bound. It is 2 if the density is flat
+#: there, more if it grows, and less in the tails of a density without a bound.
+_QUANTILES, _QUOTIENT = (0.05, 0.1), 1.75
 #: Largest deviation of a sum or norm from 1.
 _ROUNDING = 1e-4
 
@@ -56,10 +57,11 @@ def _described(rows: Tensor) -> str:
             return "the data lie on the unit simplex (domain='simplex')"
         if bool(((rows.norm(dim=1) - 1).abs() < _ROUNDING).all()):
             return "the data lie on the unit sphere (domain='sphere')"
-    middle, places = rows.median(0).values, []
-    for ends, name in ((rows.amin(0), "lowest"), (rows.amax(0), "largest")):
-        near = ((rows - ends).abs() <= _NEAR * (middle - ends).abs()) & (rows != ends)  # repeated values are no bound
-        places += [(int(i), name, float(ends[i])) for i in (near.double().mean(0) > _SHARE).nonzero()[:, 0]]
+    ordered, places = rows.sort(0).values, []
+    for values, name in ((ordered, "lowest"), (ordered.flip(0), "largest")):
+        one, two = ((values[int(q * len(rows))] - values[0]).abs() for q in _QUANTILES)
+        found = (one > 0) & (two > _QUOTIENT * one)  # repeated values are no bound
+        places += [(int(i), name, float(values[0, i])) for i in found.nonzero()[:, 0]]
     if not places:
         return ""
     number, name, end = places[0]

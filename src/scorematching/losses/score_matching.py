@@ -79,6 +79,8 @@ def score_matching_loss(
         warn_of_bounds(energy, x)
     if (bounded := domain_named(domain)) is not None:
         bounded.check(energy, x)
+        if weight is not None:
+            bounded.check_weight(weight, x)
         energy, x, bounded = bounded.coordinates(energy, x)
         inside = bounded.weights(x)
     if weight is not None:

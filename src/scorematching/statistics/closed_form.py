@@ -160,6 +160,8 @@ def fit_closed_form(
         warn_of_bounds(energy, x)
     if (bounded := domain_named(domain)) is not None:
         bounded.check(energy, x)
+        if weight is not None:
+            bounded.check_weight(weight, x)
         inner, x, bounded = bounded.coordinates(energy, x)
         energy, bounded = check_graph(inner, "fit_closed_form"), bounded.fitted(x)
     weight = x.new_ones(x.shape[1:]) if weight is None else check_weight(weight, x, finite=True)
