@@ -95,7 +95,7 @@ def score_matching(folder: Path) -> None:
         fitted = energy(x.detach())
     step = grid[1] - grid[0]
     fitted = fitted + torch.log((-fitted).exp().sum() * step)
-    found = sm.score(energy, x.detach())[:, 0]
+    found = sm.score(energy, x.detach())[:, 0].detach()
 
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(8.8, 2.8), layout="constrained")
     left.hist(samples[:, 0].numpy(), 50, range=(-3.2, 3.2), density=True, color="#d6daf0", label="samples")
@@ -160,7 +160,7 @@ def tweedie(folder: Path) -> None:
         schedule.step()
 
     clean, noisy = points(400)
-    denoised = noisy + sigma**2 * sm.score(energy, noisy)
+    denoised = noisy + sigma**2 * sm.score(energy, noisy).detach()
     before, after = (float((x - clean).square().mean().sqrt()) for x in (noisy, denoised))
     figure, axes = plt.subplots(1, 3, figsize=(8.8, 2.8), layout="constrained", sharex=True, sharey=True)
     axes[0].scatter(*noisy.T, s=6, color=ORANGE)

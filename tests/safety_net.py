@@ -73,8 +73,8 @@ def losses() -> Numbers:
     with sm.compiled(backend="eager"):
         for what, numbers in loss_and_gradients("PoE, Student-t", "diagonal", 0.1).items():
             found[f"recorded: {what}"] = numbers
-    found["score"] = sm.score(energy, x).numpy()
-    found["hessian diagonal"] = sm.hessian_diagonal(energy, x).numpy()
+    found["score"] = sm.score(energy, x).detach().numpy()
+    found["hessian diagonal"] = sm.hessian_diagonal(energy, x).detach().numpy()
     chains = sm.langevin(energy, x, steps=5, step_size=0.1, metropolis=True, generator=generator(7))
     found["langevin"] = chains.x.numpy()
     return found

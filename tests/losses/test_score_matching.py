@@ -101,7 +101,7 @@ def test_autocast_does_not_lower_the_precision(energy: sm.Graph) -> None:
 def test_no_graph_is_kept_without_gradients(energy: sm.Graph) -> None:
     with torch.no_grad():
         assert not sm.score_matching_loss(energy, torch.randn(2, 4)).requires_grad
-    assert not sm.score(energy, torch.randn(2, 4)).requires_grad
+        assert not sm.score(energy, torch.randn(2, 4)).requires_grad
 
 
 def test_a_change_before_backward_does_not_touch_the_gradient(energy: sm.Graph) -> None:
@@ -134,10 +134,8 @@ def test_a_mask_of_another_type_is_converted(energy: sm.Graph) -> None:
     torch.testing.assert_close(loss, sm.score_matching_loss(energy, x))
 
 
-def test_what_cannot_be_is_refused(energy: sm.Graph) -> None:
-    x = torch.randn(2, 4, requires_grad=True)
-    with pytest.raises(RuntimeError, match="differentiated once"):
-        torch.autograd.grad(sm.score_matching_loss(energy, x), x, create_graph=True)
+def test_a_parametrization_is_refused(energy: sm.Graph) -> None:
+    x = torch.randn(2, 4)
     torch.nn.utils.parametrizations.weight_norm(energy.layers[0])
     with pytest.raises(TypeError, match="remove the parametrization"):
         sm.score_matching_loss(energy, x)

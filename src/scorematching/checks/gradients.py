@@ -134,7 +134,7 @@ def check_gradients(
         if bounded is not None:  # without a gradient by the data, the loss is computed in another way
             alone = score_matching_loss(energy, x.detach(), lam=lam, curvature=curvature, weight=weight, domain=bounded)
             found |= _gradients(alone, {name: leaf for name, leaf in leaves.items() if leaf is not x})
-    errors = {"score": _relative(-score(energy, x), slope), "loss": _relative(loss, value)}
+    errors = {"score": _relative(-score(energy, x).detach(), slope), "loss": _relative(loss, value)}
     return _verdict(type(energy).__name__, errors | {n: _relative(found[n], oracle[n]) for n in leaves}, tolerance)
 
 

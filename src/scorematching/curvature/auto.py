@@ -21,6 +21,8 @@ from scorematching.curvature.propagation import CurvaturePropagation
 from scorematching.graph import Graph, check_graph
 from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.cache import remembered
+from scorematching.runtime.functional import unbatched
+from scorematching.runtime.validation import check_uncompiled
 
 Name = Literal["auto", "diagonal", "full", "jacobian", "coloring", "hutchinson", "propagation"]
 #: A curvature method, by its name or as an object with settings.
@@ -54,9 +56,11 @@ def method_named(choice: Choice, energy: nn.Module, x: Tensor) -> Curvature:
     A warning is given if the choice is ``"diagonal"`` and the recursion is not exact for this energy.
 
     Raises:
-        TypeError: ``"diagonal"`` is chosen for an energy that is not a graph.
+        TypeError: ``"diagonal"`` is chosen for an energy that is not a graph, or ``torch.compile`` made the energy.
         ValueError: The name is unknown, or no exact method is affordable.
     """
+    check_uncompiled(energy)
+    x = unbatched(x)
     if choice == "auto":
         return remembered(energy, ("auto", x.shape, x.dtype), lambda: cheapest_exact(energy, x))
     if not isinstance(choice, Curvature):

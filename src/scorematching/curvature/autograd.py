@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from scorematching.graph import Graph
-from scorematching.runtime.functional import parameters_of
+from scorematching.runtime.functional import differentiable_gradients, parameters_of, transformed
 from scorematching.runtime.validation import full_precision
 from scorematching.sweeps import State
 
@@ -27,7 +27,13 @@ class Rule(Protocol):
 
 
 def swept(rule: Rule, energy: Graph, x: Tensor) -> tuple[Tensor, ...]:
-    """Return the results of a rule, differentiable once with respect to ``x`` and the parameters of the energy."""
+    """Return the results of a rule, differentiable any number of times by ``x`` and the parameters of the energy.
+
+    The first derivatives are sweeps 3 and 4. Those after it, and transforms of ``torch.func``, differentiate the sweeps
+    as ordinary tensor operations.
+    """
+    if transformed():
+        return rule.forward(energy, x)[1]
     parameters = parameters_of(energy)
     return _Swept.apply(rule, energy, x, tuple(parameters), *parameters.values())
 
@@ -55,9 +61,15 @@ class _Swept(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
-            raise RuntimeError("the score matching loss can be differentiated once: create_graph=True is not possible")
         x, *saved = ctx.saved_tensors
+        if torch.is_grad_enabled():
+
+            def results(energy: Graph, x: Tensor) -> tuple[Tensor, ...]:
+                return ctx.rule.forward(energy, x)[1]
+
+            inputs = dict(zip(("", *ctx.names), (x, *saved[: len(ctx.names)]), strict=True))
+            by_x, *found = differentiable_gradients(results, ctx.energy, inputs, upstream)
+            return None, None, by_x, None, *found
         tensors = iter(saved[len(ctx.names) :])
         leaves = [next(tensors) if is_tensor else other for is_tensor, other in ctx.others]
         state, by_data = ctx.kind(**tree_unflatten(leaves, ctx.spec)), ctx.needs_input_grad[2]

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from scorematching.curvature.objective import Objective, sm_value
 from scorematching.graph import Graph
-from scorematching.runtime.functional import Gradients, differentiated, parameters_of
+from scorematching.runtime.functional import (
+    Gradients,
+    differentiable_gradients,
+    differentiated,
+    parameters_of,
+    transformed,
+)
 from scorematching.runtime.validation import full_precision
 
 
@@ -94,7 +100,7 @@ def in_chunks(function: Callable[..., Derivatives], size: int, energy: nn.Module
 
     If gradients are enabled, the backward pass computes each chunk again instead of keeping it.
     """
-    if len(x) <= size:
+    if len(x) <= size or transformed():
         return function(energy, x)
     found = [recomputed(function, energy, part) for part in x.split(size)]
     d, d2, square = zip(*found, strict=True)
@@ -103,6 +109,8 @@ def in_chunks(function: Callable[..., Derivatives], size: int, energy: nn.Module
 
 def recomputed(function: Callable[..., Derivatives], energy: nn.Module, x: Tensor) -> Derivatives:
     """Return ``function(energy, x)``; the backward pass computes it again instead of keeping intermediate values."""
+    if transformed():
+        return function(energy, x)
     parameters = parameters_of(energy)
     return Derivatives(*_Recomputed.apply(function, energy, tuple(parameters), x, *parameters.values()))
 
@@ -120,9 +128,11 @@ class _Recomputed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
-            raise RuntimeError("a loss taken in chunks can be differentiated once: create_graph=True is not possible")
         x, *parameters = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            inputs = dict(zip(("", *ctx.names), (x, *parameters), strict=True))
+            by_x, *again = differentiable_gradients(ctx.function, ctx.energy, inputs, upstream)
+            return None, None, None, by_x, *again
 
         def paired(energy: nn.Module, x: Tensor) -> Tensor:
             results = ctx.function(energy, x)

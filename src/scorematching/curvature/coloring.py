@@ -23,6 +23,7 @@ from scorematching.curvature.hessian_products import Products, saved_bytes
 from scorematching.graph import Graph
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.cache import remembered
+from scorematching.runtime.functional import transformed, unbatched
 
 Class = tuple[int, ...]
 
@@ -58,11 +59,11 @@ class Coloring(Curvature):
     def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
         """Implement :meth:`Curvature.derivatives`."""
         field = self.distance(energy, x)
-        if self.field is None and not isinstance(energy, Graph) and field != tuple(x.shape[2:]):
+        if self.field is None and not isinstance(energy, Graph) and not transformed() and field != tuple(x.shape[2:]):
             _check_measured(energy, x[:1], field)
         classes = list(itertools.product(range(x.shape[1]), *(range(n) for n in field)))
         room = len(x) * len(classes)
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() and not transformed():
             held = remembered(energy, ("bytes", x.shape[1:], x.dtype), lambda: saved_bytes(energy, x[:1]))
             room = int(self.memory / max(held, 1))
         samples = max(1, min(len(x), room))
@@ -80,7 +81,7 @@ class Coloring(Curvature):
 
     def distance(self, energy: nn.Module, x: Tensor) -> tuple[int, ...]:
         """Return the smallest distance at which no two positions are coupled: as given, computed or measured."""
-        known = None
+        known, x = None, unbatched(x)
         if isinstance(energy, Graph):
             known = remembered(
                 energy, ("distance", x.shape[1:]), lambda: coupling_distance(energy, x.shape[1:], energy.input)

@@ -7,14 +7,15 @@ from torch import Tensor, nn
 
 from scorematching.curvature import Choice, differentiable_gradient, method_named
 from scorematching.runtime.compiling import run
+from scorematching.runtime.functional import batched
 from scorematching.runtime.validation import check_data, full_precision
 
 
-@torch.no_grad()
 def score(energy: nn.Module, x: Tensor, check_finite: bool = True) -> Tensor:
     """Return the score ``grad_x log p(x) = -delta``, with the shape of ``x``.
 
-    The result has no graph for ``backward()``.
+    The result is differentiable with respect to ``x`` and the parameters, any number of times. Use ``torch.no_grad()``
+    if no gradient is needed: that takes less memory.
 
     Args:
         energy: The model: any module that returns energies.
@@ -31,16 +32,18 @@ def score(energy: nn.Module, x: Tensor, check_finite: bool = True) -> Tensor:
         >>> score(gaussian, torch.ones(1, 3)).tolist()
         [[-2.0, -2.0, -2.0]]
     """
-    check_data(energy, x, check_finite)
+    check_data(energy, x, check_finite and not batched(x))
     with full_precision(x):
+        if torch.is_grad_enabled():
+            return -differentiable_gradient(energy, x)
         return -run(differentiable_gradient, energy, x)
 
 
-@torch.no_grad()
 def hessian_diagonal(energy: nn.Module, x: Tensor, curvature: Choice = "auto", check_finite: bool = True) -> Tensor:
     """Return ``delta'``, the diagonal of the Hessian of the energy with respect to the data, with the shape of ``x``.
 
-    The result has no graph for ``backward()``.
+    The result is differentiable with respect to ``x`` and the parameters, any number of times. Use ``torch.no_grad()``
+    if no gradient is needed: that takes less memory.
 
     Args:
         energy: The model.
@@ -59,6 +62,6 @@ def hessian_diagonal(energy: nn.Module, x: Tensor, curvature: Choice = "auto", c
         >>> hessian_diagonal(gaussian, torch.ones(1, 3)).tolist()
         [[2.0, 2.0, 2.0]]
     """
-    check_data(energy, x, check_finite)
+    check_data(energy, x, check_finite and not batched(x))
     with full_precision(x):
         return method_named(curvature, energy, x).derivatives(energy, x).d2

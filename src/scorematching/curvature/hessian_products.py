@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from scorematching.graph import Graph
+from scorematching.runtime.functional import transformed
 from scorematching.runtime.validation import energies
 from scorematching.sweeps import sweep1, sweep2, sweep3, sweep4
 
@@ -25,7 +26,12 @@ class Products:
     """
 
     def __init__(self, energy: nn.Module, x: Tensor) -> None:
-        self.differentiable = torch.is_grad_enabled()
+        self.differentiable, self._pull = torch.is_grad_enabled(), None
+        if transformed():  # torch.autograd.grad can't run there
+            slope = torch.func.grad(lambda x: energies(energy, x).sum())
+            self.x = x.view_as(x)  # the products are not derivatives with respect to the caller's x
+            self.d, self._pull = torch.func.vjp(slope, x)[:2]
+            return
         with torch.inference_mode(False), torch.enable_grad():
             plain = x.clone() if x.is_inference() else x  # an inference tensor can have no gradient
             self.x = plain if plain.requires_grad and self.differentiable else plain.detach().requires_grad_()
@@ -34,6 +40,8 @@ class Products:
 
     def hessian_times(self, v: Tensor) -> Tensor:
         """Return ``H v`` for each sample, with the shape of ``x``. ``v`` has that shape, or the shape of one sample."""
+        if self._pull is not None:
+            return self._pull(v.expand_as(self.x))[0]
         if not self._d.requires_grad:
             return torch.zeros_like(self.x)
         with torch.inference_mode(False), torch.enable_grad():

@@ -23,7 +23,8 @@ class CurvaturePropagation(Curvature):
         t  =  J^T t + v |M|^(1/2) sign M          u  =  J^T u + v |M|^(1/2)
 
     Both have the same random signs ``v``. At the data, the mean of ``t∘u`` is the diagonal of the Hessian. The energy
-    must be a :class:`scorematching.Graph`. :func:`scorematching.from_torch` turns most modules into one.
+    must be a :class:`scorematching.Graph`. :func:`scorematching.from_torch` turns most modules into one. A gradient
+    with ``create_graph=True`` draws new signs, so it is another unbiased estimate than the loss.
 
     Args:
         probes: Number of probes; by default 1, or 2 if the regularizer squares the diagonal.

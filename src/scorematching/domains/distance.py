@@ -44,12 +44,13 @@ class Distance(Domain):
 
     def weights(self, x: Tensor) -> Weights:
         """Return the weights at data, shape (N, ...)."""
-        keep = x.requires_grad and torch.is_grad_enabled()
-        with torch.inference_mode(False), torch.enable_grad():
-            inner = x if keep else (x.clone() if x.is_inference() else x).detach().requires_grad_()
-            h = capped(self._distance(inner), self.cap, self.power).h
-            (slope,) = torch.autograd.grad(h.sum(), inner, create_graph=keep)
-        h = h if keep else h.detach()
+
+        def heights(x: Tensor) -> tuple[Tensor, Tensor]:
+            h = capped(self._distance(x), self.cap, self.power).h
+            return h.sum(), h
+
+        with torch.inference_mode(False):
+            slope, h = torch.func.grad(heights, has_aux=True)(x.clone() if x.is_inference() else x)
         return Weights(h.reshape(-1, *(1 for _ in x.shape[1:])).expand_as(x), slope)
 
     def outside(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from scorematching.losses.blocks import SummedLoss
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_positive
-from scorematching.runtime.functional import parameters_of
+from scorematching.runtime.functional import batched, parameters_of, transformed
 from scorematching.runtime.validation import check_data, check_weight, full_precision
 
 
@@ -30,8 +30,9 @@ def score_matching_loss(
 ) -> Tensor:
     """Return the regularized score matching loss of Kingma & LeCun (2010), ready for ``backward()``.
 
-    The loss is differentiable once, with respect to the parameters and to ``x``. It can be scaled and added to other
-    losses. Gradients can be accumulated and clipped as usual.
+    The loss is differentiable with respect to the parameters and to ``x``, any number of times. It can be scaled and
+    added to other losses. Gradients can be accumulated and clipped as usual. :mod:`torch.func` works too: for gradients
+    of each sample, use ``vmap`` over ``grad``.
 
     Args:
         energy: The model: a :class:`scorematching.Graph`, such as a :class:`scorematching.Sequential`. Methods that do
@@ -73,12 +74,14 @@ def score_matching_loss(
         torch.Size([8, 4])
     """
     check_reduction(reduction)
+    check_finite = check_finite and not batched(x)
     check_data(energy, x, check_finite)
     inside = None
     if domain is None and check_finite:
         warn_of_bounds(energy, x)
     if (bounded := domain_named(domain)) is not None:
-        bounded.check(energy, x)
+        if not batched(x):
+            bounded.check(energy, x)
         if weight is not None:
             bounded.check_weight(weight, x)
         energy, x, bounded = bounded.coordinates(energy, x)
@@ -93,7 +96,7 @@ def score_matching_loss(
             if not method.bounded:
                 raise ValueError(f"{type(method).__name__} is for data in all of space: leave out domain or curvature")
             method = bounded.along(method)
-        if isinstance(energy, Graph) and reduction != "none" and not by_weights:
+        if isinstance(energy, Graph) and reduction != "none" and not by_weights and not transformed():
             named, differentiable = parameters_of(energy), torch.is_grad_enabled()
             value = SummedLoss.apply(method, energy, objective, differentiable, tuple(named), x, *named.values())
             return value / len(x) if reduction == "mean" else value

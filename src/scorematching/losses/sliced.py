@@ -9,7 +9,7 @@ from scorematching.curvature.hessian_products import Products
 from scorematching.curvature.probes import Distribution, check_probes, draw, probes_for, unbiased_square
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_positive
-from scorematching.runtime.validation import check_data, full_precision
+from scorematching.runtime.validation import check_data, check_uncompiled, full_precision
 
 
 def sliced_score_matching_loss(
@@ -50,7 +50,7 @@ def sliced_score_matching_loss(
     check_reduction(reduction)
     lam = check_positive("lam", lam, zero=True)
     check_probes(probes)
-    check_data(energy, x, finite=True)
+    check_data(check_uncompiled(energy), x, finite=True)
     with full_precision(x):
         products = Products(energy, x)
         slopes, curved = [], []

@@ -293,4 +293,5 @@ def move(planes: Tensor, prior: Prior, device: str | torch.device | None) -> Ten
 
 def _gradient(prior: Prior, planes: Tensor) -> Tensor:
     """Return the gradient of the energy of a padded tile, (N, C, H, W)."""
-    return -score(prior.energy, planes, check_finite=False)
+    with torch.no_grad():
+        return -score(prior.energy, planes, check_finite=False)

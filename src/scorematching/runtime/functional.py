@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -96,6 +96,62 @@ def differentiated(
         found = {name: g for name, g in zip(asked, gradients, strict=True) if g is not None}
     by_x = found.pop("", torch.zeros_like(x)) if by_data else None
     return Gradients(value.detach(), found, by_x)
+
+
+def differentiable_gradients(
+    function: Callable[..., Sequence[Tensor | None]],
+    energy: nn.Module,
+    inputs: Mapping[str, Tensor],
+    upstream: Sequence[Tensor | None],
+) -> list[Tensor | None]:
+    """Return the gradients of ``sum_i <results_i, upstream_i>`` for fixed ``upstream``, themselves differentiable.
+
+    Args:
+        function: Function of an energy and data that returns tensors, made of operations that autograd can follow.
+        energy: The energy.
+        inputs: The data, by the name ``""``, and then the parameters by name. One with several names gets its gradient
+            under the first; the others get ``None``.
+        upstream: Gradients with respect to the results, where ``None`` is zero.
+    """
+    x, state = inputs[""], {name: tensor for name, tensor in inputs.items() if name}
+    with torch.enable_grad():
+        results = call_with(function, energy, state, x)
+        pairs = [
+            (r, u)
+            for r, u in zip(results, upstream, strict=True)
+            if r is not None and u is not None and r.requires_grad
+        ]
+        wanted = {id(t): t for t in inputs.values() if t.requires_grad}
+        found: Sequence[Tensor | None] = ()
+        if pairs:
+            ends, slopes = zip(*pairs, strict=True)
+            found = torch.autograd.grad(ends, list(wanted.values()), slopes, create_graph=True, allow_unused=True)
+    by_tensor = dict(zip(wanted, found, strict=False))
+    return [by_tensor.pop(id(tensor), None) for tensor in inputs.values()]
+
+
+def transformed() -> bool:
+    """Return True inside a transform of ``torch.func``, such as ``grad`` or ``vmap``.
+
+    There, a module differentiates its tensor operations, because an autograd function that reads the parameters of a
+    module can't be transformed.
+    """
+    return torch._C._are_functorch_transforms_active()
+
+
+def batched(x: Tensor) -> bool:
+    """Return True for a tensor inside ``torch.func.vmap``, of which no value can be read."""
+    functorch = torch._C._functorch
+    while transformed() and functorch.is_functorch_wrapped_tensor(x):
+        if functorch.is_batchedtensor(x):
+            return True
+        x = functorch.get_unwrapped(x)
+    return False
+
+
+def unbatched(x: Tensor) -> Tensor:
+    """Return ``x``, or zeros of its shape inside ``torch.func.vmap``, for an analysis that reads values."""
+    return torch.zeros(x.shape, dtype=x.dtype, device=x.device) if batched(x) else x
 
 
 class _Bound(nn.Module):

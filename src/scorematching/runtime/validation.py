@@ -41,6 +41,16 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
         )
 
 
+def check_uncompiled(energy: nn.Module) -> nn.Module:
+    """Return a module that has second derivatives; raise ``TypeError`` for one that ``torch.compile`` returned."""
+    if hasattr(energy, "_orig_mod"):
+        raise TypeError(
+            "torch.compile makes a module without second derivatives: pass the module itself, and compute the loss "
+            "inside `with scorematching.compiled():`, which compiles the sweeps of a graph"
+        )
+    return energy
+
+
 def energies(energy: nn.Module, x: Tensor) -> Tensor:
     """Return the energies of a batch, shape (N,), from any module that returns shape (N,) or (N, 1)."""
     values = energy(x)

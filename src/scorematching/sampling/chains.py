@@ -144,7 +144,7 @@ def _evaluator(
         if isinstance(target, nn.Module):
             with torch.no_grad():
                 energy = energies(target, x).double() if metropolis else none
-            return energy, score(target, x, check_finite=False)
+                return energy, score(target, x, check_finite=False)
         found = target(x).detach()
         if found.shape != x.shape:
             raise ValueError(f"a score must have the shape of its data, {tuple(x.shape)}, got {tuple(found.shape)}")
