@@ -1,6 +1,7 @@
 """Curvature: methods for the diagonal of the Hessian, their exactness on a network, and their cost."""
 
 from scorematching.curvature.analysis.exactness import ExactnessReport, exactness_report
+from scorematching.curvature.analytic import Analytic, AnalyticEnergy
 from scorematching.curvature.auto import ApproximationWarning, Choice, method_named
 from scorematching.curvature.base import Curvature, Derivatives
 from scorematching.curvature.coloring import Coloring, measured_field
@@ -13,6 +14,8 @@ from scorematching.curvature.propagation import CurvaturePropagation
 from scorematching.curvature.stein import Stein
 
 __all__ = [
+    "Analytic",
+    "AnalyticEnergy",
     "ApproximationWarning",
     "Choice",
     "Coloring",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from scorematching.curvature.analysis.costs import method_costs
 from scorematching.curvature.analysis.exactness import path_meetings
+from scorematching.curvature.analytic import Analytic, AnalyticEnergy
 from scorematching.curvature.base import Curvature
 from scorematching.curvature.coloring import Coloring
 from scorematching.curvature.diagonal import DiagonalRecursion
@@ -77,6 +78,8 @@ def cheapest_exact(energy: nn.Module, x: Tensor) -> Curvature:
     Raises:
         ValueError: No exact method is affordable; the message names the alternatives.
     """
+    if isinstance(energy, AnalyticEnergy):
+        return Analytic()
     if not isinstance(energy, Graph):
         return _affordable_coloring(energy, x)
     if not path_meetings(energy, x):

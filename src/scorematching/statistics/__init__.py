@@ -1,8 +1,9 @@
-"""Exact fits with standard errors, for energies that are linear in their parameters.
+"""Exact fits, and standard errors of the parameters of any fitted energy.
 
-Begin with :func:`fit_closed_form`, which returns a :class:`ClosedForm`.
+Begin with :func:`fit_closed_form` for energies that are linear in their parameters, and with :func:`standard_errors`
+for others. Both return an :class:`Estimate`.
 """
 
-from scorematching.statistics.closed_form import ClosedForm, fit_closed_form
+import lazy_loader
 
-__all__ = ["ClosedForm", "fit_closed_form"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -21,79 +21,25 @@ if the model is not the true distribution.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from scorematching.curvature import Choice
-from scorematching.curvature.objective import Objective, sm_partials
-from scorematching.domains import DomainChoice, domain_named
-from scorematching.graph import Graph, check_graph
-from scorematching.losses.bounds import warn_of_bounds
-from scorematching.runtime.arguments import check_positive
-from scorematching.runtime.validation import check_data, check_weight
-from scorematching.statistics.terms import Terms, write_parameters
+from scorematching.domains import DomainChoice
+from scorematching.energies import Gaussian
+from scorematching.statistics.estimate import Estimate, factored, labels_of, sandwich
+from scorematching.statistics.sample_losses import SampleLosses
 
-#: Smallest eigenvalue of ``A``, with its diagonal scaled to 1, for a direction that the data determine.
-SINGULAR = 1e-12
-#: Maximum number of rows that ``print`` shows.
-ROWS = 20
-
-
-@dataclass(frozen=True, eq=False)
-class ClosedForm:
-    """Result of :func:`fit_closed_form`: the minimum of the loss, with standard errors. ``print`` shows a table.
-
-    Attributes:
-        shapes: Shape of each fitted parameter, by its name in the energy, in the order of ``estimate``.
-        estimate: Fitted parameters, flattened and concatenated, shape (K,), float64.
-        covariance: Covariance of the estimate (Godambe's sandwich), shape (K, K), in squared units of the parameters.
-            It is valid asymptotically: the samples must be independent, and many more than K.
-        loss: Loss at the minimum.
-        samples: Number of samples N.
-
-    Example:
-        >>> import scorematching as sm
-        >>> energy = sm.Sequential(sm.layers.Square(), sm.layers.Scale(1), sm.Sum(0.5))
-        >>> found = fit_closed_form(energy, torch.tensor([[-2.0], [-1.0], [1.0], [2.0]]))
-        >>> found.estimate, found.samples
-        (tensor([0.4000], dtype=torch.float64), 4)
-    """
-
-    shapes: dict[str, torch.Size]
-    estimate: Tensor
-    covariance: Tensor
-    loss: float
-    samples: int
-
-    @property
-    def standard_errors(self) -> Tensor:
-        """Standard error of each entry of the estimate, shape (K,)."""
-        return self.covariance.diagonal().clamp_min(0).sqrt()
-
-    def by_name(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """Return the estimate and the standard errors of each parameter, by its name and in its shape."""
-        sizes = [shape.numel() for shape in self.shapes.values()]
-        parts = zip(self.shapes.items(), self.estimate.split(sizes), self.standard_errors.split(sizes), strict=True)
-        return {name: (found.view(shape), error.view(shape)) for (name, shape), found, error in parts}
-
-    def __str__(self) -> str:
-        labels = _labels(self.shapes)[:ROWS]
-        wide = max(len("parameter"), *map(len, labels))
-        lines = [f"loss {self.loss:.6g} on {self.samples} samples", f"{'parameter':{wide}}    estimate  standard error"]
-        rows = zip(labels, self.estimate.tolist(), self.standard_errors.tolist(), strict=False)
-        lines += [f"{label:{wide}}  {found:10.4g}  {error:14.2g}" for label, found, error in rows]
-        if (hidden := len(self.estimate) - len(labels)) > 0:
-            lines.append(f"... and {hidden} more")
-        return "\n".join(lines)
+#: Largest relative deviation from linearity that is accepted, in float64.
+LINEAR = 1e-8
 
 
 @torch.no_grad()
 def fit_closed_form(
-    energy: Graph,
+    energy: nn.Module,
     x: Tensor,
     *,
     lam: float = 0.0,
@@ -101,7 +47,7 @@ def fit_closed_form(
     curvature: Choice = "auto",
     weight: Tensor | None = None,
     domain: DomainChoice = None,
-) -> ClosedForm:
+) -> Estimate:
     """Fit parameters that the energy is linear in: find the exact minimum of the loss by solving a linear system.
 
     The parameters of the energy are set to the minimum, in place. If an error is raised, they are not changed. The
@@ -112,11 +58,12 @@ def fit_closed_form(
     ``m`` the fitted precision is ``1 / (m + 2 lam)``. The standard errors do not include this bias.
 
     Args:
-        energy: Model.
+        energy: Model: a graph or any module that is linear in the parameters.
         x: Data, shape (N, ...), float32 or float64.
         lam: Regularizer, 0 or more, as in :func:`score_matching_loss`.
-        parameters: Names of the parameters to fit, as in ``energy.named_parameters()``. The default is the weight of
-            the last layer that has a learned weight, without its bias, which does not affect the loss.
+        parameters: Names of the parameters to fit, as in ``energy.named_parameters()``. The default for a graph
+            is the weight of the last layer that has a learned weight, without its bias, which does not affect the loss.
+            For another module it is all learned parameters.
         curvature: Curvature method, as in :func:`score_matching_loss`. Random methods are not accepted.
         weight: Weights of the samples or of the inputs, as in :func:`score_matching_loss`.
         domain: Set that the data lie in, as in :func:`score_matching_loss`. The distance at which its weights are
@@ -129,7 +76,7 @@ def fit_closed_form(
         The estimate with its covariance.
 
     Raises:
-        TypeError: ``energy`` is not a graph, or a tensor is not floating point.
+        TypeError: ``energy`` is not a module, or a tensor is not floating point.
         ValueError: The energy is not linear in the parameters; a name is unknown; the loss has no unique minimum; the
             curvature method is random; a shape does not fit; ``x`` is outside of the domain; or ``x`` or a derivative
             at ``x`` is not finite.
@@ -153,91 +100,95 @@ def fit_closed_form(
         >>> 2.7 < float(fit_closed_form(energy, waits, domain="positive").estimate) < 3.3
         True
     """
-    lam = check_positive("lam", lam, zero=True)
-    check_data(energy, x, finite=True)
-    named = _chosen(check_graph(energy, "fit_closed_form"), parameters)
-    if domain is None:
-        warn_of_bounds(energy, x)
-    if (bounded := domain_named(domain)) is not None:
-        bounded.check(energy, x)
-        if weight is not None:
-            bounded.check_weight(weight, x)
-        inner, x, bounded = bounded.coordinates(energy, x)
-        energy, bounded = check_graph(inner, "fit_closed_form"), bounded.fitted(x)
-    weight = x.new_ones(x.shape[1:]) if weight is None else check_weight(weight, x, finite=True)
-    terms = Terms(energy, list(named), curvature, x, bounded)
-    terms.check_linear(x[: min(32, terms.size)].double())
-    gram, sums = _moments(terms, x, weight, lam)
-    a, b = gram[1:, 1:], sums[1:] - gram[1:, 0]
-    shapes = {name: parameter.shape for name, parameter in named.items()}
-    _check_definite(a, _labels(shapes))
-    factor = torch.linalg.cholesky(a)
-    estimate = torch.cholesky_solve(b[:, None], factor)[:, 0]
-    point = torch.cat([torch.ones_like(estimate[:1]), estimate])
-    half = torch.cholesky_solve(_spread(terms, x, weight, lam, point), factor)
-    covariance = torch.cholesky_solve(half.T, factor) / len(x)
-    loss = float(0.5 * point @ gram @ point - sums @ point)
-    write_parameters(list(named.values()), estimate)
-    return ClosedForm(shapes, estimate, covariance, loss, len(x))
+    problem = SampleLosses(energy, x, lam=lam, parameters=parameters, curvature=curvature, weight=weight, domain=domain)
+    _check_linear(problem)
+    moments = moments_of(problem, energy)
+    estimate, factor = moments.minimum()
+    psi = problem.gradients(estimate)
+    covariance = sandwich(factor, psi.T @ psi / len(x), len(x))
+    write_parameters(list(problem.named.values()), estimate)
+    return Estimate(problem.shapes, estimate, covariance, moments.loss(estimate), len(x))
 
 
-def _moments(terms: Terms, x: Tensor, weight: Tensor, lam: float) -> tuple[Tensor, Tensor]:
-    """Return the means of ``G_n``, shape (1 + K, 1 + K), and of ``s_n``, shape (1 + K,)."""
-    count = 1 + len(terms.units)
-    gram, sums = terms.units.new_zeros(count, count), terms.units.new_zeros(count)
-    for part, w, slope in terms.batches(x, weight):
-        t = terms(part)
-        gram += (t * torch.stack([w, 2 * lam * w])).flatten(1) @ t.flatten(1).T
-        sums += (t[:, 1] * w + t[:, 0] * slope).flatten(1).sum(1)
-    return gram / len(x), sums / len(x)
+class Moments(NamedTuple):
+    """Means of ``G_n`` and ``s_n``, which give the mean loss of any parameters.
+
+    Attributes:
+        gram: ``G``, shape (1 + K, 1 + K).
+        sums: ``s``, shape (1 + K,).
+        labels: Names of the K entries of the parameters.
+    """
+
+    gram: Tensor
+    sums: Tensor
+    labels: list[str]
+
+    @property
+    def a(self) -> Tensor:
+        """``A``, shape (K, K)."""
+        return self.gram[1:, 1:]
+
+    @property
+    def b(self) -> Tensor:
+        """``b``, shape (K,)."""
+        return self.sums[1:] - self.gram[1:, 0]
+
+    def minimum(self) -> tuple[Tensor, Tensor]:
+        """Return the minimum of the loss, shape (K,), and the Cholesky factor of ``A``."""
+        factor = factored(self.a, self.labels)
+        return torch.cholesky_solve(self.b[:, None], factor)[:, 0], factor
+
+    def loss(self, theta: Tensor) -> float:
+        """Return the mean loss."""
+        point = torch.cat([torch.ones_like(theta[:1]), theta])
+        return float(0.5 * point @ self.gram @ point - self.sums @ point)
 
 
-def _spread(terms: Terms, x: Tensor, weight: Tensor, lam: float, point: Tensor) -> Tensor:
-    """Return the covariance of ``psi_n`` at the minimum, shape (K, K)."""
-    spread = torch.zeros_like(terms.units)
-    for part, w, slope in terms.batches(x, weight):
-        t = terms(part)
-        d, d2 = torch.tensordot(point, t, 1)
-        psi = torch.einsum("kcni,cni->kn", t[1:], torch.stack(sm_partials(d, d2, Objective(lam, w, slope))))
-        spread += psi @ psi.T
-    return spread / len(x)
+def moments_of(problem: SampleLosses, energy: nn.Module) -> Moments:
+    """Return the moments of the data of a problem."""
+    count = 1 + len(problem.theta)
+    gram, sums = problem.theta.new_zeros(count, count), problem.theta.new_zeros(count)
+    alike = isinstance(energy, Gaussian) and problem.domain is None and problem.weight.ndim == 1
+    x = Gaussian.condensed(problem.x.double()) if alike and len(problem.x) > 2 * problem.x.shape[1] else problem.x
+    for part, w, slope in problem.batches(x):
+        t = _terms(problem, part)
+        d, d2 = t[:, 0].flatten(1), t[:, 1].flatten(1)
+        gram += (d * w.flatten()) @ d.T
+        if problem.lam:
+            gram += 2 * problem.lam * (d2 * w.flatten()) @ d2.T
+        sums += d2 @ w.flatten() + d @ slope.flatten()
+    return Moments(gram / len(x), sums / len(x), labels_of(problem.shapes))
 
 
-def _chosen(energy: Graph, names: Sequence[str] | None) -> dict[str, nn.Parameter]:
-    """Return the parameters to fit, by name."""
-    named = dict(energy.named_parameters())
-    if names is None:
-        weights = [getattr(layer, "weight", None) for _, layer in energy.pairs()]
-        learned = [w for w in weights if isinstance(w, nn.Parameter) and w.requires_grad]
-        names = [name for name, parameter in named.items() if learned and parameter is learned[-1]]
-    if unknown := [name for name in names if name not in named]:
-        raise ValueError(f"the energy has no parameter {unknown[0]!r}; it has {', '.join(named) or 'none'}")
-    if not names:
-        raise ValueError(f"there is no parameter to fit: choose one or more of {', '.join(named) or 'none'}")
-    return {name: named[name] for name in names}
-
-
-def _check_definite(a: Tensor, labels: list[str]) -> None:
-    """Raise ``ValueError`` unless the loss determines every parameter."""
-    sizes = a.diagonal()
-    if unseen := [label for label, size in zip(labels, sizes.tolist(), strict=True) if size == 0]:
+def _terms(problem: SampleLosses, x: Tensor) -> Tensor:
+    """Return ``d`` and ``d2`` of each term, shape (1 + K, 2, n, inputs): from ``theta`` at 0 and at unit vectors."""
+    units = torch.eye(len(problem.theta), dtype=problem.theta.dtype, device=problem.theta.device)
+    found = problem.together(torch.cat([torch.zeros_like(units[:1]), units]), x)
+    found[1:] -= found[:1]
+    if not bool(torch.isfinite(found).all()):
         raise ValueError(
-            f"the loss does not depend on {len(unseen)} of the {len(a)} parameters, {', '.join(unseen[:5])}: do not "
-            "fit parameters that only add a constant to the energy, such as the bias of the last layer"
+            f"the energy has derivatives at x that are NaN or infinite, with {', '.join(problem.named)} at 0 or 1: "
+            "use an energy that is linear in these parameters and smooth at every sample"
         )
-    scale = sizes.abs().rsqrt()
-    flat = int((torch.linalg.eigvalsh(a * scale * scale[:, None]) < SINGULAR).sum())
-    if flat:
+    return found
+
+
+def _check_linear(problem: SampleLosses) -> None:
+    """Raise ``ValueError`` unless the derivatives at a random ``theta`` are linear in ``theta``."""
+    x = problem.x[: min(32, problem.size)].double()
+    generator = torch.Generator().manual_seed(0)
+    theta = torch.randn(len(problem.theta), generator=generator, dtype=torch.float64).to(x.device)
+    terms, point = _terms(problem, x), torch.cat([torch.ones_like(theta[:1]), theta])
+    errors = (problem.together(theta[None], x)[0] - torch.tensordot(point, terms, 1)).abs().amax((1, 2))
+    sizes = torch.tensordot(point.abs(), terms.abs(), 1).amax((1, 2))
+    if not bool((errors <= LINEAR * sizes).all()):
         raise ValueError(
-            f"the loss has no unique minimum: {flat} of the {len(a)} directions of the parameters are not determined, "
-            "because of redundant features or too few data: use more data, lam > 0, or fewer parameters"
+            f"the energy is not linear in {', '.join(problem.named)}: choose parameters that it is linear in, such as "
+            "the weights of the last layer, or minimize score_matching_loss with an optimizer"
         )
 
 
-def _labels(shapes: dict[str, torch.Size]) -> list[str]:
-    """Return a name for each entry, such as ``layers.2.weight[0, 1]``."""
-    return [
-        f"{name}{list(index) if index else ''}"
-        for name, shape in shapes.items()
-        for index in itertools.product(*map(range, shape))
-    ]
+def write_parameters(parameters: Sequence[Tensor], theta: Tensor) -> None:
+    """Set parameters in place from a flat vector of their entries."""
+    for parameter, part in zip(parameters, theta.split([p.numel() for p in parameters]), strict=True):
+        parameter.copy_(part.view_as(parameter))

@@ -1,0 +1,157 @@
+"""Pairwise graphical models: Gaussian, truncated Gaussian, and those of powers of positive variables."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature import AnalyticEnergy, Derivatives
+from scorematching.runtime.arguments import check_count, check_positive
+
+
+class PairwiseModel(AnalyticEnergy):
+    """Pairwise interactions of powers: ``E(x) = x^a · K x^a / (2 a) - eta · x^b / b``, with powers by entry.
+
+    Reference: Yu, Drton & Shojaie 2019. Two variables are independent, given the others, if and only if their entry of
+    ``K`` is 0. With ``a = b = 1`` this is a Gaussian, or on a bounded domain a truncated Gaussian. With ``a = b = 0.5``
+    it is the square-root graphical model of positive variables, and with ``b = 0`` the last term is
+    ``eta · log x``. Models with other powers than 1 are for ``domain="positive"``.
+
+    The energy is linear in its parameters, so :func:`scorematching.fit_closed_form` fits it. ``K`` starts as the
+    identity, and ``eta`` as 0.
+
+    Args:
+        dim: Number of variables D.
+        a: Power of the interactions, above 0.
+        b: Power of the linear term, 0 or more.
+
+    Attributes:
+        interaction: Entries of ``K`` on and above the diagonal, row by row, shape (D (D + 1) / 2,).
+        linear: ``eta``, shape (D,).
+
+    Raises:
+        ValueError: A number is out of its range.
+
+    Example:
+        >>> model = PairwiseModel(3, a=0.5, b=0.5)
+        >>> model(torch.tensor([[1.0, 4.0, 9.0]]))
+        tensor([14.], grad_fn=<SubBackward0>)
+    """
+
+    places: Tensor
+
+    def __init__(self, dim: int, a: float = 1.0, b: float = 1.0) -> None:
+        super().__init__()
+        check_count("dim", dim)
+        self.a, self.b = check_positive("a", a), check_positive("b", b, zero=True)
+        rows, columns = torch.triu_indices(dim, dim)
+        places = torch.zeros(dim, dim, dtype=torch.long)
+        places[rows, columns] = places[columns, rows] = torch.arange(len(rows))
+        self.register_buffer("places", places, persistent=False)
+        self.interaction = nn.Parameter((rows == columns).float())
+        self.linear = nn.Parameter(torch.zeros(dim))
+
+    @property
+    def matrix(self) -> Tensor:
+        """``K``, shape (D, D), symmetric."""
+        return self.interaction[self.places]
+
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        """Pairs of variables whose entry of ``K`` is not 0."""
+        return [(i, j) for i, j in self.matrix.detach().nonzero().tolist() if i < j]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the energies, shape (N,), of data, shape (N, D)."""
+        self._check(x)
+        u = _power(x, self.a)
+        last = x.log() if self.b == 0 else _power(x, self.b) / self.b
+        return 0.5 / self.a * (u * (u @ self.matrix)).sum(1) - last @ self.linear
+
+    def derivatives(self, x: Tensor) -> Derivatives:
+        """Return the gradient and the diagonal of the Hessian, each of shape (N, D)."""
+        self._check(x)
+        a, b, k = self.a, self.b, self.matrix
+        field, slope = _power(x, a) @ k, _power(x, a - 1)
+        d = slope * field - _power(x, b - 1) * self.linear
+        d2 = a * slope.square() * k.diagonal()
+        if a != 1:
+            d2 = d2 + (a - 1) * _power(x, a - 2) * field
+        if b != 1:
+            d2 = d2 - (b - 1) * _power(x, b - 2) * self.linear
+        return Derivatives(d, d2)
+
+    def extra_repr(self) -> str:
+        """Return the settings, for ``print``."""
+        return f"{len(self.linear)}, a={self.a:g}, b={self.b:g}"
+
+    def _check(self, x: Tensor) -> None:
+        if x.ndim != 2 or x.shape[1] != len(self.linear):
+            raise ValueError(f"expected data of shape (N, {len(self.linear)}), got {tuple(x.shape)}")
+
+
+class Gaussian(PairwiseModel):
+    """Gaussian with any precision matrix and mean: ``E(x) = x · K x / 2 - eta · x``, where ``eta = K mu``.
+
+    :func:`scorematching.fit_closed_form` fits it from the moments of the data alone.
+
+    Args:
+        dim: Number of variables D.
+
+    Example:
+        >>> import scorematching as sm
+        >>> x = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0)) * 3 + 1
+        >>> model = Gaussian(2)
+        >>> fit = sm.fit_closed_form(model, x)
+        >>> torch.allclose(model.mean, x.mean(0), atol=1e-4)
+        True
+        >>> torch.allclose(model.covariance, x.T.cov(correction=0), rtol=1e-4)
+        True
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+
+    @property
+    def mean(self) -> Tensor:
+        """Mean, shape (D,)."""
+        return torch.linalg.solve(self.matrix, self.linear)
+
+    @property
+    def covariance(self) -> Tensor:
+        """Covariance, shape (D, D): the inverse of ``K``."""
+        return torch.linalg.inv(self.matrix)
+
+    @staticmethod
+    def condensed(x: Tensor) -> Tensor:
+        """Return 2 D samples with the mean and the covariance of ``x``, on which each Gaussian has the same mean loss.
+
+        They are the mean, plus and minus the columns of ``(D C)^(1/2)``, for the covariance ``C``.
+        """
+        values, vectors = torch.linalg.eigh(x.T.cov(correction=0).view(x.shape[1], -1))
+        steps = (vectors * (len(values) * values.clamp_min(0)).sqrt()).T
+        return torch.cat([x.mean(0) + steps, x.mean(0) - steps])
+
+    def marginal_derivatives(self, x: Tensor, observed: Tensor) -> Derivatives:
+        """Return the derivatives of the energies of the marginals of observed variables, 0 for the others.
+
+        Args:
+            x: Data, shape (N, D). The values of unobserved variables are ignored.
+            observed: True for the observed variables, shape (N, D).
+        """
+        d, d2 = torch.zeros_like(x), torch.zeros_like(x)
+        patterns, which = observed.unique(dim=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            rows, seen, hidden = (which == number).nonzero(), pattern.nonzero()[:, 0], (~pattern).nonzero()[:, 0]
+            k, inner = self.matrix, self.matrix[hidden][:, hidden]
+            gain = torch.linalg.solve(inner, k[hidden][:, seen]).T if len(hidden) else k.new_zeros(len(seen), 0)
+            precision = k[seen][:, seen] - gain @ k[hidden][:, seen]
+            eta = self.linear[seen] - gain @ self.linear[hidden]
+            d = d.index_put((rows, seen), x[rows, seen] @ precision - eta)
+            d2 = d2.index_put((rows, seen), precision.diagonal().expand(len(rows), -1))
+        return Derivatives(d, d2)
+
+
+def _power(x: Tensor, power: float) -> Tensor:
+    """Return ``x^power``, with a derivative of exactly 0 or 1 at 0 where it is one."""
+    return torch.ones_like(x) if power == 0 else x if power == 1 else x**power
