@@ -24,6 +24,7 @@ DOMAINS: dict[str, Domain] = {
     "positive": Interval(0.0),
     "interval": Interval(-0.2, 1.5, cap=0.4),
     "below": Interval(high=2.0, cap=3.0, power=1.5),
+    "own shape": Interval(0.0, shape=lambda d: torch.log1p(d).clamp(max=0.6)),
     "triangle": TRIANGLE,
     "ball": Distance(lambda x: 2 - x.norm(dim=1), cap=0.8, power=1),
 }
@@ -53,7 +54,7 @@ def test_weights_vanish_on_the_boundary_and_their_slopes_are_derivatives(name: s
         (derivative,) = torch.autograd.grad(h[:, i].sum(), x, retain_graph=True)
         torch.testing.assert_close(derivative[:, i], slope[:, i])
     assert ((h > 0) & (h <= 1)).all()
-    edge = {"positive": 0.0, "interval": 1.5, "below": 2.0, "triangle": 1.0, "ball": 2 / 3**0.5}[name]
+    edge = {"positive": 0.0, "own shape": 0.0, "interval": 1.5, "below": 2.0, "triangle": 1.0, "ball": 2 / 3**0.5}[name]
     at_edge, _ = domain.weights(torch.full((1, 3), edge, dtype=F64))
     torch.testing.assert_close(at_edge, torch.zeros_like(at_edge), atol=1e-12, rtol=0)
 
@@ -96,6 +97,33 @@ def test_data_that_look_bounded_are_named_once(
     found = [str(one.message) for one in recwarn if one.category is sm.losses.DomainWarning]
     assert len(found) == bool(where)
     assert all(where in one for one in found)
+
+
+def test_a_part_of_the_sphere_by_its_formula() -> None:
+    """The loss, and its gradients by parameters and data, from the formula in space and autograd."""
+    energy = sm.Sequential(sm.Linear(3, 5), Tanh(), sm.WeightedSum(5)).double()
+    x = torch.from_numpy(np.abs(np.random.default_rng(0).normal(size=(6, 3))))
+    x = (x / x.norm(dim=1, keepdim=True)).requires_grad_()
+
+    def one(z: Tensor) -> Tensor:
+        h, slope = torch.func.grad_and_value(lambda z: (z.amin() / 0.4).clamp(max=1) ** 2)(z)[::-1]
+        d, hessian = (
+            torch.func.grad(lambda z: energy(z[None])[0])(z),
+            torch.func.hessian(lambda z: energy(z[None])[0])(z),
+        )
+        along = d - (z @ d) * z
+        laplacian = hessian.trace() - z @ hessian @ z - 2 * z @ d
+        return h * (0.5 * along @ along - laplacian) - slope @ along
+
+    inputs = [x, *energy.parameters()]
+    expected = torch.func.vmap(one)(x).mean()
+    found = sm.score_matching_loss(energy, x, domain=sm.domains.Sphere(lambda z: z.amin(1), cap=0.4))
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=0)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs), rtol=1e-10, atol=1e-12
+    )
+    with pytest.raises(ValueError, match="shape must be a function that is 0 at 0, without cap and power"):
+        Interval(0, cap=1.0, shape=torch.square)
 
 
 def test_the_loss_on_a_simplex_is_that_of_its_first_entries() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scorematching.curvature.objective import Weights
 from scorematching.domains.base import Domain
-from scorematching.domains.interval import capped, check_shape
+from scorematching.domains.interval import Shape, capped, check_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,7 @@ class Distance(Domain):
         function: Function of data, shape (N, ...), that returns distances, shape (N,), differentiable by autograd.
         cap: As in :class:`Interval`.
         power: As in :class:`Interval`. Here 1 is enough for densities that are bounded at the boundary.
+        shape: As in :class:`Interval`.
 
     Raises:
         ValueError: A value is out of its range.
@@ -38,15 +39,16 @@ class Distance(Domain):
     function: Callable[[Tensor], Tensor]
     cap: float | None = None
     power: float = 2
+    shape: Shape | None = None
 
     def __post_init__(self) -> None:
-        check_shape(self.cap, self.power)
+        check_shape(self.cap, self.power, self.shape)
 
     def weights(self, x: Tensor) -> Weights:
         """Return the weights at data, shape (N, ...)."""
 
         def heights(x: Tensor) -> tuple[Tensor, Tensor]:
-            h = capped(self._distance(x), self.cap, self.power).h
+            h = capped(self._distance(x), self.cap, self.power, self.shape).h
             return h.sum(), h
 
         with torch.inference_mode(False):
@@ -59,7 +61,7 @@ class Distance(Domain):
 
     def fitted(self, x: Tensor) -> Self:
         """Return the domain with the median distance of the data as ``cap``."""
-        if self.cap is not None:
+        if self.cap is not None or self.shape is not None:
             return self
         distance = self._distance(x).median()
         return replace(self, cap=float(distance)) if distance > 0 else self

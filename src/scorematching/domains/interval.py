@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,6 +13,8 @@ from scorematching.curvature.objective import Weights
 from scorematching.domains.base import Domain
 from scorematching.runtime.arguments import check_positive
 
+#: Function of distances from a boundary.
+Shape = Callable[[Tensor], Tensor]
 #: Distance at which ``h`` is capped in a loss, if it is left open.
 CAP = 1.0
 
@@ -30,6 +33,8 @@ class Interval(Domain):
             If it is left open, it is the median distance of the data in :func:`scorematching.fit_closed_form`, and 1 in
             a loss.
         power: Power of the distance, 1 or more.
+        shape: Function that takes the place of ``cap`` and ``power``: ``h`` for distances from a bound, of any shape,
+            entry by entry. It must be 0 at 0.
 
     Raises:
         ValueError: A bound is NaN, the lower is not below the upper, both are infinite, or another value is out of its
@@ -38,24 +43,27 @@ class Interval(Domain):
     Example:
         >>> Interval(0, 1, cap=0.5).weights(torch.tensor([[0.0], [0.25], [0.9]])).h.flatten()
         tensor([0.0000, 0.2500, 0.0400])
+        >>> Interval(0, shape=lambda d: torch.log1p(d).clamp(max=2)).weights(torch.tensor([[1.0]]))
+        Weights(h=tensor([[0.6931]]), slope=tensor([[0.5000]]))
     """
 
     low: float = -math.inf
     high: float = math.inf
     cap: float | None = None
     power: float = 2
+    shape: Shape | None = None
 
     def __post_init__(self) -> None:
         if not self.low < self.high or math.inf == self.high == -self.low:
             raise ValueError(f"an interval needs a bound, and low below high, got {self.low} and {self.high}")
-        check_shape(self.cap, self.power)
+        check_shape(self.cap, self.power, self.shape)
 
     def weights(self, x: Tensor) -> Weights:
         """Return the weights at data, shape (N, ...)."""
         h, slope = torch.ones_like(x), torch.zeros_like(x)
         for bound, sign in ((self.low, 1), (self.high, -1)):
             if math.isfinite(bound):
-                factor, grows = capped(sign * (x - bound), self.cap, self.power)
+                factor, grows = capped(sign * (x - bound), self.cap, self.power, self.shape)
                 h, slope = h * factor, slope * factor + h * sign * grows
         return Weights(h, slope)
 
@@ -65,32 +73,37 @@ class Interval(Domain):
 
     def fitted(self, x: Tensor) -> Interval:
         """Return the interval with the median distance of the data from the nearer bound as ``cap``."""
-        if self.cap is not None:
+        if self.cap is not None or self.shape is not None:
             return self
         distance = torch.minimum(x - self.low, self.high - x).median()
         return replace(self, cap=float(distance)) if distance > 0 else self
 
 
-def check_shape(cap: float | None, power: float) -> None:
-    """Raise ``ValueError`` unless the cap is open or above 0, and the power is 1 or more."""
+def check_shape(cap: float | None, power: float, shape: Shape | None) -> None:
+    """Raise ``ValueError`` unless the cap is open or above 0, the power is 1 or more, and the shape is 0 at 0."""
+    if shape is not None and (cap is not None or power != 2 or bool(shape(torch.zeros(1)) != 0)):
+        raise ValueError("shape must be a function that is 0 at 0, without cap and power")
     if cap is not None:
         check_positive("cap", cap)
     if not power >= 1:
         raise ValueError(f"power must be 1 or more, got {power}")
 
 
-def capped(distance: Tensor, cap: float | None, power: float) -> Weights:
-    """Return ``min(distance / cap, 1)^power`` and its derivative.
+def capped(distance: Tensor, cap: float | None, power: float, shape: Shape | None = None) -> Weights:
+    """Return ``min(distance / cap, 1)^power``, or ``shape(distance)``, and the derivative.
 
     Args:
         distance: Distance from a bound.
         cap: Distance from which it is 1; ``None`` for :data:`CAP`.
         power: Power.
+        shape: As in :class:`Interval`.
 
     Example:
         >>> capped(torch.tensor([0.5, 3.0]), cap=2.0, power=2)
         Weights(h=tensor([0.0625, 1.0000]), slope=tensor([0.2500, 0.0000]))
     """
+    if shape is not None:
+        return Weights(shape(distance), torch.func.grad(lambda d: shape(d).sum())(distance))
     cap = CAP if cap is None else cap
     part = (distance / cap).clamp(0, 1)  # rounding may leave a distance below 0
     return Weights(part**power, (distance < cap) * power * part ** (power - 1) / cap)

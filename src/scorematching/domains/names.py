@@ -26,7 +26,7 @@ def domain_named(choice: DomainChoice) -> Domain | None:
 
     Example:
         >>> domain_named("positive")
-        Interval(low=0.0, high=inf, cap=None, power=2)
+        Interval(low=0.0, high=inf, cap=None, power=2, shape=None)
     """
     if choice is None or isinstance(choice, Domain):
         return choice
