@@ -25,6 +25,12 @@ def truncated(rng: np.random.Generator, n: int) -> np.ndarray:
 CASES = {
     "exponential": (exponential, lambda: sm.Sequential(Scale(1), sm.Sum()).double(), None, [3.0]),
     "gamma": (gamma, gamma_energy, BOTH, [2.0, 1 - 0.7]),
+    "square root": (
+        lambda rng, n: rng.exponential(1 / 3, (n, 2)),
+        lambda: sm.energies.PairwiseModel(2, 0.5, 0.5).double(),
+        None,
+        [3.0, 0, 3, 0, 0],  # independent: K is diagonal, and eta 0
+    ),
     "normal": (truncated, lambda: normal_energy(5), BOTH, [-0.75] * 5 + [1.5] * 5),
 }
 

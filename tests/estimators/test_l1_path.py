@@ -1,0 +1,82 @@
+"""Sparse graphical models: the conditions of a minimum, the graphs that are found, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import scorematching as sm
+from scorematching.domains import Interval
+from scorematching.energies import Gaussian, PairwiseModel
+from scorematching.estimators import fit_l1_path
+
+
+def chain(dim: int, samples: int, seed: int = 0) -> torch.Tensor:
+    """Return samples of a Gaussian whose graph is a chain, with partial correlations of 0.4."""
+    precision = torch.eye(dim, dtype=torch.float64)
+    for i in range(dim - 1):
+        precision[i, i + 1] = precision[i + 1, i] = -0.4
+    normal = torch.distributions.MultivariateNormal(torch.zeros(dim, dtype=torch.float64), precision_matrix=precision)
+    torch.manual_seed(seed)
+    return normal.sample((samples,))
+
+
+@pytest.mark.parametrize("multiplier", [1.0, 1.5])
+@pytest.mark.parametrize("positive", [False, True])
+def test_each_point_of_the_path_is_a_minimum(positive: bool, multiplier: float) -> None:
+    """The gradient of the loss is ``-2 penalty sign K`` at an edge, smaller elsewhere, and 0 for what is free."""
+    dim, penalties = 5, torch.tensor([0.2, 0.02, 0.07], dtype=torch.float64)
+    x = chain(dim, 300)
+    x = x.abs() if positive else x
+    domain = Interval(0, cap=1.0) if positive else None
+    path = fit_l1_path(Gaussian(dim).double(), x, penalties=penalties, domain=domain, multiplier=multiplier)
+    assert path.penalties.tolist() == [0.2, 0.07, 0.02]
+    off = ~torch.eye(dim, dtype=torch.bool)
+    for penalty, matrix in zip(path.penalties, path.interactions, strict=True):
+        model = Gaussian(dim).double()
+        with torch.no_grad():
+            model.interaction.copy_(matrix[tuple(torch.triu_indices(dim, dim))])
+        slopes = _slopes(model, x, domain, multiplier)
+        edges = matrix.ne(0) & off
+        torch.testing.assert_close(slopes[edges], -2 * penalty * matrix[edges].sign(), rtol=1e-8, atol=1e-10)
+        assert (slopes[~edges & off].abs() <= 2 * penalty * (1 + 1e-8)).all()
+        assert slopes.diagonal().abs().max() < 1e-8
+
+
+def _slopes(model: Gaussian, x: torch.Tensor, domain: Interval | None, multiplier: float) -> torch.Tensor:
+    """Return the gradient of the loss, with the multiplier and the best ``linear``, by ``K`` as a matrix."""
+    sm.fit_closed_form(model, x, parameters=["linear"], domain=domain)
+    loss = sm.score_matching_loss(model, x, domain=domain)
+    h = torch.ones_like(x) if domain is None else domain.weights(x).h
+    squares = (h[:, :, None] * x[:, None, :] ** 2).mean(0)  # [j, i]: mean of h_j x_i^2
+    k = model.matrix
+    loss = loss + 0.5 * (multiplier - 1) * (k**2 * squares).sum()
+    (gradient,) = torch.autograd.grad(loss, model.interaction)
+    return gradient[model.places]
+
+
+def test_the_graph_of_a_chain_is_found() -> None:
+    model = Gaussian(8).double()
+    path = fit_l1_path(model, chain(8, 1000))
+    assert model.edges == [(i, i + 1) for i in range(7)]
+    assert path.edges[0] == 0
+    assert int(path.edges[path.best]) == 7
+    assert "7" in str(path).splitlines()[path.best + 1]
+    assert str(path).splitlines()[path.best + 1].endswith("best")
+    again = sm.score_matching_loss(model, chain(8, 1000)).item()
+    graphs = math.log(math.comb(28, 7))
+    assert path.ebic[path.best].item() == pytest.approx(2000 * again + 7 * math.log(1000) + graphs, rel=1e-9)
+
+
+def test_fewer_samples_than_variables_and_what_is_refused() -> None:
+    x = chain(20, 15)
+    path = fit_l1_path(Gaussian(20).double(), x, multiplier=2.0)
+    assert torch.isfinite(path.ebic[path.best])
+    with pytest.raises(TypeError, match="expected a PairwiseModel, got Linear"):
+        fit_l1_path(torch.nn.Linear(20, 1).double(), x)
+    with pytest.raises(ValueError, match="gamma from 0 to 1 and a multiplier of 1 or more, got 2 and"):
+        fit_l1_path(PairwiseModel(20).double(), x, gamma=2)
+    with pytest.raises(ValueError, match="penalties must be an integer of 2 or more, got 1"):
+        fit_l1_path(PairwiseModel(20).double(), x, penalties=1)
