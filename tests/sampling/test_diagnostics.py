@@ -35,7 +35,7 @@ def test_correlated_draws_are_worth_less(rho: float) -> None:
 
 
 def test_entries_of_images_keep_their_shape_and_long_tables_end() -> None:
-    draws = torch.randn(60, 3, 1, 5, 6, generator=torch.Generator().manual_seed(0))
+    draws = torch.randn(400, 3, 1, 5, 6, generator=torch.Generator().manual_seed(0))
     assert effective_sample_size(draws).shape == r_hat(draws).shape == (1, 5, 6)
     lines = str(summarize(draws)).splitlines()
     assert lines[1].startswith("x[0, 0, 0] ")

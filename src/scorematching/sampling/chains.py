@@ -162,12 +162,12 @@ def hmc(
     Example:
         >>> import scorematching as sm
         >>> exponential = sm.Sequential(sm.layers.Scale(1), sm.Sum(3.0))  # rate 3
-        >>> start, generator = torch.ones(1000, 1), torch.Generator().manual_seed(0)
+        >>> start, options = torch.full((1000, 1), 0.3), {"generator": torch.Generator().manual_seed(0)}
         >>> samples = hmc(
-        ...     exponential, start, steps=50, step_size=0.1, warmup=50, keep=5, domain="positive", generator=generator
+        ...     exponential, start, steps=100, step_size=0.1, warmup=100, keep=5, domain="positive", **options
         ... )
         >>> samples.draws.shape, bool((samples.draws.mean() - 1 / 3).abs() < 0.02)
-        (torch.Size([10, 1000, 1]), True)
+        (torch.Size([20, 1000, 1]), True)
     """
     check_count("leapfrog_steps", leapfrog_steps)
     chains = _Chains(target, start, leapfrog_steps, True, temperatures, domain, project, generator)
