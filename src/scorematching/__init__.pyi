@@ -41,7 +41,7 @@ from .restoration.inverse import restore
 from .restoration.noise_estimate import estimate_noise
 from .restoration.upscaling import upscale
 from .runtime.compiling import compiled
-from .sampling import langevin
+from .sampling import hmc, langevin
 from .statistics import fit_closed_form
 from .tracing import from_torch
 from .training.config import TrainingConfig
@@ -83,6 +83,7 @@ __all__ = [
     "fit_closed_form",
     "from_torch",
     "hessian_diagonal",
+    "hmc",
     "images",
     "langevin",
     "layers",

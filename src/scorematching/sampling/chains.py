@@ -1,57 +1,62 @@
-"""Samples of an energy or a score, drawn by Langevin dynamics."""
+"""Chains of samples: Langevin dynamics and Hamiltonian Monte Carlo, which share all but the length of a move."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from scorematching.curvature.derivatives import score
-from scorematching.curvature.probes import draw
-from scorematching.runtime.arguments import check_count, check_positive
+from scorematching.domains import DomainChoice, domain_named
+from scorematching.runtime.arguments import check_count, check_flag, check_positive
 from scorematching.runtime.progress import Progress, ProgressCallback
-from scorematching.runtime.validation import check_data, energies
+from scorematching.sampling.adaptation import DualAveraging
+from scorematching.sampling.diagnostics import SamplingWarning
+from scorematching.sampling.dynamics import Dynamics
+from scorematching.sampling.spaces import Projection, space_of
+from scorematching.sampling.targets import Energies, EnergyWithGradient, Target, evaluator
+from scorematching.sampling.tempering import Ladder
+
+#: Acceptance that the step size is adapted to: the optimum of one leapfrog step, and of many.
+_LANGEVIN, _HMC = 0.574, 0.8
+#: Mean acceptance below which chains hardly move.
+_STUCK = 0.02
 
 
-@runtime_checkable
-class EnergyWithGradient(Protocol):
-    """Target that computes its energy and its gradient together."""
-
-    def energy_and_gradient(self, x: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Return the energies, shape (N,), and their gradient with respect to ``x``, with the shape of ``x``."""
-
-
-class Samples(NamedTuple):
-    """Final state of the chains of :func:`langevin`.
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Chains of :func:`langevin` or :func:`hmc`.
 
     Attributes:
-        x: Sample of each chain, with the shape of ``start``.
+        x: Last state of each chain, with the shape of ``start``.
         acceptance: Fraction of accepted moves of each chain, shape (N,). It is 1 without ``metropolis``.
+        step_size: Step size of the moves after the warm-up, in the unit of the argument.
+        draws: States that were kept, shape (draws, N, ...); ``None`` without ``keep``.
+        exchanged: Fraction of accepted exchanges between each temperature and the next, shape (K - 1,).
     """
 
     x: Tensor
     acceptance: Tensor
-
-
-class _State(NamedTuple):
-    """State of all chains: positions, energies (zeros if they are not needed) and scores."""
-
-    x: Tensor
-    energy: Tensor
-    score: Tensor
+    step_size: float
+    draws: Tensor | None
+    exchanged: Tensor
 
 
 def langevin(
-    target: nn.Module | EnergyWithGradient | Callable[[Tensor], Tensor],
+    target: Target,
     start: Tensor,
     *,
     steps: int,
     step_size: float,
     metropolis: bool = False,
-    project: Callable[[Tensor], Tensor] | None = None,
+    warmup: int = 0,
+    keep: int | None = None,
+    temperatures: Sequence[float] = (1.0,),
+    domain: DomainChoice = None,
+    project: Projection | None = None,
     generator: torch.Generator | None = None,
     progress: ProgressCallback | None = None,
 ) -> Samples:
@@ -69,112 +74,192 @@ def langevin(
         target: The energy: a module, or an object with a method ``energy_and_gradient``. Any other callable is a score:
             it maps data to a tensor of the same shape.
         start: Initial state of the chains, shape (N, ...).
-        steps: Number of steps, 0 or more.
+        steps: Number of steps after the warm-up, 0 or more.
         step_size: ``eps``, the variance of the noise in one step. Unit: the square of the unit of ``x``.
         metropolis: Whether to accept or reject each move. This needs an energy.
+        warmup: Number of steps before, in which the step size is adapted, from ``step_size``, to a mean acceptance of
+            0.574. Take some hundred. This needs ``metropolis``.
+        keep: Keep every ``keep``-th state after the warm-up, as ``draws``. By default only the last state is kept.
+        temperatures: Ladder of temperatures for parallel tempering, which starts at 1 and increases. At each ``T``,
+            further N chains sample ``p^(1/T)``, and neighbors exchange their states. So the chains move between modes.
+            Only chains at ``T = 1`` are returned. ``p^(1/T)`` must be a density too. This needs ``metropolis``.
+        domain: Set that the data lie in, as in :func:`scorematching.score_matching_loss`. Moves to the outside are
+            rejected, so a domain with a boundary needs ``metropolis``. On a sphere, the moves are along great circles,
+            and ``p`` is a density with respect to the area. Angles are returned in [-pi, pi).
         project: Orthogonal projection onto a linear subspace, applied to the noise and the score. The chains then
             sample ``p`` restricted to the parallel subspace through ``start``. For images use :func:`without_mean`,
             which keeps the mean of each sample: the energy hardly depends on the brightness.
         generator: Random number generator. By default that of PyTorch.
         progress: Called after each step.
 
+    Warns:
+        SamplingWarning: Almost no moves are accepted, or no exchanges between two temperatures.
+
     Raises:
         TypeError: ``target`` is no energy and no score, it is a score and ``metropolis`` is True, or ``start`` is not
             floating point.
-        ValueError: A shape does not fit, ``start`` is not finite, a number is out of its range, or a chain diverges.
+        ValueError: A shape does not fit, ``start`` is not finite or outside of the domain, a number is out of its
+            range, an option needs ``metropolis``, or a chain diverges.
 
     Example:
         >>> import scorematching as sm
         >>> gaussian = sm.Sequential(sm.layers.Square(), sm.Sum(0.5))
         >>> start, generator = torch.zeros(10_000, 3), torch.Generator().manual_seed(0)
-        >>> x, acceptance = langevin(gaussian, start, steps=40, step_size=0.5, metropolis=True, generator=generator)
-        >>> bool((x.var(0) - 1).abs().max() < 0.05), round(float(acceptance.mean()), 1)
+        >>> samples = langevin(gaussian, start, steps=40, step_size=0.5, metropolis=True, generator=generator)
+        >>> bool((samples.x.var(0) - 1).abs().max() < 0.05), round(float(samples.acceptance.mean()), 1)
         (True, 0.9)
     """
-    check_count("steps", steps, least=0)
+    check_flag("metropolis", metropolis)
     eps = check_positive("step_size", step_size)
-    evaluate = _evaluator(target, start, metropolis)
-    projected = project if project is not None else _unchanged
-
-    def state_at(x: Tensor) -> _State:
-        energy, score = evaluate(x)
-        return _State(x, energy, projected(score))
-
-    state, accepted = state_at(start.detach().clone()), start.new_zeros(len(start))
-    for step in range(1, steps + 1):
-        noise = projected(draw(start, "gaussian", generator))
-        proposal = state_at(state.x + 0.5 * eps * state.score + math.sqrt(eps) * noise)
-        log_chance = _log_acceptance(state, proposal, noise, eps) if metropolis else torch.zeros_like(state.energy)
-        moves = _uniform(log_chance, generator).log() < log_chance  # False where it is NaN
-        state = _State(*(torch.where(_beside(moves, new), new, old) for new, old in zip(proposal, state, strict=True)))
-        accepted += moves
-        if not math.isfinite(state.x.sum()):
-            raise ValueError(f"a chain diverged to infinity by step {step}: take a step_size below {eps:g}")
-        if progress is not None:
-            progress(Progress(step, steps))
-    return Samples(state.x, accepted / max(steps, 1))
+    chains = _Chains(target, start, 1, metropolis, temperatures, domain, project, generator)
+    found = chains.run(steps, warmup, keep, math.sqrt(eps), _LANGEVIN, progress)
+    return replace(found, step_size=found.step_size**2 if warmup else eps)
 
 
-def without_mean(x: Tensor) -> Tensor:
-    """Subtract the mean of each sample: an orthogonal projection, for ``project`` of :func:`langevin`.
+def hmc(
+    target: nn.Module | EnergyWithGradient,
+    start: Tensor,
+    *,
+    steps: int,
+    step_size: float,
+    leapfrog_steps: int = 10,
+    warmup: int = 0,
+    keep: int | None = None,
+    temperatures: Sequence[float] = (1.0,),
+    domain: DomainChoice = None,
+    project: Projection | None = None,
+    generator: torch.Generator | None = None,
+    progress: ProgressCallback | None = None,
+) -> Samples:
+    """Draw samples by Hamiltonian Monte Carlo (Neal 2011).
+
+    Each move follows Hamiltonian dynamics for several leapfrog steps, from a random momentum, and is accepted or
+    rejected so that the limit is exactly ``p``. Moves are longer than those of :func:`langevin`, so fewer are needed,
+    above all in many dimensions. The mass is 1: scale data whose entries have very different units.
+
+    Args:
+        target: The energy, as in :func:`langevin`.
+        start: Initial state of the chains, shape (N, ...).
+        steps: Number of moves after the warm-up, 0 or more.
+        step_size: Length of a leapfrog step, in the unit of ``x``.
+        leapfrog_steps: Largest number of leapfrog steps in a move, 1 or more. The number is random, from 1 to this one.
+        warmup: Number of moves before, as in :func:`langevin`. Here the mean acceptance becomes 0.8.
+        keep: As in :func:`langevin`.
+        temperatures: As in :func:`langevin`.
+        domain: As in :func:`langevin`.
+        project: As in :func:`langevin`, applied to the momentum.
+        generator: Random number generator. By default that of PyTorch.
+        progress: Called after each move.
+
+    Warns:
+        SamplingWarning: Almost no moves are accepted, or no exchanges between two temperatures.
+
+    Raises:
+        TypeError: ``target`` is not an energy, or ``start`` is not floating point.
+        ValueError: A shape does not fit, ``start`` is not finite or outside of the domain, or a number is out of its
+            range.
 
     Example:
-        >>> without_mean(torch.tensor([[1.0, 3.0]])).tolist()
-        [[-1.0, 1.0]]
+        >>> import scorematching as sm
+        >>> exponential = sm.Sequential(sm.layers.Scale(1), sm.Sum(3.0))  # rate 3
+        >>> start, options = torch.full((1000, 1), 0.3), {"generator": torch.Generator().manual_seed(0)}
+        >>> samples = hmc(
+        ...     exponential, start, steps=100, step_size=0.1, warmup=100, keep=5, domain="positive", **options
+        ... )
+        >>> samples.draws.shape, bool((samples.draws.mean() - 1 / 3).abs() < 0.02)
+        (torch.Size([20, 1000, 1]), True)
     """
-    return x - x.mean(tuple(range(1, x.ndim)), keepdim=True)
+    check_count("leapfrog_steps", leapfrog_steps)
+    chains = _Chains(target, start, leapfrog_steps, True, temperatures, domain, project, generator)
+    return chains.run(steps, warmup, keep, check_positive("step_size", step_size), _HMC, progress)
 
 
-def _evaluator(
-    target: nn.Module | EnergyWithGradient | Callable[[Tensor], Tensor], start: Tensor, metropolis: bool
-) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """Return a function of ``x`` that computes energies (zeros if not needed) and scores; raise for invalid input."""
-    with_gradient = isinstance(target, EnergyWithGradient)
-    if not callable(target) and not with_gradient:
-        raise TypeError(f"target must be an energy or a score, got {type(target).__name__}")
-    check_data(target if isinstance(target, nn.Module) else nn.Module(), start, finite=True)
-    if metropolis and not isinstance(target, nn.Module) and not with_gradient:
-        raise TypeError("metropolis=True needs an energy, which a score does not provide: pass the energy itself")
+class _Chains:
+    """Chains with checked arguments, ready to move."""
 
-    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
-        if isinstance(target, EnergyWithGradient):
-            energy, gradient = target.energy_and_gradient(x)
-            return energy.double(), -gradient
-        none = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        if isinstance(target, nn.Module):
-            with torch.no_grad():
-                energy = energies(target, x).double() if metropolis else none
-                return energy, score(target, x, check_finite=False)
-        found = target(x).detach()
-        if found.shape != x.shape:
-            raise ValueError(f"a score must have the shape of its data, {tuple(x.shape)}, got {tuple(found.shape)}")
-        return none, found
+    def __init__(
+        self,
+        target: Target,
+        start: Tensor,
+        leapfrog_steps: int,
+        metropolis: bool,
+        temperatures: Sequence[float],
+        domain: DomainChoice,
+        project: Projection | None,
+        generator: torch.Generator | None,
+    ) -> None:
+        evaluate = evaluator(target, start, score_allowed=not metropolis)
+        bounds = domain_named(domain)
+        space = space_of(bounds, project)
+        self.ladder = Ladder(temperatures, len(start), start.device, generator)
+        if not metropolis and len(self.ladder.temperatures) > 1:
+            raise ValueError("temperatures need metropolis=True: chains exchange their states by their energies")
+        if not metropolis and space.bounded:
+            raise ValueError(f"the domain {bounds} has a boundary, which needs metropolis=True: moves may end outside")
+        if bounds is not None:
+            bounds.check(Energies(evaluate), start.detach())
+        self.dynamics = Dynamics(evaluate, space, leapfrog_steps, metropolis, generator)
+        self.start = space.settle(start.detach().clone())
 
-    return evaluate
+    def run(
+        self,
+        steps: int,
+        warmup: int,
+        keep: int | None,
+        step_size: float,
+        target_acceptance: float,
+        progress: ProgressCallback | None,
+    ) -> Samples:
+        """Move the chains, for the warm-up and the steps after it."""
+        total = check_count("steps", steps, least=0) + check_count("warmup", warmup, least=0)
+        if warmup and not self.dynamics.metropolis:
+            raise ValueError("warmup needs metropolis=True: the step size is adapted to the acceptance of the moves")
+        every = steps + 1 if keep is None else check_count("keep", keep, most=max(steps, 1))
+        ladder, start, n = self.ladder, self.start, len(self.start)
+        state = self.dynamics.state_at(start.repeat(len(ladder.temperatures), *[1] * (start.ndim - 1)))
+        if not bool(torch.isfinite(state.energy).all()):
+            raise ValueError("the energy of start is not finite: start where the density is above 0")
+        draws, accepted = start.new_empty(steps // every, *start.shape), start.new_zeros(n)
+        adaptation = DualAveraging(step_size * ladder.temperatures.sqrt(), target_acceptance)
+        h, inverse = adaptation.current, ladder.of_chains(1 / ladder.temperatures)
+        for step in range(1 - warmup, steps + 1):  # the warm-up ends with step 0
+            state, moved, probability = self.dynamics.move(state, ladder.of_chains(h), inverse)
+            state = ladder.exchange(state, step)
+            if step <= 0:
+                adaptation.update(ladder.means(probability))
+                h = adaptation.current if step < 0 else adaptation.averaged
+            else:
+                accepted += moved[:n]
+                if step % every == 0:
+                    draws[step // every - 1] = state.x[:n]
+            if not math.isfinite(state.x.sum() + state.energy.sum()):
+                raise ValueError(
+                    f"a chain diverged to infinity by step {warmup + step}: take a smaller step_size, or see whether "
+                    "the energy is bounded below"
+                )
+            if progress is not None:
+                progress(Progress(warmup + step, total))
+        acceptance = accepted / max(steps, 1)
+        found = Samples(state.x[:n], acceptance, float(h[0]), None if keep is None else draws, ladder.exchanged)
+        if steps:
+            _warn(found)
+        return found
 
 
-def _log_acceptance(here: _State, there: _State, noise: Tensor, eps: float) -> Tensor:
-    """Return the logarithm of the acceptance ratio of the moves with this noise, shape (N,).
-
-    A move with a ratio above 1 is always accepted. The reverse move needs the noise ``-(n + r)``, where ``r`` is
-    ``sqrt(eps) / 2`` times the sum of both scores. So the log densities of the two moves differ by
-    ``(|n|^2 - |n + r|^2) / 2 = -<r, n + r / 2>``.
-    """
-    r = 0.5 * math.sqrt(eps) * (here.score + there.score)
-    back = -(r * (noise + 0.5 * r)).flatten(1).sum(1, dtype=torch.float64)
-    return here.energy - there.energy + back
-
-
-def _unchanged(x: Tensor) -> Tensor:
-    return x
-
-
-def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draw uniform random numbers between 0 and 1, with the shape of ``like``."""
-    device = like.device if generator is None else generator.device
-    return torch.rand(like.shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
-
-
-def _beside(values: Tensor, tensor: Tensor) -> Tensor:
-    """View ``values``, shape (N,), so that they broadcast along dimension 0 of ``tensor``."""
-    return values.view(-1, *[1] * (tensor.ndim - 1))
+def _warn(samples: Samples) -> None:
+    """Warn if chains hardly moved, or two temperatures exchanged nothing."""
+    if samples.acceptance.mean() < _STUCK:
+        warnings.warn(
+            f"only {float(samples.acceptance.mean()):.1%} of the moves were accepted: take a smaller step_size, or a "
+            "warmup",
+            SamplingWarning,
+            stacklevel=4,
+        )
+    if bool((samples.exchanged == 0).any()):
+        first = int((samples.exchanged == 0).nonzero()[0, 0])
+        warnings.warn(
+            f"temperatures[{first}] exchanged nothing with the next one: put temperatures between them, or take more "
+            "steps",
+            SamplingWarning,
+            stacklevel=4,
+        )
