@@ -87,8 +87,8 @@ class SphereSpace(Space):
 
     @property
     def bounded(self) -> bool:
-        """Whether moves may end outside: no."""
-        return False
+        """Whether moves may end outside: in a part of the sphere."""
+        return isinstance(self.domain, Sphere) and self.domain.boundary is not None
 
     def tangent(self, x: Tensor, v: Tensor) -> Tensor:
         """Implement :meth:`Space.tangent`."""
