@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from tracing_cases import CASES, Case, chain, dense
+from tracing_cases import CASES, Case, chain, dense, image
 
 import scorematching as sm
 from scorematching.checks import brute_force
@@ -95,3 +95,9 @@ def test_the_receptive_field_of_signals_is_known() -> None:
     graph = sm.from_torch(module)
     assert Coloring().distance(graph, x) == measured_field(module, x[:1]) == (7,)
     sm.check_gradients(graph, x, curvature="coloring")
+
+
+def test_softmax_over_channels_keeps_the_receptive_field() -> None:
+    module, shape = image(lambda m, h: h.softmax(1) * h.logsumexp(1, keepdim=True))
+    graph = sm.from_torch(module, torch.zeros(1, *shape))
+    assert Coloring().distance(graph, torch.zeros(1, *shape)) == (3, 3)

@@ -57,6 +57,8 @@ def _log_of_sum(b: Builder, input: Value, dim: int | Sequence[int], keepdim: boo
     while (count := value.shape[1]) > 1:
         value = _halved(b, value, count)
     kept = [1 if d in dims else n for d, n in enumerate(input.shape) if keepdim or d not in dims]
+    if list(value.shape) == kept:
+        return value
     return b.apply(value, Reshape(kept[1:]), part)
 
 
