@@ -56,6 +56,18 @@ class Unet(nn.Module):
         return F.softplus(self.head(up)).view(batch, -1).mean(1) + 0.5 * (x - 1).square().sum((1, 2, 3))
 
 
+class Attention(nn.Module):
+    """Attention between the positions of a sequence."""
+
+    def __init__(self, need_weights: bool) -> None:
+        super().__init__()
+        self.attention, self.need_weights = nn.MultiheadAttention(4, 2, batch_first=True), need_weights
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Energies, shape (N,), of sequences, shape (N, L, 4)."""
+        return F.softplus(self.attention(x, x, x, need_weights=self.need_weights)[0]).sum((1, 2))
+
+
 class Constant(nn.Module):
     """A module whose result does not depend on its input."""
 
@@ -72,6 +84,11 @@ def dense(f: Callable[[Net, Tensor], Tensor]) -> Case:
 def image(f: Callable[[Net, Tensor], Tensor]) -> Case:
     """A module with a convolution as its first layer, and the shape of one sample."""
     return Net(f, nn.Conv2d(1, 6, 3, padding=1)), (1, 6, 6)
+
+
+def signal(f: Callable[[Net, Tensor], Tensor]) -> Case:
+    """A module with a convolution of signals as its first layer, and the shape of one sample."""
+    return Net(f, nn.Conv1d(2, 6, 3, padding=1)), (2, 5)
 
 
 def chain(*parts: nn.Module) -> nn.Module:
@@ -111,6 +128,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "views": lambda: dense(lambda m, h: h.view(h.size(0), 2, 3).transpose(1, 2).sin().permute(0, 2, 1).reshape(-1, 6)),
     "dimensions": lambda: dense(lambda m, h: h.unflatten(1, (3, 2)).unsqueeze(1).sin().squeeze(1).flatten(1) + h),
     "stacks": lambda: dense(lambda m, h: torch.stack([h.sin(), h], 1).sum(1) + torch.stack([h, h.cos()], -1).mean(-1)),
+    "maps transposed": lambda: image(lambda m, h: h.mT.sin() + h),
     "maps cut": lambda: image(lambda m, h: h[:, :, 1:-1, ::2].sin() - h[:, :, 1:-1, 1::2]),
     "maps joined": lambda: image(lambda m, h: torch.cat([h[:, :, :2].sin(), F.pad(h, (1, 0, 2, 0))[..., 1:]], dim=2)),
     "maps reflected": lambda: image(lambda m, h: F.pad(h.sin(), (1, 1, 1, 1), mode="reflect")),
@@ -119,6 +137,46 @@ CASES: dict[str, Callable[[], Case]] = {
     "sums of maps": lambda: image(lambda m, h: h.mean((2, 3), keepdim=True).sin() + h.sum(3, keepdim=True)),
     "nearest": lambda: image(lambda m, h: F.interpolate(h.sin(), scale_factor=2.0)),
     "convolutions": lambda: (CONVOLUTIONS, (1, 6, 6)),
+    "products": lambda: dense(lambda m, h: h * m.second(h) - h.sin() * h[:, :1]),
+    "quotients": lambda: dense(lambda m, h: m.second(h) / (h.sin() + 2) + h / (1 + h.square())),
+    "products of functions": lambda: dense(
+        lambda m, h: h * torch.sigmoid(m.gain * h) + F.gelu(h) * (3 + h**3) + h * F.silu(h)
+    ),
+    "products with itself": lambda: dense(lambda m, h: h.tanh() * h.tanh() * h * F.celu(h + m.gain)),
+    "silu": lambda: dense(lambda m, h: h * torch.sigmoid(h)),
+    "norms by hand": lambda: dense(
+        lambda m, h: h / h.square().mean(1, keepdim=True).sqrt() + h.sum(1, keepdim=True).square().add(1).rsqrt() * h
+    ),
+    "LayerNorm": lambda: (chain(nn.LayerNorm(4), nn.Tanh()), (4,)),
+    "LayerNorm of maps": lambda: image(
+        lambda m, h: F.layer_norm(h, (6, 6), eps=0.1) + F.layer_norm(h, h.shape[1:], eps=1.0)
+    ),
+    "RMSNorm": lambda: (chain(nn.RMSNorm(4), nn.Tanh(), nn.RMSNorm(4, 0.1, False)), (4,)),
+    "GroupNorm": lambda: image(lambda m, h: F.group_norm(h, 3, m.gain, m.bias.view(-1))),
+    "InstanceNorm": lambda: (
+        nn.Sequential(
+            nn.Conv2d(1, 2, 2, bias=False), nn.InstanceNorm2d(2, affine=True), nn.Tanh(), nn.Flatten(), nn.Linear(8, 1)
+        ),
+        (1, 3, 3),
+    ),
+    "InstanceNorm, running": lambda: (
+        nn.Sequential(nn.Conv1d(2, 3, 2), nn.InstanceNorm1d(3, track_running_stats=True).eval(), nn.Tanh(), sm.Sum()),
+        (2, 4),
+    ),
+    "logsumexp": lambda: dense(
+        lambda m, h: h.logsumexp(1, keepdim=True) + torch.logsumexp(h.view(-1, 3, 2), (1, 2))[:, None]
+    ),
+    "softmax": lambda: image(lambda m, h: F.softmax(h, 1) + torch.log_softmax(h, -1) + h.softmax(dim=2)),
+    "logaddexp": lambda: dense(lambda m, h: torch.logaddexp(h, m.second(h))),
+    "signals": lambda: signal(lambda m, h: F.conv1d(h.sin(), m.fixed.view(1, 6, 1)) + h.mean(2, keepdim=True)),
+    "signals strided": lambda: (
+        nn.Sequential(
+            *(nn.Conv1d(2, 4, 3, 2, 2, dilation=2, padding_mode="circular"), nn.Softplus()),
+            *(nn.Conv1d(4, 4, 3, padding="same", groups=2, bias=False), nn.GroupNorm(2, 4), nn.Tanh(), nn.Flatten()),
+            nn.Linear(12, 1),
+        ),
+        (2, 5),
+    ),
     "layers of the library": lambda: (nn.Sequential(nn.Linear(4, 3), sm.StudentT(), sm.WeightedSum(3)), (4,)),
     "residual network": lambda: (Unet(), (1, 6, 6)),
 }

@@ -22,6 +22,7 @@ from .checks.curvature_error import curvature_report
 from .checks.gradients import check_gradients
 from .curvature.analysis.exactness import exactness_report
 from .curvature.derivatives import hessian_diagonal, score
+from .estimators.energy_model import EnergyModel
 from .graph import Graph, Sequential
 from .images.io.files import read_image, write_image
 from .images.metrics import psnr
@@ -52,6 +53,7 @@ __all__ = [
     "Conv2d",
     "CorrelatedNoise",
     "DeepConfig",
+    "EnergyModel",
     "FieldConfig",
     "GaussianNoise",
     "Graph",

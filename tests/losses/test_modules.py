@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from tracing_cases import Attention
 
 import scorematching as sm
 from scorematching.checks.cases import make_network
@@ -106,3 +108,19 @@ def test_a_chunk_without_gradients_and_one_that_is_asked_twice() -> None:
     fixed = sm.Sequential(sm.Linear(3, 2), sm.Sum()).requires_grad_(False)
     sm.score_matching_loss(fixed, x, curvature=Coloring(memory=1)).backward()
     assert x.grad is None or float(x.grad.abs().max()) == 0
+
+
+@pytest.mark.parametrize("curvature", ["auto", "hutchinson"])
+def test_attention_needs_the_kernel_with_second_derivatives(curvature: str) -> None:
+    fused, plain = (Attention(need_weights).double() for need_weights in (False, True))
+    plain.load_state_dict(fused.state_dict())
+    x = torch.randn(2, 3, 4, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match=r"implemented: call .*torch.nn.attention.sdpa_kernel\(SDPBackend.MATH\)"):
+        sm.score_matching_loss(fused, x, curvature=curvature)
+    gradients = []
+    for network in (fused, plain):
+        torch.manual_seed(0)
+        with sdpa_kernel(SDPBackend.MATH):
+            sm.score_matching_loss(network, x, curvature=curvature).backward()
+        gradients.append(network.attention.in_proj_weight.grad)
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)

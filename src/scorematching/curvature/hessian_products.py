@@ -10,6 +10,12 @@ from scorematching.runtime.functional import transformed
 from scorematching.runtime.validation import energies
 from scorematching.sweeps import sweep1, sweep2, sweep3, sweep4
 
+#: Advice for attention.
+ATTENTION = (
+    "call the loss and backward() inside torch.nn.attention.sdpa_kernel(SDPBackend.MATH), because the fused kernels of "
+    "attention have no second derivative"
+)
+
 
 class Products:
     """Gradient of an energy at a batch of data, and products of its Hessian with vectors.
@@ -23,6 +29,9 @@ class Products:
 
     Attributes:
         d: Gradient with respect to the data, with the shape of ``x``.
+
+    Raises:
+        RuntimeError: An operation has no second derivative, such as attention by a fused kernel.
     """
 
     def __init__(self, energy: nn.Module, x: Tensor) -> None:
@@ -50,7 +59,12 @@ class Products:
     def _gradient(self, value: Tensor, create: bool) -> Tensor:
         if not value.requires_grad:
             return torch.zeros_like(self.x)
-        (found,) = torch.autograd.grad(value, self.x, create_graph=create, retain_graph=True, allow_unused=True)
+        try:
+            (found,) = torch.autograd.grad(value, self.x, create_graph=create, retain_graph=True, allow_unused=True)
+        except RuntimeError as error:
+            if "attention" not in str(error):
+                raise
+            raise RuntimeError(f"{error}: {ATTENTION}") from error
         return torch.zeros_like(self.x) if found is None else found
 
 

@@ -162,11 +162,12 @@ def _interpolated(grid: Tensor, knots: Tensor, found: Tensor) -> Tensor:
 
 def _refitted(moments: Moments, kept: Tensor) -> Tensor | None:
     """Return the minimum of the loss with the other parameters at 0, shape (K,); ``None`` if it is not unique."""
-    factor, failed = torch.linalg.cholesky_ex(moments.a[kept][:, kept])
+    inner = moments.within(kept)
+    factor, failed = torch.linalg.cholesky_ex(inner.a)
     if int(failed):
         return None
     found = torch.zeros_like(moments.b)
-    found[kept] = torch.cholesky_solve(moments.b[kept, None], factor)[:, 0]
+    found[kept] = torch.cholesky_solve(inner.b[:, None], factor)[:, 0]
     return found
 
 

@@ -1,10 +1,10 @@
 """Layers: functions on the edges of a graph, each with hand-written derivatives.
 
-Linear layers: :class:`Linear`, :class:`Conv2d`, :class:`ConvTranspose2d`, :class:`Scale`, :class:`Multiply`,
-:class:`Add`. Layers that move entries: :class:`Reshape`, :class:`Gather`, :class:`Scatter`, :class:`Crop`. Layers that
-sum entries: :class:`Sum`, :class:`WeightedSum`, :class:`AvgPool2d`. Layers of correlated noise: :class:`Metric`,
-:class:`MetricConv2d`. Activations: :class:`Softplus`, :class:`SiLU` and
-others, or :class:`PointwiseFunction` for any function. Experts, the energies of filter responses: :class:`StudentT`,
+Linear layers: :class:`Linear`, :class:`Conv2d`, :class:`Conv1d`, :class:`ConvTranspose2d`, :class:`Scale`,
+:class:`Multiply`, :class:`Add`. Layers that move or copy entries: :class:`Reshape`, :class:`Gather`, :class:`Scatter`,
+:class:`Crop`, :class:`Expand`. Layers that sum entries: :class:`Sum`, :class:`WeightedSum`, :class:`AvgPool2d`. Layers
+of correlated noise: :class:`Metric`, :class:`MetricConv2d`. Activations: :class:`Softplus`, :class:`SiLU` and others,
+or :class:`PointwiseFunction` for any function. Experts, the energies of filter responses: :class:`StudentT`,
 :class:`StudentTMixture`, :class:`Spline`.
 
 To write a layer of your own, begin with its base class, :class:`Affine` or :class:`Pointwise`, and check it with
@@ -12,7 +12,7 @@ To write a layer of your own, begin with its base class, :class:`Affine` or :cla
 """
 
 from scorematching.layers.base import Layer
-from scorematching.layers.conv import Conv2d, ConvTranspose2d
+from scorematching.layers.conv import Conv1d, Conv2d, ConvTranspose2d
 from scorematching.layers.experts import Charbonnier, LogCosh, ScaledExpert, StudentT, StudentTMixture
 from scorematching.layers.families import Affine, Pointwise
 from scorematching.layers.linear import Add, Linear, Multiply, Scale
@@ -31,7 +31,7 @@ from scorematching.layers.pointwise import (
 )
 from scorematching.layers.spline import Spline
 from scorematching.layers.structural import Crop, Flatten, Gather, Identity, PixelUnshuffle, Reshape, Scatter
-from scorematching.layers.sums import AvgPool2d, Sum, SumOver, SumPool2d, WeightedSum
+from scorematching.layers.sums import AvgPool2d, Expand, Sum, SumOver, SumPool2d, WeightedSum
 
 __all__ = [
     "GELU",
@@ -39,10 +39,12 @@ __all__ = [
     "Affine",
     "AvgPool2d",
     "Charbonnier",
+    "Conv1d",
     "Conv2d",
     "ConvTranspose2d",
     "Crop",
     "Exp",
+    "Expand",
     "Flatten",
     "Gather",
     "Identity",

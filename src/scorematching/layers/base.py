@@ -158,6 +158,8 @@ class Layer(nn.Module, ABC):
     def footprint(self) -> tuple[Span, Span] | None:
         """Return the input positions that an output position depends on, along height and width.
 
+        A signal, shape (N, C, L), has its positions along the height.
+
         Return ``None`` unless locality is certain: a wrong span makes the library report an approximation as exact.
         """
         return None

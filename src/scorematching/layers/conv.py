@@ -1,4 +1,4 @@
-"""Convolutions: linear layers that apply the same coefficients at every position of an image."""
+"""Convolutions: linear layers that apply the same coefficients at every position of an image or a signal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_weight
 
-from scorematching.layers.base import Coefficients, Span
+from scorematching.layers.base import HERE, Coefficients, Span
 from scorematching.layers.correlation import correlate, is_direct
 from scorematching.layers.families import Affine
 
@@ -57,7 +57,8 @@ class _Convolution(Affine):
 
     def kernel_gradient(self, y: Tensor, x: Tensor) -> Tensor:
         """Return the gradient of ``<y, convolve(x, w)>`` with respect to ``w``."""
-        return conv2d_weight(x, self.weight.shape, y, self.stride, self.padding, self.dilation, self.groups)
+        shape = (*self.weight.shape[:2], *self.kernel)
+        return conv2d_weight(x, shape, y, self.stride, self.padding, self.dilation, self.groups)
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless ``x`` is (N, inputs, H, W)."""
@@ -129,6 +130,66 @@ class Conv2d(_Convolution):
     def outer(self, y: Tensor, x: Tensor) -> Tensor:
         """Correlate ``y`` with ``x``; the result has the shape of the filters."""
         return self.kernel_gradient(y, x)
+
+
+class Conv1d(Conv2d):
+    """Convolution of signals, shape (N, inputs, L) to (N, outputs, L').
+
+    As in PyTorch, the operation is a cross-correlation: the filters are not flipped. It is computed as a convolution of
+    images of one row.
+
+    Args:
+        inputs: Channels of ``x``.
+        outputs: Channels of ``y``, the number of filters.
+        kernel: Length of a filter.
+        stride: Distance between neighboring positions of the filters.
+        padding: Number of zeros added at each end.
+        groups: Number of blocks of channels; channels of different blocks do not mix.
+        bias: Whether to add one learned number per filter.
+        dilation: Distance between neighboring coefficients of a filter.
+
+    Example:
+        >>> Conv1d(1, 8, 5)(torch.zeros(2, 1, 12)).shape
+        torch.Size([2, 8, 8])
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int = 1,
+    ) -> None:
+        super().__init__(inputs, outputs, (1, kernel), (1, stride), (0, padding), groups, bias, (1, dilation))
+        self.weight = nn.Parameter(self.weight.detach().squeeze(2))
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless ``x`` is (N, inputs, L), at least as long as a filter."""
+        if x.ndim != 3 or x.shape[1] != self.inputs:
+            raise ValueError(f"expected shape (N, {self.inputs}, L), got {tuple(x.shape)}")
+        if x.shape[2] + 2 * self.padding[1] < self.extent[1]:
+            raise ValueError(f"expected L of at least {self.extent[1]} including padding, got {x.shape[2]}")
+
+    def footprint(self) -> tuple[Span, Span]:
+        """Return the window of the filter. The positions of a signal take the place of the height of an image."""
+        _, window = super().footprint()
+        return window, HERE
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """Return the responses of the filters to ``x``."""
+        return self.convolve(x.unsqueeze(2), w.unsqueeze(2)).squeeze(2)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """Return the sum of the filters at all positions, weighted by ``y``."""
+        return self.spread(y.unsqueeze(2), w.unsqueeze(2), (1, shape[2])).squeeze(2)
+
+    def outer(self, y: Tensor, x: Tensor) -> Tensor:
+        """Correlate ``y`` with ``x``; the result has the shape of the filters."""
+        return self.kernel_gradient(y.unsqueeze(2), x.unsqueeze(2)).squeeze(2)
 
 
 class ConvTranspose2d(_Convolution):

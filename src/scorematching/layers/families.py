@@ -242,6 +242,19 @@ class Pointwise(Layer):
             return {}
         return self.parameter_gradients(local.x, None, (h * g).sum(1), None)
 
+    def parameter_gradients_by_autograd(
+        self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None
+    ) -> Gradients:
+        """Return :meth:`parameter_gradients` by automatic differentiation through ``f``, ``f'`` and ``f''``."""
+        wanted = {name: p for name, p in self.named_parameters() if p.requires_grad}
+        with torch.enable_grad():
+            f1, f2, _ = self.derivatives(x)
+            value = total(*(maybe(lambda p, f=f: (p * f).sum(), p) for p, f in ((p0, self(x)), (p1, f1), (p2, f2))))
+        if value is None or not value.requires_grad:
+            return {}
+        found = torch.autograd.grad(value, list(wanted.values()), allow_unused=True)
+        return {name: g for name, g in zip(wanted, found, strict=True) if g is not None}
+
     @staticmethod
     def _multipliers(local: PointwiseLocal, sides: Sides) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Return the factors ``p0 = c``, ``p1 = d a + 2 d2 a2 f'`` and ``p2 = d a2``: dJ/df, dJ/df' and dJ/df''."""

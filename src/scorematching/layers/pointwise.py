@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorematching.layers.base import Gradients, maybe, total
+from scorematching.layers.base import Gradients
 from scorematching.layers.families import Pointwise
 
 
@@ -281,16 +281,8 @@ class PointwiseFunction(Pointwise):
         return known[1](x), known[2](x), known[3](x)
 
     def parameter_gradients(self, x: Tensor, p0: Tensor | None, p1: Tensor | None, p2: Tensor | None) -> Gradients:
-        """Return the gradients, by automatic differentiation through ``f``, ``f'`` and ``f''``."""
-        wanted = {name: p for name, p in self.named_parameters() if p.requires_grad}
-        with torch.enable_grad():
-            f1, f2, _ = self.derivatives(x)
-            pairs = [maybe(lambda p, f=f: (p * f).sum(), p) for p, f in ((p0, self.f(x)), (p1, f1), (p2, f2))]
-            value = total(*pairs)
-        if value is None or not value.requires_grad:
-            return {}
-        found = torch.autograd.grad(value, list(wanted.values()), allow_unused=True)
-        return {name: g for name, g in zip(wanted, found, strict=True) if g is not None}
+        """Return the gradients by automatic differentiation."""
+        return self.parameter_gradients_by_autograd(x, p0, p1, p2)
 
 
 def _forward_derivative(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

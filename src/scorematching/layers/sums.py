@@ -1,4 +1,4 @@
-"""Affine layers that add up entries: sums, means, weighted sums, pooling."""
+"""Affine layers that add up entries, and the one that copies them: sums, means, weighted sums, pooling, expansion."""
 
 from __future__ import annotations
 
@@ -94,6 +94,39 @@ class SumOver(Affine):
     def _factor(self, x: Tensor) -> float:
         """Return the factor of the sum: 1, or for a mean 1 / the number of summands."""
         return 1 / math.prod(x.shape[i] for i in self.dims) if self.mean else 1.0
+
+
+class Expand(Affine):
+    """Copy the entries along dimensions of size 1: shape (N, ...) to (N, *shape).
+
+    Args:
+        shape: Shape of one sample of the result, with as many dimensions as a sample of the input.
+
+    Example:
+        >>> Expand((2, 3))(torch.ones(5, 2, 1)).shape
+        torch.Size([5, 2, 3])
+    """
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise ``ValueError`` unless each dimension of a sample has size 1 or the size of the result."""
+        if x.ndim != len(self.shape) + 1 or any(m not in (1, n) for m, n in zip(x.shape[1:], self.shape, strict=True)):
+            raise ValueError(f"expected samples that broadcast to {self.shape}, got shape {tuple(x.shape)}")
+
+    def linear(self, x: Tensor, w: Coefficients) -> Tensor:
+        """Return ``x``, expanded."""
+        return x.expand(-1, *self.shape)
+
+    def adjoint(self, y: Tensor, w: Coefficients, shape: torch.Size) -> Tensor:
+        """Return ``y``, summed over the copies of each entry."""
+        return y.sum_to_size(shape)
+
+    def extra_repr(self) -> str:
+        """Return the shape, for ``print``."""
+        return str(self.shape)
 
 
 class WeightedSum(Affine):

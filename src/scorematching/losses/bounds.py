@@ -24,12 +24,13 @@ class DomainWarning(UserWarning):
 
 
 @torch.no_grad()
-def warn_of_bounds(energy: nn.Module, x: Tensor) -> None:
+def warn_of_bounds(energy: nn.Module, x: Tensor, weight: Tensor | None = None) -> None:
     """Warn, once for an energy, if data end at a bound, or lie on the unit simplex or sphere.
 
     Args:
         energy: The model.
         x: Data, shape (N, ...). Fewer than 500 samples tell nothing.
+        weight: Weights of the inputs, with the shape of the batch or of one sample. Inputs of weight 0 may be bounded.
 
     Warns:
         DomainWarning: They do.
@@ -41,6 +42,8 @@ def warn_of_bounds(energy: nn.Module, x: Tensor) -> None:
         return
     _warned.add(energy)
     rows = x[:_MOST].flatten(1)
+    if weight is not None:
+        rows = rows[:, weight.expand_as(x)[:_MOST].flatten(1).any(0)]
     if where := _described(rows):
         warnings.warn(
             f"{where}, and score matching without a domain is wrong there: pass domain (such as 'positive'), or "

@@ -77,8 +77,6 @@ def score_matching_loss(
     check_finite = check_finite and not batched(x)
     check_data(energy, x, check_finite)
     inside = None
-    if domain is None and check_finite:
-        warn_of_bounds(energy, x)
     if (bounded := domain_named(domain)) is not None:
         if not batched(x):
             bounded.check(energy, x)
@@ -88,6 +86,8 @@ def score_matching_loss(
         inside = bounded.weights(x)
     if weight is not None:
         weight = check_weight(weight, x, check_finite)
+    if domain is None and check_finite:
+        warn_of_bounds(energy, x, weight)
     objective = Objective.of(check_positive("lam", lam, zero=True), weight, inside)
     by_weights = inside is not None and inside.h.requires_grad
     with full_precision(x):

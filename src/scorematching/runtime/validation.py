@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from scorematching.runtime.functional import modules_of
+from scorematching.runtime.normalization import ExactNormalization
 
 
 def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
@@ -52,8 +53,12 @@ def check_uncompiled(energy: nn.Module) -> nn.Module:
 
 
 def energies(energy: nn.Module, x: Tensor) -> Tensor:
-    """Return the energies of a batch, shape (N,), from any module that returns shape (N,) or (N, 1)."""
-    values = energy(x)
+    """Return the energies of a batch, shape (N,), from any module that returns shape (N,) or (N, 1).
+
+    Their derivatives by automatic differentiation are right to any order, see :class:`ExactNormalization`.
+    """
+    with ExactNormalization():
+        values = energy(x)
     if not isinstance(values, Tensor) or values.shape not in ((len(x),), (len(x), 1)):
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(f"{type(energy).__name__} must return one energy per sample, shape ({len(x)},), got {got}")

@@ -138,6 +138,16 @@ class Moments(NamedTuple):
         factor = factored(self.a, self.labels)
         return torch.cholesky_solve(self.b[:, None], factor)[:, 0], factor
 
+    def within(self, kept: Tensor) -> Moments:
+        """Return the moments of the loss with other parameters at 0.
+
+        Args:
+            kept: True for the parameters that may differ from 0, shape (K,).
+        """
+        places = torch.cat([kept.new_ones(1), kept]).nonzero()[:, 0]
+        labels = [label for label, keep in zip(self.labels, kept.tolist(), strict=True) if keep]
+        return Moments(self.gram[places][:, places], self.sums[places], labels)
+
     def loss(self, theta: Tensor) -> float:
         """Return the mean loss."""
         point = torch.cat([torch.ones_like(theta[:1]), theta])

@@ -63,8 +63,6 @@ class SampleLosses:
         self.lam = check_positive("lam", lam, zero=True)
         check_data(energy, x, finite=True)
         self.named = chosen(energy, parameters)
-        if domain is None:
-            warn_of_bounds(energy, x)
         bounded = domain_named(domain)
         if bounded is not None:
             bounded.check(energy, x)
@@ -74,6 +72,8 @@ class SampleLosses:
             bounded = bounded.fitted(x)
         self.x, self.domain = x, bounded
         self.weight = x.new_ones(x.shape[1:]) if weight is None else check_weight(weight, x, finite=True)
+        if domain is None:
+            warn_of_bounds(energy, x, self.weight)
         names = {id(parameter): name for name, parameter in energy.named_parameters()}
         self.names = [names[id(parameter)] for parameter in self.named.values()]
         self.energy = copy.deepcopy(energy).double().requires_grad_(False)

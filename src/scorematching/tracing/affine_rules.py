@@ -9,21 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scorematching.layers import (
-    Add,
     AvgPool2d,
+    Conv1d,
     Conv2d,
     ConvTranspose2d,
     Linear,
-    Multiply,
     PixelUnshuffle,
     Reshape,
-    Scale,
     Scatter,
     Sum,
     SumOver,
 )
 from scorematching.tracing.builder import Builder, Value
-from scorematching.tracing.table import refuse, rule
+from scorematching.tracing.table import InvalidEnergyError, refuse, rule
 
 #: Operations that move, repeat or drop entries.
 MOVES = (
@@ -63,16 +61,35 @@ def _conv2d(
     groups: int = 1,
 ) -> Value:
     kernel, dilation = tuple(weight.shape[2:]), _pair(dilation)
-    if padding == "same":
-        padding = tuple(d * (k - 1) / 2 for d, k in zip(dilation, kernel, strict=True))
-        if any(p % 1 for p in padding):
-            raise TypeError(
-                f"padding='same' with kernel {kernel} pads the two borders differently: pad with F.pad first"
-            )
-        padding = tuple(map(int, padding))
-    padding = (0, 0) if padding == "valid" else _pair(padding)
+    padding = _pair(_in_pixels(padding, kernel, dilation))
     sizes = (weight.shape[1] * groups, len(weight), kernel, _pair(stride), padding, groups, bias is not None, dilation)
     return b.apply(input, b.layer(Conv2d, sizes, weight, bias))
+
+
+@rule("conv1d")
+def _conv1d(
+    b: Builder,
+    input: Value,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Value:
+    kernel, dilation = weight.shape[2], _single(dilation)
+    padding = _single(_in_pixels(padding, (kernel,), (dilation,)))
+    sizes = (
+        weight.shape[1] * groups,
+        len(weight),
+        kernel,
+        _single(stride),
+        padding,
+        groups,
+        bias is not None,
+        dilation,
+    )
+    return b.apply(input, b.layer(Conv1d, sizes, weight, bias))
 
 
 @rule("conv_transpose2d")
@@ -90,20 +107,6 @@ def _conv_transpose2d(
     geometry = (_pair(stride), _pair(padding), _pair(output_padding), groups, bias is not None, _pair(dilation))
     sizes = (len(weight), weight.shape[1] * groups, tuple(weight.shape[2:]), *geometry)
     return b.apply(input, b.layer(ConvTranspose2d, sizes, weight, bias))
-
-
-@rule("batch_norm")
-def _batch_norm(b: Builder, input: Value, norm: nn.modules.batchnorm._BatchNorm) -> Value:
-    if norm.training or norm.running_mean is None or norm.running_var is None:
-        raise refuse("batch_norm")
-    shape = (-1, *[1] * (input.example.ndim - 2))
-    centered = b.apply(input, Add(-norm.running_mean.view(shape)), "centered")
-    normal = (norm.running_var + norm.eps).rsqrt().view(shape)
-    if not norm.affine:
-        return b.apply(centered, Multiply(normal))
-    return b.apply(
-        b.apply(centered, Multiply(normal), "normal"), b.layer(Scale, (norm.num_features,), norm.weight, norm.bias)
-    )
 
 
 @rule("pixel_unshuffle")
@@ -135,32 +138,32 @@ def _avg_pool2d(
 def _adaptive_avg_pool2d(b: Builder, input: Value, output_size: Any) -> Value:
     if _pair(output_size) != (1, 1):
         raise TypeError(f"adaptive pooling is supported only with output size 1, got {output_size}: use avg_pool2d")
-    return _reduce(b, input, (2, 3), True, mean=True)
+    return reduced(b, input, (2, 3), True, mean=True)
 
 
 @rule("sum")
 def _sum(b: Builder, input: Value, dim: Any = None, keepdim: bool = False) -> Value:
-    return _reduce(b, input, dim, keepdim, mean=False)
+    return reduced(b, input, dim, keepdim, mean=False)
 
 
 @rule("mean")
 def _mean(b: Builder, input: Value, dim: Any = None, keepdim: bool = False) -> Value:
-    return _reduce(b, input, dim, keepdim, mean=True)
+    return reduced(b, input, dim, keepdim, mean=True)
 
 
-def _reduce(b: Builder, input: Value, dim: Any, keepdim: bool, mean: bool) -> Value:
+def reduced(b: Builder, input: Value, dim: Any, keepdim: bool, mean: bool, part: str = "") -> Value:
     """Map a sum or mean over dimensions."""
     ndim = input.example.ndim
     dims = sorted(d % ndim for d in ((dim,) if isinstance(dim, int) else dim or (0,)))
     if dims[0] == 0:
-        raise TypeError(
+        raise InvalidEnergyError(
             "it sums over the batch, but each sample must have its own energy: pass the other dimensions as dim"
         )
     layer = Sum() if len(dims) == ndim - 1 and not mean else SumOver(dims, mean)
     if not keepdim:
-        return b.apply(input, layer)
+        return b.apply(input, layer, part)
     kept = [1 if d in dims else n for d, n in enumerate(input.shape)]
-    return b.apply(b.apply(input, layer, "summed"), Reshape(kept[1:]))
+    return b.apply(b.apply(input, layer, f"{part}.summed" if part else "summed"), Reshape(kept[1:]), part)
 
 
 @rule(*MOVES)
@@ -217,7 +220,7 @@ def _cat(b: Builder, tensors: Any, dim: int = 0) -> Value:
     whole = torch.cat([value.example for value in tensors], dim)
     dim, shape = dim % whole.ndim, whole.shape[1:]
     if dim == 0:
-        raise TypeError("it joins tensors along the batch dimension: use another dimension")
+        raise InvalidEnergyError("it joins tensors along the batch dimension: use another dimension")
     sizes = [value.shape[dim] for value in tensors]
     if dim == 1:
         parts = torch.arange(shape[0]).split(sizes)
@@ -233,6 +236,23 @@ def _stack(b: Builder, tensors: Any, dim: int = 0) -> Value:
     if not all(isinstance(value, Value) for value in tensors):
         raise TypeError("one of the tensors is a constant: remove it, and add its effect to the next layer as a bias")
     return _cat(b, [b.move(value, lambda numbers: numbers.unsqueeze(dim), "unsqueezed") for value in tensors], dim)
+
+
+def _in_pixels(padding: Any, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
+    """Return the padding as numbers, also if it is given by name."""
+    if padding == "same":
+        padding = tuple(d * (k - 1) / 2 for d, k in zip(dilation, kernel, strict=True))
+        if any(p % 1 for p in padding):
+            raise TypeError(
+                f"padding='same' with kernel {kernel} pads the two borders differently: pad with F.pad first"
+            )
+        return tuple(map(int, padding))
+    return 0 if padding == "valid" else padding
+
+
+def _single(size: Any) -> int:
+    """Return a size that is given as a number or as a tuple of one."""
+    return size if isinstance(size, int) else size[0]
 
 
 def _pair(size: Any) -> tuple[int, int]:

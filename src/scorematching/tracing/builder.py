@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scorematching.layers import Add, Affine, Flatten, Gather, Layer, Multiply, Reshape, Scale, Scatter
+from scorematching.layers import Add, Affine, Expand, Flatten, Gather, Layer, Multiply, Reshape, Scale, Scatter
+from scorematching.tracing.table import InvalidEnergyError
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,8 @@ class Builder:
     """Edges of the graph under construction, and the current operation.
 
     Attributes:
-        edges: Triples (source node, layer, target node).
+        edges: Triples (source node, layer, target node), in an order in which each node is complete before it is used.
+        values: Value at each node, by its name.
         kinked: Descriptions of the piecewise linear operations found so far.
         name: Name of the current operation; its nodes are named after it.
         place: Description of the current operation, for messages.
@@ -47,7 +49,7 @@ class Builder:
         self.kinked: list[str] = []
         self.name = self.place = self.operation = ""
         self.call: Callable[..., Any] = torch.clone
-        self._nodes: set[str] = set()
+        self.values: dict[str, Value] = {}
         self._layers: dict[tuple[Any, ...], Any] = {}
 
     def sum(self, terms: Sequence[tuple[Value, Layer]], part: str = "") -> Value:
@@ -56,15 +58,19 @@ class Builder:
         If an operation needs several nodes, ``part`` distinguishes their names.
         """
         node = name = f"{self.name}.{part}" if part else self.name
-        while node in self._nodes:
-            node = f"{name}_{sum(other.startswith(name) for other in self._nodes)}"
-        self._nodes.add(node)
+        while node in self.values:
+            node = f"{name}_{sum(other.startswith(name) for other in self.values)}"
         examples = []
         for value, layer in terms:
             layer.check_input(value.example)
             examples.append(layer(value.example).detach())
             self.edges.append((value.node, layer, node))
-        return Value(node, sum(examples[1:], examples[0]))
+        return self.enter(Value(node, sum(examples[1:], examples[0])))
+
+    def enter(self, value: Value) -> Value:
+        """Enter a value under the name of its node, and return it."""
+        self.values[value.node] = value
+        return value
 
     def apply(self, value: Value, layer: Layer, part: str = "") -> Value:
         """Add a node that holds ``layer(value)``."""
@@ -104,7 +110,15 @@ class Builder:
     def together(self, first: Value, second: Value) -> tuple[Value, Value]:
         """Broadcast two values to a common shape."""
         shape = torch.broadcast_shapes(first.shape, second.shape)
-        return self._expand(first, shape), self._expand(second, shape)
+        return self.expand(first, shape), self.expand(second, shape)
+
+    def expand(self, value: Value, shape: torch.Size) -> Value:
+        """Expand a value to ``shape``. Channels are copied by a layer that keeps the receptive fields known."""
+        along_channels = len(shape) > 2 and value.shape[2:] == shape[2:]
+        if value.shape != shape and value.example.ndim == len(shape) and not along_channels:
+            return self.apply(value, Expand(shape[1:]), "expanded")
+        expanded: Value = self.move(value, lambda numbers: numbers.expand(shape), "expanded")
+        return expanded
 
     def layer(
         self, kind: Callable[..., Affine], options: tuple[Any, ...], weight: object, bias: object = None
@@ -168,17 +182,12 @@ class Builder:
             raise TypeError(f"expected a number or a tensor, got {type(constant).__name__}")
         if constant.ndim == value.example.ndim and len(constant) > 1:
             if not bool((constant == constant[:1]).all()):
-                raise TypeError("a constant differs between samples: give it size 1 in dimension 0")
+                raise InvalidEnergyError("a constant differs between samples: give it size 1 in dimension 0")
             constant = constant[:1]
         shape = torch.broadcast_shapes(value.shape, constant.shape)
         owner = self.owner(constant)
         fixed = not isinstance(owner, nn.Parameter)
-        return self._expand(value, shape), owner.to(value.example) if fixed else owner, tuple(constant.shape)
-
-    def _expand(self, value: Value, shape: torch.Size) -> Value:
-        """Expand a value to ``shape``."""
-        expanded: Value = self.move(value, lambda numbers: numbers.expand(shape), "expanded")
-        return expanded
+        return self.expand(value, shape), owner.to(value.example) if fixed else owner, tuple(constant.shape)
 
     def _places(self, value: Value, moved: Tensor) -> Tensor:
         """Return, for each entry of a moved sample, its index in the original sample, or -1 for a zero.
@@ -196,22 +205,22 @@ class Builder:
         places = moved.long() - 1
         places = torch.where(places < 0, places, places - first)
         if bool((places != places[:1]).any()) or bool((places >= size).any()):
-            raise TypeError("it moves entries from one sample to another: move entries only within a sample")
+            raise InvalidEnergyError("it moves entries from one sample to another: move entries only within a sample")
         return places[0]
 
     def _rearrange(self, value: Value, places: Tensor, part: str) -> Value:
         """Rearrange the entries of a value by the indices of :meth:`_places`, with as few layers as possible."""
         old, new, size = value.shape[1:], places.shape, value.example[0].numel()
         if not places.numel():
-            raise TypeError("it drops all entries of a sample: keep one or more")
+            raise InvalidEnergyError("it drops all entries of a sample: keep one or more")
         if torch.equal(places.flatten(), torch.arange(size, device=places.device)):
             if old == new:
                 return value
-            return self.apply(value, Flatten() if len(new) == 1 else Reshape(new), part)
+            return self.apply(value, Flatten() if old and len(new) == 1 else Reshape(new), part)
         if old[1:] == new[1:]:
             inner = old[1:].numel()
-            rows = places.view(new[0], -1)[:, :1] // inner
-            if torch.equal(places.view(new[0], -1), rows * inner + torch.arange(inner, device=places.device)):
+            rows = places.reshape(new[0], -1)[:, :1] // inner
+            if torch.equal(places.reshape(new[0], -1), rows * inner + torch.arange(inner, device=places.device)):
                 return self.apply(value, Gather(rows.flatten().tolist()), part)
         return self._by_entries(value, places, part)
 

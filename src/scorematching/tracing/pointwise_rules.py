@@ -25,7 +25,8 @@ from scorematching.layers import (
     Tanh,
 )
 from scorematching.tracing.builder import Builder, Value
-from scorematching.tracing.table import refuse, rule
+from scorematching.tracing.products import log, product, quotient
+from scorematching.tracing.table import InvalidEnergyError, refuse, rule
 
 #: Smooth pointwise functions, and how to make a layer from their other arguments.
 SMOOTH: dict[str, Callable[..., Layer]] = {
@@ -42,7 +43,7 @@ SMOOTH: dict[str, Callable[..., Layer]] = {
     "rsqrt": lambda: Power(-0.5),
     "reciprocal": lambda: Power(-1),
     "cos": lambda: PointwiseFunction(torch.cos, lambda x: -torch.sin(x), lambda x: -torch.cos(x), torch.sin),
-    "log": lambda: PointwiseFunction(torch.log, torch.reciprocal, lambda x: -(x**-2), lambda x: 2 * x**-3),
+    "log": log,
     "log1p": lambda: PointwiseFunction(
         torch.log1p, lambda x: 1 / (1 + x), lambda x: -((1 + x) ** -2), lambda x: 2 * (1 + x) ** -3
     ),
@@ -89,10 +90,15 @@ def _kinked(b: Builder, input: Value, *args: Any, **options: Any) -> Value:
 @rule(*DROPOUTS)
 def _dropout(b: Builder, input: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
     if training and p > 0:
-        raise TypeError(
+        raise InvalidEnergyError(
             "it is random, but an energy must be a deterministic function: call eval() first, or set p to 0"
         )
     return input
+
+
+@rule("detach")
+def _detach(b: Builder, input: Value) -> Value:
+    raise InvalidEnergyError("it changes the derivative of the energy: remove it")
 
 
 @rule("add")
@@ -127,12 +133,7 @@ def _neg(b: Builder, input: Value) -> Value:
 @rule("mul")
 def _mul(b: Builder, input: Any, other: Any) -> Value:
     if isinstance(input, Value) and isinstance(other, Value):
-        if input.node != other.node:
-            raise TypeError(
-                "a product of two values is not a sum of functions of one value each, so no Graph can represent it: "
-                "write x * sigmoid(x) as silu(x), and remove other products"
-            )
-        return b.apply(input, Square())
+        return product(b, input, other)
     return b.scale(input, other) if isinstance(input, Value) else b.scale(other, input)
 
 
@@ -140,10 +141,7 @@ def _mul(b: Builder, input: Any, other: Any) -> Value:
 def _div(b: Builder, input: Any, other: Any) -> Value:
     if isinstance(other, Value):
         if isinstance(input, Value):
-            raise TypeError(
-                "a quotient of two values is not a sum of functions of one value each, so no Graph can represent it: "
-                "remove it"
-            )
+            return quotient(b, input, other)
         return b.scale(b.apply(other, Power(-1), "reciprocal"), input)
     if isinstance(other, Tensor) and other.requires_grad:
         raise TypeError("division by a parameter is not supported: multiply by a parameter that holds its reciprocal")

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from scorematching.curvature.hessian_products import ATTENTION
+
 Rule = Callable[..., Any]
 RULES: dict[str, Rule] = {}
 
@@ -23,8 +25,6 @@ ALIASES = {
 
 #: Advice for operations that no layer represents.
 HINTS = {
-    "detach": "it changes the derivative of the energy: remove it",
-    "batch_norm": "call eval() first: in training mode it mixes the samples of a batch",
     "max_pool2d": "use average pooling",
     "prelu": "use softplus or silu",
     "elu": "with alpha other than 1 it has a kink at 0: use celu",
@@ -32,12 +32,17 @@ HINTS = {
     "hardsigmoid": "it has kinks: use sigmoid",
     "hardswish": "it has kinks: use silu",
 }
-HINTS |= dict.fromkeys(
-    ("softmax", "log_softmax", "logsumexp", "layer_norm", "group_norm", "instance_norm", "normalize", "norm"),
-    "it is not a sum of functions of one value each, so no Graph can represent it: remove it, or write it with exp, "
-    "log, sums and a layer of your own",
-)
 DEFAULT_HINT = "write the energy as a scorematching.Graph, with a layer of your own for it (docs/guides/layer.md)"
+
+#: Methods for a module that is not converted.
+WAY_OUT = (
+    "Or pass the module itself to score_matching_loss: curvature='auto' or 'coloring' is exact but slower, and "
+    "'hutchinson' is random but unbiased, for large modules"
+)
+
+
+class InvalidEnergyError(TypeError):
+    """The energies are random or not those of single samples, so that no method of this library can use the module."""
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -66,3 +71,17 @@ def refuse(name: str) -> TypeError:
         no layer represents it: use average pooling
     """
     return TypeError(f"no layer represents it: {HINTS.get(name, DEFAULT_HINT)}")
+
+
+def with_way_out(message: str, attention: bool = False) -> str:
+    """Return a message about a module that can't be converted, with the way to use it without conversion.
+
+    Args:
+        message: What can't be converted, and why.
+        attention: Whether the module has attention.
+
+    Example:
+        >>> with_way_out("einsum: no layer represents it").startswith("einsum: no layer represents it. Or pass the")
+        True
+    """
+    return f"{message}. {WAY_OUT}" + (f". Then {ATTENTION}" if attention else "")

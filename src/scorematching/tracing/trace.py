@@ -1,7 +1,8 @@
 """Conversion of a ``torch.nn.Module`` to a graph with the same parameters.
 
-``torch.fx`` records the operations of ``forward``. Each operation is then run on an example batch, and a
-rule of ``pointwise_rules`` or ``affine_rules`` adds the edges that represent it.
+``torch.fx`` records the operations of ``forward``. Each operation is then run on an example batch. A rule of
+``pointwise_rules``, ``affine_rules``, ``exponential_rules`` or ``normalization_rules`` adds the edges that represent
+it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from torch.utils._pytree import tree_leaves
 
 from scorematching.graph import Graph
 from scorematching.layers import Layer, Reshape
-from scorematching.tracing import affine_rules, pointwise_rules  # noqa: F401  # importing them registers the rules
+from scorematching.tracing import affine_rules, exponential_rules, pointwise_rules  # noqa: F401  # importing them registers the rules
 from scorematching.tracing.builder import Builder, Value
-from scorematching.tracing.table import ALIASES, RULES, refuse
+from scorematching.tracing.normalization_rules import batch_norm_module, instance_norm_module
+from scorematching.tracing.table import ALIASES, RULES, WAY_OUT, InvalidEnergyError, refuse, with_way_out
 
-#: Sides in pixels of the square images that are tried as an example for a ``Conv2d``.
+#: Sides in pixels of the square images, and lengths of the signals, that are tried as an example.
 _SIDES = (8, 16, 28, 32, 64, 96, 128, 224, 256)
 
 
@@ -35,10 +37,15 @@ def from_torch(module: nn.Module, x: Tensor | None = None) -> Graph:
     samples of the example's size. Before the graph is returned, its energies are compared with the module's on the
     example.
 
+    Products, quotients, softmax and normalizations over the entries of a sample become several layers each, whose
+    derivatives are exact. In float32, a product of two values of very different sizes loses digits, as a difference of
+    squares: these are balanced for the sizes in the example. So pass an example like the data.
+
     Args:
         module: Module that maps a batch, shape (N, ...), to energies, shape (N,) or (N, 1).
         x: Example batch. By default it is made from the sizes of the module's first layer with parameters, which must
-            be a ``Linear`` or a ``Conv2d``. For a ``Conv2d``, square images of several sizes are tried.
+            be a ``Linear``, a ``Conv1d`` or a ``Conv2d``. For a convolution, signals of several lengths or square
+            images of several sizes are tried.
 
     Returns:
         A graph with input node ``"x"`` and output node ``"energy"``. The other nodes have the names that ``torch.fx``
@@ -46,7 +53,7 @@ def from_torch(module: nn.Module, x: Tensor | None = None) -> Graph:
 
     Raises:
         TypeError: The module has an operation that no layer represents, or ``torch.fx`` can't trace its ``forward``.
-            The message names the operation and its module.
+            The message names the operation, its module and the way to use the module without conversion.
         ValueError: A shape does not fit; no example is given and none can be made; or the energies of the graph and
             the module differ.
 
@@ -67,11 +74,11 @@ def from_torch(module: nn.Module, x: Tensor | None = None) -> Graph:
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
     root = nn.Sequential(module)  # fx sets attributes on its root: keep them off the module
     nodes = _trace(root)
-    misfit = "the module's first layer with parameters is not a Linear or Conv2d, so the shape of x is unknown"
+    misfit = "the module's first layer with parameters is not a Linear, Conv1d or Conv2d, so the shape of x is unknown"
     for example in _examples(module) if x is None else [_checked(x, module)]:
         try:
             with torch.device(example.device):
-                builder, energy = _build(root, nodes, example)
+                builder, energy = _built(root, nodes, example)
         except ValueError as error:
             misfit = str(error)
             continue
@@ -102,9 +109,12 @@ class _Tracer(fx.Tracer):
         except Exception as error:
             name = next((name for name, other in self.root.named_modules() if other is m), "")
             raise _UntraceableError(
-                f"torch.fx can't trace forward of {_inside(name)}, {type(m).__name__}: {error}. Tracing runs without "
-                "data, so no if, for, len or assert may depend on a value or its shape: remove them, or write the "
-                "energy as a scorematching.Graph"
+                with_way_out(
+                    f"torch.fx can't trace forward of {_inside(name)}, {type(m).__name__}: {error}. Tracing runs "
+                    "without data, so no if, for, len or assert may depend on a value or its shape: remove them, or "
+                    "write the energy as a scorematching.Graph",
+                    attention=any(isinstance(part, nn.MultiheadAttention) for part in m.modules()),
+                )
             ) from error
 
 
@@ -134,6 +144,8 @@ def _examples(module: nn.Module) -> Iterator[Tensor]:
         shapes = [(1, first.in_features)]
     elif isinstance(first, nn.Conv2d):
         shapes = [(1, first.in_channels, side, side) for side in _SIDES]
+    elif isinstance(first, nn.Conv1d):
+        shapes = [(1, first.in_channels, length) for length in _SIDES]
     for shape in shapes:
         yield _checked(torch.rand(shape, generator=torch.Generator().manual_seed(0), device="cpu"), module)
 
@@ -147,15 +159,27 @@ def _checked(x: Tensor, module: nn.Module) -> Tensor:
     return x.detach().to(next(module.parameters(), x))
 
 
+def _built(root: nn.Module, nodes: list[fx.Node], x: Tensor) -> tuple[Builder, Value]:
+    """Run the operations on an example of several samples, to detect operations that mix samples.
+
+    If that fails, run them on ``x`` itself, so that the error names the shapes that the user knows.
+    """
+    try:
+        return _build(root, nodes, x[:1].expand(3, *x.shape[1:]))
+    except (TypeError, ValueError) as error:
+        found = error
+    _build(root, nodes, x)
+    raise found
+
+
 def _build(root: nn.Module, nodes: list[fx.Node], x: Tensor) -> tuple[Builder, Value]:
-    """Run the operations on an example; return the builder with the edges, and the value of the energy."""
+    """Run the operations on a batch; return the builder with the edges, and the value of the energy."""
     builder = Builder()
     known: dict[fx.Node, Any] = {}
-    sample = x[:1].expand(3, *x.shape[1:])  # several samples, to detect operations that mix them
     for node in nodes:
         args, options = fx.node.map_arg((node.args, dict(node.kwargs)), known.__getitem__)
         if node.op == "placeholder":
-            known[node] = Value("x", sample)
+            known[node] = builder.enter(Value("x", x))
         elif node.op == "get_attr":
             known[node] = operator.attrgetter(str(node.target))(root)
         elif node.op == "output":
@@ -184,8 +208,11 @@ def _run(builder: Builder, root: nn.Module, node: fx.Node, args: tuple[Any, ...]
         if builder.operation not in RULES:
             raise refuse(builder.operation)
         return RULES[builder.operation](builder, *args, **options)
-    except TypeError as error:
+    except InvalidEnergyError as error:
         raise TypeError(f"{builder.place}: {error}") from None
+    except TypeError as error:
+        attention = isinstance(module, nn.MultiheadAttention) or builder.operation == "scaled_dot_product_attention"
+        raise TypeError(with_way_out(f"{builder.place}: {error}", attention)) from None
     except (ValueError, IndexError, RuntimeError) as error:
         raise ValueError(f"{builder.place}: {error}") from None
 
@@ -195,8 +222,9 @@ def _run_module(builder: Builder, module: nn.Module, *args: Any, **options: Any)
     if isinstance(module, Layer):
         return builder.apply(args[0], module)
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        value: Value = RULES["batch_norm"](builder, args[0], module)
-        return value
+        return batch_norm_module(builder, args[0], module)
+    if isinstance(module, nn.modules.instancenorm._InstanceNorm):
+        return instance_norm_module(builder, args[0], module)
     raise refuse(builder.operation)
 
 
@@ -245,7 +273,8 @@ def _compare(graph: Graph, module: nn.Module, x: Tensor) -> None:
     if not torch.allclose(found, expected, tolerance, tolerance, equal_nan=True):
         raise ValueError(
             f"the graph returns the energies {found.tolist()}, but the module returns {expected.tolist()}: look for "
-            "in-place operations, random numbers, and computations that use the batch size"
+            f"in-place operations, random numbers, and computations that use the batch size. {WAY_OUT}, if its "
+            "energies depend neither on random numbers nor on the batch size"
         )
 
 

@@ -112,7 +112,7 @@ def coupling_distance(graph: Graph, shape: torch.Size, start: str) -> tuple[int,
     seen = [fields[node] for node in units(graph) if node in fields]
     distances = []
     for i, size in enumerate(shape[1:]):
-        if any(f is None or (len(shape) != 3 and f != (HERE, HERE)) for f in seen):
+        if any(f is None or (len(shape) not in (2, 3) and f != (HERE, HERE)) for f in seen):
             distances.append(size)
         else:
             widths = [1 + math.floor(f[min(i, 1)].last - f[min(i, 1)].first) for f in seen if f is not None]

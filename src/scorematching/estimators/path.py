@@ -1,0 +1,194 @@
+"""Fits of one energy for several λ, and the choice of λ by the loss of samples that are held out."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.curvature import Choice
+from scorematching.domains import Domain
+from scorematching.energies import ExponentialFamily, PairwiseModel
+from scorematching.losses import score_matching_loss
+from scorematching.runtime.progress import Progress, ProgressCallback
+from scorematching.statistics.closed_form import moments_of, write_parameters
+from scorematching.statistics.sample_losses import SampleLosses
+
+#: λ that are tried, in squared units of standardized data, largest first.
+LAMBDAS = (0.3, 0.1, 0.03, 0.01, 0.001, 0.0)
+#: Energies that are linear in all their parameters.
+LINEAR = (PairwiseModel, ExponentialFamily)
+
+
+class Point(NamedTuple):
+    """One λ of a path.
+
+    Attributes:
+        lam: λ.
+        held_out: Loss J of the samples that were held out, at λ = 0, in the units of the data.
+    """
+
+    lam: float
+    held_out: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a fit; those of :class:`EnergyModel`."""
+
+    curvature: Choice
+    domain: Domain | None
+    max_iter: int
+    batch_size: int
+    learning_rate: float
+    n_iter_no_change: int
+    generator: torch.Generator
+    progress: ProgressCallback | None
+
+
+@dataclass(eq=False)
+class Fit:
+    """Energy with the best loss of what is held out so far.
+
+    Attributes:
+        energy: The energy; its state is the best one at the end.
+        weight: Weights of the inputs in the loss: 0 for given columns, else 1, shape (D,).
+        scale: Scale of each column, shape (D,).
+        noise: Standard deviation of the noise that is added, in standardized units, shape (D,).
+        curve: Losses of the samples to fit and of those held out, for each pass over the data.
+        path: Loss of what is held out for each λ.
+    """
+
+    energy: nn.Module
+    weight: Tensor
+    scale: Tensor
+    noise: Tensor
+    curve: list[tuple[float, float]] = field(default_factory=list)
+    path: list[Point] = field(default_factory=list)
+
+    def along(self, lambdas: tuple[float, ...], parts: Sequence[tuple[Tensor, Tensor]], settings: Settings) -> float:
+        """Fit for each λ, all from the same start; keep the best, and return its λ.
+
+        Args:
+            lambdas: λ to try.
+            parts: Pairs of samples to fit and samples held out. Of several, the mean loss counts, and the last fit is
+                kept.
+            settings: Settings of the fits.
+        """
+        start = copy.deepcopy(self.energy.state_dict())
+        best: tuple[float, float, dict[str, Tensor]] | None = None
+        for number, lam in enumerate(lambdas):
+            steps = self._closed_form if isinstance(self.energy, LINEAR) else self._descend
+            rescaled, loss = _rescaled(settings.progress, number, len(lambdas)), 0.0
+            for train, held_out in parts:
+                self.energy.load_state_dict(start)
+                loss += steps(lam, train, held_out, settings, rescaled) * len(held_out)
+            loss /= sum(len(held_out) for _, held_out in parts)
+            self.path.append(Point(lam, loss))
+            if best is None or loss < best[1]:
+                best = lam, loss, copy.deepcopy(self.energy.state_dict())
+        assert best is not None
+        self.energy.load_state_dict(best[2])
+        return best[0]
+
+    def loss(self, z: Tensor, settings: Settings) -> float:
+        """Return J of standardized samples at λ = 0, in the units of the data."""
+        with torch.no_grad():
+            weight = self.weight / self.scale.square()
+            return float(_loss(self.energy, z, 0.0, weight, settings))
+
+    def _closed_form(
+        self, lam: float, train: Tensor, held_out: Tensor, settings: Settings, progress: ProgressCallback | None
+    ) -> float:
+        x = train + self.noise * torch.randn(train.shape, generator=settings.generator).to(train)
+        weight = None if bool((self.weight == 1).all()) else self.weight.expand_as(x)
+        names = [name for name, _ in self.energy.named_parameters()]
+        with torch.no_grad():
+            problem = SampleLosses(
+                self.energy,
+                x,
+                lam=lam,
+                parameters=names,
+                curvature=settings.curvature,
+                weight=weight,
+                domain=settings.domain,
+            )
+            moments = moments_of(problem, self.energy)
+            seen = moments.a.diagonal() > 0  # without terms of given columns alone
+            theta = torch.zeros_like(moments.b)
+            theta[seen] = moments.within(seen).minimum()[0]
+            write_parameters(list(problem.named.values()), theta)
+        losses = self.loss(x, settings), self.loss(held_out, settings)
+        self.curve.append(losses)
+        if progress is not None:
+            progress(Progress(1, 1, {"held-out loss": losses[1]}))
+        return losses[1]
+
+    def _descend(
+        self, lam: float, train: Tensor, held_out: Tensor, settings: Settings, progress: ProgressCallback | None
+    ) -> float:
+        """Fit by Adam, until the loss of what is held out has not fallen for some passes over the data."""
+        optimizer = torch.optim.Adam(self.energy.parameters(), lr=settings.learning_rate)
+        slower = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=settings.n_iter_no_change // 3)
+        start = best = self.loss(held_out, settings)
+        since, state = 0, copy.deepcopy(self.energy.state_dict())
+        for epoch in range(settings.max_iter):
+            total = self._pass(optimizer, lam, train, settings)
+            loss = self.loss(held_out, settings)
+            if not math.isfinite(total + loss):
+                raise ValueError(
+                    f"the loss is not finite after {epoch + 1} passes: take a learning_rate below "
+                    f"{settings.learning_rate:g}, or lam above {lam:g}"
+                )
+            self.curve.append((total, loss))
+            slower.step(loss)
+            since = 0 if loss < best else since + 1
+            if loss < best:
+                best, state = loss, copy.deepcopy(self.energy.state_dict())
+            if progress is not None:
+                progress(Progress(epoch + 1, settings.max_iter, {"held-out loss": loss}))
+            if since >= settings.n_iter_no_change:
+                break
+        if best == start and min(loss for _, loss in self.curve[-epoch - 1 :]) > start + abs(start):
+            warnings.warn(
+                f"each pass at lambda {lam:g} raised the held-out loss far above {start:.4g}, so the start is kept: "
+                f"take a learning_rate below {settings.learning_rate:g}",
+                UserWarning,
+                stacklevel=4,
+            )
+        self.energy.load_state_dict(state)
+        return best
+
+    def _pass(self, optimizer: torch.optim.Optimizer, lam: float, train: Tensor, settings: Settings) -> float:
+        """Take one pass over the samples; return their mean loss."""
+        total = 0.0
+        for rows in torch.randperm(len(train), generator=settings.generator).split(settings.batch_size):
+            batch = train[rows]
+            batch = batch + self.noise * torch.randn(batch.shape, generator=settings.generator).to(batch)
+            optimizer.zero_grad()
+            loss = _loss(self.energy, batch, lam, self.weight, settings)
+            loss.backward()
+            optimizer.step()
+            total += float(loss.detach()) * len(rows) / len(train)
+        return total
+
+
+def _loss(energy: nn.Module, z: Tensor, lam: float, weight: Tensor, settings: Settings) -> Tensor:
+    """Return the loss of samples, with weights of the columns. Equal ones are a factor, as joint domains need."""
+    same = bool((weight == weight[0]).all())
+    each = None if same else weight.expand_as(z)
+    found = score_matching_loss(energy, z, lam=lam, curvature=settings.curvature, weight=each, domain=settings.domain)
+    return float(weight[0]) * found if same else found
+
+
+def _rescaled(progress: ProgressCallback | None, number: int, count: int) -> Callable[[Progress], None] | None:
+    """Return the callback of one of several fits."""
+    if progress is None:
+        return None
+    return lambda state: progress(Progress((number + state.step / state.steps) * 100 / count, 100, state.figures))

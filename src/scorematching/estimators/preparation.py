@@ -1,0 +1,125 @@
+"""Preparation of data for a fit: standardized, checked for atoms, and split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from scorematching.domains import Domain, Interval
+
+#: Largest part of the samples that may share a value, and of the distinct values for data on a grid.
+ATOM, DISTINCT = 0.05, 0.5
+#: Number of samples that tell atoms.
+LEAST = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Standardization:
+    """Affine change of units, ``z = (x - shift) / scale``, column by column.
+
+    Attributes:
+        shift: Shape (D,).
+        scale: Shape (D,).
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor, domain: Domain | None, wanted: bool) -> Standardization:
+        """Return the standardization of data, shape (N, D).
+
+        Without a domain, the columns get mean 0 and standard deviation 1. Positive columns are divided by their
+        standard deviation. In other domains the units stay, because they are those of the domain.
+        """
+        shift, scale = torch.zeros_like(x[0]), torch.ones_like(x[0])
+        if wanted and domain is None:
+            shift, scale = x.mean(0), x.std(0)
+        elif wanted and domain == Interval(0.0):
+            scale = x.std(0)
+        return cls(shift, scale)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return ``z`` for ``x``, shape (N, D)."""
+        return (x - self.shift) / self.scale
+
+    def back(self, z: Tensor) -> Tensor:
+        """Return ``x`` for ``z``, shape (N, D)."""
+        return z * self.scale + self.shift
+
+
+class InUnits(nn.Module):
+    """Energy of data in their own units, from an energy of standardized data.
+
+    Args:
+        energy: Energy of standardized data.
+        standardization: Change of units.
+
+    Example:
+        >>> import scorematching as sm
+        >>> units = Standardization(torch.tensor([1.0]), torch.tensor([2.0]))
+        >>> InUnits(sm.energies.Gaussian(1), units)(torch.tensor([[5.0]]))  # z = 2
+        tensor([2.], grad_fn=<ViewBackward0>)
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, energy: nn.Module, standardization: Standardization) -> None:
+        super().__init__()
+        self.energy = energy
+        self.register_buffer("shift", standardization.shift)
+        self.register_buffer("scale", standardization.scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the energies of data, shape (N, D)."""
+        found: Tensor = self.energy((x - self.shift) / self.scale)
+        return found.view(len(x))
+
+
+def check_columns(x: Tensor, free: Sequence[int]) -> Tensor:
+    """Return the quantization step of each column, shape (D,), 0 for continuous ones.
+
+    Args:
+        x: Data, shape (N, D).
+        free: Columns to check; those that are given to the model may have any values.
+
+    Raises:
+        ValueError: A column is constant, or one value of it has a probability of its own.
+    """
+    steps = torch.zeros(x.shape[1], dtype=x.dtype)
+    for column in free:
+        values, counts = x[:, column].unique(return_counts=True)
+        if len(values) == 1:
+            raise ValueError(
+                f"column {column} is constant, {float(values[0]):g}, so it has no density: leave it out, or pass noise"
+            )
+        share = float(counts.max()) / len(x)
+        gaps = values.diff()
+        step = gaps.min()
+        on_grid = bool(((gaps / step - (gaps / step).round()).abs() < 1e-3).all()) and gaps.max() / step < 1e6
+        if len(x) >= LEAST and len(values) <= DISTINCT * len(x) and on_grid:
+            steps[column] = step
+        elif len(x) >= LEAST and share > ATOM:
+            raise ValueError(
+                f"column {column} has {share:.0%} of its values equal to {float(values[counts.argmax()]):g}, and an "
+                "atom has no density: leave these samples out and model their probability apart, or pass noise"
+            )
+    return steps
+
+
+def folds(z: Tensor, blurred: Tensor, fraction: float, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
+    """Return pairs of samples to fit and samples held out, drawn at random. Each sample is held out once.
+
+    Args:
+        z: Data to fit, shape (N, D).
+        blurred: The same data as they are held out.
+        fraction: Part to hold out in each pair, between 0 and 1.
+        generator: Random number generator.
+    """
+    order = torch.randperm(len(z), generator=generator).to(z.device)
+    parts = order.tensor_split(min(max(2, round(1 / fraction)), len(z)))
+    return [(z[torch.cat([*parts[:i], *parts[i + 1 :]])], blurred[part]) for i, part in enumerate(parts)]
