@@ -41,7 +41,7 @@ def test_a_gaussian_in_the_units_of_the_data() -> None:
     assert model.score(x) == pytest.approx(0.5 * np.trace(precision), rel=0.02)  # J of the truth is -trace / 2
     drawn = model.sample(1500, random_state=0)
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(x.T), rtol=0.15, atol=0.1)
-    assert [point.lam for point in model.path_] == [0.3, 0.1, 0.03, 0.01, 0.001, 0]
+    assert [point.lam for point in model.path_] == [3, 1, 0.3, 0.1, 0.03, 0.01, 0.001, 0]
     assert model.lam_ <= 0.01
 
 

@@ -21,7 +21,7 @@ from scorematching.statistics.closed_form import moments_of, write_parameters
 from scorematching.statistics.sample_losses import SampleLosses
 
 #: λ that are tried, in squared units of standardized data, largest first.
-LAMBDAS = (0.3, 0.1, 0.03, 0.01, 0.001, 0.0)
+LAMBDAS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001, 0.0)
 #: Energies that are linear in all their parameters.
 LINEAR = (PairwiseModel, ExponentialFamily)
 
