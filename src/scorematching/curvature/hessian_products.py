@@ -101,8 +101,9 @@ def saved_bytes(energy: nn.Module, x: Tensor) -> int:
     held: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        held[storage.data_ptr()] = storage.nbytes()
+        if not tensor._is_zerotensor():  # zeros without memory, as in the derivatives of abs
+            storage = tensor.untyped_storage()
+            held[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -2,11 +2,13 @@
 
 from scorematching.losses.bounds import DomainWarning
 from scorematching.losses.denoising_score_matching import denoising_score_matching_loss
+from scorematching.losses.kinks import KinkWarning
 from scorematching.losses.score_matching import ScoreMatchingLoss, score_matching_loss
 from scorematching.losses.sliced import sliced_score_matching_loss
 
 __all__ = [
     "DomainWarning",
+    "KinkWarning",
     "ScoreMatchingLoss",
     "denoising_score_matching_loss",
     "score_matching_loss",

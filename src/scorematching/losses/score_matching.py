@@ -11,6 +11,7 @@ from scorematching.domains import DomainChoice, domain_named
 from scorematching.graph import Graph
 from scorematching.losses.blocks import SummedLoss
 from scorematching.losses.bounds import warn_of_bounds
+from scorematching.losses.kinks import warn_of_kinks
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.functional import batched, parameters_of, transformed
@@ -56,6 +57,7 @@ def score_matching_loss(
 
     Warns:
         DomainWarning: The data look bounded, and ``domain`` is not given.
+        KinkWarning: The energy is a module with piecewise linear operations, such as ReLU.
 
     Returns:
         The loss: a scalar, or shape (N,) for ``reduction="none"``.
@@ -101,6 +103,8 @@ def score_matching_loss(
             value = SummedLoss.apply(method, energy, objective, differentiable, tuple(named), x, *named.values())
             return value / len(x) if reduction == "mean" else value
         d, d2, square = method.derivatives(energy, x, objective.squared)
+        if not isinstance(energy, Graph) and check_finite:
+            warn_of_kinks(energy, d, d2)
         return reduced(sm_value(d, d2, objective, square), reduction)
 
 

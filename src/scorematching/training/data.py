@@ -30,6 +30,8 @@ ImageSource = np.ndarray | str | Path
 
 #: Maximum size in bytes of the images from files that are kept in memory. Others are read again for each crop.
 MEMORY = 2 * 1024**3
+#: Number of rows or columns that are too few for an image.
+_SMALL = 4
 
 
 class Neighbor(NamedTuple):
@@ -122,6 +124,15 @@ def _image(source: np.ndarray | Path, page: int) -> np.ndarray:
 ImagePlanes = Sequence[list[Plane]]
 
 
+def _check_kind(item: object) -> None:
+    """Raise ``TypeError`` or ``ValueError`` if an image is a tensor, or looks like vectors."""
+    vectors = "for vectors, one per row, use scorematching.EnergyModel().fit(x)"
+    if isinstance(item, Tensor):
+        raise TypeError(f"images must be arrays of NumPy or files, got a tensor: pass x.numpy() for images; {vectors}")
+    if isinstance(item, np.ndarray) and item.ndim == 2 and min(item.shape) < _SMALL:
+        raise ValueError(f"an array of {item.shape[0]} x {item.shape[1]} is too small for an image; {vectors}")
+
+
 def open_images(
     images: Iterable[ImageSource] | ImageSource,
     data_range: float | None = None,
@@ -156,7 +167,9 @@ def open_images(
     sequences: list[list[int]] = []
     arrays: list[int] = []
     kept = 0
+    _check_kind(images)
     for item in [images] if isinstance(images, np.ndarray | str | Path) else images:
+        _check_kind(item)
         if isinstance(item, np.ndarray):
             stack, order = _stack(item, axes)
             white = data_range if axes is None else white_of_array(item, axes, data_range)
