@@ -28,6 +28,7 @@ from benchmarks.real import real
 from benchmarks.recovery import recovery
 from benchmarks.restoration import restoration
 from benchmarks.simulated import simulated
+from benchmarks.statistics import statistics
 from benchmarks.steps import run_steps, steps
 from benchmarks.tasks import FOLDER, MEMORY, MemoryOption, OutputOption, QuickOption, write_figures
 from benchmarks.throughput import run_throughput, throughput
@@ -69,6 +70,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed of algorithms and methods": (profiles, convolutions, calibration, workers),
     "Accuracy and restoration": (
         curvature,
+        statistics,
         precision,
         photographs,
         training,
