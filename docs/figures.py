@@ -115,10 +115,10 @@ def score_matching(folder: Path) -> None:
     plt.close(figure)
 
 
-def _smooth_energy(units: int = 9) -> sm.Graph:
+def _smooth_energy(units: int = 9, reach: float = 3.0, slope: float = 2.0) -> sm.Graph:
     """Return an energy that is linear in its weights: a sum of smooth steps at fixed positions, and the square of x."""
-    steps, places = sm.Linear(1, units), torch.linspace(-3, 3, units)
-    steps.load_state_dict({"weight": torch.full((units, 1), 2.0), "bias": -2.0 * places})
+    steps, places = sm.Linear(1, units), torch.linspace(-reach, reach, units)
+    steps.load_state_dict({"weight": torch.full((units, 1), slope), "bias": -slope * places})
     return sm.Graph(
         [
             ("x", steps.requires_grad_(False), "h"),
@@ -209,6 +209,59 @@ def separated_modes(folder: Path) -> None:
     plt.close(figure)
 
 
+def misled(folder: Path) -> None:
+    """Draw three fits that mislead, with their remedies: a bound, few samples, and rounded data."""
+    figure, (bound, few, rounded) = plt.subplots(1, 3, figsize=(8.8, 2.8), layout="constrained")
+    torch.manual_seed(0)
+    waits = torch.distributions.Exponential(1.0).sample((2000, 1)).double()
+    energy = sm.energies.ExponentialFamily([lambda x: -x.sum(1)]).double()
+    rate = float(sm.fit_closed_form(energy, waits, domain="positive").estimate)
+    grid = torch.linspace(0, 5, 200)
+    bound.hist(waits[:, 0].numpy(), 40, range=(0, 5), density=True, color="#d6daf0", label="samples")
+    bound.plot(grid, torch.full_like(grid, 1 / 5), color=ORANGE, lw=2, label="no domain: rate 0")
+    bound.plot(grid, rate * torch.exp(-rate * grid), color=BLUE, lw=2, label='domain="positive"')
+    bound.set(title="a bound", xlabel="x")
+    for lam, color in ((0.0, ORANGE), (0.3, BLUE)):
+        fitted, held_out = _curves(lam)
+        few.plot(held_out, color=color, lw=2, label=f"λ = {lam:g}, held out")
+        few.plot(fitted, color=color, lw=1, ls="--", label=f"λ = {lam:g}, fitted")
+    few.set(title="64 samples, 16 dimensions", xlabel="step", ylim=(-60, 30))
+    whole = torch.randn(3000, 1, dtype=torch.float64).mul(1.5).round()
+    blur = torch.rand(whole.shape, dtype=torch.float64) - 0.5
+    grid = torch.linspace(-5, 5, 800, dtype=torch.float64)[:, None]
+    cases = ((whole, 1e-3, ORANGE, "λ = 0.001"), (whole, 1 / 24, GRAY, "λ = q²/24"), (whole + blur, 0.0, BLUE, "noise"))
+    for samples, lam, color, label in cases:
+        spiky = _smooth_energy(19, 4.5, 4.0).double()
+        sm.fit_closed_form(spiky, samples, lam=lam, parameters=["layers.2.weight", "layers.4.weight"])
+        with torch.no_grad():
+            density = torch.softmax(-spiky(grid), 0) / (grid[1] - grid[0])
+        rounded.plot(grid, density, color=color, lw=1.6, label=label)
+    rounded.set_ylim(0, 0.6)
+    rounded.set(title="data rounded to whole numbers", xlabel="x")
+    for axes in (bound, few, rounded):
+        _plain(axes)
+        axes.legend(frameon=False, fontsize=8)
+    figure.savefig(folder / "misled.png", dpi=130)
+    plt.close(figure)
+
+
+def _curves(lam: float) -> tuple[list[float], list[float]]:
+    """Return the losses of 64 samples and of many others, at λ = 0, during a fit."""
+    torch.manual_seed(0)
+    data = torch.randn(1064, 16)
+    energy = sm.energies.ProductOfStudentT(16, 32)
+    optimizer = torch.optim.Adam(energy.parameters(), lr=0.05)
+    curves: tuple[list[float], list[float]] = ([], [])
+    for _ in range(150):
+        with torch.no_grad():
+            for curve, part in zip(curves, (data[:64], data[64:]), strict=True):
+                curve.append(float(sm.score_matching_loss(energy, part)))
+        optimizer.zero_grad()
+        sm.score_matching_loss(energy, data[:64], lam=lam).backward()
+        optimizer.step()
+    return curves
+
+
 def four_sweeps(folder: Path) -> None:
     """Draw the four sweeps over a small graph with a skip connection."""
     places = {"x": (0, 0), "h": (1.15, 0), "u": (2.3, 0), "E": (3.45, 0)}
@@ -253,7 +306,8 @@ def _arrow(
 
 
 IMAGES = {
-    draw.__name__: draw for draw in (before_after, real_noise, score_matching, tweedie, separated_modes, four_sweeps)
+    draw.__name__: draw
+    for draw in (before_after, real_noise, score_matching, tweedie, separated_modes, misled, four_sweeps)
 }
 
 if __name__ == "__main__":

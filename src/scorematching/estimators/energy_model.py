@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -44,8 +45,8 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
 
     ``fit`` standardizes the data, holds out a part of them, and chooses λ by the loss J of that part, at λ = 0.
     Energies that are linear in their parameters are fitted exactly, with each part held out once (cross-validation).
-    Others are fitted by Adam with early stopping. Quantized columns are blurred by their step in what is held out,
-    because there J would fall without end.
+    Others are fitted by Adam with early stopping. Quantized columns get uniform noise as wide as their step, because on
+    gray levels J would fall without end.
 
     Args:
         energy: ``"gaussian"``, ``"square-root"`` (a pairwise model of positive data), ``"ica"``, ``"student-t"`` (a
@@ -129,19 +130,18 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         units = Standardization.of(x, settings.domain, self.standardize)
         energy = self._energy(x.shape[1]).to(x)
         weight = torch.zeros_like(x[0]).index_fill(0, torch.tensor(free, device=x.device), 1)
-        fit = Fit(energy, weight, units.scale, noise / units.scale * weight)
+        fit = Fit(energy, weight, units.scale, noise / units.scale * weight, steps.to(x) / units.scale)
         z = units(x)
-        blur = (torch.rand(z.shape, generator=settings.generator).to(x) - 0.5) * steps.to(x) / units.scale
-        blurred = z + blur + fit.noise * _normal(z, settings.generator)
+        blurred = fit.blurred(z, settings)
         parts = folds(z, blurred, self.validation_fraction, settings.generator)
         lambdas = LAMBDAS if self.lam == "auto" else (check_positive("lam", self.lam, zero=True),)
         exact = isinstance(energy, LINEAR)  # fast, and without early stopping
         self.lam_ = fit.along(lambdas, parts if exact else parts[:1], settings)
         if exact:
-            Fit(energy, weight, units.scale, fit.noise).along((self.lam_,), [(z, blurred)], settings)
+            replace(fit, curve=[], path=[]).along((self.lam_,), [(z, blurred)], settings)
         self.energy_, self.path_, self.curve_ = InUnits(energy, units), tuple(fit.path), tuple(fit.curve)
         self.n_iter_ = len(fit.curve)
-        self._starts, self._units, self._weight = z[:_STARTS], units, weight
+        self._starts, self._units, self._fit = z[:_STARTS], units, fit
         return self
 
     def score_samples(self, X: ArrayLike | Tensor) -> np.ndarray[Any, Any]:  # noqa: N803
@@ -153,12 +153,9 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
 
     def score(self, X: ArrayLike | Tensor, y: object = None) -> float:  # noqa: N803
         """Return minus the loss J of samples, at λ = 0, in the units of the data: larger is better."""
-        x = self._array(X)
-        if self.noise is not None:
-            generator = torch.Generator().manual_seed(0)
-            x = x + self.noise * self._weight * _normal(x, generator)
-        fit = Fit(self.energy_.energy, self._weight, self._units.scale, torch.zeros_like(x[0]))
-        return -fit.loss(self._units(x), self._settings())
+        z = self._units(self._array(X))
+        settings = self._settings()
+        return -self._fit.loss(self._fit.blurred(z, settings), settings)
 
     def sample(
         self,
@@ -191,7 +188,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
             if values is None or values.shape != (n_samples, len(columns)):
                 raise ValueError(f"given must be the values of columns {columns}, shape ({n_samples}, {len(columns)})")
             start[:, columns] = ((values - self._units.shift[columns]) / self._units.scale[columns]).to(start)
-        options: dict[str, Any] = {"project": self._weight.mul} if columns else {}
+        options: dict[str, Any] = {"project": self._fit.weight.mul} if columns else {}
         chains = hmc(
             self.energy_.energy,
             start,
@@ -277,7 +274,3 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
 def _generator(random_state: int | np.random.RandomState | None) -> torch.Generator:
     """Return a generator of PyTorch for a seed or a random state of NumPy."""
     return torch.Generator().manual_seed(int(check_random_state(random_state).randint(2**31)))
-
-
-def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator).to(like)

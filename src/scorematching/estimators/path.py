@@ -60,7 +60,8 @@ class Fit:
         energy: The energy; its state is the best one at the end.
         weight: Weights of the inputs in the loss: 0 for given columns, else 1, shape (D,).
         scale: Scale of each column, shape (D,).
-        noise: Standard deviation of the noise that is added, in standardized units, shape (D,).
+        noise: Standard deviation of the normal noise that is added, in standardized units, shape (D,).
+        steps: Width of the uniform noise that is added, in standardized units, shape (D,).
         curve: Losses of the samples to fit and of those held out, for each pass over the data.
         path: Loss of what is held out for each λ.
     """
@@ -69,6 +70,7 @@ class Fit:
     weight: Tensor
     scale: Tensor
     noise: Tensor
+    steps: Tensor
     curve: list[tuple[float, float]] = field(default_factory=list)
     path: list[Point] = field(default_factory=list)
 
@@ -97,6 +99,16 @@ class Fit:
         self.energy.load_state_dict(best[2])
         return best[0]
 
+    def blurred(self, z: Tensor, settings: Settings) -> Tensor:
+        """Return samples with fresh noise, as far as it does not move them out of the domain."""
+        generator = settings.generator
+        normal = torch.randn(z.shape, generator=generator).to(z)
+        uniform = torch.rand(z.shape, generator=generator).to(z) - 0.5
+        moved = z + self.noise * normal + self.steps * uniform
+        if settings.domain is None:
+            return moved
+        return torch.where(settings.domain.outside(moved)[:, None], z, moved)
+
     def loss(self, z: Tensor, settings: Settings) -> float:
         """Return J of standardized samples at λ = 0, in the units of the data."""
         with torch.no_grad():
@@ -106,7 +118,7 @@ class Fit:
     def _closed_form(
         self, lam: float, train: Tensor, held_out: Tensor, settings: Settings, progress: ProgressCallback | None
     ) -> float:
-        x = train + self.noise * torch.randn(train.shape, generator=settings.generator).to(train)
+        x = self.blurred(train, settings)
         weight = None if bool((self.weight == 1).all()) else self.weight.expand_as(x)
         names = [name for name, _ in self.energy.named_parameters()]
         with torch.no_grad():
@@ -169,8 +181,7 @@ class Fit:
         """Take one pass over the samples; return their mean loss."""
         total = 0.0
         for rows in torch.randperm(len(train), generator=settings.generator).split(settings.batch_size):
-            batch = train[rows]
-            batch = batch + self.noise * torch.randn(batch.shape, generator=settings.generator).to(batch)
+            batch = self.blurred(train[rows], settings)
             optimizer.zero_grad()
             loss = _loss(self.energy, batch, lam, self.weight, settings)
             loss.backward()
