@@ -126,6 +126,15 @@ def test_a_part_of_the_sphere_by_its_formula() -> None:
         Interval(0, cap=1.0, shape=torch.square)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_samples_on_the_boundary_are_named_if_the_energy_is_infinite_there(reduction: Any) -> None:
+    root = sm.energies.PairwiseModel(2, 0.5, 0.5)
+    x = torch.tensor([[0.0, 1.0], [2.0, 1.0]])
+    with pytest.raises(ValueError, match=r"1 samples are on the boundary of the domain, .* move them inside"):
+        sm.score_matching_loss(root, x, domain="positive", reduction=reduction)
+    assert torch.isfinite(sm.score_matching_loss(sm.energies.Gaussian(2), x, domain="positive"))
+
+
 def test_the_loss_on_a_simplex_is_that_of_its_first_entries() -> None:
     """For a graph and for any module; the oracle eliminates the last entry by hand."""
     energy = sm.Sequential(sm.Linear(3, 5), Tanh(), sm.WeightedSum(5)).double()

@@ -107,7 +107,9 @@ class Fit:
         moved = z + self.noise * normal + self.steps * uniform
         if settings.domain is None:
             return moved
-        return torch.where(settings.domain.outside(moved)[:, None], z, moved)
+        for other in (2 * z - moved, z):  # the opposite move, and none
+            moved = torch.where(settings.domain.outside(moved)[:, None], other, moved)
+        return moved
 
     def loss(self, z: Tensor, settings: Settings) -> float:
         """Return J of standardized samples at λ = 0, in the units of the data."""

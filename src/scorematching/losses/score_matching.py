@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from scorematching.curvature import Choice, method_named
-from scorematching.curvature.objective import Objective, sm_value
+from scorematching.curvature.objective import Objective, Weights, sm_value
 from scorematching.domains import DomainChoice, domain_named
 from scorematching.graph import Graph
 from scorematching.losses.blocks import SummedLoss
@@ -64,8 +64,9 @@ def score_matching_loss(
 
     Raises:
         TypeError: The method needs a graph and ``energy`` is not one, or a tensor is not of floating point.
-        ValueError: A shape does not fit, ``lam`` is negative, ``x`` is not finite or outside of the domain, an option
-            is unknown, or no exact method is affordable for ``curvature="auto"``.
+        ValueError: A shape does not fit, ``lam`` is negative, ``x`` is not finite or outside of the domain, or on its
+            boundary where the energy has no finite derivatives; an option is unknown, or no exact method is affordable
+            for ``curvature="auto"``.
 
     Example:
         >>> import torch, scorematching as sm
@@ -101,11 +102,25 @@ def score_matching_loss(
         if isinstance(energy, Graph) and reduction != "none" and not by_weights and not transformed():
             named, differentiable = parameters_of(energy), torch.is_grad_enabled()
             value = SummedLoss.apply(method, energy, objective, differentiable, tuple(named), x, *named.values())
-            return value / len(x) if reduction == "mean" else value
-        d, d2, square = method.derivatives(energy, x, objective.squared)
-        if not isinstance(energy, Graph) and check_finite:
-            warn_of_kinks(energy, d, d2)
-        return reduced(sm_value(d, d2, objective, square), reduction)
+            value = value / len(x) if reduction == "mean" else value
+        else:
+            d, d2, square = method.derivatives(energy, x, objective.squared)
+            if not isinstance(energy, Graph) and check_finite:
+                warn_of_kinks(energy, d, d2)
+            value = reduced(sm_value(d, d2, objective, square), reduction)
+    if inside is not None and check_finite:
+        _check_inside(inside, value)
+    return value
+
+
+def _check_inside(inside: Weights, value: Tensor) -> None:
+    """Raise ``ValueError`` if the loss is not finite because of samples on the boundary of the domain."""
+    if not bool(torch.isfinite(value).all()) and bool((inside.h == 0).any()):
+        count = int((inside.h == 0).flatten(1).any(1).sum())
+        raise ValueError(
+            f"{count} samples are on the boundary of the domain, where the derivatives of this energy are not finite: "
+            "move them inside, such as by x.clamp(min=1e-6)"
+        )
 
 
 class ScoreMatchingLoss(nn.Module):
