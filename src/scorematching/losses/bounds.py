@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from weakref import WeakSet
 
 import torch
@@ -16,7 +17,7 @@ _QUANTILES, _QUOTIENT = (0.05, 0.1), 1.75
 #: Largest deviation of a sum or norm from 1.
 _ROUNDING = 1e-4
 
-_warned: WeakSet[nn.Module] = WeakSet()
+_warned: WeakSet[nn.Module | Callable[[Tensor], Tensor]] = WeakSet()
 
 
 class DomainWarning(UserWarning):
@@ -24,11 +25,11 @@ class DomainWarning(UserWarning):
 
 
 @torch.no_grad()
-def warn_of_bounds(energy: nn.Module, x: Tensor, weight: Tensor | None = None) -> None:
+def warn_of_bounds(energy: nn.Module | Callable[[Tensor], Tensor], x: Tensor, weight: Tensor | None = None) -> None:
     """Warn, once for an energy, if data end at a bound, or lie on the unit simplex or sphere.
 
     Args:
-        energy: The model.
+        energy: The model, or a function that returns its scores.
         x: Data, shape (N, ...). Fewer than 500 samples tell nothing.
         weight: Weights of the inputs, with the shape of the batch or of one sample. Inputs of weight 0 may be bounded.
 

@@ -52,16 +52,18 @@ def check_uncompiled(energy: nn.Module) -> nn.Module:
     return energy
 
 
-def energies(energy: nn.Module, x: Tensor) -> Tensor:
+def energies(energy: nn.Module, x: Tensor, *condition: Tensor) -> Tensor:
     """Return the energies of a batch, shape (N,), from any module that returns shape (N,) or (N, 1).
 
     Their derivatives by automatic differentiation are right to any order, see :class:`ExactNormalization`.
     """
     with ExactNormalization():
-        values = energy(x)
+        values = energy(x, *condition)
     if not isinstance(values, Tensor) or values.shape not in ((len(x),), (len(x), 1)):
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-        raise ValueError(f"{type(energy).__name__} must return one energy per sample, shape ({len(x)},), got {got}")
+        hint = ": a score network is for the denoising loss, with output='score'" if got == tuple(x.shape) else ""
+        name = type(energy).__name__
+        raise ValueError(f"{name} must return one energy per sample, shape ({len(x)},), got {got}{hint}")
     return values.view(len(x))
 
 

@@ -1,7 +1,8 @@
-"""Exact fits, and standard errors of the parameters of any fitted energy.
+"""Exact fits, standard errors of the parameters of any fitted energy, tests and comparisons of models.
 
 Begin with :func:`fit_closed_form` for energies that are linear in their parameters, and with :func:`standard_errors`
-for others. Both return an :class:`Estimate`.
+for others. Both return an :class:`Estimate`. Judge the fit on held-out samples by :func:`stein_test` and
+:func:`compare`.
 """
 
 import lazy_loader

@@ -1,0 +1,30 @@
+"""Repeated values are told from rounding to float32."""
+
+from __future__ import annotations
+
+import torch
+
+from scorematching.losses import repeated
+
+
+def test_repeated_values_are_found() -> None:
+    x = torch.rand(5000, 6)
+    x[:, 1] = (255 * x[:, 1]).round()  # 8 bits
+    x[:, 2] = (65535 * x[:, 2]).round()  # 16 bits
+    x[:, 4] = x[:, 4].clamp(max=0.97)  # clipped
+    assert repeated(x.view(5000, 2, 3)).tolist() == [1, 2, 4]
+    assert repeated(x.double()).tolist() == [1, 2, 4]
+
+
+def test_continuous_data_have_none() -> None:
+    assert len(repeated(torch.randn(20_000, 50))) == 0
+    assert len(repeated(torch.rand(20_000, 50))) == 0
+    assert len(repeated(torch.randn(1, 5))) == 0
+
+
+def test_samples_that_are_there_twice_and_large_images() -> None:
+    x = torch.randn(50, 2)
+    assert repeated(torch.cat([x, x])).tolist() == [0, 1]
+    images = torch.randint(256, (40, 3, 200, 200)) / 255
+    assert len(repeated(images)) > 0.5 * images[0].numel()
+    assert len(repeated(torch.randn(40, 3, 200, 200))) == 0
