@@ -29,6 +29,7 @@ from .layers import Conv2d, Linear, StudentT, Sum, WeightedSum
 from .losses import (
     ScoreMatchingLoss,
     denoising_score_matching_loss,
+    marginal_score_matching_loss,
     score_matching_loss,
     sliced_score_matching_loss,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "layers",
     "load_prior",
     "losses",
+    "marginal_score_matching_loss",
     "noise",
     "plotting",
     "priors",

@@ -47,7 +47,8 @@ def score_matching_loss(
             (random and unbiased). Methods with settings are passed as objects of :mod:`scorematching.curvature`.
         weight: Weights of the samples, shape (N,), or of the inputs, with the shape of ``x`` or of one sample. Terms of
             inputs of weight 0, such as borders, are left out. The model is then fitted to the density of the other
-            inputs, given the values of these. So missing values can't be left out in this way.
+            inputs, given the values of these. So missing values can't be left out in this way: use
+            :func:`marginal_score_matching_loss`.
         reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"`` for the losses, shape (N,).
         check_finite: Whether to check ``x`` and ``weight`` for NaN and infinity first.
         domain: Set that the data lie in, if it is not all of space: ``"positive"``, ``"circle"`` for angles in radians,
