@@ -30,6 +30,7 @@ from .layers import Conv2d, Linear, StudentT, Sum, WeightedSum
 from .losses import (
     ScoreMatchingLoss,
     denoising_score_matching_loss,
+    marginal_score_matching_loss,
     score_matching_loss,
     sliced_score_matching_loss,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "layers",
     "load_prior",
     "losses",
+    "marginal_score_matching_loss",
     "noise",
     "plotting",
     "priors",

@@ -28,3 +28,21 @@ def test_samples_that_are_there_twice_and_large_images() -> None:
     images = torch.randint(256, (40, 3, 200, 200)) / 255
     assert len(repeated(images)) > 0.5 * images[0].numel()
     assert len(repeated(torch.randn(40, 3, 200, 200))) == 0
+
+
+@pytest.mark.parametrize("kind", ["whole numbers", "constant"])
+def test_the_loss_warns_once_without_a_regularizer(kind: str, recwarn: pytest.WarningsRecorder) -> None:
+    x = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
+    x[:, 1] = x[:, 1].round() if kind == "whole numbers" else 2.0
+    energy = sm.energies.ProductOfStudentT(3, 4)
+    sm.score_matching_loss(energy, x, lam=0.1)
+    sm.score_matching_loss(energy, x, weight=torch.tensor([1.0, 0, 1]))
+    assert not recwarn
+    other = sm.energies.ProductOfStudentT(3, 4)
+    for _ in range(2):
+        sm.score_matching_loss(other, x)
+    found = [str(one.message) for one in recwarn]
+    assert len(found) == 1
+    assert found[0].startswith(
+        "1 of 3 inputs have repeated values, such as integers, 8-bit data or constants (the first"
+    )

@@ -138,18 +138,27 @@ class Gaussian(PairwiseModel):
         Args:
             x: Data, shape (N, D). The values of unobserved variables are ignored.
             observed: True for the observed variables, shape (N, D).
+
+        Raises:
+            ValueError: A shape does not fit, or the precision of unobserved variables is not positive definite.
         """
-        d, d2 = torch.zeros_like(x), torch.zeros_like(x)
+        self._check(x)
         patterns, which = observed.unique(dim=0, return_inverse=True)
-        for number, pattern in enumerate(patterns):
-            rows, seen, hidden = (which == number).nonzero(), pattern.nonzero()[:, 0], (~pattern).nonzero()[:, 0]
-            k, inner = self.matrix, self.matrix[hidden][:, hidden]
-            gain = torch.linalg.solve(inner, k[hidden][:, seen]).T if len(hidden) else k.new_zeros(len(seen), 0)
-            precision = k[seen][:, seen] - gain @ k[hidden][:, seen]
-            eta = self.linear[seen] - gain @ self.linear[hidden]
-            d = d.index_put((rows, seen), x[rows, seen] @ precision - eta)
-            d2 = d2.index_put((rows, seen), precision.diagonal().expand(len(rows), -1))
-        return Derivatives(d, d2)
+        hidden, k = (~patterns).to(x), self.matrix
+        inner = hidden[:, :, None] * k * hidden[:, None] + torch.diag_embed(1 - hidden)
+        factor, failed = torch.linalg.cholesky_ex(inner)
+        if bool(failed.any()):
+            raise ValueError(
+                "the precision of unobserved variables is not positive definite, so the others have no marginal: start "
+                "from a matrix that is, and take smaller steps"
+            )
+        half = torch.linalg.solve_triangular(factor, hidden[:, :, None] * k, upper=False)
+        gain = torch.linalg.solve_triangular(factor, (hidden * self.linear)[:, :, None], upper=False)
+        precision = k - half.mT @ half
+        eta = self.linear - (half.mT @ gain)[:, :, 0]
+        seen = torch.where(observed, x, 0.0)
+        d = (precision[which] @ seen[:, :, None])[:, :, 0] - eta[which]
+        return Derivatives(d * observed, precision.diagonal(dim1=1, dim2=2)[which] * observed)
 
 
 def _power(x: Tensor, power: float) -> Tensor:

@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+import warnings
+from weakref import WeakSet
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 #: Number of samples that are looked at, and the number of their entries.
 _MOST, _ENTRIES = 5000, 2**22
+#: Number of samples that tell repeated values.
+_LEAST = 100
 #: Number and fraction of repeated values that are accepted: rounding to float32 repeats fewer.
 _FEW, _FRACTION = 1, 0.01
 
 
 class RepeatedValuesWarning(UserWarning):
     """Data repeat their values, as integers and 8-bit images do, and there is no regularizer."""
+
+
+_warned: WeakSet[nn.Module] = WeakSet()
+
+
+@torch.no_grad()
+def warn_of_repeats(energy: nn.Module, x: Tensor, weight: Tensor | None) -> None:
+    """Warn, once for an energy, if the values of an input repeat.
+
+    Args:
+        energy: The model.
+        x: Data, shape (N, ...). Fewer than 100 samples tell nothing.
+        weight: Weights of the inputs, with the shape of the batch or of one sample. Inputs of weight 0 may repeat.
+
+    Warns:
+        RepeatedValuesWarning: They do.
+    """
+    if len(x) < _LEAST or energy in _warned:
+        return
+    _warned.add(energy)
+    found = repeated(x)
+    if weight is not None:
+        found = found[weight.expand_as(x).flatten(1).any(0)[found]]
+    if len(found):
+        warnings.warn(
+            f"{len(found)} of {x[0].numel()} inputs have repeated values, such as integers, 8-bit data or constants (the "
+            f"first is input {int(found[0])}), and lam is 0: an energy that can put a spike on each value has no smallest "
+            "loss. Pass lam above 0, or add noise to the data, and leave constant inputs out",
+            RepeatedValuesWarning,
+            stacklevel=3,
+        )
 
 
 @torch.no_grad()

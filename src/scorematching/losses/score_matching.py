@@ -13,6 +13,7 @@ from scorematching.losses.blocks import SummedLoss
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.kinks import warn_of_kinks
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
+from scorematching.losses.repeats import warn_of_repeats
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.functional import batched, parameters_of, transformed
 from scorematching.runtime.validation import check_data, check_weight, full_precision
@@ -48,7 +49,8 @@ def score_matching_loss(
             (random and unbiased). Methods with settings are passed as objects of :mod:`scorematching.curvature`.
         weight: Weights of the samples, shape (N,), or of the inputs, with the shape of ``x`` or of one sample. Terms of
             inputs of weight 0, such as borders, are left out. The model is then fitted to the density of the other
-            inputs, given the values of these. So missing values can't be left out in this way.
+            inputs, given the values of these. So missing values can't be left out in this way: use
+            :func:`marginal_score_matching_loss`.
         reduction: ``"mean"`` or ``"sum"`` over the batch, or ``"none"`` for the losses, shape (N,).
         check_finite: Whether to check ``x`` and ``weight`` for NaN and infinity first.
         domain: Set that the data lie in, if it is not all of space: ``"positive"``, ``"circle"`` for angles in radians,
@@ -58,6 +60,7 @@ def score_matching_loss(
     Warns:
         DomainWarning: The data look bounded, and ``domain`` is not given.
         KinkWarning: The energy is a module with piecewise linear operations, such as ReLU.
+        RepeatedValuesWarning: Values of an input repeat, as in 8-bit data, and ``lam`` is 0.
 
     Returns:
         The loss: a scalar, or shape (N,) for ``reduction="none"``.
@@ -91,6 +94,8 @@ def score_matching_loss(
         weight = check_weight(weight, x, check_finite)
     if domain is None and check_finite:
         warn_of_bounds(energy, x, weight)
+    if lam == 0 and check_finite:
+        warn_of_repeats(energy, x, weight)
     objective = Objective.of(check_positive("lam", lam, zero=True), weight, inside)
     by_weights = inside is not None and inside.h.requires_grad
     with full_precision(x):

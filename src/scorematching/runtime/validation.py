@@ -38,7 +38,8 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
     if finite and not math.isfinite(x.detach().sum()) and not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
         raise ValueError(
-            f"x has {bad} entries that are NaN or infinite, of {x.numel()}; check_finite=False lets them pass"
+            f"x has {bad} entries that are NaN or infinite, of {x.numel()}; check_finite=False lets them pass, and for "
+            "missing values there is sm.marginal_score_matching_loss"
         )
 
 
