@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+import scorematching as sm
 from scorematching.losses import repeated
 
 
