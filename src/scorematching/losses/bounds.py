@@ -14,6 +14,8 @@ _LEAST, _MOST = 500, 5000
 #: Two quantiles, and the least quotient of their distances from the extreme at a bound. It is 2 if the density is flat
 #: there, more if it grows, and less in the tails of a density without a bound.
 _QUANTILES, _QUOTIENT = (0.05, 0.1), 1.75
+#: Number of values next to a bound; fewer come from data that are rounded coarsely.
+_DISTINCT = 5
 #: Largest deviation of a sum or norm from 1.
 _ROUNDING = 1e-4
 
@@ -64,7 +66,8 @@ def _described(rows: Tensor) -> str:
     ordered, places = rows.sort(0).values, []
     for values, name in ((ordered, "lowest"), (ordered.flip(0), "largest")):
         one, two = ((values[int(q * len(rows))] - values[0]).abs() for q in _QUANTILES)
-        found = (one > 0) & (two > _QUOTIENT * one)  # repeated values are no bound
+        distinct = (values[: int(_QUANTILES[1] * len(rows))].diff(dim=0) != 0).sum(0)
+        found = (two > _QUOTIENT * one) & (distinct >= _DISTINCT)
         places += [(int(i), name, float(values[0, i])) for i in found.nonzero()[:, 0]]
     if not places:
         return ""
