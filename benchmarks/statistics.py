@@ -177,7 +177,7 @@ def _fits(
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                row.append(f"{_best_factor(loss, _Scaled(function), x):.3f}")
+                row.append(f"{round(_best_factor(loss, _Scaled(function), x), 3) + 0.0:.3f}")
         except ImportError:
             row.append("not installed")
     return tuple(row)
@@ -186,4 +186,5 @@ def _fits(
 def _print_table(header: tuple[str, ...], rows: object) -> None:
     """Print a table in Markdown."""
     lines = [header, ("---",) * len(header), *rows]  # type: ignore[misc]
-    console.print("\n".join("| " + " | ".join(line) + " |" for line in lines), "", markup=False, soft_wrap=True)
+    console.print("\n".join("| " + " | ".join(line) + " |" for line in lines), markup=False, soft_wrap=True)
+    console.print()

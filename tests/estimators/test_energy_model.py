@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import scorematching as sm
 from scorematching import EnergyModel
+from scorematching.estimators import SeparatedModesWarning
 
 
 @parametrize_with_checks([EnergyModel("gaussian", lam=0.1), EnergyModel("student-t", lam=0.1, max_iter=2)])
@@ -115,6 +116,20 @@ def test_loaders_tensors_and_progress() -> None:
     np.testing.assert_array_equal(by_loader.score_samples(x), by_tensor.score_samples(x))
     assert seen[-1].step == seen[-1].steps == 100
     assert by_tensor.n_iter_ == len(by_tensor.curve_) == 3
+
+
+def test_separated_groups_are_named_unless_noise_joins_them() -> None:
+    """Held-out J of the mixture is perfect, whatever its weights."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1000, 3)) + np.where(rng.random((1000, 1)) < 0.2, -4, 4) * np.eye(3)[1]
+    with pytest.warns(SeparatedModesWarning, match=r"^column 1 falls into two groups, with (19|2.)% and"):
+        EnergyModel("gaussian", lam=0.0).fit(x)
+    turned = x @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    with pytest.warns(SeparatedModesWarning, match=r"falls into two groups"):
+        EnergyModel("gaussian", lam=0.0).fit(turned)
+    EnergyModel("gaussian", lam=0.0, noise=4.0).fit(x)
+    for draw in (rng.uniform, rng.exponential, rng.laplace, rng.lognormal):
+        EnergyModel("gaussian", lam=0.0).fit(draw(size=(400, 2)))
 
 
 BAD: dict[str, tuple[dict[str, Any], np.ndarray, str]] = {

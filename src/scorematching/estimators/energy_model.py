@@ -20,7 +20,7 @@ from scorematching.curvature import Choice
 from scorematching.domains import DomainChoice, domain_named
 from scorematching.energies import ICA, MLP, Gaussian, PairwiseModel, ProductOfStudentT
 from scorematching.estimators.path import LAMBDAS, LINEAR, Fit, Settings
-from scorematching.estimators.preparation import InUnits, Standardization, check_columns, folds
+from scorematching.estimators.preparation import InUnits, Standardization, check_columns, folds, warn_of_groups
 from scorematching.runtime.arguments import check_choice, check_count, check_positive
 from scorematching.runtime.progress import ProgressCallback
 from scorematching.sampling import hmc
@@ -117,6 +117,9 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
             X: Data, shape (N, D), or a loader of batches of them.
             y: Ignored.
 
+        Warns:
+            SeparatedModesWarning: The data fall into groups with little between them.
+
         Raises:
             TypeError: The energy is neither a name, a function nor a module.
             ValueError: An option is out of its range, ``X`` has too few samples or an invalid value, a column is
@@ -133,6 +136,8 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         fit = Fit(energy, weight, units.scale, noise / units.scale * weight, steps.to(x) / units.scale)
         z = units(x)
         blurred = fit.blurred(z, settings)
+        if len(free) == x.shape[1]:  # groups of a conditional model may come from what is given
+            warn_of_groups(blurred)
         parts = folds(z, blurred, self.validation_fraction, settings.generator)
         lambdas = LAMBDAS if self.lam == "auto" else (check_positive("lam", self.lam, zero=True),)
         exact = isinstance(energy, LINEAR)  # fast, and without early stopping

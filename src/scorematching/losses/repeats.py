@@ -43,8 +43,8 @@ def warn_of_repeats(energy: nn.Module, x: Tensor, weight: Tensor | None) -> None
         found = found[weight.expand_as(x).flatten(1).any(0)[found]]
     if len(found):
         warnings.warn(
-            f"{len(found)} of {x[0].numel()} inputs have repeated values, such as integers, 8-bit data or constants (the "
-            f"first is input {int(found[0])}), and lam is 0: an energy that can put a spike on each value has no "
+            f"{len(found)} of {x[0].numel()} inputs have repeated values, such as integers, 8-bit data or constants "
+            f"(the first is input {int(found[0])}), and lam is 0: an energy that can put a spike on each value has no "
             "smallest loss. Pass lam above 0, or add noise to the data, and leave constant inputs out",
             RepeatedValuesWarning,
             stacklevel=3,

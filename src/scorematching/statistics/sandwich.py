@@ -46,7 +46,8 @@ def standard_errors(
             :func:`scorematching.fit_closed_form`, which also returns this covariance.
         x: Data that the model was fitted to, shape (N, ...).
         lam: Regularizer of the fit.
-        parameters: Names of the parameters. The default is all that require a gradient and affect the loss.
+        parameters: Names of the parameters; others count as known. The default is all that require a gradient and
+            affect the loss.
         curvature: As in :func:`scorematching.score_matching_loss`, but not a random method.
         weight: As in :func:`scorematching.score_matching_loss`.
         domain: As in :func:`scorematching.score_matching_loss`.
