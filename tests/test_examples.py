@@ -85,6 +85,7 @@ def test_help_lists_the_options(name: str, capsys: pytest.CaptureFixture[str]) -
     assert all(option in shown for option in ("--output", "--seed", "--quick"))
 
 
+@pytest.mark.filterwarnings("ignore::scorematching.losses.RepeatedValuesWarning")  # the example shows why
 def test_the_loss_is_unbounded_without_lambda_and_bounded_with_it(tmp_path: Path) -> None:
     few, rounded = run("regularizer", tmp_path, "--samples", "100", "--bits", "4").values()
     for trainings, truth in ((few, "held out"), (rounded, "held out, the truth")):

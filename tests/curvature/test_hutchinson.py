@@ -19,6 +19,7 @@ def seeded(seed: int, probes: int, distribution: Distribution = "rademacher") ->
     return Hutchinson(probes, distribution, torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.filterwarnings("ignore::scorematching.losses.RepeatedValuesWarning")  # one sample, many probes
 @pytest.mark.parametrize("lam", [0.0, 0.3])
 @pytest.mark.parametrize("distribution", ["rademacher", "gaussian"])
 @pytest.mark.parametrize("name", NETWORKS)

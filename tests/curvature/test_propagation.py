@@ -17,6 +17,7 @@ def seeded(seed: int, probes: int) -> CurvaturePropagation:
     return CurvaturePropagation(probes, torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.filterwarnings("ignore::scorematching.losses.RepeatedValuesWarning")  # one sample, many probes
 @pytest.mark.parametrize("lam", [0.0, 0.3])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_losses_and_gradients_are_unbiased(name: str, lam: float) -> None:

@@ -95,8 +95,9 @@ def test_the_share_of_the_neighbors_has_the_least_estimated_error(monkeypatch: p
     for part, seen in ((prior.alone, y[:, prior.own]), (prior.together, y)):
         padded = torch.nn.functional.pad(seen, [m] * 4, mode="reflect") / prior.unit
         inner = (slice(None), part.own, slice(m, m + n), slice(m, m + n))
-        steps.append(sm.score(part.energy, padded)[inner])
-        curved.append(sm.hessian_diagonal(part.energy, padded)[inner])
+        with torch.no_grad():
+            steps.append(sm.score(part.energy, padded)[inner])
+            curved.append(sm.hessian_diagonal(part.energy, padded)[inner])
 
     def risk(share: float) -> float:
         step = steps[0] + share * (steps[1] - steps[0])

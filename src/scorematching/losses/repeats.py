@@ -30,7 +30,7 @@ def warn_of_repeats(energy: nn.Module, x: Tensor, weight: Tensor | None) -> None
     Args:
         energy: The model.
         x: Data, shape (N, ...). Fewer than 100 samples tell nothing.
-        weight: Weights of the inputs, with the shape of the batch or of one sample. Inputs of weight 0 may repeat.
+        weight: Weights of the inputs, with the shape of the batch or of one sample. Entries of weight 0 may repeat.
 
     Warns:
         RepeatedValuesWarning: They do.
@@ -38,9 +38,7 @@ def warn_of_repeats(energy: nn.Module, x: Tensor, weight: Tensor | None) -> None
     if len(x) < _LEAST or energy in _warned:
         return
     _warned.add(energy)
-    found = repeated(x)
-    if weight is not None:
-        found = found[weight.expand_as(x).flatten(1).any(0)[found]]
+    found = repeated(x if weight is None else x.masked_fill(weight.expand_as(x) == 0, torch.nan))
     if len(found):
         warnings.warn(
             f"{len(found)} of {x[0].numel()} inputs have repeated values, such as integers, 8-bit data or constants "

@@ -30,7 +30,7 @@ ImageSource = np.ndarray | str | Path
 
 #: Maximum size in bytes of the images from files that are kept in memory. Others are read again for each crop.
 MEMORY = 2 * 1024**3
-#: Number of rows or columns that are too few for an image.
+#: Number of columns that are too few for an image.
 _SMALL = 4
 
 
@@ -129,7 +129,7 @@ def _check_kind(item: object) -> None:
     vectors = "for vectors, one per row, use scorematching.EnergyModel().fit(x)"
     if isinstance(item, Tensor):
         raise TypeError(f"images must be arrays of NumPy or files, got a tensor: pass x.numpy() for images; {vectors}")
-    if isinstance(item, np.ndarray) and item.ndim == 2 and min(item.shape) < _SMALL:
+    if isinstance(item, np.ndarray) and item.ndim == 2 and item.shape[1] < _SMALL <= item.shape[0]:
         raise ValueError(f"an array of {item.shape[0]} x {item.shape[1]} is too small for an image; {vectors}")
 
 
