@@ -97,15 +97,17 @@ def launched(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    before = signal.signal(signal.SIGTERM, _raise_lost)
+    before, lost = signal.signal(signal.SIGTERM, _raise_lost), False
     try:
         yield Processes.current(), device
     except LostProcessError:
-        before = signal.SIG_IGN  # this process ends by itself, after it has said why
+        lost = True
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
-        dist.destroy_process_group()
+        # After a loss, this process ends by itself and says why. Leaving the group could wait for the lost process.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if lost else before)
+        if not lost:
+            dist.destroy_process_group()
 
 
 def _raise_lost(*_: object) -> NoReturn:
