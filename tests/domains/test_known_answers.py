@@ -13,7 +13,7 @@ from torch import Tensor
 
 import scorematching as sm
 from scorematching.domains import Distance, Interval
-from scorematching.layers import PointwiseFunction, Scale, Sin
+from scorematching.layers import Scale
 
 
 def truncated(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -32,6 +32,12 @@ CASES = {
         [3.0, 0, 3, 0, 0],  # independent: K is diagonal, and eta 0
     ),
     "normal": (truncated, lambda: normal_energy(5), BOTH, [-0.75] * 5 + [1.5] * 5),
+    "von Mises": (
+        lambda rng, n: rng.vonmises(0.5, 2.0, (n, 1)),
+        lambda: sm.energies.ExponentialFamily([lambda x: x[:, 0].sin(), lambda x: x[:, 0].cos()]).double(),
+        None,
+        [2 * math.sin(0.5), 2 * math.cos(0.5)],
+    ),
 }
 
 
@@ -39,11 +45,12 @@ CASES = {
 def test_known_parameters_are_recovered_and_standard_errors_cover(name: str) -> None:
     """1,000 samples, 1,000 replicas: 95 % intervals contain the truth in 92 to 98 %."""
     draw, build, parameters, truth = CASES[name]
+    options = {"parameters": parameters, "domain": "circle" if name == "von Mises" else "positive"}
     rng, expected = np.random.default_rng(0), torch.tensor(truth, dtype=F64)
     energy = build()
     z, errors = [], []
     for _ in range(1000):
-        found = sm.fit_closed_form(energy, torch.from_numpy(draw(rng, 1000)), parameters=parameters, domain="positive")
+        found = sm.fit_closed_form(energy, torch.from_numpy(draw(rng, 1000)), **options)
         z.append((found.estimate - expected) / found.standard_errors)
         errors.append(found.estimate - expected)
     covered = (torch.stack(z).abs() < 1.96).double().mean(0)
@@ -80,18 +87,6 @@ def test_a_normal_vector_in_a_disk() -> None:
     truth = torch.tensor([-0.4 / 0.49] * 2 + [1 / 0.49] * 2)
     assert ((found.estimate - truth).abs() < 4 * found.standard_errors).all()
     assert (found.standard_errors < 0.1).all()
-
-
-def test_von_mises() -> None:
-    """``E = -kappa cos(x - mu)``, linear in the sine and the cosine."""
-    x = torch.from_numpy(np.random.default_rng(0).vonmises(0.5, 2.0, (100_000, 1)))
-    cosine = PointwiseFunction(torch.cos, lambda x: -x.sin(), lambda x: -x.cos(), torch.sin)
-    edges = [("x", Sin(), "a"), ("a", Scale(1), "b"), ("b", sm.Sum(-1.0), "energy")]
-    edges += [("x", cosine, "c"), ("c", Scale(1), "d"), ("d", sm.Sum(-1.0), "energy")]
-    energy = sm.Graph(edges).double()
-    found = sm.fit_closed_form(energy, x, parameters=["layers.1.weight", "layers.4.weight"], domain="circle")
-    truth = 2 * torch.tensor([math.sin(0.5), math.cos(0.5)])
-    assert ((found.estimate - truth).abs() < 4 * found.standard_errors).all()
 
 
 @pytest.mark.parametrize("shapes", [(2.0, 3.0, 4.0), (0.5, 0.8, 1.0)])
