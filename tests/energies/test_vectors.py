@@ -43,6 +43,10 @@ def test_a_gaussian_is_fitted_by_its_moments() -> None:
     whole = sm.fit_closed_form(energy, x, lam=0.1, weight=torch.ones_like(x))
     torch.testing.assert_close(found.estimate, whole.estimate, rtol=1e-9, atol=1e-10)
     torch.testing.assert_close(found.covariance, whole.covariance, rtol=1e-9, atol=1e-12)
+    energy.fit_moments(x.mean(0), x.T.cov(correction=0), lam=0.1)
+    torch.testing.assert_close(torch.cat([energy.interaction, energy.linear]), found.estimate, rtol=1e-9, atol=1e-10)
+    with pytest.raises(ValueError, match="the covariance of the data is singular"):
+        energy.fit_moments(torch.zeros(3), torch.ones(3, 3))
     sm.fit_closed_form(energy, x)
     torch.testing.assert_close(energy.covariance, x.T.cov(correction=0), rtol=1e-9, atol=1e-10)
     torch.testing.assert_close(energy.mean, x.mean(0), rtol=1e-9, atol=1e-10)

@@ -30,7 +30,8 @@ def test_each_point_of_the_path_is_a_minimum(positive: bool, multiplier: float) 
     dim, penalties = 5, torch.tensor([0.2, 0.02, 0.07], dtype=torch.float64)
     x = chain(dim, 300)
     x = x.abs() if positive else x
-    domain = Interval(0, cap=1.0) if positive else None
+    x = x / x.std(0)
+    domain = Interval(0, cap=1.0) if positive else None  # the penalty is for variables of deviation 1
     path = fit_l1_path(Gaussian(dim).double(), x, penalties=penalties, domain=domain, multiplier=multiplier)
     assert path.penalties.tolist() == [0.2, 0.07, 0.02]
     off = ~torch.eye(dim, dtype=torch.bool)
@@ -59,30 +60,42 @@ def _slopes(model: Gaussian, x: torch.Tensor, domain: Interval | None, multiplie
 
 def test_the_graph_of_a_chain_is_found() -> None:
     model = Gaussian(8).double()
-    path = fit_l1_path(model, chain(8, 1000))
+    x = chain(8, 1000)
+    x = x / x.std(0)
+    path = fit_l1_path(model, x)
     assert model.edges == [(i, i + 1) for i in range(7)]
     assert path.edges[0] == 0
     assert int(path.edges[path.best]) == 7
     assert "7" in str(path).splitlines()[path.best + 1]
     assert str(path).splitlines()[path.best + 1].endswith("best")
-    again = sm.score_matching_loss(model, chain(8, 1000)).item()
+    again = sm.score_matching_loss(model, x).item()
     costs = [edges * math.log(1000) + 2 * math.log(math.comb(28, edges)) for edges in path.edges.tolist()]
     inflation = (path.ebic[path.best].item() - 2000 * again) / costs[path.best]
     assert 1 < inflation < 4  # 2 for standard normal variables
 
 
 def test_the_graph_does_not_depend_on_units() -> None:
-    graphs = []
-    for scale in (1.0, 0.1, 10.0):
+    graphs, matrices = [], []
+    for scale in (torch.ones(6), torch.full((6,), 10.0), torch.tensor([1, 1000, 1, 0.01, 1, 3])):
         path = fit_l1_path(model := Gaussian(6).double(), scale * chain(6, 500))
         graphs.append((model.edges, path.best))
+        matrices.append((scale[:, None] * scale * model.matrix).detach())
     assert graphs[0] == graphs[1] == graphs[2]
+    for matrix in matrices[1:]:
+        torch.testing.assert_close(matrix, matrices[0], rtol=1e-6, atol=1e-8)
 
 
 def test_fewer_samples_than_variables_and_what_is_refused() -> None:
+    for samples, dim in ((15, 20), (50, 40), (20, 30)):
+        torch.manual_seed(0)
+        path = fit_l1_path(model := Gaussian(dim).double(), torch.randn(samples, dim).double())
+        assert torch.isfinite(path.ebic[path.best])
+        assert len(model.edges) <= 2  # of independent variables
     x = chain(20, 15)
-    path = fit_l1_path(Gaussian(20).double(), x, multiplier=2.0)
-    assert torch.isfinite(path.ebic[path.best])
+    with pytest.raises(ValueError, match="do not determine the interactions: pass a multiplier above 1"):
+        fit_l1_path(Gaussian(20).double(), x, multiplier=1.0)
+    with pytest.raises(ValueError, match="a graph needs two variables or more"):
+        fit_l1_path(Gaussian(1).double(), x[:, :1])
     with pytest.raises(TypeError, match="expected a PairwiseModel, got Linear"):
         fit_l1_path(torch.nn.Linear(20, 1).double(), x)
     with pytest.raises(ValueError, match="gamma from 0 to 1 and a multiplier of 1 or more, got 2 and"):

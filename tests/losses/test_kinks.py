@@ -27,8 +27,9 @@ class Functional(nn.Module):  # noqa: D101
     [
         (nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)), "^ReLU: "),
         (nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 4), nn.LeakyReLU(), nn.Linear(4, 1)), "^LeakyReLU: "),
-        (Functional(torch.relu), "^an energy whose second derivatives are all 0: "),
-        (Functional(torch.abs), "^an energy whose second derivatives are all 0: "),
+        (Functional(torch.relu), "^an energy with a changing slope and"),
+        (Functional(lambda u: torch.relu(u) + 0.1 * u**2), "^an energy with a changing slope"),
+        (Functional(torch.abs), "^an energy with a changing slope and"),
     ],
 )
 def test_piecewise_linear_energies_are_named_once(energy: nn.Module, name: str) -> None:

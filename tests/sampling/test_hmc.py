@@ -11,6 +11,7 @@ from torch import Tensor
 
 import scorematching as sm
 from scorematching.layers import Scale, Square
+from scorematching.sampling import SamplingWarning
 
 F64 = torch.float64
 #: What is allowed, in standard errors.
@@ -125,3 +126,18 @@ class LogOfNegative(torch.nn.Module):
 def test_chains_that_hardly_move_are_told() -> None:
     with pytest.warns(sm.sampling.SamplingWarning, match=r"only 0.0% of the moves were accepted: take a smaller"):
         sm.hmc(gaussian([1.0]), torch.ones(2, 1, dtype=F64), steps=5, step_size=1e3, generator=generator())
+
+
+def test_chains_that_never_move_are_named() -> None:
+    """A narrow ridge beside a wide density: chains that start on it are rejected at the step size of the others."""
+
+    class Ridge(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            wide, narrow = 0.5 * x.square().sum(1), 5e9 * (x[:, 0] - 30).square() - 500
+            return -torch.logaddexp(-wide, -narrow)
+
+    start = torch.zeros(100, 1, dtype=torch.float64)
+    start[:5] = 30
+    generator = torch.Generator().manual_seed(0)
+    with pytest.warns(SamplingWarning, match="5 of 100 chains have not moved in 150 steps"):
+        sm.hmc(Ridge(), start, steps=150, step_size=0.5, generator=generator)

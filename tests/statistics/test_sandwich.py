@@ -67,6 +67,22 @@ def test_positive_data() -> None:
     torch.testing.assert_close(found.standard_errors, delta, rtol=1e-10, atol=0)
 
 
+def test_the_bootstrap_may_fit_one_model_again_and_again() -> None:
+    x = torch.randn(300, 2, generator=torch.Generator().manual_seed(0))
+    gaussian = sm.energies.Gaussian(2)
+
+    def linear(x: torch.Tensor) -> torch.Tensor:
+        sm.fit_closed_form(gaussian, x)
+        return gaussian.linear
+
+    errors = bootstrap(linear, x, replicas=60, generator=torch.Generator().manual_seed(1)).standard_errors
+    assert ((errors > 0.045) & (errors < 0.075)).all()  # 1 / root of 300
+    with pytest.raises(ValueError, match="level must be between 0 and 1, got 95"):
+        bootstrap(linear, x, replicas=2).interval(95)
+    with pytest.raises(TypeError, match="x must be a torch tensor, got ndarray"):
+        bootstrap(linear, x.numpy())
+
+
 def test_what_does_not_hold_is_named() -> None:
     x = torch.randn(300, 3, generator=torch.Generator().manual_seed(0))
     energy = sm.energies.ProductOfStudentT(3, 3)

@@ -122,6 +122,36 @@ class Gaussian(PairwiseModel):
         """Covariance, shape (D, D): the inverse of ``K``."""
         return torch.linalg.inv(self.matrix)
 
+    @torch.no_grad()
+    def fit_moments(self, mean: Tensor, covariance: Tensor, lam: float = 0.0) -> None:
+        """Set the parameters to the minimum of the loss on data with these moments.
+
+        The matrix ``K`` solves ``(C K + K C) / 2 + 2 lam diag(K) = I``. In the eigenvectors of ``C`` the first term is
+        inverted, and a linear system for the diagonal of ``K`` remains. The cost is that of D^4 multiplications, or D^3
+        at ``lam = 0``.
+
+        Args:
+            mean: Mean, shape (D,).
+            covariance: Covariance ``C``, shape (D, D).
+            lam: Regularizer, 0 or more.
+
+        Raises:
+            ValueError: ``lam`` is 0, and the covariance is singular.
+        """
+        values, vectors = torch.linalg.eigh(covariance.double())
+        if values[0] <= 1e-12 * values[-1] and not lam:
+            raise ValueError("the covariance of the data is singular: use more samples, lam > 0, or fewer variables")
+        inverse = 2 / (values[:, None] + values).clamp_min(torch.finfo(values.dtype).tiny)
+        right = torch.eye(len(values), dtype=values.dtype, device=values.device)
+        if lam:
+            pairs = vectors[:, None] * vectors  # [i, j, a]
+            response = torch.einsum("ija,ab,ijb->ij", pairs, inverse, pairs)
+            first = (vectors.square() * inverse.diagonal()).sum(1)
+            right = right - 2 * lam * torch.linalg.solve(right + 2 * lam * response, first).diag()
+        matrix = vectors @ (inverse * (vectors.T @ right @ vectors)) @ vectors.T
+        self.interaction.copy_(matrix[tuple(torch.triu_indices(*matrix.shape, device=matrix.device))])
+        self.linear.copy_(matrix @ mean.double())
+
     @staticmethod
     def condensed(x: Tensor) -> Tensor:
         """Return 2 D samples with the mean and the covariance of ``x``, on which each Gaussian has the same mean loss.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -13,29 +12,23 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from scorematching.curvature import Choice
-from scorematching.domains import DomainChoice, domain_named
-from scorematching.energies import ICA, MLP, Gaussian, PairwiseModel, ProductOfStudentT
+from scorematching.domains import DomainChoice, Simplex, Sphere, domain_named
+from scorematching.estimators.named_energies import EnergyChoice, new_energy
 from scorematching.estimators.path import LAMBDAS, LINEAR, Fit, Settings
 from scorematching.estimators.preparation import InUnits, Standardization, check_columns, folds, warn_of_groups
-from scorematching.runtime.arguments import check_choice, check_count, check_positive
+from scorematching.losses.bounds import warn_of_bounds
+from scorematching.losses.repeats import warn_of_repeats
+from scorematching.runtime.arguments import check_count, check_positive
 from scorematching.runtime.progress import ProgressCallback
 from scorematching.sampling import hmc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-EnergyName = Literal["gaussian", "square-root", "ica", "student-t", "mlp"]
-_NAMED: dict[str, Callable[[int], nn.Module]] = {
-    "gaussian": Gaussian,
-    "square-root": lambda dim: PairwiseModel(dim, 0.5, 0.5),
-    "ica": ICA,
-    "student-t": lambda dim: ProductOfStudentT(dim, 2 * dim),
-    "mlp": MLP,
-}
 #: Number of samples that are kept as starts of chains.
 _STARTS = 256
 
@@ -56,7 +49,8 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         lam: λ in squared units of standardized data, or ``"auto"`` to choose it.
         noise: Standard deviation of Gaussian noise to add to the data, in their units. The model is then one of the
             blurred density. ``None`` for none.
-        given: Columns that the model conditions on: it is then ``p(other columns | these columns)``.
+        given: Columns that the model conditions on, by number, or by name in a data frame. It is then
+            ``p(other columns | these columns)``.
         curvature: As in :func:`scorematching.score_matching_loss`.
         standardize: Whether to standardize the columns; in domains other than ``"positive"`` they stay as they are.
         validation_fraction: Part of the samples to hold out, between 0 and 1.
@@ -87,12 +81,12 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
 
     def __init__(
         self,
-        energy: EnergyName | Callable[[int], nn.Module] | nn.Module = "student-t",
+        energy: EnergyChoice = "student-t",
         *,
         domain: DomainChoice = None,
         lam: float | Literal["auto"] = "auto",
         noise: float | None = None,
-        given: Sequence[int] = (),
+        given: Sequence[int | str] = (),
         curvature: Choice = "auto",
         standardize: bool = True,
         validation_fraction: float = 0.1,
@@ -128,36 +122,52 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         x = self._array(X, reset=True)
         settings = self._settings()
         free = [column for column in range(x.shape[1]) if column not in self._given(x.shape[1])]
+        if self.energy == "square-root" and settings.domain is None:
+            raise ValueError("energy='square-root' is for positive data: pass domain='positive'")
         noise = 0.0 if self.noise is None else check_positive("noise", self.noise)
         steps = torch.zeros(x.shape[1]) if noise else check_columns(x.cpu(), free)
         units = Standardization.of(x, settings.domain, self.standardize)
-        energy = self._energy(x.shape[1]).to(x)
+        energy = new_energy(self.energy, x.shape[1]).to(x)
         weight = torch.zeros_like(x[0]).index_fill(0, torch.tensor(free, device=x.device), 1)
-        fit = Fit(energy, weight, units.scale, noise / units.scale * weight, steps.to(x) / units.scale)
         z = units(x)
+        spread = torch.ones_like(x[0]) if isinstance(settings.domain, Simplex | Sphere) else z.std(0)
+        fit = Fit(energy, weight, spread, noise / units.scale * weight, steps.to(x) / units.scale)
+        if settings.domain is None:
+            warn_of_bounds(energy, x, weight)
         blurred = fit.blurred(z, settings)
         if len(free) == x.shape[1]:  # groups of a conditional model may come from what is given
             warn_of_groups(blurred)
         parts = folds(z, blurred, self.validation_fraction, settings.generator)
         lambdas = LAMBDAS if self.lam == "auto" else (check_positive("lam", self.lam, zero=True),)
-        exact = isinstance(energy, LINEAR)  # fast, and without early stopping
-        self.lam_ = fit.along(lambdas, parts if exact else parts[:1], settings)
-        if exact:
-            replace(fit, curve=[], path=[]).along((self.lam_,), [(z, blurred)], settings)
+        if 0 in lambdas:
+            warn_of_repeats(energy, blurred, weight)
+        self.lam_ = fit.along(lambdas, parts, settings)
+        if isinstance(energy, LINEAR):  # no early stopping, so all samples can be used
+            fit.curve = []
+            replace(fit, path=[]).along((self.lam_,), [(z, blurred)], settings)
         self.energy_, self.path_, self.curve_ = InUnits(energy, units), tuple(fit.path), tuple(fit.curve)
         self.n_iter_ = len(fit.curve)
-        self._starts, self._units, self._fit = z[:_STARTS], units, fit
+        some = torch.randperm(len(z), generator=settings.generator)[:_STARTS].to(z.device)
+        self._starts, self._units, self._fit = z[some], units, fit
         return self
 
     def score_samples(self, X: ArrayLike | Tensor) -> np.ndarray[Any, Any]:  # noqa: N803
-        """Return the log density of samples up to a constant, ``-E(x)``, shape (N,)."""
+        """Return the log density of samples up to a constant, ``-E(x)``, shape (N,); ``-inf`` outside of the domain."""
         x = self._array(X)
+        domain = domain_named(self.domain)
         with torch.no_grad():
-            found: np.ndarray[Any, Any] = -self.energy_(x).double().cpu().numpy()
+            values = -self.energy_(x).double()
+        if domain is not None:
+            values = torch.where(domain.outside(x), -torch.inf, values)
+        found: np.ndarray[Any, Any] = values.cpu().numpy()
         return found
 
     def score(self, X: ArrayLike | Tensor, y: object = None) -> float:  # noqa: N803
-        """Return minus the loss J of samples, at λ = 0, in the units of the data: larger is better."""
+        """Return minus the loss J of samples at λ = 0: larger is better.
+
+        The unit is that of the standard deviations of the fitted data. Samples get the noise of the model, so models
+        with different ``noise`` can't be compared.
+        """
         z = self._units(self._array(X))
         settings = self._settings()
         return -self._fit.loss(self._fit.blurred(z, settings), settings)
@@ -208,18 +218,14 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         return found
 
     def plot_path(self, axes: Axes | None = None) -> Axes:
-        """Plot the held-out loss against λ, and return the axes.
-
-        Args:
-            axes: Axes to draw into; new ones by default.
-        """
+        """Plot the held-out loss against λ, and return the axes; new ones by default."""
         check_is_fitted(self)
         import matplotlib.pyplot as plt
 
         axes = axes if axes is not None else plt.subplots()[1]
         axes.plot([point.lam for point in self.path_], [point.held_out for point in self.path_], "o-")
         axes.axvline(self.lam_, color="gray", linestyle="dashed")
-        axes.set(xscale="symlog", xlabel="lambda", ylabel="held-out loss J", title=f"lambda = {self.lam_:g}")
+        axes.set(xlabel="lambda", ylabel="held-out loss J", title=f"lambda = {self.lam_:g}")
         axes.set_xscale("symlog", linthresh=1e-3)
         return axes
 
@@ -236,7 +242,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         if isinstance(data, Tensor):
             data = data.detach().cpu().numpy()
         array = validate_data(self, data, reset=reset, dtype=np.float64, ensure_min_samples=2 if reset else 1)
-        return torch.as_tensor(array, dtype=self._dtype, device=self.device)
+        return torch.tensor(array, dtype=self._dtype, device=self.device)
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -245,21 +251,14 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
 
     def _given(self, columns: int) -> list[int]:
         """Return the given columns, as numbers from 0."""
-        found = [check_count("given", int(column), -columns, columns - 1) % columns for column in self.given]
+        if isinstance(self.given, int | str):
+            raise TypeError(f"given must be a sequence of columns, got {self.given!r}: pass [{self.given!r}]")
+        names = list(getattr(self, "feature_names_in_", ()))
+        numbers = [names.index(column) if column in names else column for column in self.given]
+        found = [check_count("given", column, -columns, columns - 1) % columns for column in numbers]
         if len(set(found)) == columns:
             raise ValueError("given names all columns: leave out those that the model is of")
         return found
-
-    def _energy(self, dim: int) -> nn.Module:
-        """Return a new energy for data with ``dim`` columns."""
-        if isinstance(self.energy, str):
-            check_choice("energy", self.energy, tuple(_NAMED))
-            return _NAMED[self.energy](dim)
-        if isinstance(self.energy, nn.Module):
-            return copy.deepcopy(self.energy)
-        if not callable(self.energy):
-            raise TypeError(f"energy must be a name, a function or a module, got {type(self.energy).__name__}")
-        return self.energy(dim)
 
     def _settings(self) -> Settings:
         if not 0 < self.validation_fraction < 1:

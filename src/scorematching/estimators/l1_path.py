@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import lars_path_gram
 from torch import Tensor
 
-from scorematching.domains import DomainChoice
+from scorematching.domains import DomainChoice, Interval, domain_named
 from scorematching.energies import PairwiseModel
 from scorematching.runtime.arguments import check_count, check_positive
 from scorematching.statistics.closed_form import Moments, moments_of, write_parameters
@@ -53,18 +53,20 @@ def fit_l1_path(
     penalties: Tensor | int = 30,
     domain: DomainChoice = None,
     gamma: float = 1.0,
-    multiplier: float = 1.0,
+    multiplier: float | None = None,
 ) -> L1Path:
     """Fit sparse pairwise models along a path of penalties, and keep the one with the best criterion.
 
     The penalized loss is ``J + penalty sum_(i != j) |K_ij|`` (Lin, Drton & Shojaie 2016). It is a quadratic function of
-    the parameters, so least angle regression follows its minimum exactly. For each graph on the path, the model is
-    fitted again without the penalty, and the extended Bayesian information criterion ``2 N J + r (edges log N + 2 gamma
-    log (pairs over edges))`` is computed (Foygel & Drton 2010). The smallest wins, and the model gets its parameters.
-    The factor ``r`` is the mean, over the pairs, of the variance of the slope of the loss divided by its curvature. It
-    is 1 for a log likelihood. It makes the choice independent of the units of ``x`` and of the weights of a domain.
+    the parameters, so least angle regression follows its minimum exactly. Each graph on the path is fitted again
+    without the penalty, and the extended Bayesian information criterion ``2 N J + r (edges log N + 2 gamma log (pairs
+    over edges))`` is computed (Foygel & Drton 2010). The smallest wins, and the model gets its parameters. The factor
+    ``r`` is the mean, over the pairs, of the variance of the slope of the loss divided by its curvature. It is 1 for a
+    log likelihood. It makes the choice independent of the units of ``x`` and of the weights of a domain.
 
-    Divide variables of different scale by their standard deviations first: the penalty is the same for all pairs.
+    Without a domain, and for positive variables, the penalty is that of variables divided by their standard deviations,
+    so the graph does not depend on units. In other domains, divide the variables first. Graphs in which a variable has
+    more neighbors than a tenth of the samples are not considered: their fits are not stable.
 
     Args:
         model: Pairwise model of D variables; its parameters are set in place.
@@ -74,7 +76,8 @@ def fit_l1_path(
         domain: As in :func:`scorematching.score_matching_loss`.
         gamma: Weight of the number of possible graphs, from 0 (the ordinary criterion) to 1.
         multiplier: Factor of the diagonal of the quadratic form, 1 or more. A factor above 1 makes a minimum exist for
-            fewer samples than variables (Yu, Drton & Shojaie 2019).
+            fewer samples than variables (Yu, Drton & Shojaie 2019). By default 1, or for fewer than two samples per
+            variable the factor that they recommend.
 
     Returns:
         The path.
@@ -82,7 +85,8 @@ def fit_l1_path(
     Raises:
         TypeError: The model is not a :class:`scorematching.energies.PairwiseModel`, or a tensor is not of floating
             point.
-        ValueError: A number is out of its range, ``x`` is not valid, or the data do not determine the diagonal.
+        ValueError: A number is out of its range, ``x`` is not valid, there is one variable, or the data do not
+            determine the parameters.
 
     Example:
         Four variables, of which the first two depend on each other:
@@ -97,37 +101,59 @@ def fit_l1_path(
     """
     if not isinstance(model, PairwiseModel):
         raise TypeError(f"expected a PairwiseModel, got {type(model).__name__}")
+    count, dim = len(model.interaction), len(model.linear)
+    if dim < 2:
+        raise ValueError("a graph needs two variables or more, got one")
+    multiplier = _recommended(len(x), dim) if multiplier is None else multiplier
     if not 0 <= gamma <= 1 or not multiplier >= 1:
         raise ValueError(f"expected gamma from 0 to 1 and a multiplier of 1 or more, got {gamma} and {multiplier}")
+    bounded = domain_named(domain)
+    scale = x.std(0).double() if bounded is None or bounded == Interval(0.0) else torch.ones(dim, dtype=torch.float64)
     problem = SampleLosses(
-        model, x, lam=0.0, parameters=["interaction", "linear"], curvature="auto", weight=None, domain=domain
+        model,
+        x / scale.to(x),
+        lam=0.0,
+        parameters=["interaction", "linear"],
+        curvature="auto",
+        weight=None,
+        domain=bounded,
     )
-    moments = moments_of(problem, model)
-    count, dim = len(model.interaction), len(model.linear)
+    plain = moments_of(problem, model, False)
+    moments = plain._replace(gram=plain.gram.clone())
+    moments.gram.diagonal()[1 : 1 + count] *= multiplier
     rows, columns = torch.triu_indices(dim, dim)
     pairs = (rows != columns).nonzero()[:, 0]
-    grid, along = _path(moments, pairs, count, multiplier, penalties)
+    grid, along = _path(moments, pairs, penalties)
     graphs = along[:, pairs] != 0
     ebic = torch.full((len(grid),), math.inf, dtype=torch.float64)
-    fits, inflation = along.clone(), _inflation(problem, moments, along[0], pairs)
-    for place, graph in enumerate(graphs):
-        kept = torch.ones(count + dim, dtype=torch.bool)
-        kept[pairs[~graph]] = False
-        if (again := _refitted(moments, kept)) is not None:
-            fits[place] = again
-            cost = _complexity(int(graph.sum()), len(pairs), len(x), gamma)
+    inflation = _inflation(problem, plain, along[0], pairs)
+    matrices = along[:, :count][:, model.places]
+    neighbors = matrices.ne(0).sum(2).amax(1) - 1
+    kept = torch.ones(len(grid), count + dim, dtype=torch.bool)
+    kept[:, pairs] = graphs
+    for place in (neighbors <= max(1, len(x) // 10)).nonzero()[:, 0].tolist():
+        if (again := _refitted(moments, kept[place])) is not None:
+            cost = _complexity(int(graphs[place].sum()), len(pairs), len(x), gamma)
             ebic[place] = 2 * len(x) * moments.loss(again) + inflation * cost
     best = int(ebic.argmin())
-    write_parameters([model.interaction, model.linear], fits[best])
-    return L1Path(grid, along[:, :count][:, model.places], ebic, best)
+    fit = _refitted(plain, kept[best])
+    units = scale**-model.a
+    back = torch.cat([(units[:, None] * units)[rows, columns], scale**-model.b])
+    write_parameters([model.interaction, model.linear], back * (along[best] if fit is None else fit))
+    return L1Path(grid, matrices * units[:, None] * units, ebic, best)
 
 
-def _path(
-    moments: Moments, pairs: Tensor, count: int, multiplier: float, penalties: Tensor | int
-) -> tuple[Tensor, Tensor]:
+def _recommended(samples: int, dim: int) -> float:
+    """Return the multiplier of the diagonal: 1 for enough samples, else that of Yu, Drton & Shojaie (2019)."""
+    if samples >= 2 * dim:
+        return 1.0
+    ratio = 6 * math.log(dim) / samples
+    return 2 - 1 / (1 + 4 * math.e * max(ratio, math.sqrt(ratio)))
+
+
+def _path(moments: Moments, pairs: Tensor, penalties: Tensor | int) -> tuple[Tensor, Tensor]:
     """Return the penalties, falling, shape (P,), and the penalized parameters, shape (P, K)."""
-    a, b = moments.a.clone(), moments.b
-    a.diagonal()[:count] *= multiplier
+    a, b = moments.a, moments.b
     free = torch.ones(len(b), dtype=torch.bool)
     free[pairs] = False
     gain = torch.linalg.solve(a[free][:, free], torch.cat([a[free][:, pairs], b[free, None]], 1))
@@ -139,6 +165,8 @@ def _path(
     else:
         grid = torch.as_tensor(penalties, dtype=torch.float64).sort(descending=True).values
         check_positive("the smallest penalty", float(grid[-1]), zero=True)
+    if int(torch.linalg.cholesky_ex(gram).info):
+        raise ValueError("the data do not determine the interactions: pass a multiplier above 1, or more samples")
     options = {"n_samples": 1, "method": "lasso", "max_iter": 10 * len(pairs)}
     ends = 2 * float(grid[-1])  # each pair has two entries of K
     knots, _, found = lars_path_gram(slope.numpy(), gram.numpy(), alpha_min=ends, **options)

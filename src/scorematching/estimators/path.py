@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from scorematching.curvature import Choice
 from scorematching.domains import Domain
-from scorematching.energies import ExponentialFamily, PairwiseModel
+from scorematching.energies import ExponentialFamily, Gaussian, PairwiseModel
 from scorematching.losses import score_matching_loss
 from scorematching.runtime.progress import Progress, ProgressCallback
 from scorematching.statistics.closed_form import moments_of, write_parameters
@@ -31,7 +32,7 @@ class Point(NamedTuple):
 
     Attributes:
         lam: λ.
-        held_out: Loss J of the samples that were held out, at λ = 0, in the units of the data.
+        held_out: Loss J of the samples that were held out, at λ = 0, in units of the standard deviations of columns.
     """
 
     lam: float
@@ -59,7 +60,7 @@ class Fit:
     Attributes:
         energy: The energy; its state is the best one at the end.
         weight: Weights of the inputs in the loss: 0 for given columns, else 1, shape (D,).
-        scale: Scale of each column, shape (D,).
+        spread: Standard deviation of each column of the samples to fit, shape (D,), or ones: the units of J.
         noise: Standard deviation of the normal noise that is added, in standardized units, shape (D,).
         steps: Width of the uniform noise that is added, in standardized units, shape (D,).
         curve: Losses of the samples to fit and of those held out, for each pass over the data.
@@ -68,36 +69,54 @@ class Fit:
 
     energy: nn.Module
     weight: Tensor
-    scale: Tensor
+    spread: Tensor
     noise: Tensor
     steps: Tensor
     curve: list[tuple[float, float]] = field(default_factory=list)
     path: list[Point] = field(default_factory=list)
 
     def along(self, lambdas: tuple[float, ...], parts: Sequence[tuple[Tensor, Tensor]], settings: Settings) -> float:
-        """Fit for each λ, all from the same start; keep the best, and return its λ.
+        """Fit for each λ, all from the same start, and return the λ with the lowest loss of what is held out.
 
         Args:
             lambdas: λ to try.
-            parts: Pairs of samples to fit and samples held out. Of several, the mean loss counts, and the last fit is
-                kept.
+            parts: Pairs of samples to fit and samples held out. Exact fits use all of them, others the first.
             settings: Settings of the fits.
         """
-        start = copy.deepcopy(self.energy.state_dict())
-        best: tuple[float, float, dict[str, Tensor]] | None = None
+        path = self._exact_path if isinstance(self.energy, LINEAR) else self._descended_path
+        found = path(lambdas, parts, settings)
+        self.path += found
+        return min(found, key=lambda point: point.held_out).lam
+
+    def _exact_path(
+        self, lambdas: tuple[float, ...], parts: Sequence[tuple[Tensor, Tensor]], settings: Settings
+    ) -> list[Point]:
+        """Return the path of an energy that is linear in its parameters. The last fit is kept."""
+        losses, total = [0.0] * len(lambdas), sum(len(held_out) for _, held_out in parts)
+        for part, (train, held_out) in enumerate(parts):
+            x = self.blurred(train, settings)
+            minimize = self._minimizer(x, any(lambdas), settings)
+            for number, lam in enumerate(lambdas):
+                minimize(lam)
+                losses[number] += self.loss(held_out, settings) * len(held_out) / total
+            if settings.progress is not None:
+                settings.progress(Progress(part + 1, len(parts), {"held-out loss": min(losses)}))
+        self.curve.append((self.loss(x, settings), losses[-1]))
+        return [Point(lam, loss) for lam, loss in zip(lambdas, losses, strict=True)]
+
+    def _descended_path(
+        self, lambdas: tuple[float, ...], parts: Sequence[tuple[Tensor, Tensor]], settings: Settings
+    ) -> list[Point]:
+        """Return the path of any energy, for the first part. The best fit is kept."""
+        start, found, states = copy.deepcopy(self.energy.state_dict()), [], []
+        train, held_out = parts[0]
         for number, lam in enumerate(lambdas):
-            steps = self._closed_form if isinstance(self.energy, LINEAR) else self._descend
-            rescaled, loss = _rescaled(settings.progress, number, len(lambdas)), 0.0
-            for train, held_out in parts:
-                self.energy.load_state_dict(start)
-                loss += steps(lam, train, held_out, settings, rescaled) * len(held_out)
-            loss /= sum(len(held_out) for _, held_out in parts)
-            self.path.append(Point(lam, loss))
-            if best is None or loss < best[1]:
-                best = lam, loss, copy.deepcopy(self.energy.state_dict())
-        assert best is not None
-        self.energy.load_state_dict(best[2])
-        return best[0]
+            self.energy.load_state_dict(start)
+            rescaled = _rescaled(settings.progress, number, len(lambdas))
+            found.append(Point(lam, self._descend(lam, train, held_out, settings, rescaled)))
+            states.append(copy.deepcopy(self.energy.state_dict()))
+        self.energy.load_state_dict(states[min(range(len(found)), key=lambda i: found[i].held_out)])
+        return found
 
     def blurred(self, z: Tensor, settings: Settings) -> Tensor:
         """Return samples with fresh noise, as far as it does not move them out of the domain."""
@@ -112,37 +131,37 @@ class Fit:
         return moved
 
     def loss(self, z: Tensor, settings: Settings) -> float:
-        """Return J of standardized samples at λ = 0, in the units of the data."""
+        """Return J of standardized samples at λ = 0, in units of the spread of the columns."""
         with torch.no_grad():
-            weight = self.weight / self.scale.square()
+            weight = self.weight * self.spread.square()
             return float(_loss(self.energy, z, 0.0, weight, settings))
 
-    def _closed_form(
-        self, lam: float, train: Tensor, held_out: Tensor, settings: Settings, progress: ProgressCallback | None
-    ) -> float:
-        x = self.blurred(train, settings)
-        weight = None if bool((self.weight == 1).all()) else self.weight.expand_as(x)
-        names = [name for name, _ in self.energy.named_parameters()]
-        with torch.no_grad():
-            problem = SampleLosses(
-                self.energy,
-                x,
-                lam=lam,
-                parameters=names,
-                curvature=settings.curvature,
-                weight=weight,
-                domain=settings.domain,
-            )
-            moments = moments_of(problem, self.energy)
-            seen = moments.a.diagonal() > 0  # without terms of given columns alone
+    @torch.no_grad()
+    def _minimizer(self, x: Tensor, curved: bool, settings: Settings) -> Callable[[float], None]:
+        """Return a function of λ that sets the parameters to the minimum of the loss of samples."""
+        energy, free = self.energy, bool((self.weight == 1).all())
+        if isinstance(energy, Gaussian) and free and settings.domain is None:
+            mean, covariance = x.mean(0), x.T.cov(correction=0).view(len(self.weight), -1)
+            return partial(energy.fit_moments, mean, covariance)
+        problem = SampleLosses(
+            energy,
+            x,
+            lam=0.0,
+            parameters=[name for name, _ in energy.named_parameters()],
+            curvature=settings.curvature,
+            weight=None if free else self.weight.expand_as(x),
+            domain=settings.domain,
+        )
+        moments = moments_of(problem, energy, curved)
+        seen = moments.a.diagonal() > 0  # without terms of given columns alone
+
+        @torch.no_grad()
+        def minimize(lam: float) -> None:
             theta = torch.zeros_like(moments.b)
-            theta[seen] = moments.within(seen).minimum()[0]
+            theta[seen] = moments.at(lam).within(seen).minimum()[0]
             write_parameters(list(problem.named.values()), theta)
-        losses = self.loss(x, settings), self.loss(held_out, settings)
-        self.curve.append(losses)
-        if progress is not None:
-            progress(Progress(1, 1, {"held-out loss": losses[1]}))
-        return losses[1]
+
+        return minimize
 
     def _descend(
         self, lam: float, train: Tensor, held_out: Tensor, settings: Settings, progress: ProgressCallback | None
@@ -196,7 +215,8 @@ def _loss(energy: nn.Module, z: Tensor, lam: float, weight: Tensor, settings: Se
     """Return the loss of samples, with weights of the columns. Equal ones are a factor, as joint domains need."""
     same = bool((weight == weight[0]).all())
     each = None if same else weight.expand_as(z)
-    found = score_matching_loss(energy, z, lam=lam, curvature=settings.curvature, weight=each, domain=settings.domain)
+    options = {"curvature": settings.curvature, "weight": each, "domain": settings.domain}
+    found: Tensor = score_matching_loss(energy, z, lam=lam, check_finite=False, **options)  # type: ignore[arg-type]
     return float(weight[0]) * found if same else found
 
 

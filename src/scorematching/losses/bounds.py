@@ -16,6 +16,8 @@ _LEAST, _MOST = 500, 5000
 _QUANTILES, _QUOTIENT = (0.05, 0.1), 1.75
 #: Number of values next to a bound; fewer come from data that are rounded coarsely.
 _DISTINCT = 5
+#: Fraction of the inputs that look bounded by chance, if none is.
+_CHANCE = 0.01
 #: Largest deviation of a sum or norm from 1.
 _ROUNDING = 1e-4
 
@@ -69,7 +71,7 @@ def _described(rows: Tensor) -> str:
         distinct = (values[: int(_QUANTILES[1] * len(rows))].diff(dim=0) != 0).sum(0)
         found = (two > _QUOTIENT * one) & (distinct >= _DISTINCT)
         places += [(int(i), name, float(values[0, i])) for i in found.nonzero()[:, 0]]
-    if not places:
+    if len(places) <= _CHANCE * rows.shape[1]:
         return ""
     number, name, end = places[0]
     return f"many samples are next to the {name} value of input {number}, {end:.3g}, as at a bound"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -83,7 +83,8 @@ def denoising_score_matching_loss(
 
 def _levels(sigma: float | Sequence[float] | Tensor) -> list[float]:
     """Return the noise levels."""
-    several = list(sigma) if isinstance(sigma, Tensor) and sigma.ndim == 1 else sigma
+    given: Any = sigma
+    several = list(given) if getattr(given, "ndim", 0) == 1 else given
     if not isinstance(several, Sequence) or isinstance(several, str):
         return [check_positive("sigma", several)]
     if not several:

@@ -16,6 +16,9 @@ KINKED = (
     nn.Softshrink, nn.Threshold, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d,
 )  # fmt: skip
 
+#: Largest relative deviation that counts as rounding, and number of inputs of which a gradient may be affine.
+_ROUNDING, _INPUTS = 1e-4, 256
+
 _looked_at: WeakSet[nn.Module] = WeakSet()
 
 
@@ -24,26 +27,28 @@ class KinkWarning(UserWarning):
 
 
 @torch.no_grad()
-def warn_of_kinks(energy: nn.Module, d: Tensor, d2: Tensor) -> None:
-    """Warn, once for an energy, if it has modules with kinks, or no curvature at all although it is not affine.
+def warn_of_kinks(energy: nn.Module, x: Tensor, d: Tensor, d2: Tensor) -> None:
+    """Warn, once for an energy, if it has modules with kinks, or a constant curvature although it is not quadratic.
 
     Args:
         energy: A module whose operations are not known.
-        d: Its gradient at data, shape (N, ...).
+        x: Data, shape (N, ...).
+        d: Its gradient at the data.
         d2: The diagonal of its Hessian.
 
     Warns:
         KinkWarning: It has kinks.
 
     Example:
-        >>> warn_of_kinks(nn.Sequential(nn.Linear(2, 1), nn.Softplus()), torch.ones(3, 2), torch.ones(3, 2))
+        >>> x = torch.randn(9, 2)
+        >>> warn_of_kinks(nn.Identity(), x, x, torch.ones(9, 2))
     """
     if energy in _looked_at or batched(d):
         return
     _looked_at.add(energy)
     found = next((type(module).__name__ for module in energy.modules() if isinstance(module, KINKED)), "")
-    if not found and bool((d2 == 0).all()) and bool((d != d[:1]).any()):
-        found = "an energy whose second derivatives are all 0"
+    if not found and bool((d2 - d2[:1]).abs().max() <= _ROUNDING * d2.abs().max()) and not _is_affine(x, d):
+        found = "an energy with a changing slope and the same second derivatives everywhere"
     if found:
         warnings.warn(
             f"{found}: all curvature of a piecewise linear function is at its kinks, where no sample falls, so the "
@@ -52,3 +57,15 @@ def warn_of_kinks(energy: nn.Module, d: Tensor, d2: Tensor) -> None:
             KinkWarning,
             stacklevel=3,
         )
+
+
+def _is_affine(x: Tensor, d: Tensor) -> bool:
+    """Return True if gradients are an affine function of the data, or there are too few samples to tell."""
+    rows, slopes = x.flatten(1), d.flatten(1)
+    if bool((slopes == slopes[:1]).all()):
+        return True
+    if rows.shape[1] > _INPUTS or len(rows) < 2 * rows.shape[1] + 2:
+        return True
+    inputs = torch.cat([torch.ones_like(rows[:, :1]), rows], 1).double()
+    fitted = inputs @ torch.linalg.lstsq(inputs, slopes.double()).solution
+    return bool((fitted - slopes).abs().max() <= _ROUNDING * slopes.abs().max())

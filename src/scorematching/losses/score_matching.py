@@ -110,8 +110,8 @@ def score_matching_loss(
             value = value / len(x) if reduction == "mean" else value
         else:
             d, d2, square = method.derivatives(energy, x, objective.squared)
-            if not isinstance(energy, Graph) and check_finite:
-                warn_of_kinks(energy, d, d2)
+            if not isinstance(energy, Graph):
+                warn_of_kinks(energy, x, d, d2)
             value = reduced(sm_value(d, d2, objective, square), reduction)
     if inside is not None and check_finite:
         _check_inside(inside, value)

@@ -24,6 +24,8 @@ from scorematching.sampling.tempering import Ladder
 _LANGEVIN, _HMC = 0.574, 0.8
 #: Mean acceptance below which chains hardly move.
 _STUCK = 0.02
+#: Number of steps in which each chain should move, and the fraction of the chains that may not.
+_MANY, _STILL = 100, 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def langevin(
         progress: Called after each step.
 
     Warns:
-        SamplingWarning: Almost no moves are accepted, or no exchanges between two temperatures.
+        SamplingWarning: Almost no moves are accepted, or none of a chain, or no exchanges between two temperatures.
 
     Raises:
         TypeError: ``target`` is no energy and no score, it is a score and ``metropolis`` is True, or ``start`` is not
@@ -152,7 +154,7 @@ def hmc(
         progress: Called after each move.
 
     Warns:
-        SamplingWarning: Almost no moves are accepted, or no exchanges between two temperatures.
+        SamplingWarning: Almost no moves are accepted, or none of a chain, or no exchanges between two temperatures.
 
     Raises:
         TypeError: ``target`` is not an energy, or ``start`` is not floating point.
@@ -188,6 +190,8 @@ class _Chains:
         project: Projection | None,
         generator: torch.Generator | None,
     ) -> None:
+        if not isinstance(start, Tensor):
+            raise TypeError(f"start must be a torch tensor, got {type(start).__name__}: pass torch.as_tensor(start)")
         evaluate = evaluator(target, start, score_allowed=not metropolis)
         bounds = domain_named(domain)
         space = space_of(bounds, project)
@@ -242,16 +246,23 @@ class _Chains:
         acceptance = accepted / max(steps, 1)
         found = Samples(state.x[:n], acceptance, float(h[0]), None if keep is None else draws, ladder.exchanged)
         if steps:
-            _warn(found)
+            _warn(found, steps)
         return found
 
 
-def _warn(samples: Samples) -> None:
-    """Warn if chains hardly moved, or two temperatures exchanged nothing."""
+def _warn(samples: Samples, steps: int) -> None:
+    """Warn if chains hardly moved, or some never, or two temperatures exchanged nothing."""
     if samples.acceptance.mean() < _STUCK:
         warnings.warn(
             f"only {float(samples.acceptance.mean()):.1%} of the moves were accepted: take a smaller step_size, or a "
             "warmup",
+            SamplingWarning,
+            stacklevel=4,
+        )
+    elif steps >= _MANY and (still := int((samples.acceptance == 0).sum())) > _STILL * len(samples.x):
+        warnings.warn(
+            f"{still} of {len(samples.x)} chains have not moved in {steps} steps, so they keep their start: start away "
+            "from places of very steep density, or take a smaller step_size, or more steps",
             SamplingWarning,
             stacklevel=4,
         )

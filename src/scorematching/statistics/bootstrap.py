@@ -10,6 +10,7 @@ from torch import Tensor
 
 from scorematching.runtime.arguments import check_count
 from scorematching.runtime.progress import Progress, ProgressCallback
+from scorematching.statistics.estimate import check_level
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Bootstrap:
         Args:
             level: Probability that an interval contains the truth, between 0 and 1.
         """
+        check_level(level)
         tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=self.replicas.dtype)
         return self.replicas.quantile(tails, 0).T
 
@@ -60,6 +62,7 @@ def bootstrap(
         progress: Called after each replica.
 
     Raises:
+        TypeError: ``x`` is not a tensor.
         ValueError: There are fewer than two replicas, or an estimate has another shape, or is not finite.
 
     Example:
@@ -70,10 +73,12 @@ def bootstrap(
         0.051 near 0.049
     """
     check_count("replicas", replicas, least=2)
-    first, found = estimate(x).detach(), []
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a torch tensor, got {type(x).__name__}: pass torch.as_tensor(x)")
+    first, found = estimate(x).detach().clone(), []
     for number in range(replicas):
         rows = torch.randint(len(x), (len(x),), generator=generator).to(x.device)
-        value = estimate(x[rows]).detach()
+        value = estimate(x[rows]).detach().clone()  # it may be a parameter that the next fit changes
         if value.ndim != 1 or value.shape != first.shape or not bool(torch.isfinite(value).all()):
             raise ValueError(
                 f"estimate must return finite numbers of shape (K,), got {tuple(value.shape)}: {value.flatten()[:5]}"

@@ -102,7 +102,7 @@ def fit_closed_form(
     """
     problem = SampleLosses(energy, x, lam=lam, parameters=parameters, curvature=curvature, weight=weight, domain=domain)
     _check_linear(problem)
-    moments = moments_of(problem, energy)
+    moments = moments_of(problem, energy, problem.lam > 0).at(problem.lam)
     estimate, factor = moments.minimum()
     psi = problem.gradients(estimate)
     covariance = sandwich(factor, psi.T @ psi / len(x), len(x))
@@ -114,14 +114,20 @@ class Moments(NamedTuple):
     """Means of ``G_n`` and ``s_n``, which give the mean loss of any parameters.
 
     Attributes:
-        gram: ``G``, shape (1 + K, 1 + K).
+        gram: ``G``, shape (1 + K, 1 + K), at ``lam = 0``.
+        curved: Mean of ``<C, w C>``, of the same shape; ``G`` is ``gram + 2 lam curved``. Zeros if it is not needed.
         sums: ``s``, shape (1 + K,).
         labels: Names of the K entries of the parameters.
     """
 
     gram: Tensor
+    curved: Tensor
     sums: Tensor
     labels: list[str]
+
+    def at(self, lam: float) -> Moments:
+        """Return the moments with the regularizer in ``gram``."""
+        return self._replace(gram=self.gram + 2 * lam * self.curved)
 
     @property
     def a(self) -> Tensor:
@@ -146,7 +152,8 @@ class Moments(NamedTuple):
         """
         places = torch.cat([kept.new_ones(1), kept]).nonzero()[:, 0]
         labels = [label for label, keep in zip(self.labels, kept.tolist(), strict=True) if keep]
-        return Moments(self.gram[places][:, places], self.sums[places], labels)
+        gram, curved = (matrix[places][:, places] for matrix in (self.gram, self.curved))
+        return Moments(gram, curved, self.sums[places], labels)
 
     def loss(self, theta: Tensor) -> float:
         """Return the mean loss."""
@@ -154,20 +161,21 @@ class Moments(NamedTuple):
         return float(0.5 * point @ self.gram @ point - self.sums @ point)
 
 
-def moments_of(problem: SampleLosses, energy: nn.Module) -> Moments:
-    """Return the moments of the data of a problem."""
+def moments_of(problem: SampleLosses, energy: nn.Module, curved: bool) -> Moments:
+    """Return the moments of the data of a problem, at ``lam = 0``; with ``curved`` those for the regularizer too."""
     count = 1 + len(problem.theta)
-    gram, sums = problem.theta.new_zeros(count, count), problem.theta.new_zeros(count)
+    gram, squares = (problem.theta.new_zeros(count, count) for _ in range(2))
+    sums = problem.theta.new_zeros(count)
     alike = isinstance(energy, Gaussian) and problem.domain is None and problem.weight.ndim == 1
     x = Gaussian.condensed(problem.x.double()) if alike and len(problem.x) > 2 * problem.x.shape[1] else problem.x
     for part, w, slope in problem.batches(x):
         t = _terms(problem, part)
         d, d2 = t[:, 0].flatten(1), t[:, 1].flatten(1)
         gram += (d * w.flatten()) @ d.T
-        if problem.lam:
-            gram += 2 * problem.lam * (d2 * w.flatten()) @ d2.T
+        if curved:
+            squares += (d2 * w.flatten()) @ d2.T
         sums += d2 @ w.flatten() + d @ slope.flatten()
-    return Moments(gram / len(x), sums / len(x), labels_of(problem.shapes))
+    return Moments(gram / len(x), squares / len(x), sums / len(x), labels_of(problem.shapes))
 
 
 def _terms(problem: SampleLosses, x: Tensor) -> Tensor:

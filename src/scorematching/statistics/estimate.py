@@ -56,8 +56,7 @@ class Estimate:
         Raises:
             ValueError: ``level`` is not between 0 and 1.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must be between 0 and 1, got {level}")
+        check_level(level)
         half = math.sqrt(2) * float(torch.erfinv(torch.tensor(level, dtype=torch.float64))) * self.standard_errors
         return torch.stack([self.estimate - half, self.estimate + half], 1)
 
@@ -76,6 +75,12 @@ class Estimate:
         if (hidden := len(self.estimate) - len(labels)) > 0:
             lines.append(f"... and {hidden} more")
         return "\n".join(lines)
+
+
+def check_level(level: float) -> None:
+    """Raise ``ValueError`` unless a confidence level is between 0 and 1."""
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}")
 
 
 def labels_of(shapes: Mapping[str, torch.Size]) -> list[str]:
@@ -104,8 +109,8 @@ def factored(hessian: Tensor, labels: list[str]) -> Tensor:
     if flat := int((values < SINGULAR).sum()):
         raise ValueError(
             f"the loss has no unique minimum: {flat} of the {len(hessian)} directions of the parameters are not "
-            "determined, because of redundant parameters, too few data, or a fit that is not at a minimum: use more "
-            "data, lam > 0, or fewer parameters, or fit longer"
+            "determined, because of redundant parameters, too few data, a fit that is not at a minimum, or data far "
+            "from 0: use more data, lam > 0, or fewer parameters, fit longer, or center and scale the data"
         )
     return torch.linalg.cholesky(hessian)
 

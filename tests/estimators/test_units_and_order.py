@@ -1,0 +1,64 @@
+"""A fit does not depend on units or on the order of the rows, and says what is outside of its domain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scorematching import EnergyModel
+from scorematching.losses import DomainWarning
+
+
+def test_the_unit_of_one_column_does_not_matter() -> None:
+    """It decides neither λ nor when a fit stops."""
+    found = []
+    for unit in (1.0, 1e-3):
+        rng = np.random.default_rng(1)
+        x = np.c_[rng.normal(size=400) * unit, rng.gamma(2.0, 1.0, 400) + rng.normal(size=400)]
+        model = EnergyModel("mlp", max_iter=20).fit(x)
+        values = model.score_samples([[0, 0], [0, 3.0], [unit, 0]])
+        found.append([model.lam_, *np.diff(values), model.score(x)])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+
+
+def test_samples_do_not_depend_on_the_order_of_the_rows() -> None:
+    rng = np.random.default_rng(0)
+    x = np.r_[rng.normal(0, 1, (150, 1)), rng.normal(8, 1, (150, 1)), rng.normal(4, 2, (150, 1))]
+    model = EnergyModel("gaussian", lam=0.0).fit(x)
+    starts = model.sample(400, random_state=0, steps=1)
+    assert 0.2 < (starts > 6).mean() < 0.5
+
+
+@pytest.mark.parametrize("name", ["gaussian", "square-root"])
+def test_the_density_is_zero_outside_of_the_domain(name: str) -> None:
+    x = np.random.default_rng(0).gamma(3.0, 1.0, (600, 2))
+    model = EnergyModel(name, domain="positive", lam=0.0).fit(x)
+    found = model.score_samples([[-1.0, 1.0], [1.0, 1.0]])
+    assert found[0] == -np.inf
+    assert np.isfinite(found[1])
+
+
+def test_bounds_and_domains_are_named() -> None:
+    x = np.random.default_rng(0).exponential(1, (2000, 1))
+    with pytest.warns(DomainWarning, match=r"lowest value of input 0, 0\.000"):
+        EnergyModel(lam=0.1, max_iter=1).fit(x)
+    with pytest.raises(ValueError, match="energy='square-root' is for positive data: pass domain='positive'"):
+        EnergyModel("square-root").fit(x)
+
+
+def test_given_columns_by_name() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"cause": rng.normal(size=300), "effect": rng.normal(size=300)})
+    by_name, by_number = (EnergyModel("gaussian", lam=0.0, given=given).fit(table) for given in (["cause"], [0]))
+    np.testing.assert_array_equal(by_name.score_samples(table), by_number.score_samples(table))
+    with pytest.raises(TypeError, match=r"given must be a sequence of columns, got 'cause': pass \['cause'\]"):
+        EnergyModel("gaussian", given="cause").fit(table)
+
+
+def test_many_columns_take_little_time() -> None:
+    """The moments are enough: 100 columns, 8 values of λ, ten parts."""
+    x = np.random.default_rng(0).normal(size=(500, 100))
+    model = EnergyModel("gaussian").fit(x)
+    assert len(model.path_) == 8
+    assert model.lam_ > 0
