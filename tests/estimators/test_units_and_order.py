@@ -62,3 +62,8 @@ def test_many_columns_take_little_time() -> None:
     model = EnergyModel("gaussian").fit(x)
     assert len(model.path_) == 8
     assert model.lam_ > 0
+    few = EnergyModel("gaussian").fit(x[:40])  # fewer samples than columns: no minimum at λ = 0
+    assert few.path_[-1] == (0.0, np.inf)
+    assert few.score(x) > 0
+    with pytest.raises(ValueError, match="the covariance of the data is singular: use more samples, lam > 0"):
+        EnergyModel("gaussian", lam=0.0).fit(x[:40])

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from scorematching.curvature import AnalyticEnergy, Derivatives
 from scorematching.runtime.arguments import check_count, check_positive
 
+#: Smallest eigenvalue of a covariance that is not singular, relative to the largest.
+_SINGULAR = 1e-10
+
 
 class PairwiseModel(AnalyticEnergy):
     """Pairwise interactions of powers: ``E(x) = x^a · K x^a / (2 a) - eta · x^b / b``, with powers by entry.
@@ -139,9 +142,10 @@ class Gaussian(PairwiseModel):
             ValueError: ``lam`` is 0, and the covariance is singular.
         """
         values, vectors = torch.linalg.eigh(covariance.double())
-        if values[0] <= 1e-12 * values[-1] and not lam:
+        if values[0] <= _SINGULAR * values[-1] and not lam:
             raise ValueError("the covariance of the data is singular: use more samples, lam > 0, or fewer variables")
-        inverse = 2 / (values[:, None] + values).clamp_min(torch.finfo(values.dtype).tiny)
+        values = values.clamp_min(_SINGULAR * values[-1])
+        inverse = 2 / (values[:, None] + values)
         right = torch.eye(len(values), dtype=values.dtype, device=values.device)
         if lam:
             pairs = vectors[:, None] * vectors  # [i, j, a]

@@ -97,7 +97,12 @@ class Fit:
             x = self.blurred(train, settings)
             minimize = self._minimizer(x, any(lambdas), settings)
             for number, lam in enumerate(lambdas):
-                minimize(lam)
+                try:
+                    minimize(lam)
+                except ValueError:  # no unique minimum, with few samples
+                    if len(lambdas) == 1:
+                        raise
+                    losses[number] = math.inf
                 losses[number] += self.loss(held_out, settings) * len(held_out) / total
             if settings.progress is not None:
                 settings.progress(Progress(part + 1, len(parts), {"held-out loss": min(losses)}))
