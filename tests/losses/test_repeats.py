@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import scorematching as sm
-from scorematching.losses import repeated
+from scorematching.losses import RepeatedValuesWarning, repeated
 
 
 def test_repeated_values_are_found() -> None:
@@ -30,6 +30,16 @@ def test_samples_that_are_there_twice_and_large_images() -> None:
     images = torch.randint(256, (40, 3, 200, 200)) / 255
     assert len(repeated(images)) > 0.5 * images[0].numel()
     assert len(repeated(torch.randn(40, 3, 200, 200))) == 0
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_batches_drawn_with_replacement_have_no_repeated_values(dim: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1000, dim, generator=generator)
+    energy = sm.energies.ProductOfStudentT(dim, 4)
+    sm.score_matching_loss(energy, x[torch.randint(1000, (512,), generator=generator)])
+    with pytest.warns(RepeatedValuesWarning):
+        sm.score_matching_loss(sm.energies.ProductOfStudentT(dim, 4), x.mul(2).round())
 
 
 @pytest.mark.parametrize("kind", ["whole numbers", "constant"])

@@ -38,7 +38,9 @@ def warn_of_repeats(energy: nn.Module, x: Tensor, weight: Tensor | None) -> None
     if len(x) < _LEAST or energy in _warned:
         return
     _warned.add(energy)
-    found = repeated(x if weight is None else x.masked_fill(weight.expand_as(x) == 0, torch.nan))
+    rows = _some(x if weight is None else x.masked_fill(weight.expand_as(x) == 0, torch.nan))
+    different = rows.unique(dim=0)  # a batch may have a sample twice
+    found = repeated(different) if 2 * len(different) > len(rows) else repeated(rows)
     if len(found):
         warnings.warn(
             f"{len(found)} of {x[0].numel()} inputs have repeated values, such as integers, 8-bit data or constants "
@@ -66,7 +68,12 @@ def repeated(x: Tensor) -> Tensor:
         >>> repeated(x)
         tensor([1])
     """
-    rows = x.flatten(1)
-    rows = rows[: min(_MOST, max(2, _ENTRIES // max(1, rows.shape[1])))]
+    rows = _some(x)
     again = (rows.sort(0).values.diff(dim=0) == 0).sum(0)
     return (again > max(_FEW, _FRACTION * len(rows))).nonzero()[:, 0]
+
+
+def _some(x: Tensor) -> Tensor:
+    """Return up to 5,000 flattened samples, fewer of large ones."""
+    rows = x.flatten(1)
+    return rows[: min(_MOST, max(2, _ENTRIES // max(1, rows.shape[1])))]
