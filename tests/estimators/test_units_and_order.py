@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+import scorematching as sm
 from scorematching import EnergyModel
 from scorematching.losses import DomainWarning
 
@@ -67,3 +69,52 @@ def test_many_columns_take_little_time() -> None:
     assert few.score(x) > 0
     with pytest.raises(ValueError, match="the covariance of the data is singular: use more samples, lam > 0"):
         EnergyModel("gaussian", lam=0.0).fit(x[:40])
+
+
+@pytest.mark.parametrize("dim", [1, 6])
+def test_counts_in_a_domain_are_blurred_column_by_column(dim: int) -> None:
+    """Zeros move inside, and the fit of a column does not depend on the others."""
+    waits = np.random.default_rng(0).exponential(1.0, (2000, dim))
+    rounded = 0.5 * np.floor(2 * waits) + 0.25
+    model = EnergyModel(lambda d: sm.energies.PairwiseModel(d, 1, 1), domain="positive", lam=0.0).fit(rounded)
+    points = np.ones((2, dim))
+    points[1, 0] = 2.0
+    assert np.diff(model.score_samples(points))[0] == pytest.approx(-1.0, abs=0.15)
+
+
+def test_a_sphere_has_no_regularizer() -> None:
+    angles = np.random.default_rng(0).vonmises(0, 2.0, 2000)
+    x = np.c_[np.cos(angles), np.sin(angles)]
+    family = sm.energies.ExponentialFamily([lambda x: x[:, 0], lambda x: x[:, 1]])
+    model = EnergyModel(family, domain="sphere").fit(x)
+    assert model.lam_ == 0
+    assert np.diff(model.score_samples([[-1.0, 0], [1.0, 0]]))[0] == pytest.approx(4, abs=0.4)
+    with pytest.raises(ValueError, match="on a sphere there is no regularizer"):
+        EnergyModel(family, domain="sphere", lam=0.1).fit(x)
+    with pytest.raises(ValueError, match="leave lam at 0"):
+        sm.fit_closed_form(family.double(), torch.from_numpy(x), domain="sphere", lam=0.1)
+
+
+def test_values_of_given_columns() -> None:
+    rng = np.random.default_rng(0)
+    causes = rng.normal([0, 10], 1, (600, 2))
+    table = pd.DataFrame({"y": causes.sum(1) + rng.normal(size=600), "a": causes[:, 0], "b": causes[:, 1]})
+    model = EnergyModel("gaussian", lam=0.0, given=["a", "b"]).fit(table)
+    drawn = model.sample(200, given=pd.DataFrame({"b": [10.0] * 200, "a": [3.0] * 200}), random_state=0)
+    np.testing.assert_allclose(drawn[:, 1:].mean(0), [3, 10])
+    with pytest.raises(ValueError, match="given needs a conditional model"):
+        EnergyModel("gaussian", lam=0.0).fit(causes).sample(2, given=[[1.0]])
+    for given, message in ((["a", 1], "names a column twice"), (["c"], "no column 'c': the columns are y, a, b")):
+        with pytest.raises(ValueError, match=message):
+            EnergyModel("gaussian", given=given).fit(table)
+
+
+def test_constant_columns_that_are_given_or_blurred() -> None:
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    x[:, 2] = 5
+    assert np.isfinite(EnergyModel("gaussian", given=[2]).fit(x).score(x))
+    assert np.isfinite(EnergyModel("gaussian", noise=0.5).fit(x).score(x))
+    for change in (np.sqrt, np.log):  # ticks of counts are no groups
+        EnergyModel("gaussian", lam=0.1).fit(change(np.random.default_rng(0).poisson(400, (3000, 1))))
+    with pytest.raises(ValueError, match=r"expected data of shape \(N, 2\), got"):
+        EnergyModel(sm.energies.Gaussian(2)).fit(x[:, :1] + [[0, 1, 2]])

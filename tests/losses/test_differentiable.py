@@ -119,6 +119,19 @@ def test_bounded_domains(domain: Any) -> None:
     torch.testing.assert_close(each, expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("wrapped", [False, True], ids=["graph", "module"])
+def test_a_simplex_that_was_not_seen_before(wrapped: bool) -> None:
+    """Its first use may be inside a transform."""
+    energy, x = network(), data().abs()
+    x = x / x.sum(1, keepdim=True)
+    loss = sm.ScoreMatchingLoss(nn.Sequential(energy) if wrapped else energy, domain="simplex")
+    parameters = {name: p.detach() for name, p in loss.named_parameters()}
+    found = vmap(grad(lambda p, one: functional_call(loss, p, (one[None],))), (None, 0))(parameters, x)
+    loss(x).backward()
+    expected = [p.grad for p in energy.parameters()]
+    torch.testing.assert_close([g.mean(0) for g in found.values()], expected, rtol=1e-10, atol=1e-12)
+
+
 def test_a_change_before_the_second_derivative_is_noticed() -> None:
     energy, x = network(), data().requires_grad_()
     loss = sm.score_matching_loss(energy, x)

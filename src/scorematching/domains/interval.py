@@ -67,9 +67,24 @@ class Interval(Domain):
                 h, slope = h * factor, slope * factor + h * sign * grows
         return Weights(h, slope)
 
+    @property
+    def scale_free(self) -> bool:
+        """Whether positive factors leave the domain as it is: for positive numbers, with an open cap."""
+        return (self.low, self.high) == (0, math.inf) and self.cap is None and self.shape is None
+
     def outside(self, x: Tensor) -> Tensor:
         """Return True for each sample with an input outside of the bounds."""
         return ((x < self.low) | (x > self.high)).flatten(1).any(1)
+
+    def reflected(self, x: Tensor) -> Tensor:
+        """Return data with inputs outside of a bound reflected at it.
+
+        Example:
+            >>> Interval(0).reflected(torch.tensor([[-0.2, 0.3]]))
+            tensor([[0.2000, 0.3000]])
+        """
+        x = torch.where(x < self.low, 2 * self.low - x, x)
+        return torch.where(x > self.high, 2 * self.high - x, x)
 
     def fitted(self, x: Tensor) -> Interval:
         """Return the interval with the median distance of the data from the nearer bound as ``cap``."""

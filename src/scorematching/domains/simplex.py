@@ -78,11 +78,12 @@ class Simplex(Domain):
 def _completion(x: Tensor) -> Linear:
     """Return the layer that adds the last entry of ``x`` to the others."""
     size = x.shape[1] - 1
-    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):  # the layer draws weights, which are replaced
-        last = Linear(size, size + 1).to(x.device, x.dtype).requires_grad_(False)
-        last.weight.copy_(torch.cat([torch.eye(size), -torch.ones(1, size)]))
-        assert last.bias is not None
-        last.bias.copy_(torch.eye(size + 1)[-1])
+    with torch.inference_mode(False):
+        rows = torch.eye(size + 1, dtype=x.dtype, device=x.device)
+        with torch._C._DisableFuncTorch(), torch.device("meta"):  # draw no weights: they are replaced
+            last = Linear(size, size + 1)
+        last.weight = nn.Parameter(torch.cat([rows[:-1, :-1], -torch.ones_like(rows[:1, :-1])]), requires_grad=False)
+        last.bias = nn.Parameter(rows[-1].clone(), requires_grad=False)
     return last
 
 

@@ -139,8 +139,10 @@ class Gaussian(PairwiseModel):
             lam: Regularizer, 0 or more.
 
         Raises:
-            ValueError: ``lam`` is 0, and the covariance is singular.
+            ValueError: A shape does not fit, or ``lam`` is 0 and the covariance is singular.
         """
+        if covariance.shape != self.matrix.shape:
+            raise ValueError(f"expected moments of {len(self.linear)} variables, got {tuple(covariance.shape)}")
         values, vectors = torch.linalg.eigh(covariance.double())
         if values[0] <= _SINGULAR * values[-1] and not lam:
             raise ValueError("the covariance of the data is singular: use more samples, lam > 0, or fewer variables")

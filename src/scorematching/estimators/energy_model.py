@@ -21,7 +21,7 @@ from scorematching.estimators.named_energies import EnergyChoice, new_energy
 from scorematching.estimators.path import LAMBDAS, LINEAR, Fit, Settings
 from scorematching.estimators.preparation import InUnits, Standardization, check_columns, folds, warn_of_groups
 from scorematching.losses.bounds import warn_of_bounds
-from scorematching.losses.repeats import warn_of_repeats
+from scorematching.losses.repeats import repeated, warn_of_repeats
 from scorematching.runtime.arguments import check_count, check_positive
 from scorematching.runtime.progress import ProgressCallback
 from scorematching.sampling import hmc
@@ -131,14 +131,21 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         weight = torch.zeros_like(x[0]).index_fill(0, torch.tensor(free, device=x.device), 1)
         z = units(x)
         spread = torch.ones_like(x[0]) if isinstance(settings.domain, Simplex | Sphere) else z.std(0)
+        spread = torch.where(spread > 0, spread, 1.0)
         fit = Fit(energy, weight, spread, noise / units.scale * weight, steps.to(x) / units.scale)
         if settings.domain is None:
             warn_of_bounds(energy, x, weight)
+        else:
+            settings.domain.check(energy, z)
         blurred = fit.blurred(z, settings)
-        if len(free) == x.shape[1]:  # groups of a conditional model may come from what is given
+        if len(free) == x.shape[1] and not len(repeated(blurred)):  # groups may come from what is given, or rounding
             warn_of_groups(blurred)
         parts = folds(z, blurred, self.validation_fraction, settings.generator)
         lambdas = LAMBDAS if self.lam == "auto" else (check_positive("lam", self.lam, zero=True),)
+        if isinstance(settings.domain, Sphere):
+            if self.lam != "auto" and self.lam > 0:
+                raise ValueError(f"on a sphere there is no regularizer: pass lam=0 or 'auto', got {self.lam}")
+            lambdas = (0.0,)
         if 0 in lambdas:
             warn_of_repeats(energy, blurred, weight)
         self.lam_ = fit.along(lambdas, parts, settings)
@@ -170,6 +177,8 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         """
         z = self._units(self._array(X))
         settings = self._settings()
+        if settings.domain is not None:
+            settings.domain.check(self._fit.energy, z)
         return -self._fit.loss(self._fit.blurred(z, settings), settings)
 
     def sample(
@@ -198,8 +207,13 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         generator = _generator(random_state)
         start = self._starts[torch.randint(len(self._starts), (n_samples,), generator=generator)].clone()
         columns = self._given(self.n_features_in_)
+        if given is not None and not columns:
+            raise ValueError("given needs a conditional model: pass the columns as given of EnergyModel")
         if columns:
-            values = None if given is None else torch.as_tensor(np.asarray(given)).to(start)
+            table: Any = given
+            if hasattr(table, "columns") and hasattr(self, "feature_names_in_"):
+                table = table[[self.feature_names_in_[column] for column in columns]]
+            values = None if table is None else torch.tensor(np.array(table)).to(start)
             if values is None or values.shape != (n_samples, len(columns)):
                 raise ValueError(f"given must be the values of columns {columns}, shape ({n_samples}, {len(columns)})")
             start[:, columns] = ((values - self._units.shift[columns]) / self._units.scale[columns]).to(start)
@@ -251,12 +265,16 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
 
     def _given(self, columns: int) -> list[int]:
         """Return the given columns, as numbers from 0."""
-        if isinstance(self.given, int | str):
+        if self.given is None or isinstance(self.given, int | str):
             raise TypeError(f"given must be a sequence of columns, got {self.given!r}: pass [{self.given!r}]")
         names = list(getattr(self, "feature_names_in_", ()))
-        numbers = [names.index(column) if column in names else column for column in self.given]
+        if unknown := [column for column in self.given if isinstance(column, str) and column not in names]:
+            raise ValueError(f"given has no column {unknown[0]!r}: the columns are {', '.join(names) or 'not named'}")
+        numbers = [names.index(column) if isinstance(column, str) else column for column in self.given]
         found = [check_count("given", column, -columns, columns - 1) % columns for column in numbers]
-        if len(set(found)) == columns:
+        if len(set(found)) < len(found):
+            raise ValueError(f"given names a column twice, got {list(self.given)}")
+        if len(found) == columns:
             raise ValueError("given names all columns: leave out those that the model is of")
         return found
 

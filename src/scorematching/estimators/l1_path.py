@@ -13,6 +13,7 @@ from scorematching.domains import DomainChoice, Interval, domain_named
 from scorematching.energies import PairwiseModel
 from scorematching.runtime.arguments import check_count, check_positive
 from scorematching.statistics.closed_form import Moments, moments_of, write_parameters
+from scorematching.statistics.estimate import factored
 from scorematching.statistics.sample_losses import SampleLosses
 
 
@@ -108,7 +109,8 @@ def fit_l1_path(
     if not 0 <= gamma <= 1 or not multiplier >= 1:
         raise ValueError(f"expected gamma from 0 to 1 and a multiplier of 1 or more, got {gamma} and {multiplier}")
     bounded = domain_named(domain)
-    scale = x.std(0).double() if bounded is None or bounded == Interval(0.0) else torch.ones(dim, dtype=torch.float64)
+    free = bounded is None or (isinstance(bounded, Interval) and bounded.scale_free)
+    scale = x.std(0).double() if free else torch.ones(dim, dtype=torch.float64)
     problem = SampleLosses(
         model,
         x / scale.to(x),
@@ -156,7 +158,8 @@ def _path(moments: Moments, pairs: Tensor, penalties: Tensor | int) -> tuple[Ten
     a, b = moments.a, moments.b
     free = torch.ones(len(b), dtype=torch.bool)
     free[pairs] = False
-    gain = torch.linalg.solve(a[free][:, free], torch.cat([a[free][:, pairs], b[free, None]], 1))
+    factor = factored(a[free][:, free], moments.within(free).labels)
+    gain = torch.cholesky_solve(torch.cat([a[free][:, pairs], b[free, None]], 1), factor)
     gram = a[pairs][:, pairs] - a[pairs][:, free] @ gain[:, :-1]
     slope = b[pairs] - a[pairs][:, free] @ gain[:, -1]
     if isinstance(penalties, int):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from scorematching.curvature import Choice
-from scorematching.domains import Domain
+from scorematching.domains import Domain, Interval
 from scorematching.energies import ExponentialFamily, Gaussian, PairwiseModel
 from scorematching.losses import score_matching_loss
 from scorematching.runtime.progress import Progress, ProgressCallback
@@ -124,16 +124,16 @@ class Fit:
         return found
 
     def blurred(self, z: Tensor, settings: Settings) -> Tensor:
-        """Return samples with fresh noise, as far as it does not move them out of the domain."""
+        """Return samples with fresh noise, reflected at bounds. In other domains, noise does not move samples out."""
         generator = settings.generator
         normal = torch.randn(z.shape, generator=generator).to(z)
         uniform = torch.rand(z.shape, generator=generator).to(z) - 0.5
         moved = z + self.noise * normal + self.steps * uniform
         if settings.domain is None:
             return moved
-        for other in (2 * z - moved, z):  # the opposite move, and none
-            moved = torch.where(settings.domain.outside(moved)[:, None], other, moved)
-        return moved
+        if isinstance(settings.domain, Interval):
+            moved = settings.domain.reflected(moved)
+        return torch.where(settings.domain.outside(moved)[:, None], z, moved)
 
     def loss(self, z: Tensor, settings: Settings) -> float:
         """Return J of standardized samples at λ = 0, in units of the spread of the columns."""

@@ -41,9 +41,9 @@ class Standardization:
         shift, scale = torch.zeros_like(x[0]), torch.ones_like(x[0])
         if wanted and domain is None:
             shift, scale = x.mean(0), x.std(0)
-        elif wanted and domain == Interval(0.0):
+        elif wanted and isinstance(domain, Interval) and domain.scale_free:
             scale = x.std(0)
-        return cls(shift, scale)
+        return cls(shift, torch.where(scale > 0, scale, 1.0))
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return ``z`` for ``x``, shape (N, D)."""

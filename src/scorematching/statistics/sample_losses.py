@@ -107,7 +107,8 @@ class SampleLosses:
         """Return ``d`` and ``d2`` of the energy with the parameters ``theta``, shape (2, n, inputs)."""
         parts = theta.split([parameter.numel() for parameter in self.named.values()])
         shaped = (part.view_as(parameter) for part, parameter in zip(parts, self.named.values(), strict=True))
-        d, d2, _ = call_with(self.method.derivatives, self.energy, dict(zip(self.names, shaped, strict=True)), x)
+        state, squared = dict(zip(self.names, shaped, strict=True)), self.lam > 0
+        d, d2, _ = call_with(self.method.derivatives, self.energy, state, x, squared)
         return torch.stack([d.flatten(1), d2.flatten(1)])
 
     def together(self, thetas: Tensor, x: Tensor) -> Tensor:
