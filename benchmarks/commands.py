@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.attacks.runner import attacks
 from benchmarks.calibration import calibration
 from benchmarks.convolutions import convolutions
 from benchmarks.curvature import curvature
@@ -68,6 +69,7 @@ app = typer.Typer(add_completion=False, help=unwrapped(HELP), rich_markup_mode="
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, compared with other libraries": (steps, deep, growth, throughput),
     "Speed of algorithms and methods": (profiles, convolutions, calibration, workers),
+    "Robustness": (attacks,),
     "Accuracy and restoration": (
         curvature,
         statistics,
