@@ -19,7 +19,7 @@ PATIENCE, MEMORY = 120, 10
 def command(
     folder: Path, *arguments: str | Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``scorematching`` in a folder, and check that it ends in time, without a traceback, with errors of one line."""
+    """Run ``scorematching`` in a folder, and check that it ends in time, with errors of one line."""
     limits = f'ulimit -v {MEMORY * 2**20}; exec "$@"'
     words: Sequence[str | Path] = ("bash", "-c", limits, "-", sys.executable, "-m", "scorematching", *arguments)
     result = subprocess.run(

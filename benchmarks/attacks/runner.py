@@ -24,7 +24,7 @@ _PATIENCE = 600
 
 
 def attacks(
-    areas: Annotated[list[str] | None, typer.Argument(help="Areas.", show_default=", ".join(AREAS))] = None,
+    areas: Annotated[list[str] | None, typer.Argument(help=f"Areas: {', '.join(AREAS)}.", show_default="all")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Number of times that each attack is run, with new seeds.")] = 1,
     seed: SeedOption = 0,
 ) -> None:
