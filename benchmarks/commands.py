@@ -35,7 +35,8 @@ from benchmarks.tasks import FOLDER, MEMORY, MemoryOption, OutputOption, QuickOp
 from benchmarks.throughput import run_throughput, throughput
 from benchmarks.training import training
 from benchmarks.workers import workers
-from scorematching.cli.console import console, keep_freed_memory
+from scorematching.cli.console import console
+from scorematching.cli.process import keep_freed_memory
 
 HELP = """Measure speed, accuracy and restoration quality of this library on this machine.
 

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.machine import forget_peak, peak_memory
-from scorematching.cli.console import keep_freed_memory
+from scorematching.cli.process import keep_freed_memory
 
 _OWN = ("scorematching", "benchmarks")
 _FULL = ("out of memory", "can't allocate memory", "resource_exhausted", "bad_alloc")

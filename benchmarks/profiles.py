@@ -18,7 +18,8 @@ from benchmarks.peers import ours_step, products_step
 from benchmarks.steps import LAMBDAS, NETWORKS, SMALL
 from benchmarks.tables import duration
 from benchmarks.tasks import FOLDER, OutputOption, QuickOption, Record, announce, write_figures
-from scorematching.cli.console import errors, keep_freed_memory
+from scorematching.cli.console import errors
+from scorematching.cli.process import keep_freed_memory
 
 #: Operations of PyTorch that are matrix products. Convolutions are recognized by their names.
 _PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm")

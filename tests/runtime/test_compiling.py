@@ -1,7 +1,9 @@
 """Recorded and compiled steps give the numbers of the usual run; what can't be compiled is run as usual."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -23,13 +25,13 @@ from scorematching.layers import (
     Tanh,
 )
 from scorematching.runtime import compiling
-from scorematching.runtime.compiling import compiled
+from scorematching.runtime.compiling import VARIABLE, backend, compiled
 
 
 @pytest.fixture(autouse=True)
 def _no_default(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """These tests say themselves what is compiled, and take the warning of the recursion as read."""
-    monkeypatch.delenv(compiling.VARIABLE, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ApproximationWarning)
         yield
@@ -172,3 +174,12 @@ def test_the_switch_nests_decorates_and_refuses() -> None:
     assert compiling._programs[energy] == 1
     with pytest.raises(ValueError, match="backend must be 'inductor' or 'eager', got 'fast'"):
         compiled(backend="fast")  # type: ignore[arg-type]
+
+
+def test_compilation_holds_in_its_own_thread_and_as_a_decorator_in_every_thread() -> None:
+    with compiled(backend="eager"), ThreadPoolExecutor(1) as pool:
+        assert backend() == "eager"
+        assert pool.submit(backend).result() == os.environ.get(VARIABLE, "")
+    decorated = compiled(backend="eager")(lambda _: backend())
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(decorated, range(100))) == {"eager"}

@@ -13,7 +13,8 @@ import typer
 
 from scorematching._version import __version__
 from scorematching.cli import check, deblur, demo, denoise, fit, inpaint, noise, show, upscale
-from scorematching.cli.console import FAILURES, keep_freed_memory, print_error
+from scorematching.cli.console import FAILURES, print_error
+from scorematching.cli.process import prepare, with_threads
 
 _HELP = (
     "Fit image priors by regularized score matching, and restore images with them. "
@@ -63,12 +64,12 @@ for command in (
     show.show,
     check.check,
 ):
-    app.command(help=_paragraphs(command.__doc__))(command)
+    app.command(help=_paragraphs(command.__doc__))(with_threads(command))
 
 
 def run(arguments: list[str] | None = None) -> None:
     """Run a command, as :func:`scorematching.cli.main` says."""
-    keep_freed_memory()
+    prepare()
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs is an error or a warning of ours
     try:
         with warnings.catch_warnings():

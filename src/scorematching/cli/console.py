@@ -1,9 +1,7 @@
-"""Output on the terminal: results, notes, errors and progress bars. It also sets how the process frees memory."""
+"""Output on the terminal: results, notes, errors and progress bars."""
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
@@ -11,24 +9,32 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.text import Text
+
+from scorematching.runtime.text import plain
 
 if TYPE_CHECKING:
     from scorematching.runtime.progress import Progress, ProgressCallback
 
-console = Console()
-errors = Console(stderr=True)
+console = Console(emoji=False, highlight=False)
+errors = Console(stderr=True, emoji=False, highlight=False)
 #: Errors of one file or its contents; ``RuntimeError`` is torch's own when memory is exhausted.
 FAILURES = (ValueError, TypeError, OSError, RuntimeError, MemoryError, OverflowError)
 
 
 def say(message: object) -> None:
-    """Print a message on one line, without line breaks in file names and without markup."""
-    console.print(" ".join(str(message).split()), markup=False, highlight=False, soft_wrap=True)
+    """Print a message on one line, as :func:`scorematching.runtime.text.plain` text without markup."""
+    console.print(plain(message), markup=False, soft_wrap=True)
 
 
 def print_error(message: object) -> None:
-    """Print a message on stderr, on one line, without markup."""
-    errors.print(" ".join(str(message).split()), markup=False, highlight=False, soft_wrap=True)
+    """Print a message on stderr, as :func:`say` does on stdout."""
+    errors.print(plain(message), markup=False, soft_wrap=True)
+
+
+def cell(text: object) -> Text:
+    """Return a cell of a table that shows a text without markup."""
+    return Text(plain(text))
 
 
 def failed(name: str, error: BaseException) -> str:
@@ -89,18 +95,3 @@ def progress_bar(title: str, transient: bool = True) -> Iterator[ProgressCallbac
     finally:
         if bar.live.is_started:
             bar.stop()
-
-
-def keep_freed_memory() -> None:
-    """Make glibc keep freed memory in this process. On systems without glibc, do nothing.
-
-    By default, glibc returns the memory of large tensors to the kernel, which clears it page by page at the next use.
-    This takes longer than the arithmetic on the tensors.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    m_trim_threshold, m_mmap_threshold, largest = -1, -3, 32 * 1024 * 1024
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(m_mmap_threshold, largest)
-        mallopt(m_trim_threshold, 2**31 - 1)

@@ -105,6 +105,8 @@ def denoise_array(
     description = {"image": stored.path, "axes": stored.axes, "shape": stored.shape, "scene": scene}
     description |= {"state of the image": stored.state} | described(job)
     partial = target.with_name(f".{target.name}.partial")
+    if partial.is_symlink():
+        raise ValueError(f"{partial} is a link, expected a folder for what is unfinished: delete it")
     with workers, Journal(partial / "journal", description, resume) as journal:
         parts = Parts(workers, journal)
         place = partial / target.name

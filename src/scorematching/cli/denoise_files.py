@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.markup import escape
 from rich.table import Table
 
 from scorematching._version import __version__
-from scorematching.cli.console import console, end_with, say
+from scorematching.cli.console import cell, console, end_with, say
 from scorematching.cli.error_bars import ErrorBars, kept_error_bars
 from scorematching.cli.pages import check_pages, describe_pages, neighboring_pages, restore_file
 from scorematching.cli.parts import Parts
@@ -133,7 +132,7 @@ def denoise_all(
         parts = Parts(workers, journal)
         done = parts.run(_denoise_of_all, (job, overwrite), files, None if workers.is_serial else "denoising")
     for name, (_, *figures) in done.items():
-        table.add_row(escape(name), *map(escape, figures))
+        table.add_row(*map(cell, (name, *figures)))
     console.print(table)
     say(f"wrote {table.row_count} images to {folder}/")
     parts.journal.remove()

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.markup import escape
 from rich.table import Table
 
-from scorematching.cli.console import FAILURES, console, end_with, failed, progress_bar, say
+from scorematching.cli.console import FAILURES, cell, console, end_with, failed, progress_bar, say
 from scorematching.images.io.atomic import check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.paths import check_no_input
@@ -60,7 +59,7 @@ def describe(
                 for page, image in enumerate(read_pages(source), 1):
                     model = prior_for_planes(fill_missing(image).planes.data, prior)
                     noise, found = _found(image, model, data_range, seed, device)
-                    table.add_row(escape(source.name), str(page), *_described(noise, found))
+                    table.add_row(cell(source.name), str(page), *_described(noise, found))
                     remarks |= dict.fromkeys(found.remarks if type(noise) is type(found.noise) else ())
                     records.append({"image": source.name, "page": page, **_as_record(noise, found)})
                     bar(Progress(number + page / count, len(sources)))
@@ -94,7 +93,7 @@ def describe_frames(frames: Path, dark: Path | None, flat: Path | None, record: 
     assert scene is not None
     found = noise_of_frames(scene, dark_frames, flat_frames)
     table = _table()
-    table.add_row(escape(frames.name), f"1-{len(scene)}", *_described(found.noise, found))
+    table.add_row(cell(frames.name), f"1-{len(scene)}", *_described(found.noise, found))
     _show(table, list(found.remarks), [{"image": frames.name, **_as_record(found.noise, found)}], record)
 
 
@@ -102,7 +101,7 @@ def describe_blank(source: Path, record: Path | None) -> None:
     """Measure the noise of an image of an even surface, print a table, and write the file that is wanted."""
     found = NoiseEstimate(CorrelatedNoise.from_blank(read_image(source)))
     table = _table()
-    table.add_row(escape(source.name), "1", *_described(found.noise, found))
+    table.add_row(cell(source.name), "1", *_described(found.noise, found))
     _show(table, [], [{"image": source.name, "page": 1, **_as_record(found.noise, found)}], record)
 
 

@@ -8,7 +8,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from scorematching.cli.console import failed, keep_freed_memory, print_error, progress_bar
+from scorematching.cli.console import failed, print_error, progress_bar
+from scorematching.cli.process import keep_freed_memory
 from scorematching.runtime.journal import Journal
 from scorematching.runtime.progress import Progress
 from scorematching.runtime.workers import Workers

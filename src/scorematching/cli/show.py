@@ -90,10 +90,9 @@ def show(
 
 def _print_description(prior: Prior) -> None:
     """Print a table that describes a prior."""
-    from rich.markup import escape
     from rich.table import Table
 
-    from scorematching.cli.console import console
+    from scorematching.cli.console import cell, console
     from scorematching.priors.architecture import DeepConfig
 
     config, provenance = prior.config, prior.provenance
@@ -126,7 +125,7 @@ def _print_description(prior: Prior) -> None:
         "training": f"{provenance.steps} steps, seed {provenance.seed}, scorematching {provenance.version}",
     }
     for name, value in rows.items():
-        table.add_row(name, escape(value))
+        table.add_row(name, cell(value))
     console.print(table)
 
 

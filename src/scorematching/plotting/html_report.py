@@ -18,6 +18,7 @@ from scorematching.restoration.certificate import Certificate
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.removed import removed_noise
 from scorematching.restoration.structure import Structure
+from scorematching.runtime.text import plain
 
 #: Largest side of a displayed image in pixels. Larger images are shrunk, to keep the page small.
 _LARGEST = 2048
@@ -112,7 +113,7 @@ def write_page(
         middle = tuple(slice(max(0, n - _MIDDLE) // 2, (n + _MIDDLE) // 2) for n in before.shape[:2])
         views.append(_view({name: of[:, *middle] for name, of in shown.items()}, " (center, at full size)", "as-is"))
     filled = _PAGE.substitute(
-        title=html.escape(title),
+        title=html.escape(plain(title)),
         rows="".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows.items()),
         views="".join(views),
     )

@@ -10,7 +10,7 @@ import os
 import warnings
 from collections.abc import Callable, Hashable
 from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 from scorematching.runtime.cache import remembered
+from scorematching.runtime.compile_cache import use_private_cache
 from scorematching.runtime.functional import call_with, modules_of, state_of
 
 Backend = Literal["inductor", "eager"]
@@ -28,11 +29,15 @@ LIMIT = 16
 #: Environment variable with the default backend, used outside of :class:`compiled`. Empty means no compilation.
 VARIABLE = "SCOREMATCHING_COMPILE"
 
+#: Options of Inductor. The transposed copies of its layout optimization cost more than they save, and it keeps
+#: precompiled headers in the folder for temporary files, under a name that other users can guess.
+_OPTIONS = {"layout_optimization": False, "cpp_cache_precompile_headers": False}
 _PLAIN = (bool, int, float, str)
 _KEPT = (*_PLAIN, tuple)
 _INTERNAL = frozenset(vars(nn.Module())) - {"training"}  # attributes of every module
 
-_backend: ContextVar[str | None] = ContextVar("scorematching_backend", default=None)
+#: Backends of the contexts that are entered, the innermost last.
+_backends: ContextVar[tuple[str, ...]] = ContextVar("scorematching_backends", default=())
 _programs: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
 
@@ -43,6 +48,9 @@ class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_gr
     shape of the data. This takes about 20 seconds in a fresh installation, and about 3 seconds with PyTorch's cache on
     disk. If the compilation fails, a warning gives the reason, and the call runs uncompiled. Reasons are a missing C++
     compiler, or a layer whose operations depend on the values. The results are the same up to rounding.
+
+    As ``torch.no_grad``, it holds in the thread that enters it, and not in threads that this one starts. As a decorator
+    of the function that the threads run, it holds in each of them.
 
     Args:
         enabled: Whether to compile.
@@ -63,22 +71,20 @@ class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_gr
         if backend not in get_args(Backend):
             raise ValueError(f"backend must be 'inductor' or 'eager', got {backend!r}")
         self.backend = backend if enabled else ""
-        self._before: list[Token[str | None]] = []
 
     def __enter__(self) -> compiled:
-        self._before.append(_backend.set(self.backend))
+        _backends.set((*_backends.get(), self.backend))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _backend.reset(self._before.pop())
+        _backends.set(_backends.get()[:-1])
 
 
 def backend() -> str:
     """Return the current backend, or an empty string for no compilation."""
-    chosen = _backend.get()
-    return os.environ.get(VARIABLE, "") if chosen is None else chosen
+    return (_backends.get() or (os.environ.get(VARIABLE, ""),))[-1]
 
 
 def run(function: Callable[..., Any], energy: nn.Module, *inputs: Any) -> Any:
@@ -159,6 +165,7 @@ class _Program:
             leaves, self._structure = tree_flatten(result)
             return leaves
 
+        use_private_cache()  # before PyTorch chooses a folder
         from torch.fx.experimental.proxy_tensor import make_fx  # slow to import
 
         self._call: Callable[..., Any] = make_fx(flat)(*tensors)
@@ -166,8 +173,7 @@ class _Program:
             from torch._inductor import compile as inductor
 
             plain: list[Any] = [tensor.detach() for tensor in tensors]
-            # The transposed copies of its layout optimization cost more than they save.
-            self._call = inductor(self._call, plain, options={"layout_optimization": False})
+            self._call = inductor(self._call, plain, options=_OPTIONS)
             self._call(*plain)
 
     def __call__(self, tensors: list[Tensor]) -> Any:

@@ -8,10 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # on Windows, two runs at once are not noticed
-    flock = None  # type: ignore[assignment]
+from scorematching.runtime.locks import open_locked
 
 
 class Journal:
@@ -48,9 +45,8 @@ class Journal:
         self.done: dict[str, Any] = {}
         left = path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a+")
+        self._file = os.fdopen(open_locked(path), "a+")
         try:
-            self._lock()
             if left and not resume:
                 raise ValueError(
                     f"{path} is left from an interrupted run: pass --resume to go on with it, or delete it"
@@ -76,14 +72,6 @@ class Journal:
     def remove(self) -> None:
         """Delete the journal, at the end of the job."""
         self.path.unlink(missing_ok=True)
-
-    def _lock(self) -> None:
-        if flock is None:
-            return
-        try:
-            flock(self._file, LOCK_EX | LOCK_NB)
-        except OSError:
-            raise ValueError(f"{self.path} is in use: another run writes the same result; wait for its end") from None
 
     def _read(self, job: dict[str, Any]) -> None:
         """Read what is done, or write the description into a new journal, or one that ended in its first line."""

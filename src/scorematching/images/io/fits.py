@@ -66,7 +66,8 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         dtype('uint16')
     """
     header = metadata.header if isinstance(metadata.header, _fits().Header) else None
-    _fits().PrimaryHDU(stacked(images, metadata.leading), header=header).writeto(path, overwrite=True)
+    with path.open("wb") as file:
+        _fits().PrimaryHDU(stacked(images, metadata.leading), header=header).writeto(file)
 
 
 def _images(file: Any) -> list[Any]:
