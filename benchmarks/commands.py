@@ -13,6 +13,7 @@ from benchmarks.convolutions import convolutions
 from benchmarks.curvature import curvature
 from benchmarks.deep import deep, run_deep
 from benchmarks.denoising import denoising
+from benchmarks.determinism import determinism
 from benchmarks.error_bars import errorbars
 from benchmarks.growth import growth, run_growth
 from benchmarks.levels import levels
@@ -70,7 +71,7 @@ app = typer.Typer(add_completion=False, help=unwrapped(HELP), rich_markup_mode="
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, compared with other libraries": (steps, deep, growth, throughput),
     "Speed of algorithms and methods": (profiles, convolutions, calibration, workers),
-    "Robustness": (attacks,),
+    "Robustness": (attacks, determinism),
     "Accuracy and restoration": (
         curvature,
         statistics,
