@@ -18,6 +18,7 @@ from scorematching.images.arrays import check_type, find_own_white, find_white, 
 from scorematching.images.io import fits, gif, heic, jpeg, mrc, npy, png, raw, tiff
 from scorematching.images.io.atomic import whole_file
 from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
+from scorematching.images.io.limits import check_file
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.raster import Raster
 from scorematching.images.io.raw import RAW_SUFFIXES
@@ -242,10 +243,7 @@ def _check_source(path: str | Path) -> Path:
     """Return the path of an existing image file; raise an error if there is none."""
     path = Path(path)
     check_suffix(path)
-    if not path.exists():
-        raise FileNotFoundError(f"no such file: {path}")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, expected an image")
+    check_file(path, "an image")
     return path
 
 

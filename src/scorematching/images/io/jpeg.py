@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from scorematching.images.io.metadata import Metadata
+from scorematching.images.io.pillow import opened
 
 #: Maximum size of an EXIF block in bytes.
 _LARGEST_EXIF = 65533
@@ -30,7 +31,7 @@ def read(path: Path) -> np.ndarray:
         >>> read(path).shape
         (4, 6)
     """
-    with JpegImageFile(path) as image:  # unlike Image.open, it has no limit on the number of pixels
+    with opened(path, JpegImageFile) as image:
         if image.mode not in ("L", "RGB"):
             raise ValueError(f"its colors are {image.mode}, expected grayscale or RGB: convert the file first")
         return np.asarray(ImageOps.exif_transpose(image))
@@ -46,7 +47,7 @@ def read_metadata(path: Path) -> Metadata:
         >>> read_metadata(path).resolution
         (300, 300)
     """
-    with JpegImageFile(path) as image:
+    with opened(path, JpegImageFile) as image:
         info, exif = dict(image.info), image.getexif()
     block, xmp, dpi = info.get("exif"), info.get("xmp"), info.get("dpi")
     turned = exif.get(ExifTags.Base.Orientation, 1)
