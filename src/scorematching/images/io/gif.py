@@ -26,7 +26,9 @@ def read(path: Path) -> list[np.ndarray]:
         [((4, 6), 10), ((4, 6), 20)]
     """
     with opened(path, GifImageFile) as file:  # all frames are decoded at once
-        check_images((file.n_frames, file.height, file.width, 4), np.dtype(np.uint8), path.stat().st_size)
+        check_images(
+            (getattr(file, "n_frames", 1), file.height, file.width, 4), np.dtype(np.uint8), path.stat().st_size
+        )
     decoded = imagecodecs.gif_decode(path.read_bytes())
     frames = decoded if decoded.ndim == 4 else decoded[None]
     if frames.shape[3] == 4 and (frames[..., 3] == 255).all():

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
+from scorematching.images.io.jpeg_data import padded
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.pillow import opened
 
@@ -22,7 +23,7 @@ def read(path: Path) -> np.ndarray:
     """Read the image, rotated upright by its EXIF orientation.
 
     Raises:
-        ValueError: The colors are neither grayscale nor RGB.
+        ValueError: The colors are neither grayscale nor RGB; or pixels are missing.
 
     Example:
         >>> import tempfile
@@ -34,6 +35,10 @@ def read(path: Path) -> np.ndarray:
     with opened(path, JpegImageFile) as image:
         if image.mode not in ("L", "RGB"):
             raise ValueError(f"its colors are {image.mode}, expected grayscale or RGB: convert the file first")
+        image.load()
+        with JpegImageFile(io.BytesIO(padded(path.read_bytes()))) as other:
+            if not np.array_equal(np.asarray(image), np.asarray(other)):
+                raise ValueError("it is damaged: pixels are missing before its end")
         return np.asarray(ImageOps.exif_transpose(image))
 
 

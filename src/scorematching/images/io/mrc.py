@@ -5,9 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -71,8 +71,8 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.mrc"
         >>> write(path, [np.zeros((4, 6), np.int16)] * 3, Metadata())
-        >>> read(path).shape
-        (3, 4, 6)
+        >>> len(read(path))
+        3
     """
     with _mrcfile().new(path, stacked(images, metadata.leading), overwrite=True) as file:
         kept = metadata.header
@@ -92,7 +92,7 @@ def _head(path: Path) -> tuple[Any, np.ndarray]:
         return file.header.copy(), file.extended_header.copy()
 
 
-def _opener(path: Path) -> Callable[..., IO[bytes]]:
+def _opener(path: Path) -> Any:
     """Return the function that opens a file, which may be compressed as a whole."""
     with path.open("rb") as file:
         start = file.read(212)

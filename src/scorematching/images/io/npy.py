@@ -45,7 +45,7 @@ def read(path: Path) -> np.ndarray | Contiguous:
     image = head.shape[len(leading) :]
     if not head.fortran_order:
         return Contiguous(path, head.offset, math.prod(leading), image, head.dtype)
-    (whole,) = Contiguous(path, head.offset, 1, head.shape[::-1], head.dtype)
+    whole = Contiguous(path, head.offset, 1, head.shape[::-1], head.dtype)[0]
     return whole.T.reshape(-1, *image)
 
 
