@@ -44,10 +44,10 @@ class Contiguous:
 
     def __post_init__(self) -> None:
         stored = self.path.stat().st_size
+        check_images(self.shape, self.dtype, stored, self.count)
         found = max(stored - self.offset, 0) // max(self._bytes, 1)
         if found < self.count:
             raise ValueError(f"it is truncated: {found} of {self.count} images are in the file")
-        check_images(self.shape, self.dtype, stored, self.count)
 
     def __len__(self) -> int:
         return self.count

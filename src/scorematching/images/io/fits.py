@@ -114,7 +114,7 @@ def _opened(path: Path) -> Iterator[list[Any]]:
     """Open a file and yield its parts that have images. What astropy warns of is an error, or checked here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with _fits().open(path, memmap=False) as file:
+        with path.open("rb") as stream, _fits().open(stream, memmap=False) as file:
             found = [part for part in file if part.is_image and len(part.shape) >= 2 and 0 not in part.shape]
             if not found:
                 raise ValueError("it has no image")

@@ -54,12 +54,12 @@ def read_metadata(path: Path) -> Metadata:
     """
     with opened(path, JpegImageFile) as image:
         info, exif = dict(image.info), image.getexif()
-    block, xmp, dpi = info.get("exif"), info.get("xmp"), info.get("dpi")
-    turned = exif.get(ExifTags.Base.Orientation, 1)
-    if turned != 1:
-        exif[ExifTags.Base.Orientation] = 1
-        block = exif.tobytes()
-        dpi = dpi[::-1] if dpi and turned > 4 else dpi
+        block, xmp, dpi = info.get("exif"), info.get("xmp"), info.get("dpi")
+        turned = exif.get(ExifTags.Base.Orientation, 1)
+        if turned != 1:
+            exif[ExifTags.Base.Orientation] = 1
+            block = exif.tobytes()
+    dpi = dpi[::-1] if dpi and turned > 4 else dpi
     texts = {"comment": info.get("comment"), "xmp": xmp and re.sub(rb'(tiff:Orientation(?:="|>))\d', rb"\g<1>1", xmp)}
     kept = {name: text for name, text in texts.items() if text}
     return Metadata(dpi, icc=info.get("icc_profile"), exif=block, jpeg=kept)

@@ -118,3 +118,13 @@ def check_file(path: str | Path, expected: str = "a file") -> int:
         kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         raise ValueError(f"{path} is {kinds.get(stat.S_IFMT(found.st_mode), 'a device')}, expected {expected}")
     return found.st_size
+
+
+def one_line(message: object) -> str:
+    """Return the message of a library's error on one line.
+
+    Example:
+        >>> one_line("the end is missing:\\n  byte 7")
+        'the end is missing: byte 7'
+    """
+    return " ".join(str(message).split())

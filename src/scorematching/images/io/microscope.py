@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scorematching.images.axes import check_axes
-from scorematching.images.io.limits import check_file, check_images
+from scorematching.images.io.limits import check_file, check_images, one_line
 from scorematching.images.io.ome_zarr import StoredArray
 from scorematching.runtime.extras import required
 
@@ -66,7 +66,7 @@ def open_microscope_file(path: str | Path, axes: str | None = None, scene: str |
             check_images(plane, np.dtype(image.dtype), stored, math.prod(image.shape) // math.prod(plane))
             np.asarray(image.get_image_dask_data(image.dims.order)[(0,) * len(image.shape)])
     except Exception as error:  # readers raise many types of errors for damaged files
-        raise ValueError(f"{path} can't be read: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path} can't be read: {one_line(error)}") from None
     if scene not in scenes and (scene is not None or len(scenes) > 1):
         raise ValueError(f"{path} has the scenes {', '.join(scenes)}: pass one of them as --scene")
     try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from scorematching.images.axes import check_axes, images_last, letters_of
 from scorematching.images.io.formats import FORMATS
+from scorematching.images.io.limits import one_line
 from scorematching.images.io.stores import check_array, check_store
 from scorematching.images.sample import sample_places
 from scorematching.runtime.extras import required
@@ -152,7 +153,7 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
     try:
         node = zarr.open(path, mode="r")
     except Exception as error:  # damaged metadata raise many types of errors
-        raise ValueError(f"{path} can't be read as Zarr: {error}") from None
+        raise ValueError(f"{path} can't be read as Zarr: {one_line(error)}") from None
     if hasattr(node, "shape"):
         levels: tuple[str, ...] = ()
         named = getattr(node.metadata, "dimension_names", None) or node.attrs.get("_ARRAY_DIMENSIONS")  # of xarray

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,14 @@ import numpy as np
 from PIL import Image, ImageFile, ImageMode
 
 from scorematching.images.io.limits import check_images
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop Pillow's own warnings in the block, such as those of damaged EXIF."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 @contextmanager
@@ -41,7 +50,7 @@ def opened(path: Path, kind: Callable[[Any], ImageFile.ImageFile]) -> Iterator[I
     ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = False, None
     try:
         content = path.read_bytes()  # the file may change while it is read
-        with kind(io.BytesIO(content)) as image:
+        with quiet(), kind(io.BytesIO(content)) as image:
             mode = ImageMode.getmode(image.mode)
             shape = (image.height, image.width, *([len(mode.bands)] if len(mode.bands) > 1 else []))
             check_images(shape, np.dtype(mode.typestr), len(content))

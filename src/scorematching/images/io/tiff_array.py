@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from scorematching.images.axes import check_axes
-from scorematching.images.io.limits import check_file
+from scorematching.images.io.limits import check_file, one_line
 from scorematching.images.io.ome_zarr import EXTRA, StoredArray
 from scorematching.images.io.segments import check_segments
 from scorematching.images.io.tiff_pages import TiffPages
@@ -97,7 +97,7 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
                 np.dtype(series.dtype).newbyteorder("=").name,
             )
     except Exception as error:  # decoders raise many types of errors for damaged files
-        raise ValueError(f"{path} can't be read as an array with axes: {error}") from None
+        raise ValueError(f"{path} can't be read as an array with axes: {one_line(error)}") from None
 
 
 def pixel_sizes(path: str | Path) -> dict[str, tuple[float, str]]:
