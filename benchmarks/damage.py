@@ -8,7 +8,8 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,22 +53,28 @@ def damaged(content: bytes, damages: list[Damage], mended: bool = False) -> byte
         >>> damaged(b"abcdef", [Damage("cut", 0.5, 0)])
         b'abc'
     """
-    for kind, place, number in damages:
-        at, length = int(place * len(content)), 1 + number % 64
-        before, part, behind = content[:at], content[at : at + length], content[at + length :]
+    for damage in damages:
+        content = _damaged(content, damage)
+    return _with_checksums(content) if mended else content
+
+
+def _damaged(content: bytes, damage: Damage) -> bytes:
+    """Return the content of a file with one damage."""
+    number, at = damage.number, int(damage.place * len(content))
+    before, part, behind = content[:at], content[at : at + 1 + number % 64], content[at + 1 + number % 64 :]
+    if damage.kind == "flip":
+        return before + bytes(byte ^ 1 << number % 8 for byte in content[at : at + 1]) + content[at + 1 :]
+    if damage.kind == "number":
         size = (1, 2, 4, 8)[number % 4]
         extreme = _EXTREMES[number // 4 % len(_EXTREMES)] % 256**size
-        changed = {
-            "flip": lambda: bytes(byte ^ 1 << number % 8 for byte in content[at : at + 1]) + content[at + 1 :],
-            "cut": lambda: b"",
-            "remove": lambda: behind,
-            "repeat": lambda: part * (2 + number % 300) + behind,
-            "number": lambda: extreme.to_bytes(size, "big" if number % 3 else "little") + content[at + size :],
-            "copy": lambda: content[number % max(len(content), 1) :][:length] + behind,
-            "zero": lambda: bytes(len(part)) + behind,
-        }[kind]
-        content = before + changed()
-    return _with_checksums(content) if mended else content
+        return before + extreme.to_bytes(size, "big" if number % 3 else "little") + content[at + size :]
+    if damage.kind == "cut":
+        return before
+    if damage.kind == "repeat":
+        return before + part * (2 + number % 300) + behind
+    if damage.kind == "copy":
+        return before + content[number % max(len(content), 1) :][: len(part)] + behind
+    return before + bytes(len(part) if damage.kind == "zero" else 0) + behind
 
 
 def _with_checksums(png: bytes) -> bytes:
@@ -90,7 +97,7 @@ def check(path: Path) -> str:
     ways: list[Callable[[], Any]] = [
         lambda: count_pages(path),
         lambda: read_metadata(path),
-        lambda: [_check_image(image, path) for image in islice(read_pages(path), 4)],
+        lambda: _check_images(path),
     ]
     if path.suffix in TIFF_SUFFIXES:
         ways.append(lambda: lines_of_pages(path))
@@ -116,9 +123,10 @@ def check(path: Path) -> str:
     return "refused" if refused else "read"
 
 
-def _check_image(image: np.ndarray, path: Path) -> None:
-    assert 0 < image.nbytes <= allowed(path.stat().st_size), f"an image of {image.nbytes} bytes"
-    assert not isinstance(image, np.memmap), "an image in a memory map"
+def _check_images(path: Path) -> None:
+    for image in islice(read_pages(path), 4):
+        assert 0 < image.nbytes <= allowed(path.stat().st_size), f"an image of {image.nbytes} bytes"
+        assert not isinstance(image, np.memmap), "an image in a memory map"
 
 
 @cache
@@ -146,7 +154,7 @@ def _writers() -> Iterator[tuple[str, str, Callable[[Path], Any]]]:
         (_COLORS, {"compression": "jpeg", "photometric": "rgb"}),
         (_STACK, {"imagej": True, "metadata": {"axes": "TYX", "unit": "um"}}),
         (_STACK, {"ome": True, "metadata": {"axes": "TYX", "PhysicalSizeX": 0.2}}),
-        (_STACK, {"bigtiff": True, "compression": "lzw", "byteorder": ">"}),
+        (_STACK, {"bigtiff": True, "compression": "lzw", "byteorder": ">", "photometric": "minisblack"}),
         (_STACK, {"photometric": "minisblack", "truncate": True}),
         (_GRAY, {"photometric": "palette", "colormap": _RANDOM.integers(0, 65535, (3, 256), dtype=np.uint16)}),
         (_GRAY.astype(np.float32), {"compression": "zstd"}),
@@ -155,7 +163,7 @@ def _writers() -> Iterator[tuple[str, str, Callable[[Path], Any]]]:
         (_GRAY, {"compression": "lerc", "rowsperstrip": 7}),
     )
     for image, options in tiffs:
-        yield "tiff", ".tif", lambda path, image=image, options=options: tifffile.imwrite(path, image, **options)
+        yield "tiff", ".tif", partial(tifffile.imwrite, data=image, **options)
     yield "tiff", ".tif", _write_pyramid
     info, exif = PngImagePlugin.PngInfo(), Image.Exif()
     info.add_text("Title", "a title", zip=True)
@@ -185,9 +193,9 @@ def _writers() -> Iterator[tuple[str, str, Callable[[Path], Any]]]:
         ("gif", ".gif", colors.quantize(16), {"transparency": 3}),
     )
     for name, suffix, image_, options in images:
-        yield name, suffix, lambda path, image=image_, options=options: image.save(path, **options)
-    for order in ("C", "F"):
-        yield "npy", ".npy", lambda path, order=order: np.save(path, np.asarray(_STACK, order=order))
+        yield name, suffix, partial(image_.save, **options)
+    for array in (_STACK, np.asfortranarray(_STACK)):
+        yield "npy", ".npy", partial(np.save, arr=array)
     for suffix in (".fits", ".mrc"):
         yield suffix[1:], suffix, lambda path: write_pages(path, list(_STACK))
     yield "fits", ".fits", _write_compressed_fits
@@ -204,8 +212,7 @@ def _write_pyramid(path: Path) -> None:
 
 
 def _write_compressed_fits(path: Path) -> None:
-    from astropy.io import fits
-
+    fits = import_module("astropy.io.fits")
     fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(_STACK)]).writeto(path, overwrite=True)
 
 

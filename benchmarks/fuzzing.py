@@ -77,44 +77,74 @@ def fuzz(
     """
     if format is not None and format not in samples():
         raise ValueError(f"there is no format {format!r}: expected {', '.join(samples())}")
+    record = _Record(cases, format, seed, keep)
     team = [_Worker(k, workers, cases, format, seed) for k in range(workers)]
-    counts: collections.Counter[tuple[str, str]] = collections.Counter()
-    failures: list[tuple[int, str]] = []
-    done = 0
-    with progress_bar("fuzzing") as bar:
-        while any(worker.next < cases for worker in team):
-            busy = [worker for worker in team if worker.next < cases]
-            for receiver in wait([worker.receiver for worker in busy], timeout=1.0):
-                worker = next(one for one in busy if one.receiver is receiver)
-                try:
-                    name, outcome = worker.receiver.recv()
-                except EOFError:
-                    name, outcome = _name(worker.next, format, seed), f"crash: exit status {worker.stop()}"
-                    worker.next += workers
-                    worker.start()
-                else:
-                    worker.next, worker.heard = worker.next + workers, time.monotonic()
-                done += 1
-                _note(name, outcome, worker.next - workers, counts, failures)
-            for worker in busy:
-                if worker.next < cases and time.monotonic() - worker.heard > _PATIENCE:
-                    worker.stop()
-                    _note(_name(worker.next, format, seed), "hang", worker.next, counts, failures)
-                    worker.next, done = worker.next + workers, done + 1
-                    worker.start()
-            bar(Progress(done, cases, {"failures": len(failures)}))
+    try:
+        with progress_bar("fuzzing") as bar:
+            while busy := [worker for worker in team if worker.next < cases]:
+                _advance(busy, record)
+                bar(Progress(sum(record.counts.values()), cases, {"failures": len(record.failures)}))
+    except KeyboardInterrupt:
+        console.print("interrupted")
     for worker in team:
         worker.stop()
-    _print(counts)
-    for case, outcome in failures[:20]:
-        console.print(f"case {case}: {outcome}", markup=False, highlight=False, soft_wrap=True)
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        for case, _ in failures:
-            suffix, content = _case(case, format, seed)[1:]
-            (keep / f"{seed}-{case}{suffix}").write_bytes(content)
-    if failures:
+    record.print()
+    if record.failures:
         raise typer.Exit(1)
+
+
+@dataclass
+class _Record:
+    """Outcomes so far."""
+
+    cases: int
+    format: str | None
+    seed: int
+    keep: Path | None
+    counts: collections.Counter[tuple[str, str]] = field(default_factory=collections.Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, case: int, outcome: str) -> None:
+        """Count the outcome of a case. If it is a failure, keep its file."""
+        name, suffix, content = _case(case, self.format, self.seed)
+        fine = outcome in ("read", "refused")
+        self.counts[name, outcome if fine else "failed"] += 1
+        if not fine:
+            self.failures.append(f"case {case}, {name}: {outcome}")
+        if not fine and self.keep is not None:
+            self.keep.mkdir(parents=True, exist_ok=True)
+            (self.keep / f"{self.seed}-{case}{suffix}").write_bytes(content)
+
+    def print(self) -> None:
+        """Print the table of outcomes in Markdown, and the first failures."""
+        lines = ["| format | read | refused | failed |", "|---|---|---|---|"]
+        for name in sorted({name for name, _ in self.counts}):
+            cells = (name, *(f"{self.counts[name, outcome]:,}" for outcome in ("read", "refused", "failed")))
+            lines.append(f"| {' | '.join(cells)} |")
+        for line in [*lines, *self.failures[:20]]:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _advance(busy: list[_Worker], record: _Record) -> None:
+    """Take in what workers send within a second. Replace those that crashed or hang."""
+    by_receiver = {worker.receiver: worker for worker in busy}
+    for receiver in wait(list(by_receiver), timeout=1.0):
+        worker = by_receiver[receiver]
+        try:
+            outcome = receiver.recv()
+        except EOFError:
+            record.add(worker.next, f"crash, exit status {worker.stop()}")
+            worker.next += worker.step
+            worker.start()
+        else:
+            record.add(worker.next, outcome)
+            worker.next, worker.heard = worker.next + worker.step, time.monotonic()
+    for worker in busy:
+        if worker.next < record.cases and time.monotonic() - worker.heard > _PATIENCE:
+            worker.stop()
+            record.add(worker.next, "hang")
+            worker.next += worker.step
+            worker.start()
 
 
 def _case(case: int, format: str | None, seed: int) -> tuple[str, str, bytes]:
@@ -134,39 +164,13 @@ def _case(case: int, format: str | None, seed: int) -> tuple[str, str, bytes]:
     return name, suffix, damaged(content, damages, mended=name == "png" and random.random() < 0.7)
 
 
-def _name(case: int, format: str | None, seed: int) -> str:
-    return _case(case, format, seed)[0]
-
-
-def _note(
-    name: str,
-    outcome: str,
-    case: int,
-    counts: collections.Counter[tuple[str, str]],
-    failures: list[tuple[int, str]],
-) -> None:
-    """Count an outcome, and keep it if it is a failure."""
-    fine = outcome in ("read", "refused")
-    counts[name, outcome if fine else "failed"] += 1
-    if not fine:
-        failures.append((case, f"{name}: {outcome}"))
-
-
-def _print(counts: collections.Counter[tuple[str, str]]) -> None:
-    """Print the table of outcomes in Markdown."""
-    console.print("| format | read | refused | failed |\n|---|---|---|---|", markup=False, highlight=False)
-    for name in sorted({name for name, _ in counts}):
-        cells = (name, *(f"{counts[name, outcome]:,}" for outcome in ("read", "refused", "failed")))
-        console.print(f"| {' | '.join(cells)} |", markup=False, highlight=False, soft_wrap=True)
-
-
 def _read_files(cases: range, format: str | None, seed: int, sender: Connection) -> None:
     """Read the files of cases, and send the outcome of each."""
     resource.setrlimit(resource.RLIMIT_AS, (_SPACE, _SPACE))
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory() as folder:
         for number, case in enumerate(cases):
-            name, suffix, content = _case(case, format, seed)
+            _, suffix, content = _case(case, format, seed)
             path = Path(folder, f"file{suffix}")
             path.write_bytes(content)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -177,4 +181,4 @@ def _read_files(cases: range, format: str | None, seed: int, sender: Connection)
             taken = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
             if number and taken > _GROWTH:
                 outcome = f"it took {taken:,} bytes of memory"
-            sender.send((name, outcome))
+            sender.send(outcome)

@@ -109,7 +109,7 @@ def _claims(folder: Path) -> list[Path]:
     struct.pack_into(">HH", content, content.index(b"\xff\xc0") + 5, 60000, 60000)
     (folder / "part.tif").write_bytes(content)
     tifffile.imwrite(folder / "b.tif", np.zeros((64, 64), np.uint8), compression="zlib", tile=(16, 16))
-    with tifffile.TiffFile(folder / "b.tif", mode="r+b") as file:
+    with tifffile.TiffFile(folder / "b.tif", mode="r+") as file:
         for tag in ("TileWidth", "TileLength"):
             file.pages.first.tags[tag].overwrite(65520)
     return [*found, *(folder / name for name in ("a.ppm", "a.webp", "b.npy", "part.tif", "b.tif"))]
@@ -154,7 +154,7 @@ def texts_and_profiles_that_unpack_to_gigabytes(folder: Path, _: np.random.Gener
 def pixels_that_are_missing(folder: Path, _: np.random.Generator) -> None:
     """Strips that are not there, JPEGs that end before their pixels, truncated files."""
     tifffile.imwrite(folder / "strips.tif", _PIXELS, rowsperstrip=8)
-    with tifffile.TiffFile(folder / "strips.tif", mode="r+b") as file:
+    with tifffile.TiffFile(folder / "strips.tif", mode="r+") as file:
         file.pages.first.tags["StripByteCounts"].overwrite([0] * 6)
     _refused(folder / "strips.tif", "0 of 6 parts")
     photograph = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8))
@@ -165,7 +165,7 @@ def pixels_that_are_missing(folder: Path, _: np.random.Generator) -> None:
         _refused(path, "missing")
     photograph.save(folder / "cut.jpg")
     tifffile.imwrite(folder / "jpeg.tif", np.asarray(photograph), compression="jpeg", photometric="rgb")
-    with tifffile.TiffFile(folder / "jpeg.tif", mode="r+b") as file:
+    with tifffile.TiffFile(folder / "jpeg.tif", mode="r+") as file:
         tag = file.pages.first.tags["StripByteCounts"]
         tag.overwrite(tag.value[0] // 2)
     for name, size in (("cut.jpg", 9000), ("jpeg.tif", None)):
@@ -214,7 +214,7 @@ def arrays_that_lie(folder: Path, _: np.random.Generator) -> None:
             entries["shape"] = entries["chunk_grid"]["configuration"]["chunk_shape"] = [10**5, 10**5]
             (place / "zarr.json").write_text(json.dumps(entries))
         _fails(command(folder, "denoise", place, "-o", "out.zarr"), "SCOREMATCHING_MAX_BYTES")
-    zarr.save_array(folder / "pipe.zarr", _PIXELS)
+    zarr.create_array(folder / "pipe.zarr", data=_PIXELS)
     chunk = next(path for path in (folder / "pipe.zarr" / "c").rglob("*") if path.is_file())
     chunk.unlink()
     os.mkfifo(chunk)

@@ -121,10 +121,10 @@ def check_file(path: str | Path, expected: str = "a file") -> int:
 
 
 def one_line(message: object) -> str:
-    """Return the message of a library's error on one line.
+    r"""Return the message of a library's error on one line.
 
     Example:
-        >>> one_line("the end is missing:\\n  byte 7")
+        >>> one_line("the end is missing:\n  byte 7")
         'the end is missing: byte 7'
     """
     return " ".join(str(message).split())

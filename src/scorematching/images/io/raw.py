@@ -45,7 +45,8 @@ def opened(path: Path) -> Iterator[Any]:
             _check_sizes(file, stored)
             yield file
     except rawpy.LibRawError as error:  # its message is in bytes
-        raise ValueError(f"{path} can't be read as an image: {_text(error)}") from None
+        why = "it is truncated, or can't be read" if isinstance(error, rawpy.LibRawIOError) else _text(error)
+        raise ValueError(f"{path} can't be read as an image: {why}") from None
 
 
 def _check_sizes(file: Any, stored: int) -> None:
