@@ -15,6 +15,7 @@ from benchmarks.deep import deep, run_deep
 from benchmarks.denoising import denoising
 from benchmarks.determinism import determinism
 from benchmarks.error_bars import errorbars
+from benchmarks.fuzzing import fuzz
 from benchmarks.growth import growth, run_growth
 from benchmarks.levels import levels
 from benchmarks.low_light import low_light
@@ -71,7 +72,7 @@ app = typer.Typer(add_completion=False, help=unwrapped(HELP), rich_markup_mode="
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, compared with other libraries": (steps, deep, growth, throughput),
     "Speed of algorithms and methods": (profiles, convolutions, calibration, workers),
-    "Robustness": (attacks, determinism),
+    "Robustness": (attacks, fuzz, determinism),
     "Accuracy and restoration": (
         curvature,
         statistics,

@@ -24,6 +24,7 @@ from scorematching.images.io.microscope import (
     sizes_of_scene,
 )
 from scorematching.images.io.ome_zarr import Region, StoredArray
+from scorematching.images.io.resolutions import check_levels, fill_region, regions_of_level
 from scorematching.images.io.tiff_array import TiffArray, open_tiff, pixel_sizes
 from scorematching.noise import NoiseModel, as_record, from_record
 from scorematching.restoration.noise_estimate import estimate_noise
@@ -161,7 +162,7 @@ def _compute(shared: _Shared, parts: Parts) -> dict[tuple[int, ...], NoiseModel]
     }
     parts.run(_denoise, shared, named, "denoising")
     for number in range(1, 0 if parts.failures else len(shared.result.levels)):
-        regions = ome_zarr.regions_of_level(shared.result, number)
+        regions = regions_of_level(shared.result, number)
         levels = {f"resolution {number}, part {k}": _Level(number, region) for k, region in enumerate(regions)}
         parts.run(_fill, shared, levels, f"resolution {number}")
     return noise
@@ -173,7 +174,7 @@ def _check_images(job: Job, stored: StoredArray) -> None:
         check_tiled(np.dtype(stored.dtype), stored.image_shape, job.noise, job.prior)
     except ValueError as error:
         raise ValueError(f"{Path(stored.path).name}: {error}") from None
-    ome_zarr.check_levels(stored)
+    check_levels(stored)
 
 
 def _size(stored: StoredArray) -> str:
@@ -245,4 +246,4 @@ def _denoise(shared: _Shared, part: _Part) -> None:
 
 def _fill(shared: _Shared, level: _Level) -> None:
     """Compute a region of a coarser resolution."""
-    ome_zarr.fill_region(shared.result, level.number, level.region)
+    fill_region(shared.result, level.number, level.region)

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from scorematching.images.io.atomic import write_atomically
+from scorematching.images.io.limits import check_file
 from scorematching.priors.base import Prior
 from scorematching.priors.info import Provenance, TrainedNoise
 from scorematching.priors.kinds import CONFIGS, build_prior
@@ -147,8 +148,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ValueError: It is not a safetensors file of this library.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
+    check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             entries = json.loads((file.metadata() or {}).get(_KEY, "null"))

@@ -18,6 +18,7 @@ from scorematching.images.arrays import check_type, find_own_white, find_white, 
 from scorematching.images.io import fits, gif, heic, jpeg, mrc, npy, png, raw, tiff
 from scorematching.images.io.atomic import whole_file
 from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
+from scorematching.images.io.limits import check_file, one_line
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.raster import Raster
 from scorematching.images.io.raw import RAW_SUFFIXES
@@ -163,7 +164,7 @@ def read_metadata(path: str | Path) -> Metadata:
         (300.0, 300.0)
     """
     path = _check_source(path)
-    with _named(path):
+    with named(path):
         metadata: Metadata = _KINDS[path.suffix.lower()].read_metadata(path)
     try:
         metadata.exif_for(1, 1)
@@ -242,30 +243,34 @@ def _check_source(path: str | Path) -> Path:
     """Return the path of an existing image file; raise an error if there is none."""
     path = Path(path)
     check_suffix(path)
-    if not path.exists():
-        raise FileNotFoundError(f"no such file: {path}")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, expected an image")
+    check_file(path, "an image")
     return path
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Turn any error of a decoder in the block into a ``ValueError`` that names the file."""
+def named(path: Path) -> Iterator[None]:
+    """Turn any error of a decoder in the block into a ``ValueError`` of one line that names the file.
+
+    Example:
+        >>> with named(Path("a.png")):
+        ...     raise RuntimeError("no pixels")
+        Traceback (most recent call last):
+        ValueError: a.png can't be read as an image: no pixels
+    """
     try:
         yield
     except MemoryError:
         raise
     except Exception as error:  # decoders raise many types of errors for damaged files
-        named = str(error) if str(path) in str(error) else f"{path} can't be read as an image: {error}"
-        raise ValueError(named) from None
+        said = str(error) or type(error).__name__
+        raise ValueError(said if str(path) in said else f"{path} can't be read as an image: {one_line(said)}") from None
 
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Sequence[np.ndarray] | np.ndarray | TiffPages]:
     """Open a file and yield a sequence of its images. Pages of a TIFF are read when they are accessed."""
     path = _check_source(path)
-    with _named(path):
+    with named(path):
         if path.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as file:
                 yield TiffPages(file)

@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scorematching.images.io.limits import check_images
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.npy import stacked
 from scorematching.runtime.extras import required
 
 
-def read(path: Path) -> np.ndarray:
-    """Read the images, shape (N, H, W), in the order of the file: the first row is the bottom of the sky.
+class FitsImages:
+    """Sequence of the images of a file, (H, W) each, in the order of the file: the first row is the bottom of the sky.
+
+    Each is read when it is accessed.
+
+    Args:
+        path: The file.
 
     Raises:
-        ValueError: Astropy is not installed, or there is no image.
+        ValueError: Astropy is not installed; there is no image; it takes more memory than is allowed; or the file is
+            truncated.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _opened(path) as images:
+            first, stored = images[0], path.stat().st_size
+            self._leading = first.shape[:-2]
+            shape, dtype = first.shape[-2:], np.dtype(_fits().BITPIX2DTYPE[first.header["BITPIX"]])
+            check_images(shape, dtype, stored, math.prod(self._leading))
+            tile = getattr(first, "tile_shape", None)  # of a compressed image
+            if tile is not None:
+                check_images(tile, dtype, stored)
+            elif _is_plain(path):
+                found = max(stored - first.fileinfo()["datLoc"], 0) // (math.prod(shape) * dtype.itemsize)
+                if found < len(self):
+                    raise ValueError(f"it is truncated: {found} of {len(self)} images are in the file")
+
+    def __len__(self) -> int:
+        return math.prod(self._leading)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        with _opened(self._path) as images:
+            place = tuple(int(n) for n in np.unravel_index(index, self._leading)) if self._leading else ()
+            return images[0].section[(*place, ...)]
+
+
+def read(path: Path) -> FitsImages:
+    """Return the images as a sequence that is read when it is used.
+
+    Raises:
+        ValueError: As in :class:`FitsImages`.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.fits"
         >>> write(path, [np.zeros((4, 6), np.float32)], Metadata())
-        >>> read(path).shape
-        (1, 4, 6)
+        >>> [image.shape for image in read(path)]
+        [(4, 6)]
     """
-    with _fits().open(path, memmap=False) as file:
-        data = _images(file)[0].data
-    return data.reshape(-1, *data.shape[-2:])
+    return FitsImages(path)
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -45,11 +85,11 @@ def read_metadata(path: Path) -> Metadata:
         >>> read_metadata(path).leading
         (3,)
     """
-    with _fits().open(path, memmap=False) as file:
-        images = _images(file)
-        if len(images) > 1:
-            warnings.warn(f"{path.name}: only the first of its {len(images)} images is read", stacklevel=3)
-        return Metadata(header=images[0].header.copy(strip=True), leading=images[0].data.shape[:-2])
+    with _opened(path) as images:
+        found, header, leading = len(images), images[0].header.copy(strip=True), images[0].shape[:-2]
+    if found > 1:
+        warnings.warn(f"{path.name}: only the first of its {found} images is read", stacklevel=3)
+    return Metadata(header=header, leading=leading)
 
 
 def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
@@ -62,7 +102,7 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.fits"
         >>> write(path, [np.zeros((4, 6), np.uint16)] * 3, Metadata())
-        >>> read(path).dtype
+        >>> read(path)[0].dtype
         dtype('uint16')
     """
     header = metadata.header if isinstance(metadata.header, _fits().Header) else None
@@ -70,12 +110,22 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         _fits().PrimaryHDU(stacked(images, metadata.leading), header=header).writeto(file)
 
 
-def _images(file: Any) -> list[Any]:
-    """Return the parts of a file that have images."""
-    found = [part for part in file if part.is_image and part.data is not None and part.data.ndim >= 2]
-    if not found:
-        raise ValueError("it has no image")
-    return found
+@contextmanager
+def _opened(path: Path) -> Iterator[list[Any]]:
+    """Open a file and yield its parts that have images. What astropy warns of is an error, or checked here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with path.open("rb") as stream, _fits().open(stream, memmap=False) as file:
+            found = [part for part in file if part.is_image and len(part.shape) >= 2 and 0 not in part.shape]
+            if not found:
+                raise ValueError("it has no image")
+            yield found
+
+
+def _is_plain(path: Path) -> bool:
+    """Return whether a file is not compressed as a whole."""
+    with path.open("rb") as file:
+        return file.read(6) == b"SIMPLE"
 
 
 def _fits() -> Any:

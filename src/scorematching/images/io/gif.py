@@ -6,8 +6,11 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+from PIL.GifImagePlugin import GifImageFile
 
+from scorematching.images.io.limits import check_images
 from scorematching.images.io.metadata import Metadata
+from scorematching.images.io.pillow import opened
 
 
 def read(path: Path) -> list[np.ndarray]:
@@ -22,6 +25,10 @@ def read(path: Path) -> list[np.ndarray]:
         >>> [(frame.shape, int(frame.max())) for frame in read(path)]
         [((4, 6), 10), ((4, 6), 20)]
     """
+    with opened(path, GifImageFile) as file:  # all frames are decoded at once
+        check_images(
+            (getattr(file, "n_frames", 1), file.height, file.width, 4), np.dtype(np.uint8), path.stat().st_size
+        )
     decoded = imagecodecs.gif_decode(path.read_bytes())
     frames = decoded if decoded.ndim == 4 else decoded[None]
     if frames.shape[3] == 4 and (frames[..., 3] == 255).all():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scorematching.images.io.limits import check_images
 from scorematching.images.io.metadata import Metadata
 from scorematching.runtime.extras import required
 
@@ -42,6 +43,8 @@ def read(path: Path) -> np.ndarray:
             f"{path.name} has colors of high dynamic range ({curve}): results keep the values, but not their meaning",
             stacklevel=2,
         )
+    channels = len(file.mode.partition(";")[0])
+    check_images((file.size[1], file.size[0], channels), np.dtype(np.uint16), path.stat().st_size)
     return np.array(file)
 
 

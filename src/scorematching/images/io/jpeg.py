@@ -11,7 +11,9 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
+from scorematching.images.io.jpeg_data import padded
 from scorematching.images.io.metadata import Metadata
+from scorematching.images.io.pillow import opened
 
 #: Maximum size of an EXIF block in bytes.
 _LARGEST_EXIF = 65533
@@ -21,7 +23,7 @@ def read(path: Path) -> np.ndarray:
     """Read the image, rotated upright by its EXIF orientation.
 
     Raises:
-        ValueError: The colors are neither grayscale nor RGB.
+        ValueError: The colors are neither grayscale nor RGB; or pixels are missing.
 
     Example:
         >>> import tempfile
@@ -30,9 +32,13 @@ def read(path: Path) -> np.ndarray:
         >>> read(path).shape
         (4, 6)
     """
-    with JpegImageFile(path) as image:  # unlike Image.open, it has no limit on the number of pixels
+    with opened(path, JpegImageFile) as image:
         if image.mode not in ("L", "RGB"):
             raise ValueError(f"its colors are {image.mode}, expected grayscale or RGB: convert the file first")
+        image.load()
+        with JpegImageFile(io.BytesIO(padded(path.read_bytes()))) as other:
+            if not np.array_equal(np.asarray(image), np.asarray(other)):
+                raise ValueError("it is damaged: pixels are missing before its end")
         return np.asarray(ImageOps.exif_transpose(image))
 
 
@@ -46,14 +52,14 @@ def read_metadata(path: Path) -> Metadata:
         >>> read_metadata(path).resolution
         (300, 300)
     """
-    with JpegImageFile(path) as image:
+    with opened(path, JpegImageFile) as image:
         info, exif = dict(image.info), image.getexif()
-    block, xmp, dpi = info.get("exif"), info.get("xmp"), info.get("dpi")
-    turned = exif.get(ExifTags.Base.Orientation, 1)
-    if turned != 1:
-        exif[ExifTags.Base.Orientation] = 1
-        block = exif.tobytes()
-        dpi = dpi[::-1] if dpi and turned > 4 else dpi
+        block, xmp, dpi = info.get("exif"), info.get("xmp"), info.get("dpi")
+        turned = exif.get(ExifTags.Base.Orientation, 1)
+        if turned != 1:
+            exif[ExifTags.Base.Orientation] = 1
+            block = exif.tobytes()
+    dpi = dpi[::-1] if dpi and turned > 4 else dpi
     texts = {"comment": info.get("comment"), "xmp": xmp and re.sub(rb'(tiff:Orientation(?:="|>))\d', rb"\g<1>1", xmp)}
     kept = {name: text for name, text in texts.items() if text}
     return Metadata(dpi, icc=info.get("icc_profile"), exif=block, jpeg=kept)

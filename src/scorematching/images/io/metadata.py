@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from PIL import ExifTags, Image
 
+from scorematching.images.io.pillow import quiet
+
 Unit = Literal["inch", "centimeter", "none"]
 Alpha = Literal["assocalpha", "unassalpha"]
 Colors = Literal["minisblack", "miniswhite", "rgb", "palette"]
@@ -177,8 +179,13 @@ class Metadata:
         """
         if self.exif is None:
             return None
+        with quiet():
+            return self._exif_for(self.exif, width, height)
+
+    def _exif_for(self, block: bytes, width: int, height: int) -> bytes:
+        """Return an EXIF block with its image size and resolution updated."""
         exif = Image.Exif()
-        exif.load(self.exif)
+        exif.load(block)
         before = exif.tobytes()
         details = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in exif else {}
         sizes = {ExifTags.Base.ExifImageWidth: width, ExifTags.Base.ExifImageHeight: height}
@@ -186,7 +193,7 @@ class Metadata:
         if self.dpi is not None and ExifTags.Base.XResolution in exif:
             resolution = (ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit)
             exif.update(zip(resolution, (*self.dpi, 2), strict=True))
-        return self.exif if exif.tobytes() == before else exif.tobytes()
+        return block if exif.tobytes() == before else exif.tobytes()
 
 
 def warn_of_frames(path: Path, count: int) -> None:

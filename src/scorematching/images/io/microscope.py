@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scorematching.images.axes import check_axes
+from scorematching.images.io.limits import check_file, check_images, one_line
 from scorematching.images.io.ome_zarr import StoredArray
 from scorematching.runtime.extras import required
 
@@ -51,18 +53,20 @@ def open_microscope_file(path: str | Path, axes: str | None = None, scene: str |
         scene: Name of the scene. It is required for a file of several.
 
     Raises:
-        ValueError: The file is damaged, or its reader is not installed; there are several scenes and none is named, or
-            there is no such scene; or the axes do not fit.
+        ValueError: The file is damaged, or an image takes more memory than is allowed; its reader is not installed;
+            there are several scenes and none is named, or there is no such scene; or the axes do not fit.
     """
-    bioio = required("bioio", _EXTRA)
+    bioio, stored = required("bioio", _EXTRA), check_file(path)
     try:
         image = bioio.BioImage(path)
         scenes = [str(name) for name in image.scenes]
         if scene in scenes or (scene is None and len(scenes) == 1):
             image.set_scene(scene or scenes[0])
+            plane = [size for letter, size in zip(image.dims.order, image.shape, strict=True) if letter in "YXS"]
+            check_images(plane, np.dtype(image.dtype), stored, math.prod(image.shape) // math.prod(plane))
             np.asarray(image.get_image_dask_data(image.dims.order)[(0,) * len(image.shape)])
     except Exception as error:  # readers raise many types of errors for damaged files
-        raise ValueError(f"{path} can't be read: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path} can't be read: {one_line(error)}") from None
     if scene not in scenes and (scene is not None or len(scenes) > 1):
         raise ValueError(f"{path} has the scenes {', '.join(scenes)}: pass one of them as --scene")
     try:

@@ -5,30 +5,48 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from scorematching.images.io.contiguous import Contiguous
 from scorematching.images.io.metadata import Metadata
 
 #: Maximum number of channels of an image. A last dimension that is longer is the width.
 _CHANNELS = 4
 
 
-def read(path: Path) -> np.ndarray:
-    """Read the images, shape (N, H, W) or (N, H, W, C). The file is mapped into memory, and read when it is used.
+class _Head(NamedTuple):
+    """Header of a file, and the position of the values behind it."""
+
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype
+    offset: int
+
+
+def read(path: Path) -> np.ndarray | Contiguous:
+    """Return the images, (H, W) or (H, W, C) each, as a sequence that is read when it is used.
+
+    An array in the order of Fortran is read at once.
 
     Raises:
-        ValueError: The file has several arrays, or its array has fewer than two dimensions.
+        ValueError: The file has several arrays; its array has fewer than two dimensions or takes more memory than is
+            allowed; or it is truncated.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.npy"
         >>> np.save(path, np.zeros((4, 6, 3)))
-        >>> read(path).shape
-        (1, 4, 6, 3)
+        >>> [image.shape for image in read(path)]
+        [(4, 6, 3)]
     """
-    array, leading = _loaded(path)
-    return array.reshape(-1, *array.shape[len(leading) :])
+    head, leading = _head(path), _leading(path)
+    image = head.shape[len(leading) :]
+    if not head.fortran_order:
+        return Contiguous(path, head.offset, math.prod(leading), image, head.dtype)
+    whole = Contiguous(path, head.offset, 1, head.shape[::-1], head.dtype)[0]
+    return whole.T.reshape(-1, *image)
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -41,7 +59,7 @@ def read_metadata(path: Path) -> Metadata:
         >>> read_metadata(path).leading
         (1,)
     """
-    return Metadata(leading=_loaded(path)[1])
+    return Metadata(leading=_leading(path))
 
 
 def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
@@ -61,15 +79,30 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         np.save(file, stacked(images, metadata.leading))
 
 
-def _loaded(path: Path) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Return the array of a file, and the dimensions before those of an image."""
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(array, np.ndarray):
-        raise ValueError("it has several arrays, expected one: save it with numpy.save")
-    dimensions = 3 if array.ndim > 2 and array.shape[-1] <= _CHANNELS else 2
-    if array.ndim < dimensions:
-        raise ValueError(f"its shape is {array.shape}, expected (..., H, W) or (..., H, W, C)")
-    return array, array.shape[: array.ndim - dimensions]
+def _head(path: Path) -> _Head:
+    """Return the header of a file. Nothing in it is executed."""
+    with path.open("rb") as file:
+        if file.read(2) == b"PK":
+            raise ValueError("it has several arrays, expected one: save it with numpy.save")
+        file.seek(0)
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran_order, dtype = read_header(file)
+        head = _Head(shape, fortran_order, dtype, file.tell())
+    if dtype.hasobject:
+        raise ValueError("its values are objects of Python, expected numbers")
+    if min(shape, default=1) < 0:
+        raise ValueError(f"its shape is {shape}, expected positive numbers")
+    return head
+
+
+def _leading(path: Path) -> tuple[int, ...]:
+    """Return the dimensions of the array of a file before those of an image."""
+    shape = _head(path).shape
+    dimensions = 3 if len(shape) > 2 and shape[-1] <= _CHANNELS else 2
+    if len(shape) < dimensions:
+        raise ValueError(f"its shape is {shape}, expected (..., H, W) or (..., H, W, C)")
+    return shape[: len(shape) - dimensions]
 
 
 def stacked(images: Iterable[np.ndarray], leading: tuple[int, ...]) -> np.ndarray:

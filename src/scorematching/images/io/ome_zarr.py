@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import numpy as np
 
 from scorematching.images.axes import check_axes, images_last, letters_of
 from scorematching.images.io.formats import FORMATS
+from scorematching.images.io.limits import one_line
+from scorematching.images.io.stores import check_array, check_store
 from scorematching.images.sample import sample_places
 from scorematching.runtime.extras import required
 
@@ -113,7 +114,7 @@ class StoredArray:
         return np.concatenate([np.concatenate([self.read(image, i, j) for j in columns], 1) for i in rows], 0)
 
     def _finest(self, mode: str) -> Any:
-        return _opened(self.path, self.levels[0] if self.levels else "", mode)
+        return open_level(self.path, self.levels[0] if self.levels else "", mode)
 
     @property
     def _order(self) -> str:
@@ -128,7 +129,8 @@ class StoredArray:
         return tuple(places[letter] for letter in self.axes)
 
 
-def _opened(path: str, level: str, mode: str) -> Any:
+def open_level(path: str, level: str, mode: str) -> Any:
+    """Open a resolution of a group, or an array without group."""
     zarr = required("zarr", EXTRA)
     return zarr.open_array(path, path=level, mode=mode) if level else zarr.open_array(path, mode=mode)
 
@@ -147,10 +149,11 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
     zarr = required("zarr", EXTRA)
     if not Path(path).is_dir():
         raise FileNotFoundError(f"no such folder: {path}")
+    stored = check_store(path)
     try:
         node = zarr.open(path, mode="r")
     except Exception as error:  # damaged metadata raise many types of errors
-        raise ValueError(f"{path} can't be read as Zarr: {error}") from None
+        raise ValueError(f"{path} can't be read as Zarr: {one_line(error)}") from None
     if hasattr(node, "shape"):
         levels: tuple[str, ...] = ()
         named = getattr(node.metadata, "dimension_names", None) or node.attrs.get("_ARRAY_DIMENSIONS")  # of xarray
@@ -165,6 +168,10 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
         check_axes(found, node.shape)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: pass --axes") from None
+    try:
+        check_array(node, found, stored)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     return StoredArray(str(Path(path).absolute()), levels, found, tuple(node.shape), str(node.dtype))
 
 
@@ -259,41 +266,3 @@ def chunks_of(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     """
     most = {"Y": CHUNK, "X": CHUNK, "S": 4}
     return tuple(min(size, most.get(letter, 1)) for letter, size in zip(axes, shape, strict=True))
-
-
-def regions_of_level(array: StoredArray, number: int) -> list[Region]:
-    """Return the regions in which a resolution, counted from 1 for the second, is computed."""
-    shape, chunks = (getattr(_opened(array.path, array.levels[number], "r"), name) for name in ("shape", "chunks"))
-    parts = [[slice(n, min(n + c, size)) for n in range(0, size, c)] for size, c in zip(shape, chunks, strict=True)]
-    return list(itertools.product(*parts))
-
-
-def check_levels(array: StoredArray) -> None:
-    """Raise ``ValueError`` if a resolution is not a whole fraction of the one before, rounded up or down."""
-    shapes = [_opened(array.path, level, "r").shape for level in array.levels]
-    for finer, coarser in itertools.pairwise(shapes):
-        for n, m in zip(finer, coarser, strict=True):
-            if abs(n - round(n / m) * m) >= max(round(n / m), 1):
-                raise ValueError(
-                    f"{array.path}: its resolution of {coarser} is no whole fraction of that of {finer}: it can't be "
-                    f"computed; denoise {array.path}/{array.levels[0]} alone"
-                )
-
-
-def fill_region(array: StoredArray, number: int, region: Region) -> None:
-    """Compute a region of a resolution, counted from 1 for the second, as the means of the one before."""
-    finer, coarser = (_opened(array.path, array.levels[k], "r") for k in (number - 1, number))
-    factors = tuple(round(n / m) for n, m in zip(finer.shape, coarser.shape, strict=True))
-    above = tuple(slice(part.start * f, part.stop * f) for part, f in zip(region, factors, strict=True))
-    values = _averaged(finer[above], factors, [part.stop - part.start for part in region])
-    _opened(array.path, array.levels[number], "r+")[region] = values
-
-
-def _averaged(values: np.ndarray, factors: tuple[int, ...], size: list[int]) -> np.ndarray:
-    """Return the means over blocks, of a number of blocks a side; those at the end may be incomplete."""
-    wanted = [n * f for n, f in zip(size, factors, strict=True)]
-    cut = values[tuple(slice(0, n) for n in wanted)]
-    padded = np.pad(cut, [(0, n - m) for n, m in zip(wanted, cut.shape, strict=True)], mode="edge")
-    blocks = padded.reshape([n for pair in zip(size, factors, strict=True) for n in pair])
-    means = blocks.astype(np.float64).mean(tuple(range(1, blocks.ndim, 2)))
-    return (np.rint(means) if values.dtype.kind in "iu" else means).astype(values.dtype)

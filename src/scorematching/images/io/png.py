@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +12,16 @@ import imagecodecs
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from scorematching.images.io.limits import check_images
 from scorematching.images.io.metadata import Metadata, warn_of_frames
+from scorematching.images.io.pillow import opened
 
 #: Chunks that are copied: definition of colors, date of change, texts.
 _KEPT = frozenset((b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME", b"tEXt", b"zTXt", b"iTXt"))
 #: Chunks that Pillow encodes: resolution, color profile, EXIF.
 _MADE = frozenset((b"pHYs", b"iCCP", b"eXIf"))
+#: Largest number of channels that an image of a kind of colors has when it is read, by the number in the header.
+_CHANNELS = {0: 2, 2: 4, 3: 4, 4: 2, 6: 4}
 #: Sizes in bytes of the signature and of a checksum.
 _SIGNATURE, _CHECKSUM = 8, 4
 #: Size in bytes of the signature and the header chunk (length, name, 13 bytes, checksum).
@@ -32,6 +38,7 @@ def read(path: Path) -> np.ndarray:
         >>> read(path).dtype
         dtype('uint16')
     """
+    _check_header(path)
     frames = next((content for name, content in _chunks(path) if name == b"acTL"), b"\0\0\0\1")
     warn_of_frames(path, int.from_bytes(frames[:4], "big"))
     return imagecodecs.png_decode(path.read_bytes())
@@ -47,20 +54,35 @@ def read_metadata(path: Path) -> Metadata:
         >>> read_metadata(path).icc
         b'profile'
     """
-    with PngImagePlugin.PngImageFile(path) as image:  # unlike Image.open, it has no limit on the number of pixels
+    _check_header(path)
+    with opened(path, PngImagePlugin.PngImageFile) as image:
         info = dict(image.info)
     kept = _KEPT | {b"pHYs"} if "aspect" in info else _KEPT  # no unit: an aspect ratio
     chunks = tuple(chunk for chunk in _chunks(path) if chunk[0] in kept)
     return Metadata(info.get("dpi"), icc=info.get("icc_profile"), exif=info.get("exif"), chunks=chunks)
 
 
+def _check_header(path: Path) -> None:
+    """Raise ``ValueError`` if the image takes more memory than is allowed."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if len(head) < _HEAD or head[12:16] != b"IHDR":
+        raise ValueError("it is no PNG file, or damaged at its beginning")
+    width, height, depth, colors = struct.unpack_from(">IIBB", head, 16)
+    shape = (height, width, _CHANNELS.get(colors, 4))
+    check_images(shape, np.dtype(np.uint16 if depth == 16 else np.uint8), path.stat().st_size)
+
+
 def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Yield the names and contents of the chunks; contents of pixel chunks are not read."""
     with path.open("rb") as file, PngImagePlugin.ChunkStream(file) as stream:
+        size = os.fstat(file.fileno()).st_size
         file.seek(_SIGNATURE)
         name = b""
         while name != b"IEND":
             name, place, length = stream.read()
+            if place + length > size:
+                raise ValueError(f"it is truncated: the end of its chunk {name.decode(errors='replace')} is missing")
             yield name, b"" if name == b"IDAT" else file.read(length)
             file.seek(place + length + _CHECKSUM)
 

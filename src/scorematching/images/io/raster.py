@@ -9,9 +9,14 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from scorematching.images.io.metadata import Metadata, warn_of_frames
+from scorematching.images.io.pillow import opened
 
+_CLASSES = {"BMP": BmpImageFile, "PPM": PpmImageFile, "WEBP": WebPImageFile}
 #: Modes of Pillow that are read as they are. One with a color table becomes a color image.
 _MODES = ("L", "LA", "RGB", "RGBA")
 
@@ -40,7 +45,7 @@ class Raster:
             ValueError: Its colors are neither grayscale nor RGB, or the largest value of a PGM or PPM is not that of
                 its type.
         """
-        with Image.open(path, formats=[self.kind]) as image:
+        with opened(path, _CLASSES[self.kind]) as image:
             warn_of_frames(path, getattr(image, "n_frames", 1))
             if self.kind == "PPM" and image.mode != "1":
                 _check_largest(path, 65535 if image.mode in ("I", "I;16") else 255)
@@ -54,7 +59,7 @@ class Raster:
 
     def read_metadata(self, path: Path) -> Metadata:
         """Read resolution, color profile and EXIF."""
-        with Image.open(path, formats=[self.kind]) as image:
+        with opened(path, _CLASSES[self.kind]) as image:
             return Metadata(image.info.get("dpi"), icc=image.info.get("icc_profile"), exif=image.info.get("exif"))
 
     def encode(self, image: np.ndarray, metadata: Metadata) -> bytes:

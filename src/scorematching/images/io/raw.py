@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scorematching.images.io.limits import check_file, check_images
 from scorematching.images.io.metadata import Metadata
 from scorematching.runtime.extras import required
 
@@ -35,16 +36,24 @@ def opened(path: Path) -> Iterator[Any]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: LibRaw can't read the file.
+        ValueError: LibRaw can't read the file, or it takes more memory than is allowed.
     """
     rawpy = required("rawpy", "formats")
-    if not path.exists():
-        raise FileNotFoundError(f"no such file: {path}")
+    stored = check_file(path)
     try:
         with rawpy.imread(str(path)) as file:
+            _check_sizes(file, stored)
             yield file
     except rawpy.LibRawError as error:  # its message is in bytes
-        raise ValueError(f"{path} can't be read as an image: {_text(error)}") from None
+        why = "it is truncated, or can't be read" if isinstance(error, rawpy.LibRawIOError) else _text(error)
+        raise ValueError(f"{path} can't be read as an image: {why}") from None
+
+
+def _check_sizes(file: Any, stored: int) -> None:
+    """Raise ``ValueError`` if the image of an open file takes more memory than is allowed."""
+    sizes = file.sizes
+    height, width = max(sizes.raw_height, sizes.iheight), max(sizes.raw_width, sizes.iwidth)
+    check_images((height, width, 3), np.dtype(np.uint16), stored)
 
 
 def _text(error: Exception) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import tifffile
 
-from scorematching.images.io.files import count_pages, read_metadata
+from scorematching.images.io.files import count_pages, named, read_metadata
 from scorematching.images.io.formats import TIFF_SUFFIXES
+from scorematching.images.io.tiff_structure import series_of
 from scorematching.images.neighbors import lines
 
 
@@ -32,8 +33,8 @@ def lines_of_pages(path: str | Path) -> list[list[int]]:
     """
     count = count_pages(path)
     if Path(path).suffix.lower() in TIFF_SUFFIXES:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
+        with named(Path(path)), tifffile.TiffFile(path) as file:
+            series = series_of(file)[0]
             axes, places = _letters(series.axes), [page.index for page in series.pages if page is not None]
         for of_image in ("YX", "YXS"):  # samples that are neither colors nor alpha are images
             leading = [

@@ -11,8 +11,11 @@ import numpy as np
 import tifffile
 
 from scorematching.images.axes import check_axes
+from scorematching.images.io.limits import check_file, one_line
 from scorematching.images.io.ome_zarr import EXTRA, StoredArray
-from scorematching.images.io.tiff_pages import TiffPages, check_complete
+from scorematching.images.io.segments import check_segments
+from scorematching.images.io.tiff_pages import TiffPages
+from scorematching.images.io.tiff_structure import check_complete, series_of
 from scorematching.runtime.extras import required
 
 #: Open file, by its path and the time of its last change.
@@ -67,6 +70,7 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
         ValueError: The file is damaged; its values have another meaning than gray or RGB with black at 0; or the axes
             do not fit.
     """
+    check_file(path)
     try:
         with tifffile.TiffFile(path) as file:
             pages = TiffPages(file)
@@ -75,8 +79,10 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
                 raise ValueError(f"its values are {samples.colors} of {samples.bits or 'all'} bits: write a TIFF first")
             for page in pages.pages:
                 check_complete(page)
-            series = file.series[0]
-            count = sum(not one.keyframe.is_reduced for one in file.series)
+                check_segments(page)
+            every = series_of(file)
+            series = every[0]
+            count = sum(not one.keyframe.is_reduced for one in every)
             if count > 1:
                 raise ValueError(f"it has {count} images of different kinds or sizes: save them apart")
             found = axes or _letters(series.axes)
@@ -91,7 +97,7 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
                 np.dtype(series.dtype).newbyteorder("=").name,
             )
     except Exception as error:  # decoders raise many types of errors for damaged files
-        raise ValueError(f"{path} can't be read as an array with axes: {error}") from None
+        raise ValueError(f"{path} can't be read as an array with axes: {one_line(error)}") from None
 
 
 def pixel_sizes(path: str | Path) -> dict[str, tuple[float, str]]:

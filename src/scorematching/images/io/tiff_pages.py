@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import tifffile
 
+from scorematching.images.io.contiguous import Contiguous
+from scorematching.images.io.limits import check_images
 from scorematching.images.io.metadata import Alpha, Colors, Samples
+from scorematching.images.io.tiff_structure import followed, read_page
 
 #: Values of the tag ExtraSamples that mark the last channel as alpha.
 _ALPHA: dict[int, Alpha] = {
@@ -31,8 +33,8 @@ class TiffPages:
         file: Open file.
 
     Raises:
-        ValueError: The file is truncated; its pages form a circle; the pages differ in shape, type or meaning; or the
-            colors of a page are neither grayscale nor RGB.
+        ValueError: The file is truncated; its pages form a circle, or take more memory than is allowed; the pages
+            differ in shape, type or meaning; or the colors of a page are neither grayscale nor RGB.
 
     Example:
         >>> import tempfile
@@ -46,7 +48,7 @@ class TiffPages:
 
     def __init__(self, file: tifffile.TiffFile) -> None:
         # This must come before any access to file.series, after which pages have no tags.
-        every = list(_followed(file))
+        every = list(followed(file))
         self.pages = [page for page in every if not page.is_reduced and not page.is_mask]
         if not self.pages:
             raise ValueError("it has no pages at full size beside smaller copies: save the full image as a page")
@@ -58,6 +60,7 @@ class TiffPages:
             other = _meaning(page, file.is_imagej)
             if other != self.samples or (other.colors == "palette" and np.any(other.table != self.samples.table)):
                 raise ValueError(f"page {number} has other colors, bits or channels than page 1: save them apart")
+        check_images(first.shape, np.dtype(first.dtype), file.filehandle.size, len(self.pages))
         self._stored = _stored_behind(file, first) if len(self.pages) == 1 else None
 
     def __len__(self) -> int:
@@ -65,12 +68,9 @@ class TiffPages:
 
     def __getitem__(self, index: int) -> np.ndarray:
         number, channel = divmod(index, self.samples.images)
+        page = self.pages[0 if self._stored is not None else number]
         try:
-            check_complete(self.pages[0 if self._stored is not None else number])
-            if self._stored is not None:
-                image = self._arranged(self.pages[0], self._stored[number])
-            else:
-                image = self._arranged(self.pages[number], self.pages[number].asarray())
+            image = self._arranged(page, read_page(page) if self._stored is None else self._stored[number])
         except Exception as error:  # decoders raise many types of errors for damaged files
             raise ValueError(f"page {number + 1}: {error}" if len(self) > 1 else str(error)) from None
         return image[..., channel] if self.samples.images > 1 else image
@@ -100,22 +100,6 @@ def check_alike(number: int, found: tuple[object, object], first: tuple[object, 
             f"page {number} is {found[0]} {found[1]}, page 1 is {first[0]} {first[1]}: all pages of a file must have "
             "the same shape and type"
         )
-
-
-def _followed(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
-    """Yield the pages; raise ``ValueError`` if a page points back to an earlier one, or the file is truncated."""
-    seen: dict[int, int] = {}
-    for number, page in enumerate(file.pages, 1):
-        if page.offset in seen:
-            raise ValueError(f"its pages form a circle: page {number - 1} is followed by page {seen[page.offset]}")
-        seen[page.offset] = number
-        if isinstance(page, tifffile.TiffPage):
-            yield page
-    if not seen:
-        raise ValueError("it has no page")
-    file.filehandle.seek(file.pages.next_page_offset or 0)
-    if file.filehandle.read(file.tiff.offsetsize) != bytes(file.tiff.offsetsize):
-        raise ValueError(f"it is truncated: another page should follow the {len(seen)} that were found")
 
 
 def _meaning(page: tifffile.TiffPage, imagej: bool) -> Samples:
@@ -149,26 +133,15 @@ def _meaning(page: tifffile.TiffPage, imagej: bool) -> Samples:
     )
 
 
-def check_complete(page: tifffile.TiffPage) -> None:
-    """Raise ``ValueError`` if parts of the pixels are missing, which tifffile reads as 0."""
-    size, expected = page.parent.filehandle.size, math.prod(page.chunked)
-    parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-    missing = [number for number, (at, length) in enumerate(parts) if not (at and length and at + length <= size)]
-    if missing or len(parts) < expected:
-        found = len(parts) - len(missing)
-        raise ValueError(f"it is damaged: {found} of {expected} parts of its pixels are in the file")
-
-
-def _stored_behind(file: tifffile.TiffFile, page: tifffile.TiffPage) -> np.ndarray | None:
+def _stored_behind(file: tifffile.TiffFile, page: tifffile.TiffPage) -> Contiguous | None:
     """Return the images that are stored contiguously behind a single page, or None if there is only one image."""
     if not (file.is_imagej or file.is_shaped or file.is_stk) or page.dtype is None:
         return None
     count = file.series[0].size // page.size
     if count == 1:
         return None
-    return np.memmap(
-        file.filehandle.path, page.dtype.newbyteorder(file.byteorder), "r", page.dataoffsets[0], (count, *page.shape)
-    )
+    dtype = page.dtype.newbyteorder(file.byteorder)
+    return Contiguous(Path(file.filehandle.path), page.dataoffsets[0], count, page.shape, dtype)
 
 
 def _colors(page: tifffile.TiffPage) -> str:

@@ -1,0 +1,50 @@
+"""Folders of Zarr arrays: whether they have files only, and how much memory their chunks ask for."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scorematching.images.io.limits import check_bytes, check_file, check_images
+
+#: Bytes of memory for an entry in the list of the images or tiles of an array, and pixels of a tile.
+_ENTRY, _TILE = 512, 1024**2
+
+
+def check_store(folder: str | Path) -> int:
+    """Return the size in bytes of all files of a folder.
+
+    Raises:
+        ValueError: Something in it is a pipe, socket or device.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "zarr.json").write_text("{}")
+        >>> check_store(folder)
+        2
+    """
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            size += check_file(path) if path.exists() else 0  # a link may lead nowhere
+    return size
+
+
+def check_array(array: Any, axes: str, stored: int) -> None:
+    """Raise ``ValueError`` if the chunks of a Zarr array, or their number, take more memory than is allowed.
+
+    Args:
+        array: Array of zarr.
+        axes: Letters of its axes.
+        stored: Size in bytes of all its files.
+    """
+    check_images(array.chunks, np.dtype(array.dtype), stored)
+    images = math.prod(size for letter, size in zip(axes, array.shape, strict=True) if letter not in "YXS")
+    count = max(images, math.prod(array.shape) // _TILE)
+    check_bytes(_ENTRY * count, stored, f"the list of {count:,} images or tiles of {' x '.join(map(str, array.shape))}")
