@@ -77,5 +77,25 @@ def _images(file: Any) -> list[Any]:
     return found
 
 
+def first_image(file: Any) -> Any:
+    """Return the part of an open file that has the first image, or stack of images, without reading its pixels.
+
+    Raises:
+        ValueError: There is no image.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.fits"
+        >>> write(path, [np.zeros((4, 6), np.float32)], Metadata())
+        >>> with _fits().open(path) as file:
+        ...     first_image(file).shape
+        (4, 6)
+    """
+    for part in file:
+        if part.is_image and len(part.shape) >= 2:
+            return part
+    raise ValueError("it has no image")
+
+
 def _fits() -> Any:
     return required("astropy.io.fits", "formats")

@@ -1,0 +1,227 @@
+"""Image files that stay open: their shape and type are known without decoding, and a page costs its own bytes only."""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from scorematching.images.io import fits, png, raw
+from scorematching.images.io.files import _checked, _named, _opened, read_image, read_pages
+from scorematching.images.io.formats import TIFF_SUFFIXES, check_suffix
+from scorematching.images.io.raw import RAW_SUFFIXES
+from scorematching.images.io.tiff_pages import TiffPages, check_complete
+from scorematching.runtime.extras import required
+
+#: Shape of an image, and its number of channels, by Pillow's mode; 0 for no channel dimension.
+_CHANNELS = {"L": 0, "LA": 2, "RGB": 3, "RGBA": 4}
+#: Number of channels of a PNG by its color type. Color tables are decoded.
+_OF_PNG = {0: 0, 2: 3, 4: 2, 6: 4}
+
+
+class Header(NamedTuple):
+    """What a file says of its images.
+
+    Attributes:
+        shape: Shape of each image, (H, W) or (H, W, C).
+        dtype: Type of the pixels.
+        pages: Number of images.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    pages: int = 1
+
+
+class OpenFile:
+    """Image file that stays open until the object is no longer used. Several threads may read it.
+
+    Stacks keep the places of their pages, so that each page is read at once. No memory is mapped, because a file that
+    is cut off would end the process. Files of one image are opened again to be read.
+
+    Args:
+        path: File to open.
+
+    Attributes:
+        header: Shape and type of the images, and their number, known without decoding if the format allows this.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: It can't be read as images, or parts of its pixels are missing.
+
+    Example:
+        >>> import tempfile
+        >>> from scorematching.images import write_image
+        >>> path = Path(tempfile.mkdtemp()) / "image.png"
+        >>> write_image(path, np.zeros((4, 6), np.uint16))
+        >>> OpenFile(path).header
+        Header(shape=(4, 6), dtype=dtype('uint16'), pages=1)
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._stack = path, ExitStack()
+        weakref.finalize(self, self._stack.close)
+        suffix = check_suffix(path)
+        if not path.exists():
+            raise FileNotFoundError(f"no such file: {path}")
+        if not path.is_file():
+            raise ValueError(f"{path} is not a regular file, expected an image")
+        self._read: Callable[[int], np.ndarray] | None = None
+        with _named(path):
+            self.header = self._described(suffix)
+
+    def read(self, page: int) -> np.ndarray:
+        """Return an image of the file.
+
+        Raises:
+            FileNotFoundError: The file does not exist.
+            ValueError: It is damaged.
+        """
+        if self._read is None:
+            return read_image(self.path, page)
+        with _named(self.path):
+            return _checked(self._read(page))
+
+    def _described(self, suffix: str) -> Header:
+        if suffix in TIFF_SUFFIXES:
+            return self._open_tiff()
+        if suffix == ".npy":
+            return self._open_npy()
+        if suffix in (".mrc", ".mrcs"):
+            return self._open_mrc()
+        if suffix in (".fits", ".fit", ".fts"):
+            return self._open_fits()
+        return _KINDS.get(suffix, _decoded)(self.path) or _decoded(self.path)
+
+    def _open_tiff(self) -> Header:
+        images = self._stack.enter_context(_opened(self.path))
+        assert isinstance(images, TiffPages)
+        for number, page in enumerate(images.pages, 1):
+            try:
+                check_complete(page)
+            except ValueError as error:
+                raise ValueError(f"page {number}: {error}" if len(images) > 1 else str(error)) from None
+        header = Header(*images.shape_and_type(), len(images))
+        if len(images) == 1:
+            self._stack.close()  # it is opened again within a millisecond
+            return header
+        images.pages[0].parent.filehandle.set_lock(True)  # threads read one after the other, and decode at once
+        self._read = images.__getitem__
+        return header
+
+    def _open_npy(self) -> Header:
+        with self.path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, columns_first, dtype = read(file)
+            start = file.tell()
+        dimensions = 3 if len(shape) > 2 and shape[-1] <= 4 else 2
+        if columns_first or dtype.hasobject or len(shape) < dimensions:
+            return _decoded(self.path)
+        place = len(shape) - dimensions
+        return self._open_flat(start, dtype, math.prod(shape[:place]), shape[place:])
+
+    def _open_mrc(self) -> Header:
+        mrcfile = required("mrcfile", "formats")
+        with mrcfile.open(self.path, header_only=True) as file:
+            if type(file) is not mrcfile.mrcfile.MrcFile:  # compressed
+                return _decoded(self.path)
+            shape = mrcfile.utils.data_shape_from_header(file.header)
+            dtype = mrcfile.utils.data_dtype_from_header(file.header)
+            start = int(file.header.nbytes + file.header.nsymbt)
+        return self._open_flat(start, dtype, math.prod(shape[:-2]), shape[-2:])
+
+    def _open_flat(self, start: int, dtype: np.dtype, pages: int, shape: tuple[int, ...]) -> Header:
+        """Open images that are stored one after the other, from an offset in bytes."""
+        path, count = self.path, math.prod(shape)
+        expected = start + pages * count * dtype.itemsize
+        if (size := path.stat().st_size) < expected:
+            raise ValueError(f"it is truncated: it has {size} bytes, expected {expected}")
+
+        def part(page: int) -> np.ndarray:
+            return np.fromfile(path, dtype, count, offset=start + page * count * dtype.itemsize).reshape(shape)
+
+        self._read = part
+        return Header(shape, dtype.newbyteorder("="), pages)
+
+    def _open_fits(self) -> Header:
+        file = self._stack.enter_context(required("astropy.io.fits", "formats").open(self.path, memmap=False))
+        part = fits.first_image(file)
+        leading, lock = part.shape[:-2], threading.Lock()
+
+        def page_of(page: int) -> np.ndarray:
+            with lock:
+                return part.section[(*np.unravel_index(page, leading), slice(None), slice(None))]
+
+        pixel = part.section[(*[0] * len(leading), slice(0, 1), slice(0, 1))]
+        self._read = page_of
+        return Header(part.shape[-2:], pixel.dtype.newbyteorder("="), math.prod(leading))
+
+
+def _decoded(path: Path) -> Header:
+    """Return the header of a file whose images must be decoded to know their shape."""
+    count, first = 0, None
+    for image in read_pages(path):
+        count, first = count + 1, image if first is None else first
+    if first is None:
+        raise ValueError("it has no image")
+    return Header(first.shape, first.dtype, count)
+
+
+def _of_png(path: Path) -> Header | None:
+    """Return the header of a PNG without color table; raise an error if its end is missing."""
+    chunks = list(png.chunks(path))
+    content = chunks[0][1]
+    width, height, bits, color = (
+        int.from_bytes(content[start:stop], "big") for start, stop in ((0, 4), (4, 8), (8, 9), (9, 10))
+    )
+    if color not in _OF_PNG or any(name == b"tRNS" for name, _ in chunks):
+        return None
+    return _header(height, width, _OF_PNG[color], np.uint16 if bits == 16 else np.uint8)
+
+
+def _of_jpeg(path: Path) -> Header | None:
+    with JpegImageFile(path) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        return _of_pillow(image, turned)
+
+
+def _of_raster(path: Path) -> Header | None:
+    with Image.open(path, formats=["BMP", "PPM", "WEBP"]) as image:
+        return _of_pillow(image)
+
+
+def _of_pillow(image: Any, turned: bool = False) -> Header | None:
+    width, height = image.size[::-1] if turned else image.size
+    channels = _CHANNELS.get(image.mode)
+    return None if channels is None else _header(height, width, channels, np.uint8)
+
+
+def _of_raw(path: Path) -> Header | None:
+    with raw.opened(path) as file:
+        if file.num_colors != 3:
+            return None
+        sizes = file.sizes
+        height, width = (sizes.iwidth, sizes.iheight) if sizes.flip in (5, 6) else (sizes.iheight, sizes.iwidth)
+        return _header(height, width, 3, np.uint16)
+
+
+def _header(height: int, width: int, channels: int, dtype: Any) -> Header:
+    return Header((height, width, channels) if channels else (height, width), np.dtype(dtype))
+
+
+#: Readers of the headers of files with one image.
+_KINDS: dict[str, Callable[[Path], Header | None]] = {
+    ".png": _of_png,
+    **dict.fromkeys((".jpg", ".jpeg"), _of_jpeg),
+    **dict.fromkeys((".bmp", ".pgm", ".ppm", ".webp"), _of_raster),
+    **dict.fromkeys(RAW_SUFFIXES, _of_raw),
+}
