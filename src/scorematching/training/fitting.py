@@ -24,11 +24,13 @@ from scorematching.runtime.distributed import Processes
 from scorematching.runtime.progress import ProgressCallback
 from scorematching.training.config import TrainingConfig
 from scorematching.training.crops import CropStream, usable_planes
-from scorematching.training.data import ImagePlanes, ImageSource, Plane, open_images, split
+from scorematching.training.data import ImageSource, open_images, split
 from scorematching.training.noise import added_level, check_noise, with_noise
+from scorematching.training.planes import ImagePlanes, Plane, size_of_files
 from scorematching.training.quality import HeldOut
 from scorematching.training.references import belonging
 from scorematching.training.result import FitResult
+from scorematching.training.sources import Store
 from scorematching.training.trainer import Trainer
 
 #: Default weight of the regularizer for clean images, in units of (10/255)^2.
@@ -120,7 +122,8 @@ def fit(
     check_noise(noise, noisy, training, clean is not None)
     if checkpoint is not None:
         check_target(checkpoint)
-    options = (data_range, model.colors, axes, model.neighbors)
+    store = Store(int(training.memory * 2**30))
+    options = (data_range, model.colors, axes, model.neighbors, store)
     planes = open_images(images, *options)
     clean_planes = None if clean is None else open_images(clean, *options)
     if clean_planes is not None:
@@ -147,14 +150,14 @@ def fit(
 
     batch = (processes := Processes.current()).size * training.batch
 
-    def stream(planes: list[Plane], batch: int, seed: int) -> CropStream:
+    def stream(planes: list[Plane], batch: int, seed: int, pooled: bool = False) -> CropStream:
         usable, side = usable_planes(planes, training.crop + prior.min_crop - least, prior)
         turned = trained is None or trained.keeps_turned
-        return CropStream(usable, side, batch, fresh, seed, training.blind, max_level, turned)
+        return CropStream(usable, side, batch, fresh, seed, training.blind, max_level, turned, pooled)
 
     trainer = Trainer(
         prior=prior.to(device),
-        stream=stream(train, batch, training.seed),
+        stream=stream(train, batch, training.seed, size_of_files(train) > store.memory),
         held_out=stream(held_out, 2 * batch, training.seed + 1)[0],
         rate=training.rate,
     )
@@ -165,7 +168,8 @@ def fit(
     with nullcontext() if wanted == bool(backend()) else compiled(wanted):
         if checkpoint is not None:
             trainer.use_checkpoint(Path(checkpoint))
-        result = trainer.run(progress if processes.is_first else None)
+        with trainer.stream.prefetched(training.workers if size_of_files(train) else 0, training.steps):
+            result = trainer.run(progress if processes.is_first else None)
     if noisy:
         result.found = min(levels), max(levels)
     if prior.noise is not None:

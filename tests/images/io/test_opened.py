@@ -1,4 +1,4 @@
-"""Open files: their headers agree with the decoded images, pages are read in any order, and what is cut off is named."""
+"""Open files: headers agree with the decoded images, pages are read in any order, and what is cut off is named."""
 
 from __future__ import annotations
 
