@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ T = TypeVar("T")
 
 #: Number of batches that each thread prepares ahead.
 _AHEAD = 2
+#: Rest after each check, in multiples of its time, so that checks take at most a quarter of a core.
+_REST = 3.0
 
 
 class Prefetch(Generic[T]):
@@ -67,9 +70,10 @@ def prefetched(
 
     def check() -> None:
         for one in checks:
-            if done.is_set():
-                return
+            begin = time.monotonic()
             one()
+            if done.wait(_REST * (time.monotonic() - begin)):
+                return
 
     threads = ThreadPoolExecutor(workers + 1, "crops")
     results, checked = Prefetch(compute, end, threads, _AHEAD * workers), threads.submit(check)
