@@ -104,9 +104,12 @@ class CropStream:
             workers: Number of threads. 0 prepares each batch when it is needed.
             end: Number of batches.
         """
-        with prefetched(self._batch, end, workers, [plane.check for plane in self.planes]) as self._prepared:
-            yield
-        self._prepared = self._batch
+        with prefetched(self._batch, end, workers, [plane.check for plane in self.planes]) as prepared:
+            self._prepared = prepared
+            try:
+                yield
+            finally:
+                self._prepared = self._batch
 
     def _batch(self, number: int) -> Crops:
         random = np.random.default_rng((self.seed, number))

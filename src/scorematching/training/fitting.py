@@ -78,12 +78,14 @@ def fit(
 
     Args:
         images: Arrays, image files, folders, or one of them; grayscale or color. Each channel is a separate image,
-            unless the model sees colors together.
+            unless the model sees colors together. Files may exceed the memory: they are decoded when they are needed,
+            and must not change during the training.
         noise: Noise of the images, in the units of the images (0-255 for 8 bit): a standard deviation, one per image,
             or a noise model, or one model per image. By default it is estimated. It counts as correlated, with a
             warning, if :func:`scorematching.estimate_noise` finds so in most of at most eight images, which takes a few
             seconds each; with ``max_sigma``, and otherwise, it is white, and its level in each image is that of the
-            wavelet coefficients. For clean images (``noisy=False``), ``noise`` is the level of noise that is added to
+            wavelet coefficients; of many images, that of a part is estimated at the start, and that of others when they
+            are first used. For clean images (``noisy=False``), ``noise`` is the level of noise that is added to
             each crop. By default none is added.
         noisy: Whether the images have noise.
         model: Architecture: a :class:`scorematching.FieldConfig` (default) or a :class:`scorematching.DeepConfig`.
@@ -91,7 +93,8 @@ def fit(
         clean: The same images without noise, if available: arrays in the same order, or files with the same names,
             whose suffixes may differ. Floating-point images have the data range of the noisy ones. They are not used
             for training, but to measure the true PSNR on held-out images.
-        data_range: Value of white in the images, as in :func:`scorematching.images.to_planes`.
+        data_range: Value of white in the images, as in :func:`scorematching.images.to_planes`. By default, files of
+            floating-point numbers are all read at the start to find it.
         axes: Letters of the axes of the arrays, such as ``"TYX"``, if they are stacks; as in
             :func:`scorematching.denoise`.
         device: Device to compute on.
