@@ -11,6 +11,7 @@ from benchmarks.attacks.runner import attacks
 from benchmarks.calibration import calibration
 from benchmarks.convolutions import convolutions
 from benchmarks.curvature import curvature
+from benchmarks.data import data
 from benchmarks.deep import deep, run_deep
 from benchmarks.denoising import denoising
 from benchmarks.determinism import determinism
@@ -71,7 +72,7 @@ def unwrapped(text: str | None) -> str:
 app = typer.Typer(add_completion=False, help=unwrapped(HELP), rich_markup_mode="rich")
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Speed, compared with other libraries": (steps, deep, growth, throughput),
-    "Speed of algorithms and methods": (profiles, convolutions, calibration, workers),
+    "Speed of algorithms and methods": (profiles, convolutions, calibration, workers, data),
     "Robustness": (attacks, fuzz, determinism),
     "Accuracy and restoration": (
         curvature,

@@ -18,10 +18,11 @@ def test_counts_are_whole_numbers_above_0(name: str, value: Any) -> None:
         sm.TrainingConfig(**{name: value})
 
 
+@pytest.mark.parametrize("name", ["seed", "workers"])
 @pytest.mark.parametrize("value", [-1, 0.5, False, None])
-def test_a_seed_is_a_whole_number_of_0_or_more(value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"seed must be an integer of 0 or more, got {value!r}"):
-        sm.TrainingConfig(seed=value)
+def test_a_seed_and_workers_are_whole_numbers_of_0_or_more(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{name} must be an integer of 0 or more, got {value!r}"):
+        sm.TrainingConfig(**{name: value})
 
 
 @pytest.mark.parametrize("name", ["rate", "max_sigma"])
@@ -31,10 +32,11 @@ def test_rates_and_levels_are_numbers_above_0(name: str, value: Any) -> None:
         sm.TrainingConfig(**{name: value})
 
 
+@pytest.mark.parametrize("name", ["lam", "memory"])
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), "1"])
-def test_a_regularizer_is_a_number_of_0_or_more(value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"lam must be a number of 0 or more, got {value!r}"):
-        sm.TrainingConfig(lam=value)
+def test_a_regularizer_and_memory_are_numbers_of_0_or_more(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{name} must be a number of 0 or more, got {value!r}"):
+        sm.TrainingConfig(**{name: value})
 
 
 @pytest.mark.parametrize(

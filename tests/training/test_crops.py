@@ -11,8 +11,9 @@ import torch
 from small_models import with_noise
 
 from scorematching.training.crops import CropStream
-from scorematching.training.data import Plane, open_images
+from scorematching.training.data import open_images
 from scorematching.training.noise import with_noise as with_known_noise
+from scorematching.training.planes import Plane
 
 
 @pytest.fixture

@@ -60,17 +60,6 @@ def test_folders_colors_and_sixteen_bits(photograph: np.ndarray, tmp_path: Path)
     assert prior.provenance.data == "3 noisy images: 0.tif, 1.tif, 2.tif"
 
 
-def test_files_that_do_not_fit_into_memory_are_read_when_needed(
-    noisy: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for i in range(3):
-        sm.write_image(tmp_path / f"{i}.png", noisy[i:])
-    kept = sm.fit(tmp_path, noise=25, model=FIELD, training=short(5))
-    monkeypatch.setattr("scorematching.training.data.MEMORY", noisy.nbytes)
-    read = sm.fit(tmp_path, noise=25, model=FIELD, training=short(5))
-    assert read.history == kept.history
-
-
 def test_small_images_are_left_out_and_named(photograph: np.ndarray) -> None:
     with pytest.warns(UserWarning, match="smaller than a crop of 16 pixels: array 2"):
         sm.fit([photograph, photograph, photograph[:9, :9]], noise=25, model=FIELD, training=short(2))

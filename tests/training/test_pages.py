@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from image_samples import PAGES
 
 import scorematching as sm
 from scorematching.images import write_pages
 from scorematching.training.data import open_images
+from scorematching.training.sources import Store
 
 
-def test_a_prior_is_trained_on_the_pages_of_a_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prior_is_trained_on_the_pages_of_a_stack(tmp_path: Path) -> None:
     stack = tmp_path / "stack.tif"
     write_pages(stack, PAGES)
     for memory in (2**30, 0):  # from memory, and from the file
-        monkeypatch.setattr("scorematching.training.data.MEMORY", memory)
-        images = open_images(stack)
+        images = open_images(stack, store=Store(memory))
         assert [planes[0].name for planes in images] == ["stack.tif page 1", "stack.tif page 2", "stack.tif page 3"]
         for planes, page in zip(images, PAGES, strict=True):
             np.testing.assert_allclose(planes[0].pixels()[0].numpy() * 255, page, atol=1e-4)

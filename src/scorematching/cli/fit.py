@@ -126,6 +126,15 @@ def fit(
             show_default=by_model({model: RATES[config.kind] for model, config in MODELS.items()}),
         ),
     ] = None,
+    memory: Annotated[
+        float,
+        typer.Option(
+            "--memory", min=0, metavar="GIB", help="Largest size of decoded images of files that are kept in memory."
+        ),
+    ] = TrainingConfig.memory,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="Threads that decode files. The result does not depend on them.")
+    ] = TrainingConfig.workers,
     compile: Annotated[
         bool | None,
         typer.Option("--compile/--no-compile", help="Compile the training.", show_default="where it saves time"),
@@ -174,6 +183,8 @@ def fit(
         max_sigma=max_sigma,
         blind=blind,
         seed=seed,
+        memory=memory,
+        workers=workers,
         compile=wanted,
     )
     if output.suffix != ".safetensors":

@@ -33,6 +33,11 @@ class TrainingConfig:
         blind: For deep priors: whether every fourth crop has less noise than the stated level, by a random factor. The
             prior then handles regions with less noise than the stated level, such as clipped blacks.
         seed: Seed of everything random. The same seed, data, machine and number of threads give the same bits.
+        memory: Gibibytes of decoded images of files that are kept in memory. Others are decoded again when they are
+            needed. If all do not fit, crops are drawn from 64 images at a time, which change one after the other: then
+            the result is another one than with enough memory.
+        workers: Number of threads that decode files and prepare crops ahead; 0 for none. The result does not depend on
+            it.
         compile: Whether to train inside :class:`scorematching.compiled`. ``"auto"`` does so on a CPU if it saves time,
             including the compilation: from about 1,700 steps on, with 48 filters and the default crops.
 
@@ -52,16 +57,19 @@ class TrainingConfig:
     max_sigma: float | None = None
     blind: bool = False
     seed: int = 0
+    memory: float = 2.0
+    workers: int = 2
     compile: bool | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "crop"):
             object.__setattr__(self, name, check_count(name, getattr(self, name)))
-        object.__setattr__(self, "seed", check_count("seed", self.seed, 0))
-        for name in ("rate", "lam", "max_sigma"):
+        for name in ("seed", "workers"):
+            object.__setattr__(self, name, check_count(name, getattr(self, name), 0))
+        for name in ("rate", "lam", "max_sigma", "memory"):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, check_positive(name, value, zero=name == "lam"))
+                object.__setattr__(self, name, check_positive(name, value, zero=name in ("lam", "memory")))
         check_flag("blind", self.blind)
         if self.compile not in (True, False, "auto"):
             raise ValueError(f"compile must be True, False or 'auto', got {self.compile!r}")

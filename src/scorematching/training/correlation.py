@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from scorematching.images.wavelet_noise import wavelet_sigma
 from scorematching.noise import CorrelatedNoise, NoiseModel
 from scorematching.restoration.noise_estimate import estimate_noise
-from scorematching.training.data import ImagePlanes, Plane
+from scorematching.training.planes import ImagePlanes, Plane, middle
 
 #: Maximum number of images whose noise is estimated by a prior, which takes seconds for each.
 _ESTIMATED = 8
@@ -51,19 +51,41 @@ def found_correlated(images: ImagePlanes) -> list[CorrelatedNoise] | None:
         "trained on such noise; if it is grain or texture that you want to keep, pass noise, a number (--sigma)",
         stacklevel=4,
     )
-    return [found[number] if number in found else _like(images, number, found) for number in range(len(images))]
+    if len(found) < len(images):
+        like = like_others(images, found)
+    return [found[number] if number in found else like(images[number]) for number in range(len(images))]
 
 
-def _like(images: ImagePlanes, number: int, found: dict[int, CorrelatedNoise]) -> CorrelatedNoise:
-    """Return the noise of an image from those of others, by the ratio of their wavelet estimates."""
+def like_others(
+    images: ImagePlanes, found: Mapping[int, CorrelatedNoise], side: int | None = None
+) -> Callable[[Sequence[Plane]], CorrelatedNoise]:
+    """Return a function that estimates the noise of an image from those of others, by the ratio of wavelet estimates.
+
+    Args:
+        images: Planes of each image.
+        found: Noise of some of them, by their numbers.
+        side: Side of the square in the middle of an image whose noise is estimated; ``None`` for the whole image.
+    """
     kernels = [kernel for k, noise in found.items() for kernel in _own_kernels(images[k], noise)]
     mean = np.mean([kernel / _mean_variance(kernel) for kernel in kernels], axis=0)
-    ratios = [noise.sigma / max(_wavelet(images[k][0]), 1e-9) for k, noise in found.items()]
-    return CorrelatedNoise((float(np.median(ratios)) * _wavelet(images[number][0])) ** 2 * mean)
+    levels = {k: wavelet_level(images[k][0].image(), images[k][0].data_range) for k in found}
+    ratio = float(np.median([noise.sigma / max(levels[k], 1e-9) for k, noise in found.items()]))
+
+    def like(planes: Sequence[Plane]) -> CorrelatedNoise:
+        return CorrelatedNoise((ratio * wavelet_level(planes[0].image(), planes[0].data_range, side)) ** 2 * mean)
+
+    return like
 
 
-def _wavelet(plane: Plane) -> float:
-    return wavelet_sigma(plane.image(), plane.data_range)
+def wavelet_level(image: np.ndarray, data_range: float, side: int | None = None) -> float:
+    """Return the wavelet estimate of the noise level of an image, or of a square in its middle if that has noise.
+
+    Example:
+        >>> image = np.random.default_rng(0).normal(100, 5, (90, 90))
+        >>> 4 < wavelet_level(image, 255.0, 64) < 6
+        True
+    """
+    return (side and wavelet_sigma(middle(image, side), data_range)) or wavelet_sigma(image, data_range)
 
 
 def levels_of_planes(planes: Sequence[Plane], noise: CorrelatedNoise) -> list[float]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from scorematching.priors.base import Prior
 from scorematching.priors.batch import Crops
-from scorematching.training.data import Plane
+from scorematching.training.planes import Plane
+from scorematching.training.prefetch import prefetched
 
 #: In blind training, every n-th crop has less noise than the stated level.
 _BLIND = 4
@@ -21,6 +23,8 @@ _OWN_SHARE = 0.25
 #: Minimum ratio of total noise to the crop's own noise, if noise is added. With less added noise, Stein's estimate has
 #: a larger variance than a random probe.
 _LEAST = math.sqrt(2)
+#: Number of planes that crops are drawn from at a time, and of the crops of each, if the images exceed the memory.
+_POOL, _CROPS = 64, 12
 
 
 class CropStream:
@@ -40,6 +44,8 @@ class CropStream:
         max_level: Highest level of added noise, with white at 1. If given, three of four noisy crops and all clean ones
             get noise up to a random level, which is uniform in its logarithm.
         turned: Whether to rotate and reflect crops. For noise whose correlation changes with the direction, do not.
+        pooled: Whether crops are drawn from 64 planes, of which one is replaced after 12 crops on average. Images that
+            do not fit into memory are then decoded for 12 crops, and not for each.
 
     Raises:
         ValueError: A plane is smaller than a crop, or all planes have too much noise to add more.
@@ -61,6 +67,7 @@ class CropStream:
         blind: bool = False,
         max_level: float | None = None,
         turned: bool = True,
+        pooled: bool = False,
     ) -> None:
         for plane in planes:
             if min(plane.shape) < crop:
@@ -69,26 +76,46 @@ class CropStream:
                     "leave it out, or use smaller crops or filters"
                 )
         self.planes, self.crop, self.batch, self.fresh, self.seed = list(planes), crop, batch, fresh, seed
-        self.blind, self.max_level, self.turned = blind, max_level, turned
+        self.blind, self.max_level, self.turned, self.pooled = blind, max_level, turned, pooled
         #: Number of crops, at the start of a batch, that get no added noise.
         self.own = 0 if fresh else math.ceil(_OWN_SHARE * batch) if max_level else batch
-        self._pool = _with_chances(self.planes)
-        quiet = [plane for plane in planes if not max_level or _LEAST * plane.sigma <= max_level]
-        if not quiet:
-            least = min(plane.sigma * plane.data_range for plane in planes)
+        self._every = _with_chances(self.planes)
+        quiet = [plane for plane in planes if plane.later is not None or self._is_quiet(plane)]
+        if max_level and not any(self._is_quiet(plane.known()) for plane in quiet):
+            least = min(plane.known().sigma * plane.data_range for plane in planes)
             raise ValueError(
                 f"max_sigma must be {_LEAST:.3g} times the lowest noise level of the images, {least:.4g}, or more, got "
-                f"{(max_level or 0) * planes[0].data_range:g}"
+                f"{max_level * planes[0].data_range:g}"
             )
         self._quiet = _with_chances(quiet)
+        self._prepared: Callable[[int], Crops] = self._batch
 
     def __getitem__(self, number: int) -> Crops:
         """Return batch ``number``."""
+        return self._prepared(number)
+
+    @contextmanager
+    def prefetched(self, workers: int, end: int) -> Iterator[None]:
+        """Prepare batches ahead in threads, within the block, and decode all images once to find damaged ones early.
+
+        The batches are the same for any number of threads.
+
+        Args:
+            workers: Number of threads. 0 prepares each batch when it is needed.
+            end: Number of batches.
+        """
+        with prefetched(self._batch, end, workers, [plane.check for plane in self.planes]) as prepared:
+            self._prepared = prepared
+            try:
+                yield
+            finally:
+                self._prepared = self._batch
+
+    def _batch(self, number: int) -> Crops:
         random = np.random.default_rng((self.seed, number))
         pixels, noise, added = [], [], []
         for k in range(self.batch):
-            planes, chances = self._pool if k < self.own else self._quiet
-            plane = planes[random.choice(len(planes), p=chances)]
+            plane = self._drawn(number, random, quiet=k >= self.own)
             crop, level = self._cut(plane, random), plane.sigma
             if k >= self.own:
                 level = self._level(plane, random)
@@ -103,6 +130,22 @@ class CropStream:
         stack, known = torch.stack(pixels), torch.stack(added) if added else torch.zeros(0)
         by_crop = shares[:, None, None, None]
         return Crops(by_crop * stack, shares, by_crop[self.own :] * known if added else known)
+
+    def _drawn(self, number: int, random: np.random.Generator, quiet: bool) -> Plane:
+        """Return a random plane, of all or of those with little noise, for a crop of batch ``number``."""
+        planes, chances = self._quiet if quiet else self._every
+        if self.pooled:
+            place = int(random.integers(_POOL))
+            turn = (number * self.batch + place * _CROPS) // (_POOL * _CROPS)  # the places change one after the other
+            random = np.random.default_rng((self.seed, place, turn, 1))
+        while True:
+            plane = planes[random.choice(len(planes), p=chances)].known()
+            if not quiet or self._is_quiet(plane):
+                return plane
+
+    def _is_quiet(self, plane: Plane) -> bool:
+        """Return whether noise can be added to a plane."""
+        return not self.max_level or _LEAST * plane.sigma <= self.max_level
 
     def _cut(self, plane: Plane, random: np.random.Generator) -> Tensor:
         """Return a random crop of a plane, rotated and reflected at random unless :attr:`turned` is False."""

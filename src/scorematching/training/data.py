@@ -2,126 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from scorematching.images import (
-    count_pages,
-    find_images,
-    find_white,
-    find_white_of_file,
-    read_image,
-    read_pages,
-    to_planes,
-)
+from scorematching.images import find_images, find_white, to_planes
+from scorematching.images.arrays import has_white
 from scorematching.images.axes import check_axes, images_last, white_of_array
 from scorematching.images.io.sequence import lines_of_pages
-from scorematching.images.neighbors import Level, find_neighbors, is_blank, level_of, lines
-from scorematching.noise import NoiseModel, Stabilizer
+from scorematching.images.neighbors import find_neighbors, is_blank, lines
+from scorematching.training.planes import ImagePlanes, Neighbor, Plane
+from scorematching.training.sources import ImageFile, Store, image_file
 
 ImageSource = np.ndarray | str | Path
 
-#: Maximum size in bytes of the images from files that are kept in memory. Others are read again for each crop.
-MEMORY = 2 * 1024**3
 #: Number of columns that are too few for an image.
 _SMALL = 4
-
-
-class Neighbor(NamedTuple):
-    """Image before or after another one.
-
-    Attributes:
-        source: Image, or the file to read it from.
-        page: Index of the page, from 0.
-        level: Change of its values to the level of the other image.
-    """
-
-    source: np.ndarray | Path
-    page: int
-    level: Level
-
-
-@dataclass(frozen=True)
-class Plane:
-    """One channel of an image, or all channels that a prior sees together. Pixels are read when they are needed.
-
-    Attributes:
-        source: Image, or the file to read it from.
-        name: Name of the image.
-        channels: Indices of the C channels.
-        shape: Height and width in pixels.
-        first: First row of the image that belongs to the plane.
-        data_range: Value of white in the image.
-        checksum: Checksum of the pixels of the image.
-        sigma: Noise level of the stabilized pixels, with white at 1; 0 for clean images.
-        noise: Noise, in the units of the image; ``None`` for clean images.
-        stabilizer: Map to white noise of one level; ``None`` for clean images.
-        contrast: Factor of the values in crops, which gives all planes the same noise level.
-        page: Index of the page, from 0.
-        file: File of the image, if any.
-        floating: Whether the values are floating-point numbers.
-        neighbors: Images before and after the image, in their order, if the prior sees them.
-    """
-
-    source: np.ndarray | Path
-    name: str
-    channels: tuple[int, ...]
-    shape: tuple[int, int]
-    first: int
-    data_range: float
-    checksum: int
-    sigma: float = 0.0
-    noise: NoiseModel | None = None
-    stabilizer: Stabilizer | None = None
-    contrast: float = 1.0
-    page: int = 0
-    file: Path | None = None
-    floating: bool = False
-    neighbors: tuple[Neighbor, ...] = ()
-
-    def crop(self, top: int, left: int, side: int) -> Tensor:
-        """Return a square of pixels, (C, side, side), with white at ``contrast``; with neighbors, theirs too."""
-        top += self.first
-        return self._pixels(slice(top, top + side), slice(left, left + side))
-
-    def pixels(self) -> Tensor:
-        """Return all pixels, (C, H, W), with white at ``contrast``; with neighbors, theirs too."""
-        return self._pixels(slice(self.first, self.first + self.shape[0]), slice(None))
-
-    def rows(self, start: int, stop: int) -> Plane:
-        """Return the plane of the rows from ``start`` to ``stop``."""
-        return replace(self, shape=(stop - start, self.shape[1]), first=self.first + start)
-
-    def image(self) -> np.ndarray:
-        """Return the whole image, with all its channels."""
-        return _image(self.source, self.page)
-
-    def _pixels(self, rows: slice, columns: slice) -> Tensor:
-        near = [one.level.apply(_image(one.source, one.page)[rows, columns]) for one in self.neighbors]
-        middle = len(near) // 2
-        images = [*near[:middle], self.image()[rows, columns], *near[middle:]]
-        return torch.cat([self._seen(image) for image in images])
-
-    def _seen(self, part: np.ndarray) -> Tensor:
-        data = to_planes(part, self.data_range).data[list(self.channels), 0]
-        if self.stabilizer is not None:
-            data = self.stabilizer.forward(data) if self.sigma else self.stabilizer.mean(data)
-        return self.contrast * data
-
-
-def _image(source: np.ndarray | Path, page: int) -> np.ndarray:
-    return source if isinstance(source, np.ndarray) else read_image(source, page)
-
-
-#: Planes of each image.
-ImagePlanes = Sequence[list[Plane]]
 
 
 def _check_kind(item: object) -> None:
@@ -139,11 +40,13 @@ def open_images(
     colors: int = 1,
     axes: str | None = None,
     neighbors: int = 0,
+    store: Store | None = None,
 ) -> list[list[Plane]]:
     """Open the planes of all images. Each channel is a plane, or red, green and blue together are one plane.
 
-    Every image is read once. Files are kept in memory up to ``MEMORY`` bytes. Others are read when they are needed. The
-    pages of a stack are separate images with the same value of white.
+    Of files, only the headers are read. Their images are decoded when they are needed, and kept in a store. All images
+    are read at once if their type does not tell the value of white, and it is not given; and with neighbors, to find
+    blank images. The pages of a stack are separate images with the same value of white.
 
     Args:
         images: Arrays, files, folders of files; or one of them. Arrays are as in
@@ -153,6 +56,7 @@ def open_images(
         axes: Letters of the axes of the arrays, if they are stacks (:func:`scorematching.images.axes.check_axes`).
         neighbors: Number of neighbors on each side that belong to an image: pages of a file, images of a stack, or
             arrays of a list. Blank images have none, and are left out.
+        store: Store of the images of files. By default a new one that keeps 2 GiB.
 
     Returns:
         A list of planes for each image.
@@ -162,28 +66,23 @@ def open_images(
         TypeError: The type of an array is not supported.
         ValueError: A file can't be read, an array has a wrong shape, an image lacks colors, or the images differ in
             their value of white; ``axes`` does not fit; or there are too few neighbors.
+
+    Warns:
+        UserWarning: Files that do not fit into the store must be read to find the value of white.
     """
     found: list[list[Plane]] = []
     sequences: list[list[int]] = []
     arrays: list[int] = []
-    kept = 0
-    _check_kind(images)
-    for item in [images] if isinstance(images, np.ndarray | str | Path) else images:
-        _check_kind(item)
+    for item in _opened(images, data_range, Store(2 * 2**30) if store is None else store):
         if isinstance(item, np.ndarray):
             stack, order = _stack(item, axes)
             white = data_range if axes is None else white_of_array(item, axes, data_range)
             arrays += range(len(found), len(found) + len(stack)) if axes is None else []
             sequences += [[len(found) + number for number in line] for line in order]
-            found += [_planes_of(one, one, f"array {len(found) + n}", white, colors) for n, one in enumerate(stack)]
-            continue
-        for path in find_images([item]):
-            white, several = find_white_of_file(path, data_range), count_pages(path) > 1
-            sequences += [[len(found) + n for n in line] for line in lines_of_pages(path)] if neighbors else []
-            for page, image in enumerate(read_pages(path)):
-                kept += image.nbytes
-                name = f"{path.name} page {page + 1}" if several else path.name
-                found.append(_planes_of(image, image if kept <= MEMORY else path, name, white, colors, page, path))
+            found += [_planes_of_array(one, f"array {len(found) + n}", white, colors) for n, one in enumerate(stack)]
+        else:
+            sequences += [[len(found) + n for n in line] for line in lines_of_pages(item.path)] if neighbors else []
+            found += _planes_of_file(item, colors)
     if not found:
         raise FileNotFoundError("no image is given: pass arrays, files or folders")
     low, high = (choose((planes[0] for planes in found), key=lambda plane: plane.data_range) for choose in (min, max))
@@ -193,6 +92,37 @@ def open_images(
             f"{high.name}; pass one value for all (data_range, --white)"
         )
     return _with_neighbors(found, [*sequences, *([arrays] if arrays else [])], neighbors) if neighbors else found
+
+
+def _opened(
+    images: Iterable[ImageSource] | ImageSource, data_range: float | None, store: Store
+) -> list[np.ndarray | ImageFile]:
+    """Return arrays and open files. Files are read for an unknown value of white, with a warning if they are many."""
+    found: list[np.ndarray | ImageFile] = []
+    _check_kind(images)
+    for item in [images] if isinstance(images, np.ndarray | str | Path) else images:
+        _check_kind(item)
+        if isinstance(item, np.ndarray):
+            found.append(item)
+        else:
+            found += [replace(image_file(path, store), data_range=data_range) for path in find_images([item])]
+    if data_range is not None:
+        return found
+    unknown = [one for one in found if isinstance(one, ImageFile) and not has_white(one.header.dtype)]
+    if (size := sum(one.nbytes for one in unknown)) > store.memory:
+        warnings.warn(
+            f"{size / 2**30:.3g} GiB of images are read to find the value of white: pass it (data_range, --white), and "
+            "the training starts at once",
+            stacklevel=4,
+        )
+    return [replace(one, data_range=_white_of(one)) if isinstance(one, ImageFile) else one for one in found]
+
+
+def _white_of(file: ImageFile) -> float:
+    """Return the value of white of a file: that of its type, or the largest of its images."""
+    if has_white(file.header.dtype):
+        return float(np.iinfo(file.header.dtype).max)
+    return max(file.white_of(file.read(page), page) for page in range(file.header.pages))
 
 
 def _stack(array: np.ndarray, axes: str | None) -> tuple[list[np.ndarray], list[list[int]]]:
@@ -216,51 +146,50 @@ def _with_neighbors(images: ImagePlanes, sequences: Sequence[Sequence[int]], cou
             raise ValueError(f"{images[line[0]][0].name}: {error}") from None
     result = []
     for number, near in sorted(found.items()):
-        image, others = images[number][0].image(), [images[n][0] for n in near]
-        for one in others:
-            if (shape := one.image().shape) != image.shape:
-                name = images[number][0].name
-                raise ValueError(f"{name} has shape {image.shape}, its neighbor {one.name} {shape}: pass one shape")
-        level = [level_of(one.image(), image) for one in others]
-        own = tuple(Neighbor(one.source, one.page, change) for one, change in zip(others, level, strict=True))
+        image = images[number][0]
+        for one in (images[n][0] for n in near):
+            if one.image_shape != image.image_shape:
+                raise ValueError(
+                    f"{image.name} has shape {image.image_shape}, its neighbor {one.name} {one.image_shape}: pass one "
+                    "shape"
+                )
+        own = tuple(Neighbor(images[n][0].source, images[n][0].page, (image.source, image.page)) for n in near)
         result.append([replace(plane, neighbors=own) for plane in images[number]])
     return result
 
 
-def _planes_of(
-    image: np.ndarray,
-    source: np.ndarray | Path,
-    name: str,
-    data_range: float | None,
-    colors: int,
-    page: int = 0,
-    file: Path | None = None,
-) -> list[Plane]:
+def _planes_of_array(image: np.ndarray, name: str, data_range: float | None, colors: int) -> list[Plane]:
     try:
         white = float(find_white(image, data_range))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     checksum = zlib.crc32(np.ascontiguousarray(image).data)
-    height, width = image.shape[:2]
-    count = len(to_planes(image[:1, :1], white).data)
+    return _by_channel(Plane(image, name, (), image.shape[:2], 0, white, checksum), colors)
+
+
+def _planes_of_file(file: ImageFile, colors: int) -> list[list[Plane]]:
+    height, width = file.header.shape[:2]
+    assert file.data_range is not None
+    white = float(file.data_range)
+    return [
+        _by_channel(
+            Plane(file, file.name(page), (), (height, width), 0, white, file.checksum, page=page, file=file.path),
+            colors,
+        )
+        for page in range(file.header.pages)
+    ]
+
+
+def _by_channel(whole: Plane, colors: int) -> list[Plane]:
+    """Return the planes of an image."""
+    pixel = np.zeros((1, 1, *whole.image_shape[2:]), whole.dtype)
+    count = len(to_planes(pixel, whole.data_range).data)
     if colors > 1 and count != colors:
         raise ValueError(
-            f"{name} has {count} channel(s), expected red, green and blue: leave it out, or train on grayscale"
+            f"{whole.name} has {count} channel(s), expected red, green and blue: leave it out, or train on grayscale"
         )
     groups = [tuple(range(c, c + colors)) for c in range(0, count, colors)]
-    first = Plane(
-        source,
-        name,
-        groups[0],
-        (height, width),
-        0,
-        white,
-        checksum,
-        page=page,
-        file=file,
-        floating=image.dtype.kind == "f",
-    )
-    return [replace(first, channels=group) for group in groups]
+    return [replace(whole, channels=group) for group in groups]
 
 
 def split(images: Sequence[list[Plane]], rows: int, share: float = 0.1) -> tuple[list[Plane], list[Plane]]:

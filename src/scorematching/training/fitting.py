@@ -24,11 +24,13 @@ from scorematching.runtime.distributed import Processes
 from scorematching.runtime.progress import ProgressCallback
 from scorematching.training.config import TrainingConfig
 from scorematching.training.crops import CropStream, usable_planes
-from scorematching.training.data import ImagePlanes, ImageSource, Plane, open_images, split
+from scorematching.training.data import ImageSource, open_images, split
 from scorematching.training.noise import added_level, check_noise, with_noise
+from scorematching.training.planes import ImagePlanes, Plane, size_of_files
 from scorematching.training.quality import HeldOut
 from scorematching.training.references import belonging
 from scorematching.training.result import FitResult
+from scorematching.training.sources import Store
 from scorematching.training.trainer import Trainer
 
 #: Default weight of the regularizer for clean images, in units of (10/255)^2.
@@ -76,12 +78,14 @@ def fit(
 
     Args:
         images: Arrays, image files, folders, or one of them; grayscale or color. Each channel is a separate image,
-            unless the model sees colors together.
+            unless the model sees colors together. Files may exceed the memory: they are decoded when they are needed,
+            and must not change during the training.
         noise: Noise of the images, in the units of the images (0-255 for 8 bit): a standard deviation, one per image,
             or a noise model, or one model per image. By default it is estimated. It counts as correlated, with a
             warning, if :func:`scorematching.estimate_noise` finds so in most of at most eight images, which takes a few
             seconds each; with ``max_sigma``, and otherwise, it is white, and its level in each image is that of the
-            wavelet coefficients. For clean images (``noisy=False``), ``noise`` is the level of noise that is added to
+            wavelet coefficients; of many images, that of a part is estimated at the start, and that of others when they
+            are first used. For clean images (``noisy=False``), ``noise`` is the level of noise that is added to
             each crop. By default none is added.
         noisy: Whether the images have noise.
         model: Architecture: a :class:`scorematching.FieldConfig` (default) or a :class:`scorematching.DeepConfig`.
@@ -89,7 +93,8 @@ def fit(
         clean: The same images without noise, if available: arrays in the same order, or files with the same names,
             whose suffixes may differ. Floating-point images have the data range of the noisy ones. They are not used
             for training, but to measure the true PSNR on held-out images.
-        data_range: Value of white in the images, as in :func:`scorematching.images.to_planes`.
+        data_range: Value of white in the images, as in :func:`scorematching.images.to_planes`. By default, files of
+            floating-point numbers are all read at the start to find it.
         axes: Letters of the axes of the arrays, such as ``"TYX"``, if they are stacks; as in
             :func:`scorematching.denoise`.
         device: Device to compute on.
@@ -120,7 +125,8 @@ def fit(
     check_noise(noise, noisy, training, clean is not None)
     if checkpoint is not None:
         check_target(checkpoint)
-    options = (data_range, model.colors, axes, model.neighbors)
+    store = Store(int(training.memory * 2**30))
+    options = (data_range, model.colors, axes, model.neighbors, store)
     planes = open_images(images, *options)
     clean_planes = None if clean is None else open_images(clean, *options)
     if clean_planes is not None:
@@ -147,14 +153,14 @@ def fit(
 
     batch = (processes := Processes.current()).size * training.batch
 
-    def stream(planes: list[Plane], batch: int, seed: int) -> CropStream:
+    def stream(planes: list[Plane], batch: int, seed: int, pooled: bool = False) -> CropStream:
         usable, side = usable_planes(planes, training.crop + prior.min_crop - least, prior)
         turned = trained is None or trained.keeps_turned
-        return CropStream(usable, side, batch, fresh, seed, training.blind, max_level, turned)
+        return CropStream(usable, side, batch, fresh, seed, training.blind, max_level, turned, pooled)
 
     trainer = Trainer(
         prior=prior.to(device),
-        stream=stream(train, batch, training.seed),
+        stream=stream(train, batch, training.seed, size_of_files(train) > store.memory),
         held_out=stream(held_out, 2 * batch, training.seed + 1)[0],
         rate=training.rate,
     )
@@ -165,7 +171,8 @@ def fit(
     with nullcontext() if wanted == bool(backend()) else compiled(wanted):
         if checkpoint is not None:
             trainer.use_checkpoint(Path(checkpoint))
-        result = trainer.run(progress if processes.is_first else None)
+        with trainer.stream.prefetched(training.workers if size_of_files(train) else 0, training.steps):
+            result = trainer.run(progress if processes.is_first else None)
     if noisy:
         result.found = min(levels), max(levels)
     if prior.noise is not None:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from scorematching.images.wavelet_noise import wavelet_sigma
 from scorematching.noise import CorrelatedNoise, GaussianNoise, NoiseModel, as_noise_model, white_level
 from scorematching.training.config import TrainingConfig
-from scorematching.training.correlation import found_correlated, levels_of_planes, shared_correlation
-from scorematching.training.data import ImagePlanes, Plane
+from scorematching.training.correlation import (
+    found_correlated,
+    levels_of_planes,
+    like_others,
+    shared_correlation,
+    wavelet_level,
+)
+from scorematching.training.planes import ImagePlanes, Plane
+
+#: Number of pixels that are estimated from at the start, about, and the least number of images. The noise of further
+#: images is estimated when they are first used, from a square of this side in their middle.
+_PIXELS, _IMAGES, _SIDE = 2**24, 16, 256
 
 
 def check_noise(
@@ -53,7 +63,7 @@ class Noisy(NamedTuple):
 
     Attributes:
         images: Planes of each image, with their noise and contrast.
-        level: Mean of the noise levels of the images, with white at 1. The contrast of the crops gives all this level.
+        level: Mean of the known noise levels, with white at 1. The contrast of the crops gives all images this level.
         correlation: Correlation of the noise of all planes, (C, C, k, k); ``None`` for white noise.
     """
 
@@ -63,14 +73,17 @@ class Noisy(NamedTuple):
 
     @property
     def levels(self) -> list[float]:
-        """Noise levels of all planes, with white at 1."""
-        return [plane.sigma for planes in self.images for plane in planes]
+        """Noise levels of the planes, with white at 1, as far as they are known."""
+        return [plane.sigma for planes in self.images for plane in planes if plane.later is None]
 
 
 def with_noise(
     images: ImagePlanes, noise: float | NoiseModel | Sequence[float] | None, correlated: bool = False
 ) -> Noisy:
     """Add the noise and the contrast to the planes of noisy images.
+
+    If the noise of many images is not given, that of a part of them is estimated: of every n-th, so that they have
+    about 17 million pixels, but of 16 at least. That of the others is estimated when they are first used.
 
     Args:
         images: Planes of each image.
@@ -83,19 +96,63 @@ def with_noise(
         ValueError: There are more or fewer levels than images, a level is not above 0, or the noise of the images is
             correlated in different ways.
     """
-    found = found_correlated(images) if noise is None and correlated else None
-    given: Sequence[float | NoiseModel | None]
-    given = found or (list(noise) if isinstance(noise, Iterable) else [noise] * len(images))
+    if noise is None:
+        return _with_estimates(images, correlated)
+    given = list(noise) if isinstance(noise, Iterable) else [noise] * len(images)
     if len(given) != len(images):
         raise ValueError(f"noise must be one for all images, or one per image: got {len(given)} for {len(images)}")
-    models = [
-        _estimated(planes) if one is None else as_noise_model(one) for planes, one in zip(images, given, strict=True)
-    ]
-    correlation = shared_correlation(images, models, estimated=found is not None)
-    known = [
-        _with_own_noise(planes, model, one is None or found is not None)
-        for planes, model, one in zip(images, models, given, strict=True)
-    ]
+    return _with_models(images, [as_noise_model(one) for one in given], estimated=False)
+
+
+def _with_estimates(images: ImagePlanes, correlated: bool) -> Noisy:
+    """Return images with estimated noise: of some at once, of the others when they are first used."""
+    numbers = _sample(images)
+    sample = [images[number] for number in numbers]
+    found = found_correlated(sample) if correlated else None
+    known = _with_models(sample, found or [_estimated(planes) for planes in sample], True, found is not None)
+    if len(sample) == len(images):
+        return known
+    others = dict(enumerate(found or []))
+    estimate = like_others(sample, others, _SIDE) if others else partial(_estimated, side=_SIDE)
+    at_once = dict(zip(numbers, known.images, strict=True))
+    return known._replace(
+        images=[at_once.get(n) or _left_for_later(planes, estimate, known.level) for n, planes in enumerate(images)]
+    )
+
+
+def _sample(images: ImagePlanes) -> list[int]:
+    """Return the numbers of the images whose noise is estimated at the start."""
+    pixels = sum(math.prod(planes[0].shape) for planes in images)
+    count = min(len(images), max(_IMAGES, len(images) * _PIXELS // pixels))
+    return [len(images) * k // count for k in range(count)]
+
+
+def _left_for_later(
+    planes: Sequence[Plane], estimate: Callable[[Sequence[Plane]], NoiseModel], level: float
+) -> list[Plane]:
+    """Return the planes of an image whose noise is estimated when one of them is first used."""
+    found: dict[tuple[int, ...], Plane] = {}
+
+    def known(plane: Plane) -> Plane:
+        if not found:
+            found.update({one.channels: one for one in _with_own_noise(planes, estimate(planes), True)})
+        own = found[plane.channels]
+        return replace(
+            plane,
+            noise=own.noise,
+            stabilizer=own.stabilizer,
+            sigma=own.sigma,
+            contrast=level / own.sigma,
+            later=None,
+        )
+
+    return [replace(plane, later=known) for plane in planes]
+
+
+def _with_models(images: ImagePlanes, models: Sequence[NoiseModel], estimated: bool, correlated: bool = False) -> Noisy:
+    """Return images with the noise of each, and the contrast that gives all the mean level."""
+    correlation = shared_correlation(images, models, estimated=correlated)
+    known = [_with_own_noise(planes, model, estimated) for planes, model in zip(images, models, strict=True)]
     levels = [_mean([plane.sigma for plane in planes]) for planes in known]
     mean = _mean(levels)
     return Noisy([[replace(p, contrast=mean / p.sigma) for p in planes] for planes in known], mean, correlation)
@@ -106,7 +163,7 @@ def _mean(levels: Sequence[float]) -> float:
     return levels[0] if len(set(levels)) == 1 else math.fsum(levels) / len(levels)
 
 
-def _with_own_noise(planes: list[Plane], model: NoiseModel, estimated: bool) -> list[Plane]:
+def _with_own_noise(planes: Sequence[Plane], model: NoiseModel, estimated: bool) -> list[Plane]:
     """Return the planes of one image with their noise."""
     name, data_range = planes[0].name, planes[0].data_range
     stabilizer = model.stabilizer(data_range)
@@ -128,10 +185,10 @@ def _with_own_noise(planes: list[Plane], model: NoiseModel, estimated: bool) -> 
     ]
 
 
-def _estimated(planes: list[Plane]) -> GaussianNoise:
-    """Return the mean of the wavelet estimates of all channels."""
+def _estimated(planes: Sequence[Plane], side: int | None = None) -> GaussianNoise:
+    """Return the mean of the wavelet estimates of all channels, or of squares in their middle."""
     channels = [channel.numpy() for plane in planes for channel in plane.pixels()]
-    level = float(np.mean([wavelet_sigma(channel, 1.0) for channel in channels]))
+    level = float(np.mean([wavelet_level(channel, 1.0, side) for channel in channels]))
     return GaussianNoise(level * planes[0].data_range)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from scorematching.priors.base import Prior, move
 from scorematching.priors.posterior import tweedie
 from scorematching.priors.stein_risk import stein_error
-from scorematching.training.data import Plane
+from scorematching.training.planes import Plane
 
 #: Maximum number of planes that are denoised.
 _PLANES = 16
@@ -102,14 +102,16 @@ class HeldOut:
         """Return planes of a minimum size, each with its clean plane, or ``None`` if that is unknown."""
         clean = self.clean if self.clean is not None else [None] * len(self.planes)
         large = [pair for pair in zip(self.planes, clean, strict=True) if min(pair[0].shape) >= least]
-        return large[:_PLANES]
+        return [(plane.known(), truth) for plane, truth in large[:_PLANES]]
 
     def _seen(self, plane: Plane, truth: Plane | None, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Return noisy pixels, and clean pixels if known."""
         pixels = plane.pixels()
         if self.fresh:
             return pixels + self.fresh * torch.randn(pixels.shape, generator=generator), pixels
-        return pixels, None if truth is None else truth.pixels()
+        if truth is None:
+            return pixels, None
+        return pixels, replace(truth, stabilizer=plane.stabilizer, contrast=plane.contrast).pixels()
 
 
 def _decibels(error: float | None) -> float | None:

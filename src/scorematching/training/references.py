@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from scorematching.training.data import ImagePlanes, Plane
+from scorematching.training.planes import ImagePlanes, Plane
 
 
 def belonging(clean: ImagePlanes, noisy: ImagePlanes) -> list[list[Plane]]:
-    """Return the clean images in the order of the noisy ones, with the white, transform and contrast of the noisy ones.
+    """Return the clean images in the order of the noisy ones, with the white of the noisy ones.
 
     Files are matched by name, or by name without suffix if the suffixes differ. Arrays are matched by their order. A
     floating-point image has the white of the noisy image, unless that one has integers and the clean one is in the
@@ -51,6 +51,6 @@ def _names(images: ImagePlanes, part: str) -> list[tuple[str, int]]:
 
 
 def _like(plane: Plane, noisy: Plane) -> Plane:
-    same_units = plane.floating and (noisy.floating or plane.data_range != 1)
+    same_units = plane.dtype.kind == "f" and (noisy.dtype.kind == "f" or plane.data_range != 1)
     data_range = noisy.data_range if same_units else plane.data_range
-    return replace(plane, data_range=data_range, stabilizer=noisy.stabilizer, contrast=noisy.contrast)
+    return replace(plane, data_range=data_range)

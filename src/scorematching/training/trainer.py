@@ -182,6 +182,7 @@ class Trainer:
             "crop": stream.crop,
             "fresh": stream.fresh,
             "max_level": stream.max_level,
+            "pooled": stream.pooled,
             "threads": torch.get_num_threads() if self.processes.size == 1 else None,
             "backend": backend(),
             "bfloat16": in_bfloat16(),

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from operator import length_hint
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tifffile
 
-from scorematching.images.arrays import check_type, find_own_white, find_white, has_white
-from scorematching.images.io import fits, gif, heic, jpeg, mrc, npy, png, raw, tiff
+from scorematching.images.arrays import find_own_white, find_white, has_white
+from scorematching.images.io import tiff
 from scorematching.images.io.atomic import whole_file
+from scorematching.images.io.decoders import ARRAYS, KINDS, check_source, checked, named, opened_images
 from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
-from scorematching.images.io.limits import check_file, one_line
 from scorematching.images.io.metadata import Metadata
-from scorematching.images.io.raster import Raster
-from scorematching.images.io.raw import RAW_SUFFIXES
-from scorematching.images.io.tiff_pages import TiffPages
-
-#: Formats that are read and written as arrays of images.
-_ARRAYS = {".npy": npy, ".fits": fits, ".fit": fits, ".fts": fits, ".mrc": mrc, ".mrcs": mrc, ".gif": gif}
-_KINDS: dict[str, Any] = {".png": png, ".jpg": jpeg, ".jpeg": jpeg, ".tif": tiff, ".tiff": tiff, **_ARRAYS}
-_KINDS |= {".heic": heic, ".heif": heic, ".hif": heic, **dict.fromkeys(RAW_SUFFIXES, raw)}
-_KINDS |= {".bmp": Raster("BMP"), ".pgm": Raster("PPM"), ".ppm": Raster("PPM"), ".webp": Raster("WEBP")}
 
 
 def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
@@ -55,7 +43,7 @@ def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
         >>> read_image(path).shape
         (4, 6)
     """
-    with _opened(path) as images:
+    with opened_images(path) as images:
         if page is None and len(images) > 1:
             raise ValueError(
                 f"it has {len(images)} pages, expected one: pass page=0 to read the first page, or use read_pages to "
@@ -63,7 +51,7 @@ def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
             )
         if not 0 <= (page or 0) < len(images):
             raise ValueError(f"it has {len(images)} pages, counted from 0: there is no page {page}")
-        return _checked(images[page or 0])
+        return checked(images[page or 0])
 
 
 def read_pages(path: str | Path) -> Iterator[np.ndarray]:
@@ -81,9 +69,9 @@ def read_pages(path: str | Path) -> Iterator[np.ndarray]:
         >>> sum(1 for page in read_pages(path))
         3
     """
-    with _opened(path) as images:
+    with opened_images(path) as images:
         for page in range(len(images)):
-            yield _checked(images[page])
+            yield checked(images[page])
 
 
 def count_pages(path: str | Path) -> int:
@@ -100,9 +88,9 @@ def count_pages(path: str | Path) -> int:
         >>> count_pages(path)
         3
     """
-    if not FORMATS[_check_source(path).suffix.lower()].pages:
+    if not FORMATS[check_source(path).suffix.lower()].pages:
         return 1
-    with _opened(path) as images:
+    with opened_images(path) as images:
         return len(images)
 
 
@@ -163,9 +151,9 @@ def read_metadata(path: str | Path) -> Metadata:
         >>> read_metadata(path).dpi
         (300.0, 300.0)
     """
-    path = _check_source(path)
+    path = check_source(path)
     with named(path):
-        metadata: Metadata = _KINDS[path.suffix.lower()].read_metadata(path)
+        metadata: Metadata = KINDS[path.suffix.lower()].read_metadata(path)
     try:
         metadata.exif_for(1, 1)
     except Exception:  # Pillow raises many types of errors for damaged EXIF
@@ -231,66 +219,12 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
     with whole_file(path) as partial:
         if check_suffix(path) in TIFF_SUFFIXES:
             tiff.write(partial, (_writable(path, page) for page in chain([first], rest)), count, metadata)
-        elif path.suffix.lower() in _ARRAYS:
-            _KINDS[path.suffix.lower()].write(partial, chain([first], rest), metadata)
+        elif path.suffix.lower() in ARRAYS:
+            KINDS[path.suffix.lower()].write(partial, chain([first], rest), metadata)
         else:
             check_writable(path, first, 1 + sum(1 for _ in rest))
             shown = metadata.tiff.samples.shown(_writable(path, first))
-            partial.write_bytes(_KINDS[path.suffix.lower()].encode(shown, metadata))
-
-
-def _check_source(path: str | Path) -> Path:
-    """Return the path of an existing image file; raise an error if there is none."""
-    path = Path(path)
-    check_suffix(path)
-    check_file(path, "an image")
-    return path
-
-
-@contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Turn any error of a decoder in the block into a ``ValueError`` of one line that names the file.
-
-    Example:
-        >>> with named(Path("a.png")):
-        ...     raise RuntimeError("no pixels")
-        Traceback (most recent call last):
-        ValueError: a.png can't be read as an image: no pixels
-    """
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise many types of errors for damaged files
-        said = str(error) or type(error).__name__
-        raise ValueError(said if str(path) in said else f"{path} can't be read as an image: {one_line(said)}") from None
-
-
-@contextmanager
-def _opened(path: str | Path) -> Iterator[Sequence[np.ndarray] | np.ndarray | TiffPages]:
-    """Open a file and yield a sequence of its images. Pages of a TIFF are read when they are accessed."""
-    path = _check_source(path)
-    with named(path):
-        if path.suffix.lower() in TIFF_SUFFIXES:
-            with tifffile.TiffFile(path) as file:
-                yield TiffPages(file)
-        elif path.suffix.lower() in _ARRAYS:
-            yield _KINDS[path.suffix.lower()].read(path)
-        else:
-            yield [_KINDS[path.suffix.lower()].read(path)]
-
-
-def _checked(image: np.ndarray) -> np.ndarray:
-    """Return a copy of an image in native byte order, which stays the same if the file changes.
-
-    Raises:
-        TypeError: The type of its pixels is not supported.
-        ValueError: It is not a grayscale or color image.
-    """
-    check_type(image.dtype)
-    if 0 in image.shape or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] > 4):
-        raise ValueError(f"expected a grayscale or color image, got an array of shape {image.shape}")
-    return np.array(image, dtype=image.dtype.newbyteorder("="), order="C")
+            partial.write_bytes(KINDS[path.suffix.lower()].encode(shown, metadata))
 
 
 def _writable(path: Path, image: np.ndarray) -> np.ndarray:

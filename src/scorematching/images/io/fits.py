@@ -25,6 +25,10 @@ class FitsImages:
     Args:
         path: The file.
 
+    Attributes:
+        shape: Shape of each image, (H, W).
+        dtype: Type of the pixels.
+
     Raises:
         ValueError: Astropy is not installed; there is no image; it takes more memory than is allowed; or the file is
             truncated.
@@ -35,15 +39,17 @@ class FitsImages:
         with _opened(path) as images:
             first, stored = images[0], path.stat().st_size
             self._leading = first.shape[:-2]
-            shape, dtype = first.shape[-2:], np.dtype(_fits().BITPIX2DTYPE[first.header["BITPIX"]])
-            check_images(shape, dtype, stored, math.prod(self._leading))
+            self.shape, dtype = first.shape[-2:], np.dtype(_fits().BITPIX2DTYPE[first.header["BITPIX"]])
+            check_images(self.shape, dtype, stored, math.prod(self._leading))
             tile = getattr(first, "tile_shape", None)  # of a compressed image
             if tile is not None:
                 check_images(tile, dtype, stored)
             elif _is_plain(path):
-                found = max(stored - first.fileinfo()["datLoc"], 0) // (math.prod(shape) * dtype.itemsize)
+                found = max(stored - first.fileinfo()["datLoc"], 0) // (math.prod(self.shape) * dtype.itemsize)
                 if found < len(self):
                     raise ValueError(f"it is truncated: {found} of {len(self)} images are in the file")
+            pixel = (*[0] * len(self._leading), slice(0, 1), slice(0, 1))
+            self.dtype = first.section[pixel].dtype.newbyteorder("=")  # that of scaled values
 
     def __len__(self) -> int:
         return math.prod(self._leading)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ import numpy as np
 from PIL import Image, ImageFile, ImageMode
 
 from scorematching.images.io.limits import check_images
+
+_lock, _users = threading.Lock(), 0
+_before: tuple[bool, int | None] = (False, None)
 
 
 @contextmanager
@@ -46,14 +50,27 @@ def opened(path: Path, kind: Callable[[Any], ImageFile.ImageFile]) -> Iterator[I
         ...     image.size
         (6, 4)
     """
-    before = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
-    ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = False, None
+    content = path.read_bytes()  # the file may change while it is read
+    with _strict(), quiet(), kind(io.BytesIO(content)) as image:
+        mode = ImageMode.getmode(image.mode)
+        shape = (image.height, image.width, *([len(mode.bands)] if len(mode.bands) > 1 else []))
+        check_images(shape, np.dtype(mode.typestr), len(content))
+        yield image
+
+
+@contextmanager
+def _strict() -> Iterator[None]:
+    """Set the options of Pillow while one thread or several are in the block, and then as they were."""
+    global _users, _before  # noqa: PLW0603
+    with _lock:
+        if not _users:
+            _before = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+            ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = False, None
+        _users += 1
     try:
-        content = path.read_bytes()  # the file may change while it is read
-        with quiet(), kind(io.BytesIO(content)) as image:
-            mode = ImageMode.getmode(image.mode)
-            shape = (image.height, image.width, *([len(mode.bands)] if len(mode.bands) > 1 else []))
-            check_images(shape, np.dtype(mode.typestr), len(content))
-            yield image
+        yield
     finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = before
+        with _lock:
+            _users -= 1
+            if not _users:
+                ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = _before

@@ -39,7 +39,7 @@ def read(path: Path) -> np.ndarray:
         dtype('uint16')
     """
     _check_header(path)
-    frames = next((content for name, content in _chunks(path) if name == b"acTL"), b"\0\0\0\1")
+    frames = next((content for name, content in chunks(path) if name == b"acTL"), b"\0\0\0\1")
     warn_of_frames(path, int.from_bytes(frames[:4], "big"))
     return imagecodecs.png_decode(path.read_bytes())
 
@@ -58,8 +58,8 @@ def read_metadata(path: Path) -> Metadata:
     with opened(path, PngImagePlugin.PngImageFile) as image:
         info = dict(image.info)
     kept = _KEPT | {b"pHYs"} if "aspect" in info else _KEPT  # no unit: an aspect ratio
-    chunks = tuple(chunk for chunk in _chunks(path) if chunk[0] in kept)
-    return Metadata(info.get("dpi"), icc=info.get("icc_profile"), exif=info.get("exif"), chunks=chunks)
+    found = tuple(chunk for chunk in chunks(path) if chunk[0] in kept)
+    return Metadata(info.get("dpi"), icc=info.get("icc_profile"), exif=info.get("exif"), chunks=found)
 
 
 def _check_header(path: Path) -> None:
@@ -73,8 +73,16 @@ def _check_header(path: Path) -> None:
     check_images(shape, np.dtype(np.uint16 if depth == 16 else np.uint8), path.stat().st_size)
 
 
-def _chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the names and contents of the chunks; contents of pixel chunks are not read."""
+def chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the names and contents of the chunks; contents of pixel chunks are not read.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "image.png"
+        >>> _ = path.write_bytes(encode(np.zeros((4, 6), np.uint8), Metadata()))
+        >>> [name for name, _ in chunks(path)]
+        [b'IHDR', b'IDAT', b'IEND']
+    """
     with path.open("rb") as file, PngImagePlugin.ChunkStream(file) as stream:
         size = os.fstat(file.fileno()).st_size
         file.seek(_SIGNATURE)

@@ -75,6 +75,17 @@ class TiffPages:
             raise ValueError(f"page {number + 1}: {error}" if len(self) > 1 else str(error)) from None
         return image[..., channel] if self.samples.images > 1 else image
 
+    def shape_and_type(self) -> tuple[tuple[int, ...], np.dtype]:
+        """Return the shape and the type of each image, without decoding one."""
+        page = self.pages[0]
+        assert page.dtype is not None
+        shape = page.shape
+        if len(shape) == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+            shape = (*shape[1:], shape[0])
+        if self.became_colors:
+            return (*shape, 3), np.dtype(np.uint8)
+        return shape[: 2 if self.samples.images > 1 else None], page.dtype.newbyteorder("=")
+
     @property
     def became_colors(self) -> bool:
         """Whether the pages are read with the colors of a table."""
