@@ -77,5 +77,5 @@ def test_a_file_whose_pixels_are_not_those_of_its_header_is_named(folder: Path) 
 
 def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png is not a regular file"):
+    with pytest.raises(ValueError, match=r"a\.png is a pipe, expected an image"):
         open_images(tmp_path / "a.png")
