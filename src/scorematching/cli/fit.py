@@ -105,6 +105,13 @@ def fit(
     lam: Annotated[
         float | None, typer.Option("--lam", help="Weight of the regularizer.", show_default="0 with noise, 0.2 without")
     ] = None,
+    select_lambda: Annotated[
+        bool,
+        typer.Option(
+            "--select-lambda",
+            help="Clean images: choose the regularizer by short trainings that denoise held-out images.",
+        ),
+    ] = False,
     steps: Annotated[
         int, typer.Option("--steps", min=1, help="Training steps. 1500 take about a minute (deep: 6 minutes).")
     ] = TrainingConfig.steps,
@@ -211,4 +218,7 @@ def fit(
     if not noisy and (gain is not None or offset):
         raise ValueError("--gain and --offset are for images with noise: pass --noisy")
     known = noise_from_options(sigma, gain, offset, noise)
-    run(FitJob(paths, output, config, train, noisy, known, clean, bfloat16, white, device, resume, log))
+    if select_lambda and (noisy or known is not None or lam is not None):
+        raise ValueError("--select-lambda is for clean images without noise: leave out --noisy, --sigma and --lam")
+    options = (noisy, known, clean, bfloat16, white, device, resume, log, select_lambda)
+    run(FitJob(paths, output, config, train, *options))

@@ -7,23 +7,29 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+import torch
 import typer
+from rich.table import Table
 
-from scorematching.cli.console import print_error, progress_bar, quiet, say
+from scorematching.cli.console import console, print_error, progress_bar, quiet, say
 from scorematching.cli.options import check_device
 from scorematching.images.io.atomic import check_target
 from scorematching.noise import NoiseModel, PoissonGaussianNoise
+from scorematching.plotting import draw_lam_choice
 from scorematching.priors.architecture import ModelConfig
 from scorematching.priors.base import Prior
 from scorematching.priors.store import save_prior
 from scorematching.runtime.distributed import LostProcessError, is_first_launched, launched
 from scorematching.runtime.precision import bfloat16_products, has_bfloat16
+from scorematching.runtime.progress import ProgressCallback
+from scorematching.training.checkpoints import lam_of_checkpoint
 from scorematching.training.config import TrainingConfig
 from scorematching.training.fitting import fit
+from scorematching.training.lam_choice import choose_lam
 from scorematching.training.result import FitResult
 
 #: Errors of a full disk, and the seconds between two tries to write the prior, and for all of them.
@@ -51,6 +57,7 @@ class FitJob:
     device: str
     resume: bool
     log: str | None
+    select_lambda: bool
 
     @property
     def checkpoint(self) -> Path:
@@ -93,12 +100,13 @@ def _fitted(job: FitJob) -> FitResult:
         progress_bar("fitting", transient=False) as progress,
         bfloat16_products(job.bfloat16),
     ):
+        training = replace(job.training, lam=_lam(job, own, progress)) if job.select_lambda else job.training
         return fit(
             job.paths,
             noise=job.noise,
             noisy=job.noisy,
             model=job.config,
-            training=job.training,
+            training=training,
             clean=job.clean,
             data_range=job.white,
             device=own,
@@ -107,6 +115,27 @@ def _fitted(job: FitJob) -> FitResult:
             resume=job.resume,
             log=job.log,
         )
+
+
+def _lam(job: FitJob, device: torch.device, progress: ProgressCallback) -> float:
+    """Choose the weight of the regularizer, with a table and a plot; or take that of the checkpoint to resume."""
+    if job.resume and (known := lam_of_checkpoint(job.checkpoint)) is not None:
+        return known
+    figure = job.output.with_suffix(".lambda.png")
+    choice = choose_lam(
+        job.paths, model=job.config, training=job.training, data_range=job.white, device=device, progress=progress
+    )
+    table = Table("λ", *(f"PSNR at noise {level:g} (dB)" for level in choice.levels), "mean")
+    for lam, row, mean in zip(choice.lams, choice.psnr, choice.means, strict=True):
+        style = "bold" if lam == choice.lam else None
+        table.add_row(f"{lam:g}", *(f"{value:.2f}" for value in (*row, mean)), style=style)
+    console.print(table)
+    if is_first_launched():
+        draw_lam_choice(choice, figure)
+    say(f"chosen λ: {choice.lam:g}; wrote {figure}")
+    if choice.is_at_end:
+        say("note: it is the lowest or highest of those compared: another one may be better (--lam)")
+    return choice.lam
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from scorematching.images.io.atomic import check_target
 from scorematching.priors.tensor_file import opened, write_tensors
+from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.distributed import Processes
 from scorematching.training.identity import differences
 
@@ -113,6 +114,17 @@ class Checkpoint:
                 )
             self._told = True
         self._saved = time.monotonic()
+
+
+def lam_of_checkpoint(path: Path) -> float | None:
+    """Return the weight of the regularizer of the training that left a checkpoint; ``None`` if there is none."""
+    if not path.exists():
+        return None
+    with opened(path) as file:
+        try:
+            return check_positive("lam", file.entries["training"]["provenance"]["lam"], zero=True)
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"{path} is damaged: it names no weight of the regularizer: {_REMEDY}") from None
 
 
 @contextmanager
