@@ -29,11 +29,12 @@ def _fit(folder: Path, output: str, *options: str) -> subprocess.CompletedProces
 
 
 def _killed(folder: Path, number: signal.Signals, seconds: float, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run a training with a signal after some seconds of training, or of reading and starting."""
+    """Run a training, and send it a signal some seconds after it has locked its checkpoint."""
     words = [sys.executable, "-m", "scorematching", "fit", "in.png", "-o", "killed.safetensors", *_OPTIONS, *options]
+    lock = folder / ".killed.safetensors.training.lock"
+    lock.unlink(missing_ok=True)  # that of a killed run, which is harmless
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         start = time.monotonic()
-        lock = folder / ".killed.safetensors.training.lock"
         while process.poll() is None and not lock.exists() and time.monotonic() - start < PATIENCE:
             time.sleep(0.05)
         time.sleep(seconds)
