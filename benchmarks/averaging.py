@@ -18,7 +18,7 @@ from scorematching.images import find_images, to_planes
 #: Models, and options of their trainings.
 _MODELS: dict[str, tuple[sm.FieldConfig | sm.DeepConfig, dict[str, Any]]] = {
     "foe": (sm.FieldConfig(), {}),
-    "deep": (sm.DeepConfig(channels=32), {}),
+    "deep": (sm.DeepConfig(channels=16), {"crop": 32}),
 }
 _OPTIONS: dict[str, dict[str, Any]] = {
     "none": {},
@@ -35,6 +35,7 @@ def averaging(
     steps: Annotated[int, typer.Option(help="Training steps.")] = 600,
     batch: Annotated[int, typer.Option(help="Crops per step.")] = 8,
     seeds: Annotated[int, typer.Option(help="Number of trainings for each row.")] = 3,
+    only: Annotated[str | None, typer.Option(help=f"One of the models: {', '.join(_MODELS)}.")] = None,
 ) -> None:
     """Compare trainings with an average of the weights, with early stopping, and with neither.
 
@@ -44,7 +45,7 @@ def averaging(
     console.print(machine(), soft_wrap=True, highlight=False)
     clean = [to_planes(sm.read_image(path)).data[0, 0].numpy() for path in find_images([images])[:count]]
     console.print("| model | option | PSNR in dB | gain in dB, from, to | steps | seconds |\n|---|---|---|---|---|---|")
-    for model in _MODELS:
+    for model in [only] if only else _MODELS:
         plain: list[float] = []
         for option in _OPTIONS:
             rows = [_trained(clean, model, option, steps, batch, seed) for seed in range(seeds)]
