@@ -149,7 +149,8 @@ def _terminable() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if signal.getsignal(signal.SIGTERM) is terminate:  # after a loss of a process, it is ignored to the end
+            signal.signal(signal.SIGTERM, before)
 
 
 def _save(prior: Prior, job: FitJob) -> None:

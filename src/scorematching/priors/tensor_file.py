@@ -36,7 +36,7 @@ def digest(tensors: Mapping[str, Tensor], entries: Mapping[str, Any]) -> str:
     found = hashlib.sha256(json.dumps(entries, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 
@@ -106,8 +106,10 @@ def opened(path: str | Path) -> Iterator[TensorFile]:
 
 def _entries(path: Path, text: str | None) -> dict[str, Any]:
     """Return the entries of a file from their text."""
+    if text is not None and len(text) > _LONGEST:
+        raise ValueError(f"{path} is damaged: its description has {len(text)} characters, expected {_LONGEST} at most")
     try:
-        entries = None if text is None or len(text) > _LONGEST else json.loads(text)
+        entries = None if text is None else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: its description is not JSON: {error}") from None
     if not isinstance(entries, dict):

@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -115,6 +116,7 @@ class Trainer:
                     progress(self._progress(time.monotonic() - start, step - first))
         self._warn_of_divergence()
         self.prior.load_state_dict(self.best_state)
+        self.prior.provenance = replace(self.prior.provenance, steps=self.state.step)  # fewer, if it was stopped
         return self.result
 
     def _progress(self, seconds: float, done: int) -> Progress:
