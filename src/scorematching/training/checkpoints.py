@@ -88,12 +88,17 @@ class Checkpoint:
                 raise ValueError(
                     f"{self.path} is not a checkpoint that this version of scorematching can read: {_REMEDY}"
                 )
-            if found := differences(before, dict(identity)):
-                raise ValueError(
-                    f"{self.path} is not the checkpoint of this training ({', '.join(found)}): repeat the training as "
-                    "it was, or delete the file"
-                )
-            return file.tensors(_REMEDY), file.entries
+            tensors = file.tensors(_REMEDY)
+        try:
+            found = differences(before, dict(identity))
+        except (AttributeError, TypeError, ValueError):
+            raise self.damaged() from None
+        if found:
+            raise ValueError(
+                f"{self.path} is not the checkpoint of this training ({', '.join(found)}): repeat the training as it "
+                "was, or delete the file"
+            )
+        return tensors, file.entries
 
     def damaged(self) -> ValueError:
         """Return the error of a file whose state does not fit the training."""
