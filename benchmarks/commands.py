@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.attacks.runner import attacks
+from benchmarks.averaging import averaging
 from benchmarks.calibration import calibration
 from benchmarks.convolutions import convolutions
 from benchmarks.curvature import curvature
@@ -80,6 +81,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         precision,
         photographs,
         training,
+        averaging,
         restoration,
         denoising,
         levels,

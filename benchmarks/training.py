@@ -65,6 +65,7 @@ def training(
             data_range=1.0,
             progress=progress,
             checkpoint=checkpoint,
+            resume=True,
         )
     data = f"{len(clean)} noisy images, {images.name}"
     result.prior.provenance = dataclasses.replace(result.prior.provenance, data=data)

@@ -52,7 +52,7 @@ def prior_file(prior: sm.Prior, tmp_path: Path) -> Path:
 @pytest.fixture
 def _save_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write the checkpoint of a training after every step."""
-    monkeypatch.setattr("scorematching.training.trainer.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("scorematching.training.checkpoints.SECONDS_BETWEEN_SAVES", 0.0)
 
 
 @pytest.fixture

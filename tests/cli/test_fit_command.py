@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from command_line import run
 from small_models import DEEP_OPTIONS, FIELD_OPTIONS
 
 import scorematching as sm
+from scorematching.training.descent import Descent
 
 NOISY = ("--noisy", "--sigma", 25)
 
@@ -39,8 +42,10 @@ def test_a_prior_is_written_alone_with_the_options_given(
 
 
 def test_a_prior_of_clean_images(noisy_file: Path, target: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("fit", noisy_file, "-o", target, "--steps", 2, *FIELD_OPTIONS) == 0
-    assert "Stein" not in words(capsys)
+    assert run("fit", noisy_file, "-o", target, "--steps", 2, "--resume", *FIELD_OPTIONS) == 0
+    said = words(capsys)
+    assert f"starting anew: there is no {target}.training" in said
+    assert "Stein" not in said
     prior = sm.load_prior(target)
     assert (prior.noise, prior.provenance.lam) == (None, 0.2)
 
@@ -74,23 +79,62 @@ def test_fit_says_where_bfloat16_is_slow(
     assert ("has no native bfloat16 support" in words(capsys)) is not known
 
 
-@pytest.mark.usefixtures("_save_often")
-def test_an_interrupted_fit_says_how_to_go_on(
-    noisy_file: Path, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_fit_is_saved_at_once_and_goes_on_with_resume(
+    number: int,
+    status: int,
+    noisy_file: Path,
+    target: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ("fit", noisy_file, "-o", target, *NOISY, "--steps", 20, *FIELD_OPTIONS)
-    steps = 0
+    before, original, steps = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)], Descent.step, 0
 
-    def interrupt(*_: object) -> None:
+    def interrupted(self: Descent) -> bool:
         nonlocal steps
         steps += 1
         if steps == 12:
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
+        return original(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr("scorematching.training.descent.clip_grad_norm_", interrupt)
-        assert run(*arguments) == 130
-    assert f"the same command continues from {target}.training" in capsys.readouterr().err
-    assert run(*arguments) == 0
-    assert "continuing from" in capsys.readouterr().out
+        patch.setattr(Descent, "step", interrupted)
+        assert run(*arguments) == status
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+    checkpoint = f"{target}.training"
+    assert f"interrupted; the same command with --resume continues from {checkpoint}" in capsys.readouterr().err
+    assert run(*arguments) == 1
+    assert f"{checkpoint} is left from an interrupted training: pass --resume" in capsys.readouterr().err
+    assert run(*arguments, "--resume") == 0
+    assert f"continuing from {checkpoint}" in capsys.readouterr().out
     assert {path.name for path in target.parent.iterdir()} == {"noisy.png", "p.safetensors"}
+
+
+def test_a_full_disk_at_the_end_is_waited_for(
+    noisy_file: Path, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("fit", noisy_file, "-o", target, *NOISY, "--steps", 2, *FIELD_OPTIONS)
+    tries = 0
+
+    def full(prior: sm.Prior, path: Path) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sm.save_prior(prior, path)
+
+    monkeypatch.setattr("scorematching.cli.fit_work.PAUSE", 0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr("scorematching.cli.fit_work.save_prior", full)
+        assert run(*arguments) == 0
+    assert capsys.readouterr().err.count("no room for") == 1
+    assert sm.load_prior(target).provenance.steps == 2
+    tries, target = 0, target.with_name("q.safetensors")
+    monkeypatch.setattr("scorematching.cli.fit_work.PATIENCE", 0.0)
+    monkeypatch.setattr("scorematching.cli.fit_work.save_prior", full)
+    assert run(*arguments[:3], target, *arguments[4:]) == 1
+    said = (
+        f"can't be written (No space left on device); the same command with --resume continues from {target}.training"
+    )
+    assert said in capsys.readouterr().err

@@ -49,4 +49,4 @@ def test_a_folder_that_is_missing_is_named(prior: sm.Prior, tmp_path: Path) -> N
 def test_a_file_says_all_that_a_configuration_has(prior: sm.Prior) -> None:
     described = describe_prior(prior)
     assert described["architecture"] == {"kind": "field", **dataclasses.asdict(prior.config)}
-    assert described["format"] == "prior/2"
+    assert described["format"] == "prior/3"

@@ -44,6 +44,9 @@ def test_a_regularizer_and_memory_are_numbers_of_0_or_more(name: str, value: Any
     [
         ({"blind": 1}, "blind must be True or False, got 1"),
         ({"blind": None}, "blind must be True or False, got None"),
+        ({"patience": 0}, "patience must be an integer of 1 or more, got 0"),
+        ({"average": 0.0}, "average must be a number above 0, got 0.0"),
+        ({"average": 1.0}, "average must be a decay below 1, such as 0.99, got 1"),
         ({"compile": "always"}, "compile must be True, False or 'auto', got 'always'"),
         ({"compile": None}, "compile must be True, False or 'auto', got None"),
         ({"blind": True, "lam": 0.1}, "blind needs a loss without regularizer: leave out lam, got 0.1"),

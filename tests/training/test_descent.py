@@ -37,3 +37,23 @@ def test_without_matrices_it_is_adam_in_one_cycle() -> None:
         adam.step()
         schedule.step()
     assert torch.equal(mine, other)
+
+
+def test_a_halved_rate_halves_all_later_rates() -> None:
+    parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    whole, half = (Descent([parameter], [], rate=0.1, steps=4) for parameter in parameters)
+    half.scale(0.5)
+    for _ in range(4):
+        assert half.rate == whole.rate / 2
+        for descent, parameter in zip((whole, half), parameters, strict=True):
+            parameter.sum().backward()
+            assert descent.step()
+
+
+def test_gradients_that_are_not_finite_change_nothing() -> None:
+    parameter = torch.nn.Parameter(torch.ones(2))
+    descent = Descent([parameter], [], rate=0.1, steps=4)
+    parameter.grad = torch.tensor([1.0, torch.inf])
+    assert not descent.step()
+    assert parameter.grad is None
+    assert torch.equal(parameter.detach(), torch.ones(2))

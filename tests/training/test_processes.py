@@ -89,15 +89,17 @@ def test_a_lost_process_ends_the_run_and_leaves_its_state(movie: Path, tmp_path:
     psutil.Process(running.pid).children()[-1].kill()
     _, errors = running.communicate(timeout=60)
     assert running.returncode != 0
-    said = [line for line in errors.splitlines() if "the same command continues from" in line]
+    said = [line for line in errors.splitlines() if "the same command with --resume continues from" in line]
     assert len(said) == 1, errors
     assert not file.exists()
     before = checkpoint.stat().st_mtime_ns
-    again = started(1, "fit", movie, "-o", file, *options("field", 6, 100_000))
+    again = started(1, "fit", movie, "-o", file, "--resume", *options("field", 6, 100_000))
     wait_for(lambda: checkpoint.stat().st_mtime_ns > before, again)
-    again.send_signal(signal.SIGINT)
+    again.send_signal(signal.SIGTERM)
     output, errors = again.communicate(timeout=60)
     assert "continuing from" in output, errors
+    assert f"interrupted; the same command with --resume continues from {checkpoint}" in errors
+    assert again.returncode == 143
     assert checkpoint.stat().st_mtime_ns > before
 
 

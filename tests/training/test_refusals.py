@@ -94,6 +94,6 @@ def test_images_are_refused_before_the_first_step(
 def test_a_checkpoint_that_is_none_is_refused_before_the_first_step(photograph: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "training").write_bytes(b"rubbish")
     with pytest.raises(ValueError, match="is not a safetensors file"):
-        sm.fit([photograph], noise=25, checkpoint=tmp_path / "training")
+        sm.fit([photograph], noise=25, checkpoint=tmp_path / "training", resume=True)
     with pytest.raises(IsADirectoryError, match="expected a file to write"):
         sm.fit([photograph], noise=25, checkpoint=tmp_path)

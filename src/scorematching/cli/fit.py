@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,11 +19,7 @@ from scorematching.cli.options import (
     WhiteOption,
     noise_from_options,
 )
-from scorematching.priors.architecture import ModelConfig
 from scorematching.training.config import RATES, TrainingConfig
-
-if TYPE_CHECKING:
-    from scorematching.noise import NoiseModel
 
 
 def fit(
@@ -109,6 +105,13 @@ def fit(
     lam: Annotated[
         float | None, typer.Option("--lam", help="Weight of the regularizer.", show_default="0 with noise, 0.2 without")
     ] = None,
+    select_lambda: Annotated[
+        bool,
+        typer.Option(
+            "--select-lambda",
+            help="Clean images: choose the regularizer by short trainings that denoise held-out images.",
+        ),
+    ] = False,
     steps: Annotated[
         int, typer.Option("--steps", min=1, help="Training steps. 1500 take about a minute (deep: 6 minutes).")
     ] = TrainingConfig.steps,
@@ -145,6 +148,35 @@ def fit(
             "--bfloat16", help="Deep: compute products in bfloat16; faster on processors with native support."
         ),
     ] = False,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            "--patience",
+            min=1,
+            help="Stop after so many evaluations (one every 50 steps, or ten in all) without a new best held-out loss.",
+            show_default="train to the last step",
+        ),
+    ] = None,
+    average: Annotated[
+        float | None,
+        typer.Option(
+            "--average",
+            metavar="DECAY",
+            help="Also evaluate a moving average of the weights, with a decay per step such as 0.99.",
+            show_default="none",
+        ),
+    ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            "--log",
+            metavar="FILE|FOLDER/",
+            help="Write the losses and the learning rate to a file of JSON lines, or to a folder for TensorBoard.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from what an interrupted run of the same command left.")
+    ] = False,
     white: WhiteOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "cpu",
@@ -154,7 +186,8 @@ def fit(
     With [bold]--noisy[/bold] no clean image is needed. The prior denoises images with the noise levels of the training
     images, by Tweedie's formula. Noise that is correlated between pixels is found, or given by [bold]--noise[/bold].
 
-    An interrupted training leaves FILE.training behind. The same command continues from there.
+    An interrupted training leaves FILE.training behind. The same command with [bold]--resume[/bold] continues from
+    there.
 
     Several processes train together, on CPUs or GPUs, if [bold]torchrun[/bold] starts them. Two processes with
     [bold]--batch 8[/bold] do the steps of one with 16.
@@ -162,6 +195,8 @@ def fit(
     Example: [bold]scorematching fit scans/ -o scans.safetensors --noisy --sigma 25[/bold]
     Example: [bold]torchrun --nproc-per-node 2 -m scorematching fit scans/ -o scans.safetensors --batch 8[/bold]
     """
+    from scorematching.cli.fit_work import FitJob, run
+
     config = config_from_options(
         model,
         filters=filters,
@@ -174,7 +209,7 @@ def fit(
         neighbors=neighbors,
     )
     wanted: bool | Literal["auto"] = "auto" if compile is None else compile
-    training = TrainingConfig(
+    train = TrainingConfig(
         steps=steps,
         batch=batch,
         crop=crop,
@@ -182,6 +217,8 @@ def fit(
         lam=lam,
         max_sigma=max_sigma,
         blind=blind,
+        patience=patience,
+        average=average,
         seed=seed,
         memory=memory,
         workers=workers,
@@ -192,85 +229,7 @@ def fit(
     if not noisy and (gain is not None or offset):
         raise ValueError("--gain and --offset are for images with noise: pass --noisy")
     known = noise_from_options(sigma, gain, offset, noise)
-    _run(paths, output, config, training, noisy, known, clean, bfloat16, white, device)
-
-
-def _run(
-    paths: list[Path],
-    output: Path,
-    config: ModelConfig,
-    training: TrainingConfig,
-    noisy: bool,
-    noise: NoiseModel | None,
-    clean: Path | None,
-    bfloat16: bool,
-    white: float | None,
-    device: str,
-) -> None:
-    """Fit a prior, save it, and print its quality."""
-    from scorematching.cli.console import print_error, progress_bar, quiet, say
-    from scorematching.cli.options import check_device
-    from scorematching.images.io.atomic import check_target
-    from scorematching.noise import PoissonGaussianNoise
-    from scorematching.priors.store import save_prior
-    from scorematching.runtime.distributed import LostProcessError, is_first_launched, launched
-    from scorematching.runtime.precision import bfloat16_products, has_bfloat16
-    from scorematching.training.fitting import fit as fit_prior
-
-    check_target(output)
-    where = check_device(device)
-    checkpoint = output.with_name(output.name + ".training")
-    if checkpoint.exists() and is_first_launched():
-        say(f"continuing from {checkpoint}")
-    if bfloat16 and where.type == "cpu" and not has_bfloat16():
-        say("note: this processor has no native bfloat16 support; training is faster without --bfloat16")
-    try:
-        with (
-            launched(where) as (processes, own),
-            quiet(not processes.is_first),
-            progress_bar("fitting", transient=False) as progress,
-            bfloat16_products(bfloat16),
-        ):
-            result = fit_prior(
-                paths,
-                noise=noise,
-                noisy=noisy,
-                model=config,
-                training=training,
-                clean=clean,
-                data_range=white,
-                device=own,
-                progress=progress,
-                checkpoint=checkpoint,
-            )
-    except LostProcessError as error:
-        if is_first_launched():
-            print_error(f"error: {error}; {_left(checkpoint)}")
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        if is_first_launched():
-            print_error(f"interrupted; {_left(checkpoint)}")
-        raise typer.Exit(130) from None
-    if not is_first_launched():
-        return
-    save_prior(result.prior, output)
-    checkpoint.unlink(missing_ok=True)
-    say(f"wrote {output}: best held-out loss {result.best:+.4f} per pixel")
-    if noise is None and result.found is not None:
-        low, high = (255 * level for level in result.found)
-        reach = 0 if result.prior.noise is None else result.prior.noise.reach
-        how = f", correlated up to {reach} pixels apart" if reach else ""
-        say(f"noise levels found: {low:.3g} to {high:.3g} on the 0-255 scale{how}")
-    if result.expected_psnr is not None:
-        stabilized = ", stabilized" if isinstance(noise, PoissonGaussianNoise) else ""
-        say(
-            f"expected PSNR of one denoising step on held-out noisy images{stabilized}: {result.expected_psnr:.2f} dB "
-            "(Stein's estimate, from noisy images alone; too high if the noise was clipped to the range of the file)"
-        )
-    if result.psnr is not None:
-        say(f"true PSNR, from the clean images: {result.psnr:.2f} dB")
-
-
-def _left(checkpoint: Path) -> str:
-    """Return what an interrupted training left, in words."""
-    return f"the same command continues from {checkpoint}" if checkpoint.exists() else "nothing was saved yet"
+    if select_lambda and (noisy or known is not None or lam is not None):
+        raise ValueError("--select-lambda is for clean images without noise: leave out --noisy, --sigma and --lam")
+    options = (noisy, known, clean, bfloat16, white, device, resume, log, select_lambda)
+    run(FitJob(paths, output, config, train, *options))

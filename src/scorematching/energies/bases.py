@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 
-def dct_filters(size: int) -> Tensor:
+def dct_filters(size: int, count: int | None = None) -> Tensor:
     """Return the orthonormal two-dimensional DCT-II basis, lowest frequencies first.
 
     Args:
         size: Side of a patch in pixels.
+        count: Number of basis images; by default all, size^2.
 
     Returns:
-        Basis images, shape (size^2, size, size).
+        Basis images, shape (count, size, size).
 
     Example:
         >>> basis = dct_filters(4).flatten(1)
@@ -25,6 +26,5 @@ def dct_filters(size: int) -> Tensor:
     k = torch.arange(size, dtype=torch.float64)
     rows = torch.cos(math.pi / size * k[:, None] * (k + 0.5)) * math.sqrt(2 / size)
     rows[0] /= math.sqrt(2)
-    basis = torch.einsum("ay,bx->abyx", rows, rows).flatten(0, 1)
-    frequency = (k[:, None] + k).flatten()
-    return basis[torch.argsort(frequency, stable=True)].float()
+    chosen = torch.argsort((k[:, None] + k).flatten(), stable=True)[:count]
+    return torch.einsum("ky,kx->kyx", rows[chosen // size], rows[chosen % size]).float()

@@ -119,9 +119,9 @@ class FieldOfExperts(Graph):
 
 def _first_filters(filters: int, size: int, neighbors: int) -> Tensor:
     """Return the filters of an untrained field, shape (K, 1, n, n); with neighbors (K + n^2, 2 neighbors + 1, n, n)."""
-    basis, planes = dct_filters(size)[:, None], 2 * neighbors + 1
     if not neighbors:
-        return basis[1 : filters + 1]
+        return dct_filters(size, filters + 1)[1:, None]
+    basis, planes = dct_filters(size)[:, None], 2 * neighbors + 1
     mean = torch.full((planes, 1, 1), 1 / math.sqrt(planes))
     difference = torch.full((planes, 1, 1), -1 / (planes - 1))
     difference[neighbors] = 1

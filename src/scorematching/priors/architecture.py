@@ -8,6 +8,9 @@ from typing import ClassVar
 from scorematching.energies.sizes import ExpertName, check_deep_sizes, check_field_sizes, check_neighbors
 from scorematching.runtime.arguments import check_flag
 
+#: Number of pixels of a block of a deep prior.
+_BLOCK = 4
+
 
 @dataclass(frozen=True)
 class FieldConfig:
@@ -48,6 +51,13 @@ class FieldConfig:
         _to_int(self, "filters", "size", "octaves", "neighbors")
         check_flag("normalize_filters", self.normalize_filters)
 
+    @property
+    def weights(self) -> int:
+        """Number of weights of all filters; the experts have more."""
+        patch, planes = self.size**2, 2 * self.neighbors + 1
+        alone = self.octaves * self.filters * patch
+        return alone if not self.neighbors else alone + planes * (alone + patch**2)
+
 
 @dataclass(frozen=True)
 class DeepConfig:
@@ -87,6 +97,13 @@ class DeepConfig:
     def colors(self) -> int:
         """Number of color channels that the prior sees together."""
         return 3 if self.color else 1
+
+    @property
+    def weights(self) -> int:
+        """Number of weights of all convolutions, without biases."""
+        images = [1] if not self.neighbors else [1, 2 * self.neighbors + 1]
+        ends = [2 * _BLOCK * self.colors * count for count in images]
+        return sum(self.channels * self.size**2 * (end + (self.depth - 2) * self.channels) for end in ends)
 
 
 def _to_int(config: FieldConfig | DeepConfig, *names: str) -> None:

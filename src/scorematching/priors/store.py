@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
+from collections.abc import Mapping, Set
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from scorematching.images.io.atomic import write_atomically
-from scorematching.images.io.limits import check_file
+from scorematching.priors.architecture import ModelConfig
 from scorematching.priors.base import Prior
 from scorematching.priors.info import Provenance, TrainedNoise
 from scorematching.priors.kinds import CONFIGS, build_prior
 from scorematching.priors.names import SHIPPED
+from scorematching.priors.tensor_file import TensorFile, digest, opened, write_tensors
 from scorematching.runtime.arguments import check_choice
 
-#: Name of the only metadata entry in a file. There is only one, because safetensors does not keep the order of several,
-#: and the same training must give the same bytes.
-_KEY = "scorematching"
 #: Content of a file, and version of its format.
-_FORMAT = "prior/2"
+_FORMAT = "prior/3"
 _SECTIONS = {"format", "architecture", "noise", "provenance"}
+#: Size in bytes of a weight.
+_WEIGHT = 4
+#: What to do with a damaged file.
+_REMEDY = "fit it again or copy it again"
 
 
 def save_prior(prior: Prior, path: str | Path) -> None:
@@ -40,8 +38,7 @@ def save_prior(prior: Prior, path: str | Path) -> None:
     Raises:
         FileNotFoundError: The folder does not exist.
     """
-    tensors = {name: t.detach().cpu().contiguous() for name, t in prior.state_dict().items()}
-    write_tensors(path, tensors, describe_prior(prior))
+    write_tensors(path, prior.state_dict(), describe_prior(prior))
 
 
 def describe_prior(prior: Prior) -> dict[str, Any]:
@@ -61,14 +58,13 @@ def checksum(prior: Prior) -> str:
         >>> checksum(load_prior("natural-gray")) == checksum(load_prior("natural-gray-small"))
         False
     """
-    found = hashlib.sha256(json.dumps(describe_prior(prior), sort_keys=True).encode())
-    for name, tensor in sorted(prior.state_dict().items()):
-        found.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()[:16]
+    return digest(prior.state_dict(), describe_prior(prior))[:16]
 
 
 def load_prior(path: str | Path) -> Prior:
     """Read a prior from a file written by :func:`save_prior`. The file is checked, and nothing in it is executed.
+
+    The file has a checksum of its weights and its description, so that a damaged file is never taken for a prior.
 
     Args:
         path: The file, or the name of a prior that comes with this library: ``"natural-color"``, ``"natural-gray"``,
@@ -92,69 +88,67 @@ def load_prior(path: str | Path) -> Prior:
 
 
 def _read_prior(path: str | Path) -> Prior:
-    tensors, entries = read_tensors(path)
-    if entries.get("format") != _FORMAT:
-        raise ValueError(f"{path} is not a prior that this version of scorematching can read: fit it again")
-    for name in sorted(entries.keys() ^ _SECTIONS):
-        what = f"an unknown section, {name}" if name in entries else f"no section {name}"
-        raise ValueError(f"{path} describes no prior: it has {what}")
-    try:
-        prior = _described(entries)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} describes no prior: {error}") from None
+    with opened(path) as file:
+        prior = _untrained(Path(path), file)
+        tensors = file.tensors(_REMEDY)
     _check_tensors(path, tensors, prior.state_dict())
     prior.load_state_dict(tensors)
     return prior
 
 
-def _described(entries: dict[str, Any]) -> Prior:
-    """Return the untrained prior that a file describes."""
-    architecture = dict(entries["architecture"])
-    kind = architecture.pop("kind", None)
+def _untrained(path: Path, file: TensorFile) -> Prior:
+    """Return the untrained prior that the header of a file describes, if the tensors have the shapes of its weights."""
+    entries = file.entries
+    if entries.get("format") != _FORMAT:
+        raise ValueError(f"{path} is not a prior that this version of scorematching can read: fit it again")
+    try:
+        _check_names("section", entries, _SECTIONS)
+        config = _config(entries["architecture"])
+        levels = entries["noise"]
+        noise = None if levels is None else TrainedNoise(**_fields("noise", levels, _names(TrainedNoise)))
+        provenance = Provenance(**_fields("provenance", entries["provenance"], _names(Provenance)))
+        if _WEIGHT * config.weights > (size := path.stat().st_size):
+            raise ValueError(f"its architecture has {config.weights} weights or more, too many for {size} bytes")
+        prior = build_prior(config, noise, provenance)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{path} describes no prior: {error}") from None
+    expected = {name: tuple(tensor.shape) for name, tensor in prior.state_dict().items()}
+    for name in sorted(expected.keys() | file.shapes.keys()):
+        if expected.get(name) != file.shapes.get(name):
+            want, got = expected.get(name, "no such tensor"), file.shapes.get(name, "nothing")
+            raise ValueError(f"{path} is damaged: {name} should be {want}, it is {got}: {_REMEDY}")
+    return prior
+
+
+def _config(section: object) -> ModelConfig:
+    """Return the architecture that a section describes."""
+    kind = section.get("kind") if isinstance(section, dict) else None
     check_choice("kind", kind, tuple(CONFIGS))
-    config = CONFIGS[kind](**architecture)
-    noise = None if entries["noise"] is None else TrainedNoise(**entries["noise"])
-    return build_prior(config, noise, Provenance(**entries["provenance"]))
+    config = CONFIGS[str(kind)]
+    return config(**_fields("architecture", section, {"kind"} | _names(config), {"kind"}))
+
+
+def _fields(section: str, values: object, names: set[str], without: Set[str] = frozenset()) -> dict[str, Any]:
+    """Return the values of a section, which must have exactly the given names, without some of them."""
+    if not isinstance(values, dict):
+        raise ValueError(f"its {section} is {values!r}")
+    _check_names(f"{section} field", values, names)
+    return {name: value for name, value in values.items() if name not in without}
+
+
+def _names(cls: type[ModelConfig | TrainedNoise | Provenance]) -> set[str]:
+    return {field.name for field in dataclasses.fields(cls)}
+
+
+def _check_names(what: str, found: Mapping[str, Any], expected: set[str]) -> None:
+    for name in sorted(found.keys() ^ expected):
+        raise ValueError(f"it has an unknown {what}, {name}" if name in found else f"it has no {what} {name}")
 
 
 def _check_tensors(path: str | Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """Raise ``ValueError`` unless the tensors have the expected names, shapes and types, and are finite."""
-    for name in expected.keys() | tensors.keys():
-        found = tensors.get(name)
-        if name not in expected or found is None or found.shape != expected[name].shape:
-            want = tuple(expected[name].shape) if name in expected else "no such tensor"
-            got = tuple(found.shape) if found is not None else "nothing"
-            raise ValueError(f"{path} is damaged: {name} should be {want}, it is {got}")
+    """Raise ``ValueError`` unless the tensors have the expected types, and are finite."""
+    for name, found in tensors.items():
         if found.dtype != expected[name].dtype:
             raise ValueError(f"{path} is damaged: {name} should be {expected[name].dtype}, it is {found.dtype}")
         if not bool(torch.isfinite(found).all()):
             raise ValueError(f"{path} is damaged: {name} has entries that are NaN or infinite")
-
-
-def write_tensors(path: str | Path, tensors: dict[str, Tensor], entries: dict[str, Any]) -> None:
-    """Write tensors and JSON entries to a safetensors file, atomically.
-
-    Raises:
-        FileNotFoundError: The folder does not exist.
-    """
-    write_atomically(path, save(tensors, {_KEY: json.dumps(entries, sort_keys=True)}))
-
-
-def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a file written by :func:`write_tensors`.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not a safetensors file of this library.
-    """
-    path = Path(path)
-    check_file(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            entries = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from None
-    if not isinstance(entries, dict):
-        raise ValueError(f"{path} is a safetensors file, but was not written by scorematching")
-    return tensors, entries

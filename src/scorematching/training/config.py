@@ -32,6 +32,11 @@ class TrainingConfig:
             with added noise need no second derivatives (:class:`scorematching.curvature.Stein`).
         blind: For deep priors: whether every fourth crop has less noise than the stated level, by a random factor. The
             prior then handles regions with less noise than the stated level, such as clipped blacks.
+        patience: Number of evaluations of the held-out loss without a new best one, after which the training stops.
+            There is one every 50 steps, or ten in all of a short training. By default, the training goes on to the
+            last step, where the learning rate is lowest.
+        average: Decay per step of an exponential moving average of the weights, between 0 and 1, such as 0.99. The
+            averaged weights are evaluated too, and kept if their held-out loss is the best. By default there is none.
         seed: Seed of everything random. The same seed, data, machine and number of threads give the same bits.
         memory: Gibibytes of decoded images of files that are kept in memory. Others are decoded again when they are
             needed. If all do not fit, crops are drawn from 64 images at a time, which change one after the other: then
@@ -56,6 +61,8 @@ class TrainingConfig:
     lam: float | None = None
     max_sigma: float | None = None
     blind: bool = False
+    patience: int | None = None
+    average: float | None = None
     seed: int = 0
     memory: float = 2.0
     workers: int = 2
@@ -71,6 +78,12 @@ class TrainingConfig:
             if value is not None:
                 object.__setattr__(self, name, check_positive(name, value, zero=name in ("lam", "memory")))
         check_flag("blind", self.blind)
+        if self.patience is not None:
+            object.__setattr__(self, "patience", check_count("patience", self.patience))
+        if self.average is not None:
+            object.__setattr__(self, "average", check_positive("average", self.average))
+            if self.average >= 1:
+                raise ValueError(f"average must be a decay below 1, such as 0.99, got {self.average:g}")
         if self.compile not in (True, False, "auto"):
             raise ValueError(f"compile must be True, False or 'auto', got {self.compile!r}")
         if self.lam and (self.blind or self.max_sigma is not None):

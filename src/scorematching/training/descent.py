@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 #: Learning rate of Muon, as a multiple of that of Adam.
 _MUON = 5.0
+#: Learning rates in the groups of an optimizer with a one-cycle schedule.
+_RATES = ("lr", "initial_lr", "max_lr", "min_lr")
 
 
 class Descent:
@@ -43,16 +46,33 @@ class Descent:
             self.optimizers.append(muon)
         self.schedules = [OneCycleLR(one, one.defaults["lr"], total_steps=steps + 1) for one in self.optimizers]
 
-    def step(self) -> None:
-        """Take one step down the gradients of the parameters, and remove the gradients."""
-        clip_grad_norm_(self.parameters, 1.0)
+    @property
+    def rate(self) -> float:
+        """Present learning rate of Adam."""
+        return float(self.optimizers[0].param_groups[0]["lr"])
+
+    def scale(self, factor: float) -> None:
+        """Multiply the learning rates of this step and of all that follow."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group.update({name: factor * group[name] for name in _RATES})
+
+    def step(self) -> bool:
+        """Take one step down the gradients of the parameters, and remove the gradients.
+
+        Returns:
+            Whether the gradients were finite. If not, nothing is changed.
+        """
+        is_finite = math.isfinite(clip_grad_norm_(self.parameters, 1.0))
         for matrix, weight in zip(self.views, self.weights, strict=True):
             matrix.grad = None if weight.grad is None else weight.grad.view_as(matrix)
         for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
-            optimizer.step()
-            schedule.step()
+            if is_finite:
+                optimizer.step()
+                schedule.step()
         for parameter in self.parameters:
             parameter.grad = None
+        return is_finite
 
     def state(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
         """Return the state that an interrupted training continues from: tensors by name, and entries for JSON."""
@@ -66,11 +86,11 @@ class Descent:
         return tensors, entries
 
     def load_state(self, tensors: dict[str, Tensor], entries: list[dict[str, Any]]) -> None:
-        """Continue from a state of :meth:`state`."""
+        """Continue from a state of :meth:`state`. The tensors are copied."""
         states: list[dict[int, dict[str, Tensor]]] = [{} for _ in self.optimizers]
         for key, moment in tensors.items():
             number, index, name = key.split(".")
-            states[int(number)].setdefault(int(index), {})[name] = moment
+            states[int(number)].setdefault(int(index), {})[name] = moment.clone()
         for optimizer, schedule, state, entry in zip(self.optimizers, self.schedules, states, entries, strict=True):
             optimizer.load_state_dict({"state": state, "param_groups": entry["groups"]})
             schedule.load_state_dict(entry["schedule"])

@@ -12,7 +12,6 @@ import torch
 
 from scorematching._version import __version__
 from scorematching.energies import DeepField
-from scorematching.images.io.atomic import check_target
 from scorematching.noise import CorrelatedNoise, GaussianNoise, NoiseModel
 from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConfig
 from scorematching.priors.base import Prior
@@ -22,9 +21,11 @@ from scorematching.runtime.arguments import check_flag
 from scorematching.runtime.compiling import backend, compiled
 from scorematching.runtime.distributed import Processes
 from scorematching.runtime.progress import ProgressCallback
+from scorematching.training.checkpoints import Checkpoint
 from scorematching.training.config import TrainingConfig
 from scorematching.training.crops import CropStream, usable_planes
 from scorematching.training.data import ImageSource, open_images, split
+from scorematching.training.log import Log, open_log
 from scorematching.training.noise import added_level, check_noise, with_noise
 from scorematching.training.planes import ImagePlanes, Plane, size_of_files
 from scorematching.training.quality import HeldOut
@@ -52,6 +53,8 @@ def fit(
     device: str | torch.device = "cpu",
     progress: ProgressCallback | None = None,
     checkpoint: str | Path | None = None,
+    resume: bool = False,
+    log: str | Path | None = None,
 ) -> FitResult:
     """Fit a prior to images by regularized score matching.
 
@@ -73,8 +76,10 @@ def fit(
     make it, every process must call this function with the same arguments. K processes with ``batch=B`` then do the
     steps of one with ``batch=K*B``, to rounding. The first one writes the checkpoint and reports progress.
 
-    A warning is given if, by Stein's estimate, the error of denoised held-out images is not above 0, or is larger than
-    that of the noisy images.
+    **Failures.** If a loss or a gradient is not finite, the training goes back to the last evaluation and halves the
+    learning rate, up to three times; then it stops. The best state is returned in any case. Warnings tell of this, of a
+    training that diverged, and of a prior that is no better than the untrained one. A warning is also given if, by
+    Stein's estimate, the error of denoised held-out images is not above 0, or is larger than that of the noisy images.
 
     Args:
         images: Arrays, image files, folders, or one of them; grayscale or color. Each channel is a separate image,
@@ -99,8 +104,13 @@ def fit(
             :func:`scorematching.denoise`.
         device: Device to compute on.
         progress: Called during the training with the loss, the held-out loss and the speed.
-        checkpoint: File to save the state of the training to, every few seconds. If it exists, the training continues
-            from there, with the same result as without the interruption. Remove it after the result is saved.
+        checkpoint: File to save the state of the training to: every few seconds, at the end, and before SIGINT (Ctrl-C)
+            or SIGTERM takes effect. If it can't be written, as on a full disk, a warning says so, and the training goes
+            on. Remove it after the result is saved.
+        resume: Whether to continue from the checkpoint if it exists, with the same result as without the interruption.
+            Otherwise, an existing checkpoint is refused.
+        log: File to write the losses, the learning rate and the time of each evaluation to, as JSON lines; or a folder
+            for TensorBoard, which ends in ``/`` or exists.
 
     Returns:
         The prior with the best held-out loss, and the history of the losses.
@@ -109,8 +119,8 @@ def fit(
         FileNotFoundError: An image or the folder of the checkpoint does not exist, or no image was found.
         TypeError: The type of an array is not supported, or an argument is of the wrong class.
         ValueError: An argument is out of its range, an image is too small, the noise of the images is correlated in
-            different ways, ``max_sigma`` comes with noise that is not white, there are too few neighbors, or the
-            checkpoint belongs to another training.
+            different ways, ``max_sigma`` comes with noise that is not white, there are too few neighbors, the loss is
+            not finite before the first step, or the checkpoint belongs to another training or is in use.
 
     Example:
         >>> import numpy as np, scorematching as sm
@@ -123,8 +133,28 @@ def fit(
     training = TrainingConfig() if training is None else training
     _check(model, training, noisy)
     check_noise(noise, noisy, training, clean is not None)
-    if checkpoint is not None:
-        check_target(checkpoint)
+    if resume and checkpoint is None:
+        raise ValueError("resume needs the checkpoint to continue from: pass checkpoint")
+    rows = open_log(log) if Processes.current().is_first else None
+    with nullcontext() if checkpoint is None else Checkpoint(checkpoint, resume) as kept:
+        return _fit(images, noise, noisy, model, training, clean, data_range, axes, device, progress, kept, rows)
+
+
+def _fit(
+    images: Iterable[ImageSource] | ImageSource,
+    noise: float | NoiseModel | Sequence[float] | None,
+    noisy: bool,
+    model: ModelConfig,
+    training: TrainingConfig,
+    clean: Iterable[ImageSource] | ImageSource | None,
+    data_range: float | None,
+    axes: str | None,
+    device: str | torch.device,
+    progress: ProgressCallback | None,
+    checkpoint: Checkpoint | None,
+    log: Log | None,
+) -> FitResult:
+    """Fit a prior to images, with arguments that were checked."""
     store = Store(int(training.memory * 2**30))
     options = (data_range, model.colors, axes, model.neighbors, store)
     planes = open_images(images, *options)
@@ -162,15 +192,16 @@ def fit(
         prior=prior.to(device),
         stream=stream(train, batch, training.seed, size_of_files(train) > store.memory),
         held_out=stream(held_out, 2 * batch, training.seed + 1)[0],
-        rate=training.rate,
+        training=training,
+        checkpoint=checkpoint,
+        log=log,
     )
     references = None if clean_planes is None else split(belonging(clean_planes, planes), rows=prior.min_crop)[1]
     wanted = training.compile
     if wanted == "auto":
         wanted = _is_worth_compiling(prior, trainer) or bool(backend())
     with nullcontext() if wanted == bool(backend()) else compiled(wanted):
-        if checkpoint is not None:
-            trainer.use_checkpoint(Path(checkpoint))
+        trainer.resume()
         with trainer.stream.prefetched(training.workers if size_of_files(train) else 0, training.steps):
             result = trainer.run(progress if processes.is_first else None)
     if noisy:
@@ -224,5 +255,5 @@ def _is_worth_compiling(prior: Prior, trainer: Trainer) -> bool:
         responses = config.channels * config.depth / DeepField.BLOCK**2
     else:
         responses = config.filters
-    responses *= trainer.stream.batch * trainer.stream.crop**2 * trainer.steps
+    responses *= trainer.stream.batch * trainer.stream.crop**2 * trainer.training.steps
     return trainer.device.type == "cpu" and _SAVED_PER_RESPONSE * responses > _SECONDS_OF_COMPILATION

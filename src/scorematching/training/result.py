@@ -14,8 +14,10 @@ class FitResult:
 
     Attributes:
         prior: Prior in the state with the best held-out loss.
-        history: Triples (step, loss, held-out loss). Losses are per pixel, for images in multiples of ``prior.unit``.
+        history: Triples (step, loss, held-out loss), from step 0, before training, on. The first loss is that of one
+            batch, the others are running means. Losses are per pixel, for images in multiples of ``prior.unit``.
         best: Best held-out loss.
+        best_step: Step of the best held-out loss; 0 if the training did not lower it.
         expected_psnr: Expected PSNR in dB of one denoising step on held-out noisy images, before clipping. It is
             Stein's estimate, which needs no clean image. It is unbiased for Gaussian noise, and too high if the noise
             was clipped to the range of the file. For Poisson-Gaussian noise it is the PSNR of the stabilized images.
@@ -27,6 +29,7 @@ class FitResult:
     prior: Prior
     history: list[tuple[int, float, float]] = field(default_factory=list)
     best: float = math.inf
+    best_step: int = 0
     expected_psnr: float | None = None
     psnr: float | None = None
     found: tuple[float, float] | None = None

@@ -65,7 +65,7 @@ def check_folder(folder: Path) -> None:
     try:
         partial, descriptor = _created(folder)
     except OSError as error:
-        raise OSError(error.errno, f"no file can be written to the folder {folder}: {error.strerror}") from None
+        raise _with_message(error, f"no file can be written to the folder {folder}: {error.strerror}") from None
     partial.unlink()
     os.close(descriptor)
 
@@ -105,7 +105,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         _sync(place.parent)
     except OSError as error:
         if error.filename is None or Path(error.filename) == partial:  # writing, and not reading an input
-            raise OSError(error.errno, f"{path} can't be written: {error.strerror or error}") from None
+            raise _with_message(error, f"{path} can't be written: {error.strerror or error}") from None
         raise
     finally:
         partial.unlink(missing_ok=True)
@@ -124,6 +124,13 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     """
     with whole_file(path) as partial:
         partial.write_bytes(data)
+
+
+def _with_message(error: OSError, message: str) -> OSError:
+    """Return an error of the same kind with another message."""
+    found = OSError(message)
+    found.errno = error.errno
+    return found
 
 
 def _followed(path: Path) -> Path:
