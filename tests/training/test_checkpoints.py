@@ -129,7 +129,7 @@ def test_a_damaged_checkpoint_is_refused(left: Path) -> None:
 def test_two_trainings_do_not_write_one_checkpoint(tmp_path: Path) -> None:
     with (
         Checkpoint(tmp_path / "t", resume=False),
-        pytest.raises(ValueError, match="t is in use: another training writes it"),
+        pytest.raises(ValueError, match="t is in use: another run writes it"),
     ):
         sm.fit(images_of(0), checkpoint=tmp_path / "t", **SAME)
     assert not list(tmp_path.iterdir())

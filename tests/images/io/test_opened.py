@@ -114,12 +114,8 @@ def test_a_truncated_file_is_found_without_decoding(suffix: str, pages: int, tmp
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    kinds = (("a.png", "is a pipe, expected an image"), ("b.png", "no such file"), ("c.txt", "expected a file"))
-    for name, message in kinds:
-        ("a.png", "is a pipe, expected an image"),
-        ("b.png", "no such file"),
-        ("c.txt", "expected a file"),
-    ):
+    kinds = {"a.png": "is a pipe, expected an image", "b.png": "no such file", "c.txt": "expected a file"}
+    for name, message in kinds.items():
         with pytest.raises((OSError, ValueError), match=message):
             OpenFile(tmp_path / name)
 
