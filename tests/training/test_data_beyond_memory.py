@@ -183,12 +183,12 @@ def test_a_checkpoint_belongs_to_the_content_of_the_files(
     options: dict[str, Any] = {"noise": 25, "model": FIELD, "checkpoint": checkpoint}
     first = sm.fit(folder, training=short(4), **options).history
     os.utime(folder / "00.png", (0, 0))  # as by a copy
-    assert sm.fit(folder, training=short(4), **options).history == first
+    assert sm.fit(folder, training=short(4), resume=True, **options).history == first
     for changed in ({"memory": 0}, {}):
         if not changed:
             sm.write_image(folder / "00.png", sm.read_image(folder / "00.png")[::-1])
         with pytest.raises(ValueError, match="not the checkpoint of this training"):
-            sm.fit(folder, training=short(4, **changed), **options)
+            sm.fit(folder, training=short(4, **changed), resume=True, **options)
 
 
 def test_a_deep_prior_is_trained_beyond_memory(folder: Path) -> None:
