@@ -127,11 +127,11 @@ class _Record:
 
 def _advance(busy: list[_Worker], record: _Record) -> None:
     """Take in what workers send within a second. Replace those that crashed or hang."""
-    by_receiver = {worker.receiver: worker for worker in busy}
+    by_receiver: dict[Any, _Worker] = {worker.receiver: worker for worker in busy}
     for receiver in wait(list(by_receiver), timeout=1.0):
         worker = by_receiver[receiver]
         try:
-            outcome = receiver.recv()
+            outcome = worker.receiver.recv()
         except EOFError:
             record.add(worker.next, f"crash, exit status {worker.stop()}")
             worker.next += worker.step

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile, ImageMode
 
-from scorematching.images.io.limits import check_images
+from scorematching.images.io.limits import check_images, read_file
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def opened(path: Path, kind: Callable[[Any], ImageFile.ImageFile]) -> Iterator[I
     before = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
     ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = False, None
     try:
-        content = path.read_bytes()  # the file may change while it is read
+        content = read_file(path)  # the file may change while it is read
         with quiet(), kind(io.BytesIO(content)) as image:
             mode = ImageMode.getmode(image.mode)
             shape = (image.height, image.width, *([len(mode.bands)] if len(mode.bands) > 1 else []))

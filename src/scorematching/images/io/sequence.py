@@ -7,7 +7,8 @@ from pathlib import Path
 
 import tifffile
 
-from scorematching.images.io.files import count_pages, named, read_metadata
+from scorematching.images.io.errors import named
+from scorematching.images.io.files import count_pages, read_metadata
 from scorematching.images.io.formats import TIFF_SUFFIXES
 from scorematching.images.io.tiff_structure import series_of
 from scorematching.images.neighbors import lines
