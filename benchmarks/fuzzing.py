@@ -151,7 +151,7 @@ def _case(case: int, format: str | None, seed: int) -> tuple[str, str, bytes]:
     """Return the format, the suffix and the content of a damaged file, always the same for a case."""
     random, files = np.random.default_rng((seed, case)), samples()
     names = [format] if format is not None else list(files)
-    name = names[case % len(names)]
+    name = names[random.integers(len(names))]
     suffix, content = files[name][random.integers(len(files[name]))]
     damages = [
         Damage(
