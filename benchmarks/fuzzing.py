@@ -127,11 +127,11 @@ class _Record:
 
 def _advance(busy: list[_Worker], record: _Record) -> None:
     """Take in what workers send within a second. Replace those that crashed or hang."""
-    by_receiver = {worker.receiver: worker for worker in busy}
+    by_receiver: dict[Any, _Worker] = {worker.receiver: worker for worker in busy}
     for receiver in wait(list(by_receiver), timeout=1.0):
         worker = by_receiver[receiver]
         try:
-            outcome = receiver.recv()
+            outcome = worker.receiver.recv()
         except EOFError:
             record.add(worker.next, f"crash, exit status {worker.stop()}")
             worker.next += worker.step
@@ -151,7 +151,7 @@ def _case(case: int, format: str | None, seed: int) -> tuple[str, str, bytes]:
     """Return the format, the suffix and the content of a damaged file, always the same for a case."""
     random, files = np.random.default_rng((seed, case)), samples()
     names = [format] if format is not None else list(files)
-    name = names[case % len(names)]
+    name = names[random.integers(len(names))]
     suffix, content = files[name][random.integers(len(files[name]))]
     damages = [
         Damage(

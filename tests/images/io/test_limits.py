@@ -92,3 +92,12 @@ def test_other_parts_of_an_ome_tiff_must_be_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "b.tif")
     with pytest.raises(ValueError, match=r"b\.tif is a pipe, expected another part of the TIFF"):
         open_tiff(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".gif", ".heic"])
+def test_a_file_larger_than_memory_is_not_read_as_a_whole(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(next(content for found in samples().values() for end, content in found if end == suffix))
+    os.truncate(path, 2**40)  # without taking space
+    with pytest.raises(ValueError, match=r"its content would take 1,099,511,627,776 bytes"):
+        read_image(path)

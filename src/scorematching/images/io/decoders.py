@@ -12,8 +12,9 @@ import tifffile
 
 from scorematching.images.arrays import check_type
 from scorematching.images.io import fits, gif, heic, jpeg, mrc, npy, png, raw, tiff
+from scorematching.images.io.errors import named
 from scorematching.images.io.formats import TIFF_SUFFIXES, check_suffix
-from scorematching.images.io.limits import check_file, one_line
+from scorematching.images.io.limits import check_file
 from scorematching.images.io.raster import Raster
 from scorematching.images.io.raw import RAW_SUFFIXES
 from scorematching.images.io.tiff_pages import TiffPages
@@ -31,25 +32,6 @@ def check_source(path: str | Path) -> Path:
     check_suffix(path)
     check_file(path, "an image")
     return path
-
-
-@contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Turn any error of a decoder in the block into a ``ValueError`` of one line that names the file.
-
-    Example:
-        >>> with named(Path("a.png")):
-        ...     raise RuntimeError("no pixels")
-        Traceback (most recent call last):
-        ValueError: a.png can't be read as an image: no pixels
-    """
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise many types of errors for damaged files
-        said = str(error) or type(error).__name__
-        raise ValueError(said if str(path) in said else f"{path} can't be read as an image: {one_line(said)}") from None
 
 
 @contextmanager

@@ -14,7 +14,8 @@ import numpy as np
 from scorematching.images.arrays import find_own_white, find_white, has_white
 from scorematching.images.io import tiff
 from scorematching.images.io.atomic import whole_file
-from scorematching.images.io.decoders import ARRAYS, KINDS, check_source, checked, named, opened_images
+from scorematching.images.io.decoders import ARRAYS, KINDS, check_source, checked, opened_images
+from scorematching.images.io.errors import named
 from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
 from scorematching.images.io.metadata import Metadata
 

@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 from PIL.GifImagePlugin import GifImageFile
 
-from scorematching.images.io.limits import check_images
+from scorematching.images.io.limits import check_images, read_file
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.pillow import opened
 
@@ -29,7 +29,7 @@ def read(path: Path) -> list[np.ndarray]:
         check_images(
             (getattr(file, "n_frames", 1), file.height, file.width, 4), np.dtype(np.uint8), path.stat().st_size
         )
-    decoded = imagecodecs.gif_decode(path.read_bytes())
+    decoded = imagecodecs.gif_decode(read_file(path))
     frames = decoded if decoded.ndim == 4 else decoded[None]
     if frames.shape[3] == 4 and (frames[..., 3] == 255).all():
         frames = frames[..., :3]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scorematching.images.io.limits import check_images
+from scorematching.images.io.limits import check_images, read_file
 from scorematching.images.io.metadata import Metadata
 from scorematching.runtime.extras import required
 
@@ -18,7 +18,7 @@ _HIGH_RANGE = {16: "PQ", 18: "HLG"}
 
 def _opened(path: Path) -> Any:
     """Open a file. Colors of 10 and 12 bits become 16 bits, not 8."""
-    return required("pillow_heif", "formats").open_heif(path, convert_hdr_to_8bit=False)
+    return required("pillow_heif", "formats").open_heif(read_file(path), convert_hdr_to_8bit=False)
 
 
 def read(path: Path) -> np.ndarray:

@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from scorematching.images.io.jpeg_data import padded
+from scorematching.images.io.limits import read_file
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.pillow import opened
 
@@ -36,7 +37,7 @@ def read(path: Path) -> np.ndarray:
         if image.mode not in ("L", "RGB"):
             raise ValueError(f"its colors are {image.mode}, expected grayscale or RGB: convert the file first")
         image.load()
-        with JpegImageFile(io.BytesIO(padded(path.read_bytes()))) as other:
+        with JpegImageFile(io.BytesIO(padded(read_file(path)))) as other:
             if not np.array_equal(np.asarray(image), np.asarray(other)):
                 raise ValueError("it is damaged: pixels are missing before its end")
         return np.asarray(ImageOps.exif_transpose(image))

@@ -10,7 +10,7 @@ _FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 _HUFFMAN = (0xC0, 0xC1, 0xC2)
 _SCAN, _END = 0xDA, 0xD9
 #: Marker that starts the decoder anew between pixels, and any other marker behind pixels.
-_RESTART, _OTHER = re.compile(rb"\xff+[\xd0-\xd7]"), re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_RESTART, _OTHER = re.compile(rb"(?<!\xff)\xff+[\xd0-\xd7]"), re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _PAD = b"\x55\xaa" * 8
 
 
@@ -51,9 +51,9 @@ def padded(data: bytes) -> bytes:
             return data
         if code == _SCAN:
             header = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
-            pixels = data[header:end] if end < len(data) else data[header:].rstrip(b"\xff")
+            pixels = data[header:end].rstrip(b"\xff")  # a marker may have more of these before it
             found += data[done:header] + _RESTART.sub(lambda marker: _PAD + marker[0], pixels) + _PAD
-            done = end
+            done = header + len(pixels)
     return bytes(found + data[done:])
 
 
@@ -61,7 +61,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield the code, the start and the end of each part that begins with a marker; that of a scan has its pixels."""
     at = 2
     while (marker := _OTHER.search(data, at)) is not None and data[marker.end() - 1] != _END:
-        start, code = marker.end() - 2, data[marker.end() - 1]
+        start, code = marker.start(), data[marker.end() - 1]
         end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") if code not in (0x01, 0xD8) else start + 2
         if code == _SCAN:
             behind = _OTHER.search(data, end)

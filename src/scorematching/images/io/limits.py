@@ -120,11 +120,19 @@ def check_file(path: str | Path, expected: str = "a file") -> int:
     return found.st_size
 
 
-def one_line(message: object) -> str:
-    r"""Return the message of a library's error on one line.
+def read_file(path: Path) -> bytes:
+    """Return the content of a file that is decoded as a whole.
+
+    Raises:
+        ValueError: It takes more memory than is allowed.
 
     Example:
-        >>> one_line("the end is missing:\n  byte 7")
-        'the end is missing: byte 7'
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "data.bin"
+        >>> _ = path.write_bytes(b"data")
+        >>> read_file(path)
+        b'data'
     """
-    return " ".join(str(message).split())
+    stored = check_file(path)
+    check_bytes(stored, stored, "its content")
+    return path.read_bytes()

@@ -230,7 +230,7 @@ def without_file_names(value: bytes) -> bytes | None:
     names = set(re.findall(rb'\bFileName="([^"]*)"', value))
     if len(names) > 1:
         return None
-    return re.sub(rb'<UUID\b[^>]*>[^<]*</UUID>|\sUUID="[^"]*"', b"", value) if names else value
+    return re.sub(rb'<UUID\b[^<>]*>[^<]*</UUID>|\sUUID="[^"]*"', b"", value) if names else value
 
 
 def _enlarged(tag: ExtraTag, factor: int) -> ExtraTag:

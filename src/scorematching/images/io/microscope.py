@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from scorematching.images.axes import check_axes
-from scorematching.images.io.limits import check_file, check_images, one_line
+from scorematching.images.io.errors import one_line
+from scorematching.images.io.limits import check_file, check_images
 from scorematching.images.io.ome_zarr import StoredArray
 from scorematching.runtime.extras import required
 

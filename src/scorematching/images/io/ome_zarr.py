@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from scorematching.images.axes import check_axes, images_last, letters_of
+from scorematching.images.io.errors import one_line
 from scorematching.images.io.formats import FORMATS
-from scorematching.images.io.limits import one_line
 from scorematching.images.io.stores import check_array, check_store
 from scorematching.images.sample import sample_places
 from scorematching.runtime.extras import required
@@ -99,8 +99,17 @@ class StoredArray:
         return tuple(image[other.leading.index(letter)] for letter in self.leading)
 
     def read(self, image: tuple[int, ...], rows: slice, columns: slice) -> np.ndarray:
-        """Read a part of an image, (h, w) or (h, w, S), at the finest resolution."""
-        part = self._finest("r")[self._region(image, rows, columns)]
+        """Read a part of an image, (h, w) or (h, w, S), at the finest resolution.
+
+        Raises:
+            ValueError: The file is damaged.
+        """
+        try:
+            part = self._finest("r")[self._region(image, rows, columns)]
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders raise many types of errors for damaged files
+            raise ValueError(f"{self.path}: pixels can't be read: {one_line(error)}") from None
         return np.ascontiguousarray(np.asarray(part).transpose(images_last(self._order)))
 
     def write(self, image: tuple[int, ...], rows: slice, columns: slice, values: np.ndarray) -> None:

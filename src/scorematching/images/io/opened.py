@@ -14,7 +14,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from scorematching.images.io import png, raw
 from scorematching.images.io.contiguous import Contiguous
-from scorematching.images.io.decoders import checked, named, opened_images
+from scorematching.images.io.decoders import checked, opened_images
+from scorematching.images.io.errors import named
 from scorematching.images.io.files import read_image, read_pages
 from scorematching.images.io.fits import FitsImages
 from scorematching.images.io.formats import TIFF_SUFFIXES, check_suffix

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile, ImageMode
 
-from scorematching.images.io.limits import check_images
+from scorematching.images.io.limits import check_images, read_file
 
 _lock, _users = threading.Lock(), 0
 _before: tuple[bool, int | None] = (False, None)
@@ -50,7 +50,7 @@ def opened(path: Path, kind: Callable[[Any], ImageFile.ImageFile]) -> Iterator[I
         ...     image.size
         (6, 4)
     """
-    content = path.read_bytes()  # the file may change while it is read
+    content = read_file(path)  # the file may change while it is read
     with _strict(), quiet(), kind(io.BytesIO(content)) as image:
         mode = ImageMode.getmode(image.mode)
         shape = (image.height, image.width, *([len(mode.bands)] if len(mode.bands) > 1 else []))

@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from scorematching.images.io.limits import check_images
+from scorematching.images.io.limits import check_images, read_file
 from scorematching.images.io.metadata import Metadata, warn_of_frames
 from scorematching.images.io.pillow import opened
 
@@ -41,7 +41,7 @@ def read(path: Path) -> np.ndarray:
     _check_header(path)
     frames = next((content for name, content in chunks(path) if name == b"acTL"), b"\0\0\0\1")
     warn_of_frames(path, int.from_bytes(frames[:4], "big"))
-    return imagecodecs.png_decode(path.read_bytes())
+    return imagecodecs.png_decode(read_file(path))
 
 
 def read_metadata(path: Path) -> Metadata:

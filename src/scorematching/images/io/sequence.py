@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tifffile
 
-from scorematching.images.io.decoders import named
+from scorematching.images.io.errors import named
 from scorematching.images.io.files import count_pages, read_metadata
 from scorematching.images.io.formats import TIFF_SUFFIXES
 from scorematching.images.io.tiff_structure import series_of

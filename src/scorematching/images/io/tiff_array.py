@@ -11,7 +11,8 @@ import numpy as np
 import tifffile
 
 from scorematching.images.axes import check_axes
-from scorematching.images.io.limits import check_file, one_line
+from scorematching.images.io.errors import one_line
+from scorematching.images.io.limits import check_file
 from scorematching.images.io.ome_zarr import EXTRA, StoredArray
 from scorematching.images.io.segments import check_segments
 from scorematching.images.io.tiff_pages import TiffPages
