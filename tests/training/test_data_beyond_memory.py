@@ -139,7 +139,7 @@ def test_the_noise_of_many_images_is_estimated_when_they_are_used(levels: list[n
 def test_estimates_do_not_depend_on_their_order(
     levels: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(noise_module, "found_correlated", lambda _: None)
+    monkeypatch.setattr(noise_module, "found_correlated", lambda *_: None)
     for number, image in enumerate(levels):
         sm.write_image(tmp_path / f"{number:02d}.png", np.rint(image.clip(0, 255)).astype(np.uint8))
     results = [
@@ -162,13 +162,19 @@ def test_crops_with_more_noise_are_of_images_with_little(levels: list[np.ndarray
 @pytest.mark.usefixtures("few_at_once")
 def test_correlated_noise_is_estimated_later_too(levels: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = np.outer([0.5, 1.0, 0.5], [0.5, 1.0, 0.5])
-    monkeypatch.setattr(
-        "scorematching.training.correlation.estimate_noise", lambda *_, **__: sm.CorrelatedNoise(81 * kernel)
-    )
+    looked_at = []
+
+    def estimate(image: np.ndarray, **_: Any) -> sm.CorrelatedNoise:
+        looked_at.append(image.shape)
+        return sm.CorrelatedNoise(81 * kernel)
+
+    monkeypatch.setattr("scorematching.training.correlation.estimate_noise", estimate)
+    monkeypatch.setattr(noise_module, "_CORRELATED_SIDE", 40)
     with pytest.warns(UserWarning, match="is correlated between pixels"):
         known = noise_module.with_noise(open_images([levels[2]] * 12, 255), None, correlated=True)
     found = known.images[1][0].known()
     assert isinstance(found.noise, sm.CorrelatedNoise)
+    assert set(looked_at) == {(40, 40)}
     assert 255 * found.sigma == pytest.approx(9, rel=0.05)
 
 
