@@ -23,7 +23,7 @@ _DIFFERENCE, _OF_ESTIMATES = 0.02, 0.25
 _NEGLIGIBLE = 0.01
 
 
-def found_correlated(images: ImagePlanes, side: int | None = None) -> list[CorrelatedNoise] | None:
+def found_correlated(images: ImagePlanes) -> list[CorrelatedNoise] | None:
     """Estimate the noise of images; return it if it is correlated, otherwise ``None``.
 
     :func:`scorematching.estimate_noise` looks at eight images at most. The noise is correlated if it is so in more than
@@ -32,17 +32,15 @@ def found_correlated(images: ImagePlanes, side: int | None = None) -> list[Corre
 
     Args:
         images: Planes of each image.
-        side: Side of the square in the middle of an image that is looked at; ``None`` for the whole image.
     """
     count = min(_ESTIMATED, len(images))
     looked_at = [len(images) * k // count for k in range(count)]
     found: dict[int, CorrelatedNoise] = {}
     for done, number in enumerate(looked_at):
         plane = images[number][0]
-        image = plane.image() if side is None else middle(plane.image(), side)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # one warning for all images follows
-            noise = estimate_noise(image, data_range=plane.data_range)
+            noise = estimate_noise(plane.image(), data_range=plane.data_range)
         if isinstance(noise, CorrelatedNoise):
             found[number] = noise
         if 2 * (done + 1 - len(found)) >= count:

@@ -23,8 +23,8 @@ from scorematching.training.correlation import (
 from scorematching.training.planes import ImagePlanes, Plane
 
 #: Number of pixels of the images whose noise is estimated at the start, about, and the least number of these images. If
-#: there are more, noise is estimated from squares of these sides in the middle of images: the level, the correlation.
-_PIXELS, _IMAGES, _SIDE, _CORRELATED_SIDE = 2**24, 16, 256, 512
+#: there are more, levels are estimated from squares of this side in the middle of images.
+_PIXELS, _IMAGES, _SIDE = 2**24, 16, 256
 
 
 def check_noise(
@@ -84,7 +84,7 @@ def with_noise(
 
     If the noise of more than 16 images with more than 17 million pixels is not given, that of a part of them is
     estimated: of every n-th, so that they have about 17 million pixels, but of 16 at least. That of the others is
-    estimated when they are first used. All these estimates are from the middle of the images.
+    estimated when they are first used. All these levels are those of the middle of the images.
 
     Args:
         images: Planes of each image.
@@ -109,8 +109,8 @@ def _with_estimates(images: ImagePlanes, correlated: bool) -> Noisy:
     """Return images with estimated noise: of some at once, of the others when they are first used."""
     numbers = _sample(images)
     sample = [images[number] for number in numbers]
-    side, wide = (None, None) if len(sample) == len(images) else (_SIDE, _CORRELATED_SIDE)
-    found = found_correlated(sample, wide) if correlated else None
+    side = None if len(sample) == len(images) else _SIDE
+    found = found_correlated(sample) if correlated else None
     known = _with_models(sample, found or [_estimated(planes, side) for planes in sample], True, found is not None)
     if side is None:
         return known

@@ -128,6 +128,12 @@ def test_a_truncated_file_is_found_without_decoding(suffix: str, pages: int, tmp
         OpenFile(path)
 
 
+def test_a_file_without_images_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((0, 4, 6)))
+    with pytest.raises(ValueError, match=r"a\.npy can't be read as an image: it has no image"):
+        OpenFile(tmp_path / "a.npy")
+
+
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
     for name, message in (("a.png", "is not a regular file"), ("b.png", "no such file"), ("c.txt", "expected a file")):

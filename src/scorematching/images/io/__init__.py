@@ -3,5 +3,5 @@
 Begin with ``files``, which reads and writes every format. ``formats`` lists the suffixes and limits of the formats.
 ``png``, ``jpeg``, ``tiff`` (with ``tiff_pages``), ``npy``, ``fits``, ``mrc`` and ``raster`` implement them.
 ``metadata`` holds the content of files other than pixels. ``paths`` finds and checks files before any work is done.
-``atomic`` writes a file completely or not at all.
+``opened`` keeps files open, to read pages in any order. ``atomic`` writes a file completely or not at all.
 """

@@ -77,6 +77,8 @@ class OpenFile:
         self._read: Callable[[int], np.ndarray] | None = None
         with _named(path):
             self.header = self._described(suffix)
+            if not self.header.pages:
+                raise ValueError("it has no image")
             _checked(np.zeros([min(n, 1) for n in self.header.shape[:2]] + [*self.header.shape[2:]], self.header.dtype))
 
     def read(self, page: int) -> np.ndarray:
