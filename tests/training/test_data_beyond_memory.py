@@ -139,7 +139,7 @@ def test_the_noise_of_many_images_is_estimated_when_they_are_used(levels: list[n
 def test_estimates_do_not_depend_on_their_order(
     levels: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(noise_module, "found_correlated", lambda _: None)
+    monkeypatch.setattr(noise_module, "found_correlated", lambda *_: None)
     for number, image in enumerate(levels):
         sm.write_image(tmp_path / f"{number:02d}.png", np.rint(image.clip(0, 255)).astype(np.uint8))
     results = [

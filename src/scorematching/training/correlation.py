@@ -68,7 +68,7 @@ def like_others(
     """
     kernels = [kernel for k, noise in found.items() for kernel in _own_kernels(images[k], noise)]
     mean = np.mean([kernel / _mean_variance(kernel) for kernel in kernels], axis=0)
-    levels = {k: wavelet_level(images[k][0].image(), images[k][0].data_range) for k in found}
+    levels = {k: wavelet_level(images[k][0].image(), images[k][0].data_range, side) for k in found}
     ratio = float(np.median([noise.sigma / max(levels[k], 1e-9) for k, noise in found.items()]))
 
     def like(planes: Sequence[Plane]) -> CorrelatedNoise:

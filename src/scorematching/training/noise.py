@@ -22,8 +22,8 @@ from scorematching.training.correlation import (
 )
 from scorematching.training.planes import ImagePlanes, Plane
 
-#: Number of pixels that are estimated from at the start, about, and the least number of images. The noise of further
-#: images is estimated when they are first used, from a square of this side in their middle.
+#: Number of pixels of the images whose noise is estimated at the start, about, and the least number of these images. If
+#: there are more, levels are estimated from squares of this side in the middle of images.
 _PIXELS, _IMAGES, _SIDE = 2**24, 16, 256
 
 
@@ -82,8 +82,9 @@ def with_noise(
 ) -> Noisy:
     """Add the noise and the contrast to the planes of noisy images.
 
-    If the noise of many images is not given, that of a part of them is estimated: of every n-th, so that they have
-    about 17 million pixels, but of 16 at least. That of the others is estimated when they are first used.
+    If the noise of more than 16 images with more than 17 million pixels is not given, that of a part of them is
+    estimated: of every n-th, so that they have about 17 million pixels, but of 16 at least. That of the others is
+    estimated when they are first used. All these levels are those of the middle of the images.
 
     Args:
         images: Planes of each image.
@@ -108,12 +109,13 @@ def _with_estimates(images: ImagePlanes, correlated: bool) -> Noisy:
     """Return images with estimated noise: of some at once, of the others when they are first used."""
     numbers = _sample(images)
     sample = [images[number] for number in numbers]
+    side = None if len(sample) == len(images) else _SIDE
     found = found_correlated(sample) if correlated else None
-    known = _with_models(sample, found or [_estimated(planes) for planes in sample], True, found is not None)
-    if len(sample) == len(images):
+    known = _with_models(sample, found or [_estimated(planes, side) for planes in sample], True, found is not None)
+    if side is None:
         return known
     others = dict(enumerate(found or []))
-    estimate = like_others(sample, others, _SIDE) if others else partial(_estimated, side=_SIDE)
+    estimate = like_others(sample, others, side) if others else partial(_estimated, side=side)
     at_once = dict(zip(numbers, known.images, strict=True))
     return known._replace(
         images=[at_once.get(n) or _left_for_later(planes, estimate, known.level) for n, planes in enumerate(images)]

@@ -29,14 +29,23 @@ WRITTEN = [
     *((suffix, INTEGERS["gray 16"]) for suffix in (".fits", ".mrc")),
     (".mrc", FLOATS["gray float32"]),
 ]
-EXIF = Image.Exif()
-EXIF[274] = 6
+
+
+def turned(orientation: int) -> bytes:
+    """EXIF with an orientation."""
+    exif = Image.Exif()
+    exif[274] = orientation
+    return exif.tobytes()
+
+
 OTHERS: dict[str, Callable[[Path], object]] = {
     "palette.png": lambda path: Image.fromarray(COLORS).quantize(8).save(path),
     "palette.bmp": lambda path: Image.fromarray(COLORS).quantize(8).save(path),
     "transparent.png": lambda path: Image.fromarray(GRAY).save(path, transparency=7),
+    "transparent_palette.png": lambda path: Image.fromarray(COLORS).quantize(8).save(path, transparency=1),
+    "transparent_color.png": lambda path: Image.fromarray(COLORS).save(path, transparency=(1, 2, 3)),
     "one_bit.png": lambda path: Image.fromarray(GRAY > 99).save(path),
-    "turned.jpg": lambda path: Image.fromarray(COLORS).save(path, exif=EXIF),
+    "turned.jpg": lambda path: Image.fromarray(COLORS).save(path, exif=turned(6)),
     "movie.gif": lambda path: Image.fromarray(GRAY).save(path, save_all=True, append_images=[Image.fromarray(~GRAY)]),
     "columns.npy": lambda path: np.save(path, np.asfortranarray(PAGES)),
     "big_endian.npy": lambda path: np.save(path, np.stack(PAGES).astype(">i2")),
@@ -86,9 +95,16 @@ def test_pages_are_read_in_any_order_by_several_threads(suffix: str, tmp_path: P
         assert [int(page[0, 0]) for page in threads.map(opened.read, reversed(range(40)))] == [*reversed(range(40))]
 
 
-def test_a_heic_is_described(tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(("mode", "image"), [("L", GRAY), ("RGB", COLORS), ("RGBA", COLORS), ("RGB;16", DEEP)])
+def test_the_header_of_a_heic_is_right(mode: str, image: np.ndarray, orientation: int, tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif")
-    heif.from_bytes("L", (64, 32), bytes(64 * 32)).save(tmp_path / "a.heic")
+    image = np.tile(image, (4, 4) if mode == "L" else (4, 4, 1))
+    if mode == "RGBA":
+        image = np.dstack([image, image[..., :1]])
+    file = heif.from_bytes(mode, image.shape[1::-1], image.tobytes())
+    file.info["exif"] = turned(orientation)
+    file.save(tmp_path / "a.heic")
     check(tmp_path / "a.heic")
 
 
@@ -110,6 +126,12 @@ def test_a_truncated_file_is_found_without_decoding(suffix: str, pages: int, tmp
     os.truncate(path, path.stat().st_size - 20)
     with pytest.raises(ValueError, match=rf"a\{suffix} can't be read as an image"):
         OpenFile(path)
+
+
+def test_a_file_without_images_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((0, 4, 6)))
+    with pytest.raises(ValueError, match=r"a\.npy can't be read as an image: it has no image"):
+        OpenFile(tmp_path / "a.npy")
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from scorematching.runtime.extras import required
 _HIGH_RANGE = {16: "PQ", 18: "HLG"}
 
 
-def _opened(path: Path) -> Any:
-    """Open a file. Colors of 10 and 12 bits become 16 bits, not 8."""
+def opened(path: Path) -> Any:
+    """Open a file, whose images are decoded when they are used. Colors of 10 and 12 bits become 16 bits, not 8."""
     return required("pillow_heif", "formats").open_heif(read_file(path), convert_hdr_to_8bit=False)
 
 
@@ -34,7 +34,7 @@ def read(path: Path) -> np.ndarray:
         >>> read(path).shape
         (32, 64)
     """
-    file = _opened(path)
+    file = opened(path)
     if len(file) > 1:
         warnings.warn(f"{path.name} has {len(file)} images, of which only the main one is read", stacklevel=2)
     curve = _HIGH_RANGE.get((file.info.get("nclx_profile") or {}).get("transfer_characteristics", 0))
@@ -57,7 +57,7 @@ def read_metadata(path: Path) -> Metadata:
         >>> pillow_heif.from_bytes("L", (64, 32), bytes(64 * 32)).save(path)
         >>> read_metadata(path).icc
     """
-    info = _opened(path).info
+    info = opened(path).info
     required("pillow_heif", "formats").set_orientation(info)
     kept = {"xmp": info["xmp"]} if info.get("xmp") else {}
     return Metadata(icc=info.get("icc_profile") or None, exif=info.get("exif"), jpeg=kept)

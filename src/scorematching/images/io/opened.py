@@ -12,7 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from scorematching.images.io import png, raw
+from scorematching.images.io import heic, png, raw
 from scorematching.images.io.contiguous import Contiguous
 from scorematching.images.io.decoders import checked, opened_images
 from scorematching.images.io.errors import named
@@ -28,8 +28,8 @@ from scorematching.images.io.tiff_structure import check_complete
 _STACKS = (".npy", ".mrc", ".mrcs", ".fits", ".fit", ".fts")
 #: Shape of an image, and its number of channels, by Pillow's mode; 0 for no channel dimension.
 _CHANNELS = {"L": 0, "LA": 2, "RGB": 3, "RGBA": 4}
-#: Number of channels of a PNG by its color type. Color tables are decoded.
-_OF_PNG = {0: 0, 2: 3, 4: 2, 6: 4}
+#: Number of channels of a PNG by its color type, and with a transparent color.
+_OF_PNG = {0: (0, 2), 2: (3, 4), 3: (3, 4), 4: (2, 2), 6: (4, 4)}
 
 
 class Header(NamedTuple):
@@ -79,6 +79,8 @@ class OpenFile:
         self._read: Callable[[int], np.ndarray] | None = None
         with named(path):
             self.header = self._described(suffix)
+            if not self.header.pages:
+                raise ValueError("it has no image")
             checked(np.zeros([min(n, 1) for n in self.header.shape[:2]] + [*self.header.shape[2:]], self.header.dtype))
 
     def read(self, page: int) -> np.ndarray:
@@ -135,15 +137,14 @@ def _decoded(path: Path) -> Header:
 
 
 def _of_png(path: Path) -> Header | None:
-    """Return the header of a PNG without color table; raise an error if its end is missing."""
+    """Return the header of a PNG; raise an error if its end is missing."""
     chunks = list(png.chunks(path))
     content = chunks[0][1]
     width, height, bits, color = (
         int.from_bytes(content[start:stop], "big") for start, stop in ((0, 4), (4, 8), (8, 9), (9, 10))
     )
-    if color not in _OF_PNG or any(name == b"tRNS" for name, _ in chunks):
-        return None
-    return _header(height, width, _OF_PNG[color], np.uint16 if bits == 16 else np.uint8)
+    transparent = any(name == b"tRNS" for name, _ in chunks)
+    return _header(height, width, _OF_PNG[color][transparent], np.uint16 if bits == 16 else np.uint8)
 
 
 def _of_jpeg(path: Path) -> Header | None:
@@ -155,6 +156,13 @@ def _of_jpeg(path: Path) -> Header | None:
 def _of_raster(path: Path) -> Header | None:
     with Image.open(path, formats=["BMP", "PPM", "WEBP"]) as image:
         return _of_pillow(image)
+
+
+def _of_heic(path: Path) -> Header | None:
+    file = heic.opened(path)
+    width, height = file.size
+    mode, _, bits = file.mode.partition(";")
+    return _header(height, width, _CHANNELS[mode], np.uint16 if bits else np.uint8) if mode in _CHANNELS else None
 
 
 def _of_pillow(image: Any, turned: bool = False) -> Header | None:
@@ -181,5 +189,6 @@ _KINDS: dict[str, Callable[[Path], Header | None]] = {
     ".png": _of_png,
     **dict.fromkeys((".jpg", ".jpeg"), _of_jpeg),
     **dict.fromkeys((".bmp", ".pgm", ".ppm", ".webp"), _of_raster),
+    **dict.fromkeys((".heic", ".heif", ".hif"), _of_heic),
     **dict.fromkeys(RAW_SUFFIXES, _of_raw),
 }
