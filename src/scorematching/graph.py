@@ -14,6 +14,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from scorematching.layers import Layer
 from scorematching.runtime.functional import modules_of
+from scorematching.runtime.kinds import check_arguments
 
 
 class Edge(NamedTuple):
@@ -69,6 +70,7 @@ class Graph(nn.Module):
     """
 
     def __init__(self, edges: Iterable[tuple[str, Layer, str]], input: str = "x", output: str = "energy") -> None:
+        check_arguments(Graph.__init__, locals())
         super().__init__()
         given = list(edges)
         for source, layer, target in given:

@@ -15,6 +15,7 @@ from scorematching.curvature.auto import ApproximationWarning
 from scorematching.curvature.coloring import Coloring
 from scorematching.graph import Graph, check_graph
 from scorematching.losses.score_matching import score_matching_loss
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.validation import check_data, full_precision
 from scorematching.sweeps import sweep1, sweep2
 
@@ -77,6 +78,7 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
         >>> list(report.errors)
         ['x']
     """
+    check_arguments(curvature_report, locals())
     check_data(energy, x, finite=True)
     check_graph(energy, "curvature_report")
     structure = exactness_report(energy, tuple(x.shape[1:]))

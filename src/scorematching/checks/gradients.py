@@ -20,6 +20,7 @@ from scorematching.domains import DomainChoice, domain_named
 from scorematching.graph import check_graph
 from scorematching.layers.base import Layer, Local, Sides
 from scorematching.losses.score_matching import score_matching_loss
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.validation import check_data, energies
 from scorematching.sweeps import sweep1, sweep2
 
@@ -62,6 +63,7 @@ def check_layer(layer: Layer, x: Tensor, tolerance: float = 1e-10, seed: int = 0
         >>> list(check_layer(sm.layers.Square(), torch.randn(4, 3)))[:5]
         ['sweep 2: d', 'sweep 2: d2', 'sweep 3: a', 'sweep 3: a2', 'sweep 4: c']
     """
+    check_arguments(check_layer, locals())
     layer = copy.deepcopy(layer).double()
     x = x.detach().double()
     layer.check_input(x)
@@ -116,6 +118,7 @@ def check_gradients(
         >>> max(check_gradients(energy, torch.randn(4, 3)).values()) < 1e-10
         True
     """
+    check_arguments(check_gradients, locals())
     energy = copy.deepcopy(energy).double()
     x = x.detach().double().requires_grad_()
     check_data(energy, x, finite=True)
@@ -156,6 +159,7 @@ def brute_force(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         >>> h.tolist()
         [[[2.0, 0.0], [0.0, 2.0]]]
     """
+    check_arguments(brute_force, locals())
     x = x if x.requires_grad else x.detach().requires_grad_()
     d = _gradients(energies(energy, x).sum(), {"x": x}, create=True)["x"]
     rows = [_gradients(each.sum(), {"x": x}, create=True)["x"].flatten(1) for each in d.flatten(1).unbind(1)]

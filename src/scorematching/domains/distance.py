@@ -12,6 +12,7 @@ from torch import Tensor
 from scorematching.curvature.objective import Weights
 from scorematching.domains.base import Domain
 from scorematching.domains.interval import Shape, capped, check_shape
+from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,7 @@ class Distance(Domain):
     shape: Shape | None = None
 
     def __post_init__(self) -> None:
+        check_arguments(Distance, vars(self))
         check_shape(self.cap, self.power, self.shape)
 
     def weights(self, x: Tensor) -> Weights:

@@ -12,6 +12,7 @@ from torch import Tensor
 from scorematching.curvature.objective import Weights
 from scorematching.domains.base import Domain
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.kinds import check_arguments
 
 #: Function of distances from a boundary.
 Shape = Callable[[Tensor], Tensor]
@@ -54,6 +55,7 @@ class Interval(Domain):
     shape: Shape | None = None
 
     def __post_init__(self) -> None:
+        check_arguments(Interval, vars(self))
         if not self.low < self.high or math.inf == self.high == -self.low:
             raise ValueError(f"an interval needs a bound, and low below high, got {self.low} and {self.high}")
         check_shape(self.cap, self.power, self.shape)

@@ -23,6 +23,7 @@ from scorematching.estimators.preparation import InUnits, Standardization, check
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.repeats import repeated, warn_of_repeats
 from scorematching.runtime.arguments import check_count, check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback
 from scorematching.sampling import hmc
 
@@ -98,6 +99,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         random_state: int | np.random.RandomState | None = 0,
         progress: ProgressCallback | None = None,
     ) -> None:
+        check_arguments(EnergyModel.__init__, locals())
         self.energy, self.domain, self.lam, self.noise, self.given = energy, domain, lam, noise, given
         self.curvature, self.standardize, self.validation_fraction = curvature, standardize, validation_fraction
         self.max_iter, self.batch_size, self.learning_rate = max_iter, batch_size, learning_rate
@@ -202,6 +204,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         Raises:
             ValueError: ``given`` is missing, or has another shape.
         """
+        check_arguments(EnergyModel.sample, locals())
         check_is_fitted(self)
         check_count("n_samples", n_samples)
         generator = _generator(random_state)

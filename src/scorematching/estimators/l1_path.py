@@ -12,6 +12,7 @@ from torch import Tensor
 from scorematching.domains import DomainChoice, Interval, domain_named
 from scorematching.energies import PairwiseModel
 from scorematching.runtime.arguments import check_count, check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.statistics.closed_form import Moments, moments_of, write_parameters
 from scorematching.statistics.estimate import factored
 from scorematching.statistics.sample_losses import SampleLosses
@@ -100,6 +101,7 @@ def fit_l1_path(
         >>> model.edges
         [(0, 1)]
     """
+    check_arguments(fit_l1_path, locals())
     if not isinstance(model, PairwiseModel):
         raise TypeError(f"expected a PairwiseModel, got {type(model).__name__}")
     count, dim = len(model.interaction), len(model.linear)

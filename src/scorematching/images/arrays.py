@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scorematching.runtime.kinds import check_arguments
+
 #: Number of rows that are converted at a time, to limit the memory in double precision.
 _ROWS = 64
 
@@ -67,6 +69,7 @@ def to_planes(image: np.ndarray, data_range: float | None = None) -> Planes:
         >>> planes.data.shape, planes.data.max().item()
         (torch.Size([3, 1, 4, 6]), 1.0)
     """
+    check_arguments(to_planes, locals())
     data_range = find_white(image, data_range)
     channels = image.ndim == 3
     stack = image if channels else image[..., None]
@@ -92,6 +95,7 @@ def find_white(image: np.ndarray, data_range: float | None = None, *, missing: b
         >>> find_white(np.zeros((4, 6), np.uint16)), find_white(np.full((4, 6), 4000.0))
         (65535.0, 4000.0)
     """
+    check_arguments(find_white, locals())
     if not isinstance(image, np.ndarray):
         raise TypeError(f"image must be a numpy array, got {type(image).__name__}: convert it with numpy.asarray")
     check_type(image.dtype)
@@ -162,6 +166,7 @@ def find_own_white(image: np.ndarray, data_range: float | None = None) -> float:
         >>> find_own_white(np.full((4, 6), 1000, np.uint16))
         1023.0
     """
+    check_arguments(find_own_white, locals())
     white = find_white(image, data_range)
     if data_range is None and image.dtype == np.uint16:
         return float(2 ** max(8, int(image.max()).bit_length()) - 1)
@@ -187,6 +192,7 @@ def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
         >>> bool((from_planes(planes, planes.data) == image).all())
         True
     """
+    check_arguments(from_planes, locals())
     height, width = data.shape[2:]
     blocks = [slice(top, top + _ROWS) for top in range(0, height, _ROWS)]
     lost = sum(int((~torch.isfinite(data[:, 0, rows])).sum()) for rows in blocks)

@@ -6,6 +6,7 @@ import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from scorematching.images.arrays import find_white
+from scorematching.runtime.kinds import check_arguments
 
 #: Side of the windows of :func:`ssim` in pixels, the smallest image side for which it is defined.
 SSIM_WINDOW = 11
@@ -27,6 +28,7 @@ def psnr(clean: np.ndarray, restored: np.ndarray, data_range: float | None = Non
         >>> round(psnr(np.zeros((8, 8)), np.full((8, 8), 0.1)), 6)
         20.0
     """
+    check_arguments(psnr, locals())
     clean, restored, data_range = _comparable(clean, restored, data_range)
     return float(peak_signal_noise_ratio(clean, restored, data_range=data_range))
 
@@ -43,6 +45,7 @@ def ssim(clean: np.ndarray, restored: np.ndarray, data_range: float | None = Non
         >>> round(ssim(np.eye(16), np.eye(16)), 6)
         1.0
     """
+    check_arguments(ssim, locals())
     clean, restored, data_range = _comparable(clean, restored, data_range)
     value = structural_similarity(
         clean,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from scorematching.layers.base import Gradients, channel_sum, channel_view, times, total
 from scorematching.layers.families import Pointwise
 from scorematching.layers.shapes import check_channels
+from scorematching.runtime.kinds import check_arguments
 
 
 class ScaledExpert(Pointwise):
@@ -43,6 +44,7 @@ class ScaledExpert(Pointwise):
     scale: Tensor
 
     def __init__(self, scale: float = 1.0, channels: int | None = None, learn_scale: bool = False) -> None:
+        check_arguments(ScaledExpert.__init__, locals())
         super().__init__()
         if not scale > 0 or (channels is not None and channels < 1):
             raise ValueError(f"scale and channels must be positive, got {scale} and {channels}")
@@ -173,6 +175,7 @@ class StudentTMixture(Pointwise):
     """
 
     def __init__(self, channels: int, scales: Sequence[float] = (0.8, 1.6, 3.2, 6.4, 16.0)) -> None:
+        check_arguments(StudentTMixture.__init__, locals())
         super().__init__()
         if not scales or not min(scales) > 0:
             raise ValueError(f"scales must be one or more positive numbers, got {tuple(scales)}")

@@ -27,6 +27,7 @@ from scorematching.layers.base import (
 from scorematching.layers.conv import Conv2d
 from scorematching.layers.structural import Crop
 from scorematching.layers.sums import SumPool2d
+from scorematching.runtime.kinds import check_arguments
 
 
 class Metric(Conv2d):
@@ -51,6 +52,7 @@ class Metric(Conv2d):
     """
 
     def __init__(self, covariance: Tensor) -> None:
+        check_arguments(Metric.__init__, locals())
         kernel = checked_autocovariance(covariance)
         super().__init__(len(kernel), len(kernel), kernel.shape[-1], padding=kernel.shape[-1] // 2, bias=False)
         self.weight = nn.Parameter(kernel.clone(), requires_grad=False)
@@ -88,6 +90,7 @@ class MetricConv2d(Conv2d):
     """
 
     def __init__(self, metric: Metric, convolution: Conv2d, before: Sequence[Crop | SumPool2d] = ()) -> None:
+        check_arguments(MetricConv2d.__init__, locals())
         channels = convolution.inputs, len(convolution.weight)
         super().__init__(*channels, convolution.kernel, convolution.stride, bias=convolution.bias is not None)
         self.weight, self.bias, self.metric = convolution.weight, convolution.bias, metric

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scorematching.layers.base import Gradients
 from scorematching.layers.families import Pointwise
+from scorematching.runtime.kinds import check_arguments
 
 
 class Tanh(Pointwise):
@@ -64,6 +65,7 @@ class Softplus(Pointwise):
     """
 
     def __init__(self, beta: float = 1.0) -> None:
+        check_arguments(Softplus.__init__, locals())
         super().__init__()
         self.beta = beta
 
@@ -189,6 +191,7 @@ class Power(Pointwise):
     """
 
     def __init__(self, exponent: float) -> None:
+        check_arguments(Power.__init__, locals())
         super().__init__()
         self.exponent = float(exponent)
         self.recordable = self.exponent.is_integer() and self.exponent >= 0  # otherwise check_input reads values of x
@@ -244,6 +247,7 @@ class PointwiseFunction(Pointwise):
     """
 
     def __init__(self, f: Callable[[Tensor], Tensor], *derivatives: Callable[[Tensor], Tensor]) -> None:
+        check_arguments(PointwiseFunction.__init__, locals())
         super().__init__()
         if len(derivatives) > 3:
             raise ValueError(f"expected at most three derivatives, got {len(derivatives)}")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from scorematching.layers.base import Gradients, channel_view
 from scorematching.layers.families import Pointwise
 from scorematching.layers.shapes import check_channels
+from scorematching.runtime.kinds import check_arguments
 
 #: Coefficients of 1, t, t^2, t^3 in one piece of a cubic B-spline (rows), as multiples of the four weights around the
 #: piece (columns), times six.
@@ -39,6 +40,7 @@ class Spline(Pointwise):
     basis: Tensor
 
     def __init__(self, channels: int, reach: float = 16.0, knots: int = 33) -> None:
+        check_arguments(Spline.__init__, locals())
         super().__init__()
         if channels < 1 or not 0 < reach < math.inf or knots != int(knots) or knots < 3:
             raise ValueError(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scorematching.layers.base import HERE, Coefficients, Span
 from scorematching.layers.families import Affine
+from scorematching.runtime.kinds import check_arguments
 
 
 class Identity(Affine):
@@ -69,6 +70,7 @@ class Reshape(Flatten):
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
+        check_arguments(Reshape.__init__, locals())
         super().__init__()
         self.shape = tuple(shape)
 
@@ -103,6 +105,7 @@ class Gather(Affine):
     indices: Tensor
 
     def __init__(self, indices: Sequence[int]) -> None:
+        check_arguments(Gather.__init__, locals())
         super().__init__()
         if not indices or min(indices) < 0 or any(i != int(i) for i in indices):
             raise ValueError(f"indices must be one or more integers of 0 or more, got {list(indices)}")
@@ -148,6 +151,7 @@ class Scatter(Affine):
     indices: Tensor
 
     def __init__(self, indices: Sequence[int], size: int) -> None:
+        check_arguments(Scatter.__init__, locals())
         super().__init__()
         if not indices or min(indices) < 0 or max(indices) >= size or any(i != int(i) for i in indices):
             raise ValueError(f"indices must be one or more integers from 0 to {size - 1}, got {list(indices)}")
@@ -189,6 +193,7 @@ class Crop(Affine):
     """
 
     def __init__(self, border: int) -> None:
+        check_arguments(Crop.__init__, locals())
         super().__init__()
         if not isinstance(border, int) or border < 0:
             raise ValueError(f"border must be an integer of 0 or more, got {border}")
@@ -236,6 +241,7 @@ class PixelUnshuffle(Affine):
     """
 
     def __init__(self, side: int) -> None:
+        check_arguments(PixelUnshuffle.__init__, locals())
         super().__init__()
         if not isinstance(side, int) or side < 1:
             raise ValueError(f"side must be an integer of 1 or more, got {side}")

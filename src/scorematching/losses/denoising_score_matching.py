@@ -13,6 +13,7 @@ from scorematching.curvature.probes import draw
 from scorematching.graph import Graph
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_choice, check_flag, check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.validation import check_data, energies, full_precision
 
 Output = Literal["energy", "score"]
@@ -62,6 +63,7 @@ def denoising_score_matching_loss(
         >>> loss = denoising_score_matching_loss(network, torch.randn(16, 4), [0.1, 0.3, 1.0], output="score")
         >>> loss.backward()
     """
+    check_arguments(denoising_score_matching_loss, locals())
     check_reduction(reduction)
     check_choice("output", output, get_args(Output))
     check_flag("conditional", conditional)

@@ -24,6 +24,7 @@ from scorematching.losses.proposals import Proposal, StudentTProposal
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.losses.score_matching import score_matching_loss
 from scorematching.runtime.arguments import check_count, check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.validation import full_precision
 
 
@@ -107,6 +108,7 @@ def marginal_score_matching_loss(
         >>> energy.filters.grad.shape
         torch.Size([8, 4])
     """
+    check_arguments(marginal_score_matching_loss, locals())
     check_reduction(reduction)
     lam = check_positive("lam", lam, zero=True)
     check_count("samples", samples, least=2)

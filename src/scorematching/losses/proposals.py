@@ -10,6 +10,7 @@ from torch import Tensor
 
 from scorematching.curvature.probes import draw
 from scorematching.runtime.arguments import check_count
+from scorematching.runtime.kinds import check_arguments
 
 #: Smallest eigenvalue of a matrix of correlations.
 _LEAST = 1e-3
@@ -60,6 +61,7 @@ class StudentTProposal:
     degrees: int = 5
 
     def __post_init__(self) -> None:
+        check_arguments(StudentTProposal, vars(self))
         check_count("degrees", self.degrees)
 
     @classmethod
@@ -77,6 +79,7 @@ class StudentTProposal:
         Raises:
             ValueError: An entry is constant, or observed in fewer than two rows.
         """
+        check_arguments(StudentTProposal.fitted, locals())
         rows = x.flatten(1)
         observed = ~rows.isnan()
         seen = observed.to(x)

@@ -9,6 +9,7 @@ from scorematching.curvature.hessian_products import Products
 from scorematching.curvature.probes import Distribution, check_probes, draw, probes_for, unbiased_square
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.validation import check_data, check_uncompiled, full_precision
 
 
@@ -47,6 +48,7 @@ def sliced_score_matching_loss(
         >>> sliced_score_matching_loss(energy, torch.randn(16, 4)).shape
         torch.Size([])
     """
+    check_arguments(sliced_score_matching_loss, locals())
     check_reduction(reduction)
     lam = check_positive("lam", lam, zero=True)
     check_probes(probes)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from torch import Tensor
 
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.origin import Origin
 
 
@@ -33,6 +34,7 @@ class NoiseModel(ABC):
 
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
         """Return the noise of each pixel, divided by its standard deviation."""
+        check_arguments(NoiseModel.residual, locals())
         return (noisy - clean) / np.sqrt(self.variance(clean))
 
     @abstractmethod

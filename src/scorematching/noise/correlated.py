@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
 from scorematching.noise.covariance import StationaryCovariance, spectral_density
+from scorematching.runtime.kinds import check_arguments
 
 #: Frequency in cycles per pixel that stands for the highest octave, 1/4 to 1/2; each lower octave has half of it.
 OCTAVE = 0.36
@@ -53,6 +54,7 @@ class CorrelatedNoise(NoiseModel):
     autocovariance: np.ndarray
 
     def __post_init__(self) -> None:
+        check_arguments(CorrelatedNoise, vars(self))
         try:
             given = np.array(self.autocovariance, dtype=np.float64)
         except (TypeError, ValueError):
@@ -114,6 +116,7 @@ class CorrelatedNoise(NoiseModel):
             >>> print(CorrelatedNoise.from_blank(noise.simulate(blank)))
             sigma 3.003, correlation of neighbors 0.50
         """
+        check_arguments(CorrelatedNoise.from_blank, locals())
         pixels = np.asarray(image, dtype=np.float64)
         if pixels.ndim not in (2, 3) or min(pixels.shape[:2]) < _LEAST_SIDE:
             raise ValueError(
@@ -166,6 +169,7 @@ class CorrelatedNoise(NoiseModel):
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels, shape (H, W) or (H, W, C); return float64."""
+        check_arguments(CorrelatedNoise.simulate, locals())
         height, width = clean.shape[:2]
         channels = 1 if clean.ndim == 2 else clean.shape[2]
         self.for_channels(channels)
@@ -179,20 +183,24 @@ class CorrelatedNoise(NoiseModel):
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, shape (H, W) or (H, W, C)."""
+        check_arguments(CorrelatedNoise.variance, locals())
         channels = 1 if clean.ndim == 2 else clean.shape[2]
         variances = np.einsum("cc->c", self.for_channels(channels)[..., self.reach, self.reach])
         return np.broadcast_to(variances, (*clean.shape[:2], channels)).reshape(clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer | None:
         """Return ``None``: no map of single pixels makes this noise white."""
+        check_arguments(CorrelatedNoise.stabilizer, locals())
         return None
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, which is diagonal in the Fourier basis, up to the channels."""
+        check_arguments(CorrelatedNoise.covariance, locals())
         return StationaryCovariance(torch.from_numpy(self.for_channels(len(planes)) / data_range**2).float())
 
     def spectrum(self, height: int, width: int) -> Tensor:
         """Return the spectral density at the frequencies of a real FFT, (H, W // 2 + 1, C, C), complex128."""
+        check_arguments(CorrelatedNoise.spectrum, locals())
         return spectral_density(
             torch.from_numpy(self.autocovariance), torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
         )
@@ -203,6 +211,7 @@ class CorrelatedNoise(NoiseModel):
         Raises:
             ValueError: The noise is for several channels, and the image has another number.
         """
+        check_arguments(CorrelatedNoise.for_channels, locals())
         if channels != self.channels and self.channels > 1:
             raise ValueError(f"the noise is for {self.channels} channels, the image has {channels}")
         return np.tile(self.autocovariance, (channels // self.channels, channels // self.channels, 1, 1))

@@ -14,6 +14,7 @@ from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.line import Blocks, VarianceLine, fit_line, joined
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 from scorematching.noise.saturation import saturation
+from scorematching.runtime.kinds import check_arguments
 
 #: Side of a block in pixels.
 _SIDE = 8
@@ -70,6 +71,7 @@ def noise_of_frames(
         >>> abs(found.noise.gain - 2) < 0.1, abs(found.noise.sigma - 4) < 0.2, abs(found.noise.offset - 100) < 0.2
         (True, True, True)
     """
+    check_arguments(noise_of_frames, locals())
     scene = _as_stack("frames", frames, 2)
     lowest = float(np.quantile(scene, LOWEST))
     found = [_blocks(scene)]

@@ -12,6 +12,7 @@ from torch import Tensor
 from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.origin import Origin
 
 
@@ -36,6 +37,7 @@ class GaussianNoise(NoiseModel):
     sigma: float
 
     def __post_init__(self) -> None:
+        check_arguments(GaussianNoise, vars(self))
         object.__setattr__(self, "sigma", check_positive("sigma", self.sigma, zero=True))
 
     def __str__(self) -> str:
@@ -43,18 +45,22 @@ class GaussianNoise(NoiseModel):
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64."""
+        check_arguments(GaussianNoise.simulate, locals())
         return clean + np.random.default_rng(seed).normal(0, self.sigma, clean.shape)
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel."""
+        check_arguments(GaussianNoise.variance, locals())
         return np.broadcast_to(self.sigma**2, clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer:
         """Return the identity map, with the noise level for white at 1."""
+        check_arguments(GaussianNoise.stabilizer, locals())
         return _Identity(self.sigma / data_range)
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, a multiple of the identity."""
+        check_arguments(GaussianNoise.covariance, locals())
         return PixelCovariance(torch.tensor((self.sigma / data_range) ** 2))
 
 
@@ -92,6 +98,7 @@ def as_noise_model(noise: float | NoiseModel) -> NoiseModel:
         >>> as_noise_model(25)
         GaussianNoise(sigma=25.0)
     """
+    check_arguments(as_noise_model, locals())
     if isinstance(noise, NoiseModel):
         return noise
     if not isinstance(noise, Real):
@@ -110,6 +117,7 @@ def white_level(noise: float | NoiseModel, data_range: float) -> float:
         >>> white_level(51, data_range=255)
         0.2
     """
+    check_arguments(white_level, locals())
     model = as_noise_model(noise)
     if not isinstance(model, GaussianNoise):
         raise ValueError(

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from scorematching.images.io import atomic
+from scorematching.runtime.kinds import check_arguments
 
 _INK, _BLUE, _ORANGE = "0.25", "#2166ac", "#d6604d"
 
@@ -52,6 +53,7 @@ def draw_side_by_side(images: Mapping[str, np.ndarray], path: str | Path) -> Non
         >>> path.exists()
         True
     """
+    check_arguments(draw_side_by_side, locals())
     check_target(path)
     height, width = next(iter(images.values())).shape
     side = min(height, width) // 3
@@ -83,6 +85,7 @@ def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) 
         >>> path.exists()
         True
     """
+    check_arguments(draw_history, locals())
     check_target(path)
     steps, loss, held_out = zip(*history, strict=True)
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -22,6 +22,7 @@ from scorematching.plotting.figures import check_target, save_figure, set_captio
 from scorematching.priors.base import Prior, move
 from scorematching.priors.neighbors import prior_alone
 from scorematching.priors.posterior import tweedie
+from scorematching.runtime.kinds import check_arguments
 
 #: Experts are drawn for responses from minus this number to this number.
 _REACH = 12.0
@@ -78,6 +79,7 @@ def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tenso
         >>> path.exists()
         True
     """
+    check_arguments(draw_prior, locals())
     check_target(path)
     prior = prior_alone(prior)
     if (image.ndim == 3) != (prior.config.colors > 1):

@@ -20,6 +20,7 @@ from scorematching.priors.summands import summands
 from scorematching.priors.tiles import Grid, mirrored, squares
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.compiling import run
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import Progress, ProgressCallback
 
 #: Intensity that the energy of clean images sees as 1, with white at 1.
@@ -142,6 +143,7 @@ class Prior(nn.Module, ABC):
 
     def check_size(self, height: int, width: int) -> None:
         """Raise ``ValueError`` if an image is too small for the prior."""
+        check_arguments(Prior.check_size, locals())
         if min(height, width) < self.min_size:
             smaller = "; a field of experts, such as one fitted to the image itself, takes smaller ones"
             raise ValueError(
@@ -170,6 +172,7 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The shape does not fit, or the image is too small.
         """
+        check_arguments(Prior.score, locals())
         result, tiles = torch.zeros_like(planes), self.grid(planes).tiles(self.tile, at=at)
         for done, tile in enumerate(tiles, 1):
             gradient = run(_gradient, self, contrast * tile.take(planes) / self.unit)
@@ -198,6 +201,7 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The shape does not fit, or the image is too small.
         """
+        check_arguments(Prior.energy_and_gradient, locals())
         leaf = planes.detach().requires_grad_()
         with torch.enable_grad():
             padded = self._padded(leaf) / self.level
@@ -223,6 +227,7 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The shape does not fit, or the image is too small.
         """
+        check_arguments(Prior.energy_map, locals())
         padded = self._padded(planes) / self.level
         (height, width), b, m = planes.shape[2:], self.block, self.margin
         found = torch.empty_like(padded[:, :1, m:, m:])
@@ -242,6 +247,7 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The prior is a color prior, and the image is grayscale; or the neighbors are missing.
         """
+        check_arguments(Prior.arrange, locals())
         count = self.images
         if len(planes) % count:
             raise ValueError(f"this prior sees {count} images together, got {len(planes)} planes: pass neighbors")

@@ -20,6 +20,7 @@ from scorematching.priors.info import Provenance, TrainedNoise
 from scorematching.priors.kinds import CONFIGS, build_prior
 from scorematching.priors.names import SHIPPED
 from scorematching.runtime.arguments import check_choice
+from scorematching.runtime.kinds import check_arguments
 
 #: Name of the only metadata entry in a file. There is only one, because safetensors does not keep the order of several,
 #: and the same training must give the same bytes.
@@ -39,6 +40,7 @@ def save_prior(prior: Prior, path: str | Path) -> None:
     Raises:
         FileNotFoundError: The folder does not exist.
     """
+    check_arguments(save_prior, locals())
     tensors = {name: t.detach().cpu().contiguous() for name, t in prior.state_dict().items()}
     write_tensors(path, tensors, describe_prior(prior))
 
@@ -82,6 +84,7 @@ def load_prior(path: str | Path) -> Prior:
         >>> prior.config.depth, [round(255 * level) for level in prior.noise.range]
         (10, [5, 55])
     """
+    check_arguments(load_prior, locals())
     if str(path) in SHIPPED:
         with as_file(files("scorematching") / "priors" / "weights" / f"{path}.safetensors") as shipped:
             return _read_prior(shipped)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from scorematching.images.validity import End, clipped_ends
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.origin import Origin
 
 #: Lower bound on the probability, so that draws stay finite.
@@ -39,6 +40,7 @@ def unclipped(
         >>> bool((found[..., :2] < 0).all()), found[..., 2].item()
         (True, 0.5)
     """
+    check_arguments(unclipped, locals())
     result, origin = y, origin or Origin()
     for end, sign in clipped_ends(y) if ends is None else ends:
         cut = y == end

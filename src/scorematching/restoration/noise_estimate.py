@@ -24,6 +24,7 @@ from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.octaves import correlation_of_removed, kurtosis_of_removed, noise_by_octaves
 from scorematching.restoration.photon_noise import estimate_photon_noise
 from scorematching.restoration.shared_noise import with_shared_noise
+from scorematching.runtime.kinds import check_arguments
 
 #: Side, in pixels, of the two parts of a large image that are used.
 _SIDE = 128
@@ -109,6 +110,7 @@ def estimate_noise(
         >>> 9 < estimate_noise(noisy, "natural-gray", data_range=255).sigma < 11
         True
     """
+    check_arguments(estimate_noise, locals())
     image = sampled(image)
     planes, known = fill_missing(image, _own_white(image, data_range))
     noisy = known & can_be_noisy(planes.data)

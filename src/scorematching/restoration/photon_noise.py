@@ -21,6 +21,7 @@ from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.noise_blocks import LEAST_BLOCKS, SIDE, Square, pooled, squares_of, without_lowest
+from scorematching.runtime.kinds import check_arguments
 
 #: Number of blocks along the side of a cluster, whose errors may be correlated.
 _CLUSTER = 4
@@ -101,6 +102,7 @@ def estimate_photon_noise(
         >>> 1.7 < found.noise.gain < 2.3, found.depends_on_brightness
         (True, True)
     """
+    check_arguments(estimate_photon_noise, locals())
     planes, known = fill_missing(image, data_range)
     model = prior_alone(prior_for_planes(planes.data, prior))
     if model.noise is None:

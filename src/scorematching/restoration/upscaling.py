@@ -11,6 +11,7 @@ from scorematching.restoration.choice import PriorChoice
 from scorematching.restoration.inverse import RestorationMethod, restore
 from scorematching.restoration.operators import BicubicDownsampling
 from scorematching.runtime.arguments import check_count
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback
 
 
@@ -59,6 +60,7 @@ def upscale(
         >>> sm.upscale(np.zeros((10, 12), np.uint8), factor=2, prior=prior, steps=2).shape
         (20, 24)
     """
+    check_arguments(upscale, locals())
     factor = check_count("factor", factor, least=2)
     find_white(image, data_range)  # raises if the array is not an image
     operator = BicubicDownsampling(factor, (factor * image.shape[0], factor * image.shape[1]))

@@ -11,6 +11,7 @@ from scorematching.curvature.probes import draw
 from scorematching.domains import Circle, DomainChoice, Simplex, Sphere, domain_named
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.runtime.arguments import check_count, check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.statistics.scores import Model, check_samples, scores_of
 from scorematching.statistics.stein_kernel import Points, median_distance, stein_kernel
 
@@ -90,6 +91,7 @@ def stein_test(
         >>> print(stein_test(normal, 1.3 * x, generator=seed))
         squared Stein discrepancy 0.04, p = 0.001 (500 samples)
     """
+    check_arguments(stein_test, locals())
     count = check_count("replicas", replicas)
     points = _points(model, x, domain)
     width = median_distance(points.x) if bandwidth is None else check_positive("bandwidth", bandwidth)

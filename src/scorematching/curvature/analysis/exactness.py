@@ -19,6 +19,7 @@ from scorematching.curvature.analysis.structure import (
 )
 from scorematching.graph import Graph
 from scorematching.runtime.cache import remembered
+from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch:
         >>> report.exact, report.where
         (False, ('Linear on edge 2 (g2 -> g3) mixes what depends on the same inputs',))
     """
+    check_arguments(exactness_report, locals())
     if not isinstance(energy, Graph):
         raise TypeError(f"energy must be a scorematching Graph or Sequential, got {type(energy).__name__}")
     if not isinstance(batch, int) or batch < 1:

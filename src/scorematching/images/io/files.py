@@ -22,6 +22,7 @@ from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.raster import Raster
 from scorematching.images.io.raw import RAW_SUFFIXES
 from scorematching.images.io.tiff_pages import TiffPages
+from scorematching.runtime.kinds import check_arguments
 
 #: Formats that are read and written as arrays of images.
 _ARRAYS = {".npy": npy, ".fits": fits, ".fit": fits, ".fts": fits, ".mrc": mrc, ".mrcs": mrc, ".gif": gif}
@@ -54,6 +55,7 @@ def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
         >>> read_image(path).shape
         (4, 6)
     """
+    check_arguments(read_image, locals())
     with _opened(path) as images:
         if page is None and len(images) > 1:
             raise ValueError(
@@ -99,6 +101,7 @@ def count_pages(path: str | Path) -> int:
         >>> count_pages(path)
         3
     """
+    check_arguments(count_pages, locals())
     if not FORMATS[_check_source(path).suffix.lower()].pages:
         return 1
     with _opened(path) as images:
@@ -130,6 +133,7 @@ def find_white_of_file(
         >>> find_white_of_file(path)
         65535.0
     """
+    check_arguments(find_white_of_file, locals())
     white = 0.0
     for image in read_pages(path):
         try:
@@ -162,6 +166,7 @@ def read_metadata(path: str | Path) -> Metadata:
         >>> read_metadata(path).dpi
         (300.0, 300.0)
     """
+    check_arguments(read_metadata, locals())
     path = _check_source(path)
     with _named(path):
         metadata: Metadata = _KINDS[path.suffix.lower()].read_metadata(path)
@@ -194,6 +199,7 @@ def write_image(path: str | Path, image: np.ndarray, metadata: Metadata | None =
         >>> int(read_image(path)[0, 0])
         7
     """
+    check_arguments(write_image, locals())
     write_pages(path, [image], metadata)
 
 
@@ -221,6 +227,7 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
         >>> [int(page.max()) for page in read_pages(file)]
         [0, 1]
     """
+    check_arguments(write_pages, locals())
     path, metadata = Path(path), metadata or Metadata()
     count, rest = max(length_hint(pages), len(metadata.tiff.pages)), iter(pages)
     first = next(rest, None)
