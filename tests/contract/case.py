@@ -26,7 +26,6 @@ _WORK = {
 }
 #: Most work that is tried.
 _MOST = 10
-#: Returned by a caller's own function or generator, whose errors are the caller's.
 Arguments = Mapping[str, Any]
 
 
@@ -39,6 +38,7 @@ class Case:
         good: Good values of some arguments, by name; digits are positions. The others are optional.
         left: Names of arguments that are not attacked.
         quiet: Whether a result that is not finite is right, as for the difference of equal images in decibels.
+        local: Whether values that are not finite, or whose squares are not, come back in their places.
         slow: Whether few examples are tried, because each takes long.
     """
 
@@ -46,6 +46,7 @@ class Case:
     good: Arguments
     left: tuple[str, ...] = ()
     quiet: bool = False
+    local: bool = False
     slow: bool = False
 
     def options(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from contract import samples
 from contract.case import Case
@@ -51,7 +50,7 @@ def losses(folder: Path) -> dict[str, Case]:
         "curvature.FullHessian": Case(c.FullHessian, {}),
         "curvature.Hutchinson": Case(c.Hutchinson, {"distribution": "rademacher"}),
         "curvature.Stein": Case(c.Stein, {"noise": samples.x(), "sigma": 0.1}),
-        "curvature.differentiable_gradient": Case(c.differentiable_gradient, graph),
+        "curvature.differentiable_gradient": Case(c.differentiable_gradient, graph, local=True),
         "curvature.measured_field": Case(c.measured_field, graph),
         "curvature.method_named": Case(c.method_named, {"choice": "auto", **graph}),
         "from_torch": Case(sm.from_torch, {"module": samples.module(), "x": samples.x()}),
@@ -76,7 +75,7 @@ def data(folder: Path) -> dict[str, Case]:
         "sampling.effective_sample_size": Case(s.effective_sample_size, {"draws": draws}),
         "sampling.r_hat": Case(s.r_hat, {"draws": draws}),
         "sampling.summarize": Case(s.summarize, {"draws": draws}),
-        "sampling.without_mean": Case(s.without_mean, {"x": x}),
+        "sampling.without_mean": Case(s.without_mean, {"x": x}, local=True),
         "sampling.log_normalizer": Case(
             s.log_normalizer,
             {"energy": gaussian, "mean": torch.zeros(3), "std": torch.ones(3), "chains": 4, "steps": 2},
@@ -101,7 +100,7 @@ def data(folder: Path) -> dict[str, Case]:
 
 
 def _mean(x: torch.Tensor) -> torch.Tensor:
-    return x.mean(0)
+    return x.double().flatten(1).mean(0)
 
 
 def _fitted(x: Any, **options: Any) -> sm.EnergyModel:
@@ -115,7 +114,7 @@ def energies(folder: Path) -> dict[str, Case]:
     return {
         "Graph": Case(sm.Graph, {"edges": [("x", sm.Sum(), "energy")]}),
         "Sequential": Case(sm.Sequential, {"0": sm.Linear(3, 2), "1": sm.Sum()}),
-        "Graph of data": Case(samples.energy(), {"0": x}),
+        "Graph of data": Case(samples.energy(), {"0": x}, local=True),
         "energies.DeepField": Case(e.DeepField, {"channels": 4, "depth": 2}),
         "energies.ExponentialFamily": Case(e.ExponentialFamily, {"statistics": [torch.square]}),
         "energies.FieldOfExperts": Case(e.FieldOfExperts, {"filters": 4, "size": 3}),

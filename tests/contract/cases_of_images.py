@@ -58,7 +58,7 @@ def restoration(folder: Path) -> dict[str, Case]:
     known = image | {"prior": samples.prior()}
     restore = {**known, "operator": r.Mask(torch.ones(24, 20)), "noise": 12.0, "method": "map", "steps": 2}
     return {
-        "denoise": Case(sm.denoise, known | {"noise": 12.0, "method": "auto"}),
+        "denoise": Case(sm.denoise, known | {"noise": 12.0, "method": "auto"}, local=True),
         "estimate_noise": Case(sm.estimate_noise, known),
         "restore": Case(sm.restore, restore),
         "upscale": Case(sm.upscale, {**known, "factor": 2, "noise": 12.0, "method": "map", "steps": 2}),
@@ -69,10 +69,12 @@ def restoration(folder: Path) -> dict[str, Case]:
         ),
         "restoration.Mask": Case(r.Mask, {"known": torch.ones(24, 20)}),
         "restoration.check_adjoint": Case(r.check_adjoint, {"operator": r.Blur(torch.ones(3, 3)), "size": (9, 8)}),
-        "restoration.estimate_photon_noise": Case(r.estimate_photon_noise, known),
+        "restoration.estimate_photon_noise": Case(r.estimate_photon_noise, known, quiet=True),
         "restoration.gaussian_kernel": Case(r.gaussian_kernel, {"sigma": 1.0}),
         "restoration.prior_for": Case(r.prior_for, known),
-        "restoration.unclipped": Case(r.unclipped, {"y": samples.planes(), "x": samples.planes(), "sigma": 0.05}),
+        "restoration.unclipped": Case(
+            r.unclipped, {"y": samples.planes(), "x": samples.planes(), "sigma": 0.05}, local=True
+        ),
     }
 
 
@@ -89,7 +91,7 @@ def images(folder: Path) -> dict[str, Case]:
         "images.from_planes": Case(
             sm.images.from_planes, {"planes": sm.images.to_planes(samples.image()), "data": samples.planes()}
         ),
-        "images.sampled": Case(sm.images.sampled, image),
+        "images.sampled": Case(sm.images.sampled, image, quiet=True),
         "images.tells_level": Case(sm.images.tells_level, {"planes": samples.planes()}),
         "images.to_planes": Case(sm.images.to_planes, image),
     }
@@ -122,18 +124,20 @@ def noise(folder: Path) -> dict[str, Case]:
         "noise.from_record": Case(n.from_record, {"record": {"model": "GaussianNoise", "sigma": 3.0}}),
         "noise.noise_of_frames": Case(n.noise_of_frames, {"frames": frames}, quiet=True),
         "noise.white_level": Case(n.white_level, {"noise": 2.0, "data_range": 255.0}),
-        "PoissonGaussianNoise.stabilize": Case(photons.stabilize, {"y": clean}),
-        "PoissonGaussianNoise.stabilized_mean": Case(photons.stabilized_mean, {"x": clean}),
-        "PoissonGaussianNoise.stabilized_deviation": Case(photons.stabilized_deviation, {"x": clean}),
-        "PoissonGaussianNoise.inverse": Case(photons.inverse, {"mean": clean}),
+        "PoissonGaussianNoise.stabilize": Case(photons.stabilize, {"y": clean}, local=True),
+        "PoissonGaussianNoise.stabilized_mean": Case(photons.stabilized_mean, {"x": clean}, local=True),
+        "PoissonGaussianNoise.stabilized_deviation": Case(photons.stabilized_deviation, {"x": clean}, local=True),
+        "PoissonGaussianNoise.inverse": Case(photons.inverse, {"mean": clean}, local=True),
     }
     for model in models:
         name = type(model).__name__
-        cases[f"{name}.simulate"] = Case(model.simulate, {"clean": clean})
-        cases[f"{name}.variance"] = Case(model.variance, {"clean": clean})
-        cases[f"{name}.residual"] = Case(model.residual, {"noisy": clean + 0.01, "clean": clean})
+        cases[f"{name}.simulate"] = Case(model.simulate, {"clean": clean}, local=True)
+        cases[f"{name}.variance"] = Case(model.variance, {"clean": clean}, local=True)
+        cases[f"{name}.residual"] = Case(model.residual, {"noisy": clean + 0.01, "clean": clean}, local=True)
         cases[f"{name}.stabilizer"] = Case(model.stabilizer, {"data_range": 1.0})
-        cases[f"{name}.covariance"] = Case(model.covariance, {"planes": samples.planes(), "data_range": 1.0})
+        cases[f"{name}.covariance"] = Case(
+            model.covariance, {"planes": samples.planes(), "data_range": 1.0}, local=True
+        )
     return cases
 
 
@@ -155,10 +159,10 @@ def priors(folder: Path) -> dict[str, Case]:
         "priors.Provenance": Case(p.Provenance, {}),
         "priors.TrainedNoise": Case(p.TrainedNoise, {"sigma": 0.1}),
         "priors.build_prior": Case(p.build_prior, {"config": field, "noise": 0.1}),
-        "priors.tweedie": Case(p.tweedie, {"y": samples.planes(), "sigma": 0.05, "prior": prior}),
-        "Prior.score": Case(prior.score, planes),
-        "Prior.energy_and_gradient": Case(prior.energy_and_gradient, planes),
-        "Prior.energy_map": Case(prior.energy_map, planes),
+        "priors.tweedie": Case(p.tweedie, {"y": samples.planes(), "sigma": 0.05, "prior": prior}, local=True),
+        "Prior.score": Case(prior.score, planes, local=True),
+        "Prior.energy_and_gradient": Case(prior.energy_and_gradient, planes, local=True),
+        "Prior.energy_map": Case(prior.energy_map, planes, local=True),
         "Prior.check_size": Case(prior.check_size, {"height": 20, "width": 20}),
-        "Prior.arrange": Case(prior.arrange, planes),
+        "Prior.arrange": Case(prior.arrange, planes, local=True),
     }

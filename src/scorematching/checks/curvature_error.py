@@ -16,7 +16,7 @@ from scorematching.curvature.coloring import Coloring
 from scorematching.graph import Graph, check_graph
 from scorematching.losses.score_matching import score_matching_loss
 from scorematching.runtime.kinds import check_arguments
-from scorematching.runtime.validation import check_data, full_precision
+from scorematching.runtime.validation import check_data, full_precision, warn_if_infinite
 from scorematching.sweeps import sweep1, sweep2
 
 
@@ -96,6 +96,7 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
         (exact, slope), (approximate, other) = (
             _loss_and_gradient(energy, x, lam, method) for method in ("auto", "diagonal")
         )
+    warn_if_infinite(torch.stack([slope.norm() ** 2, other.norm() ** 2]))
     size, product = float(slope.norm()), float(slope.norm() * other.norm())
     error = float((other - slope).norm()) / size if size else math.nan
     cosine = float(slope @ other) / product if product else math.nan

@@ -64,7 +64,7 @@ def method_named(choice: Choice, energy: nn.Module, x: Tensor) -> Curvature:
     check_arguments(method_named, locals())
     check_uncompiled(energy)
     x = unbatched(x)
-    if choice == "auto":
+    if isinstance(choice, str) and choice == "auto":
         return remembered(energy, ("auto", x.shape, x.dtype), lambda: cheapest_exact(energy, x))
     if not isinstance(choice, Curvature):
         check_choice("curvature", choice, ("auto", *METHODS))

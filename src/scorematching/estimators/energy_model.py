@@ -23,7 +23,7 @@ from scorematching.estimators.preparation import InUnits, Standardization, check
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.repeats import repeated, warn_of_repeats
 from scorematching.runtime.arguments import check_count, check_positive
-from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.kinds import check_arguments, check_memory
 from scorematching.runtime.progress import ProgressCallback
 from scorematching.sampling import hmc
 
@@ -258,6 +258,8 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
             data = torch.cat([batch[0] if isinstance(batch, list | tuple) else batch for batch in data])
         if isinstance(data, Tensor):
             data = data.detach().cpu().numpy()
+        if isinstance(data, np.ndarray):
+            check_memory("X", data)
         array = validate_data(self, data, reset=reset, dtype=np.float64, ensure_min_samples=2 if reset else 1)
         return torch.tensor(array, dtype=self._dtype, device=self.device)
 

@@ -18,6 +18,8 @@ _ROWS = 64
 _TYPES = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")
 #: Least range of the values of an image, relative to the largest. Below it, rounding to 32 bits changes them visibly.
 _PRECISION = 1e-4
+#: Largest value of white, and largest value relative to white. Their squares must not overflow with 32 bits.
+_MOST = 1e15
 #: Relative range that is a rounding error of 64 bits.
 _CONSTANT = 1e-12
 
@@ -104,16 +106,34 @@ def find_white(image: np.ndarray, data_range: float | None = None, *, missing: b
     if image.dtype.kind == "f" and not missing and not np.isfinite(image).all():
         raise ValueError(f"image has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
     _check_precision(image, data_range)
-    if data_range is None and has_white(image.dtype):
-        data_range = float(np.iinfo(image.dtype).max)
-    elif data_range is None and image.dtype.kind in "iu":
-        data_range = float(max(abs(int(image.min())), abs(int(image.max())), 1))
-    elif data_range is None:
-        largest = float(image.max(initial=0, where=np.isfinite(image)))
-        data_range = largest if largest > 2 else 1.0
-    if not (data_range > 0 and np.isfinite(data_range)):
-        raise ValueError(f"the value of white, data_range, must be a positive number, got {data_range}")
+    if data_range is None:
+        data_range = _white_of(image)
+    data_range = float(data_range)
+    largest = _largest(image)
+    if data_range > _MOST or largest > _MOST * data_range:
+        raise ValueError(
+            f"the values, up to {largest:.3g} for the value of white, data_range, {data_range:.3g}, are outside of the "
+            "range of 32 bits: scale the image"
+        )
     return data_range
+
+
+def _white_of(image: np.ndarray) -> float:
+    """Return the value of white by default."""
+    if has_white(image.dtype):
+        return float(np.iinfo(image.dtype).max)
+    if image.dtype.kind in "iu":
+        return max(_largest(image), 1.0)
+    largest = float(image.max(initial=0, where=np.isfinite(image)))
+    return largest if largest > 2 else 1.0
+
+
+def _largest(image: np.ndarray) -> float:
+    """Return the largest absolute value that is finite."""
+    if image.dtype.kind in "iu":
+        return float(max(abs(int(image.min())), abs(int(image.max()))))
+    finite = np.isfinite(image)
+    return max(float(image.max(initial=0, where=finite)), -float(image.min(initial=0, where=finite)))
 
 
 def check_type(dtype: np.dtype) -> None:
@@ -193,6 +213,8 @@ def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
         True
     """
     check_arguments(from_planes, locals())
+    if data.ndim != 4 or 0 in data.shape or data.shape[1] != 1:
+        raise ValueError(f"data must have shape (C, 1, H, W), got {tuple(data.shape)}")
     height, width = data.shape[2:]
     blocks = [slice(top, top + _ROWS) for top in range(0, height, _ROWS)]
     lost = sum(int((~torch.isfinite(data[:, 0, rows])).sum()) for rows in blocks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -14,7 +15,7 @@ from scorematching.graph import Graph
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_choice, check_flag, check_positive
 from scorematching.runtime.kinds import check_arguments
-from scorematching.runtime.validation import check_data, energies, full_precision
+from scorematching.runtime.validation import check_data, energies, full_precision, warn_if_infinite
 
 Output = Literal["energy", "score"]
 
@@ -69,6 +70,11 @@ def denoising_score_matching_loss(
     check_flag("conditional", conditional)
     levels = _levels(sigma)
     check_data(energy, x, finite=True)
+    most = math.sqrt(torch.finfo(x.dtype).max)
+    if bad := [level for level in levels if not 1 / most < level < most]:
+        raise ValueError(
+            f"sigma must be in the range of squares of {x.dtype}, from {1 / most:.3g} to {most:.3g}, got {bad[0]:g}"
+        )
     if conditional and isinstance(energy, Graph):
         raise TypeError("a graph has one input and takes no noise level: pass a module, or leave out conditional")
     with full_precision(x):
@@ -80,7 +86,7 @@ def denoising_score_matching_loss(
         if len(levels) > 1:
             error = wide * error
         losses = 0.5 * error.square().flatten(1).sum(1)
-    return reduced(losses, reduction)
+    return warn_if_infinite(reduced(losses, reduction))
 
 
 def _levels(sigma: float | Sequence[float] | Tensor) -> list[float]:

@@ -25,7 +25,7 @@ from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.losses.score_matching import score_matching_loss
 from scorematching.runtime.arguments import check_count, check_positive
 from scorematching.runtime.kinds import check_arguments
-from scorematching.runtime.validation import full_precision
+from scorematching.runtime.validation import full_precision, warn_if_infinite
 
 
 @runtime_checkable
@@ -133,7 +133,7 @@ def marginal_score_matching_loss(
             losses = given + _losses(energy, x, fixed.expand_as(x), Objective(lam), method, marginals)
         else:
             losses = _losses(energy, x, observed, Objective(lam), method, marginals)
-    return reduced(losses, reduction)
+    return warn_if_infinite(reduced(losses, reduction))
 
 
 def _losses(

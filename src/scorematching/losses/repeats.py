@@ -71,6 +71,8 @@ def repeated(x: Tensor) -> Tensor:
         tensor([1])
     """
     check_arguments(repeated, locals())
+    if x.ndim < 2:
+        raise ValueError(f"x must be a batch, shape (N, ...), got {tuple(x.shape)}")
     rows = _some(x)
     again = (rows.sort(0).values.diff(dim=0) == 0).sum(0)
     return (again > max(_FEW, _FRACTION * len(rows))).nonzero()[:, 0]

@@ -17,7 +17,7 @@ from scorematching.losses.repeats import warn_of_repeats
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.functional import batched, parameters_of, transformed
 from scorematching.runtime.kinds import check_arguments
-from scorematching.runtime.validation import check_data, check_weight, full_precision
+from scorematching.runtime.validation import check_data, check_weight, full_precision, warn_if_infinite
 
 
 def score_matching_loss(
@@ -117,7 +117,7 @@ def score_matching_loss(
             value = reduced(sm_value(d, d2, objective, square), reduction)
     if inside is not None and check_finite:
         _check_inside(inside, value)
-    return value
+    return warn_if_infinite(value) if check_finite else value
 
 
 def _check_inside(inside: Weights, value: Tensor) -> None:

@@ -10,7 +10,7 @@ from scorematching.curvature.probes import Distribution, check_probes, draw, pro
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.kinds import check_arguments
-from scorematching.runtime.validation import check_data, check_uncompiled, full_precision
+from scorematching.runtime.validation import check_data, check_uncompiled, full_precision, warn_if_infinite
 
 
 def sliced_score_matching_loss(
@@ -64,4 +64,4 @@ def sliced_score_matching_loss(
         losses = 0.5 * torch.stack(slopes).square().mean(0) - each.mean(0).sum(1)
         if lam:
             losses = losses + lam * unbiased_square(each).sum(1)
-    return reduced(losses, reduction)
+    return warn_if_infinite(reduced(losses, reduction))

@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.origin import Origin
+
+#: Largest noise level, and the inverse of the lowest one, relative to white, at which single precision is enough.
+_MOST = 1e9
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class GaussianNoise(NoiseModel):
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64."""
         check_arguments(GaussianNoise.simulate, locals())
+        check_pixels(clean=clean)
         return clean + np.random.default_rng(seed).normal(0, self.sigma, clean.shape)
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel."""
         check_arguments(GaussianNoise.variance, locals())
+        check_pixels(clean=clean)
         return np.broadcast_to(self.sigma**2, clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer:
@@ -123,4 +128,7 @@ def white_level(noise: float | NoiseModel, data_range: float) -> float:
         raise ValueError(
             f"this method takes white Gaussian noise, a number or GaussianNoise, got {model}: denoise first"
         )
-    return check_positive("noise", model.sigma) / data_range
+    level = check_positive("noise", model.sigma) / float(data_range)
+    if not 1 / _MOST <= level <= _MOST:
+        raise ValueError(f"the noise, {model}, does not suit the value of white, {data_range:g}: give it in its units")
+    return level

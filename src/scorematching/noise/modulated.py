@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.correlated import CorrelatedNoise
 from scorematching.noise.covariance import PixelCovariance, StationaryCovariance
 from scorematching.runtime.kinds import check_arguments
@@ -77,12 +77,14 @@ class ModulatedNoise(NoiseModel):
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64."""
         check_arguments(ModulatedNoise.simulate, locals())
+        check_pixels(2, clean=clean)
         noise = self.correlation.simulate(np.zeros(clean.shape), seed)
         return clean + noise * np.sqrt(self.level.variance(clean) / self.correlation.variance(clean))
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, given the clean pixels."""
         check_arguments(ModulatedNoise.variance, locals())
+        check_pixels(2, clean=clean)
         return self.level.variance(clean)
 
     def stabilizer(self, data_range: float) -> Stabilizer | None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.noise.gaussian import GaussianNoise
 from scorematching.runtime.arguments import check_positive
@@ -53,11 +53,13 @@ class ChannelNoise(NoiseModel):
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels, shape (H, W, C); return float64."""
         check_arguments(ChannelNoise.simulate, locals())
+        check_pixels(2, clean=clean)
         return clean + np.random.default_rng(seed).standard_normal(clean.shape) * np.sqrt(self.variance(clean))
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, given clean pixels of shape (H, W, C)."""
         check_arguments(ChannelNoise.variance, locals())
+        check_pixels(2, clean=clean)
         channels = clean.shape[2] if clean.ndim == 3 else 1
         self._check(channels)
         return np.broadcast_to(np.square(self.sigmas), (*clean.shape[:2], channels)).reshape(clean.shape)
@@ -124,11 +126,13 @@ class NoiseMap(NoiseModel):
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64."""
         check_arguments(NoiseMap.simulate, locals())
+        check_pixels(2, clean=clean)
         return clean + np.random.default_rng(seed).standard_normal(clean.shape) * np.sqrt(self.variance(clean))
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel."""
         check_arguments(NoiseMap.variance, locals())
+        check_pixels(2, clean=clean)
         sigma = self.sigma[..., None] if self.sigma.ndim < clean.ndim else self.sigma
         if (
             clean.ndim != sigma.ndim

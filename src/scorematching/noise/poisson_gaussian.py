@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.noise.stabilizer import AnscombeStabilizer
 from scorematching.runtime.arguments import check_positive
@@ -20,6 +20,8 @@ from scorematching.runtime.kinds import check_arguments
 #: Number of photons up to which expectations are tabulated, and number of tabulated rates. For more photons, the
 #: correction is constant within the error.
 _PHOTONS, _RATES = 400, 2000
+#: Most photons of a pixel that can be drawn.
+_MOST_PHOTONS = 1e18
 #: Largest read noise, in photons.
 LARGEST_READ = 1e6
 #: Range of integration over the read noise, in standard deviations, and number of nodes.
@@ -87,18 +89,26 @@ class PoissonGaussianNoise(NoiseModel):
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64. Pixels below ``offset`` are treated as dark."""
         check_arguments(PoissonGaussianNoise.simulate, locals())
+        check_pixels(clean=clean)
         random = np.random.default_rng(seed)
-        photons = random.poisson(np.maximum(self._photons(clean), 0))
+        rates = np.maximum(self._photons(clean), 0)
+        if not bool((rates < _MOST_PHOTONS).all()):
+            raise ValueError(
+                f"clean must be finite, with at most {_MOST_PHOTONS:g} photons of gain {self.gain:g} a pixel"
+            )
+        photons = np.asarray(random.poisson(rates))
         return self.offset + self.gain * photons + self.sigma * random.standard_normal(photons.shape)
 
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
         """Return the noise of each pixel, divided by its standard deviation: ``f(y)`` minus its mean given ``x``."""
         check_arguments(PoissonGaussianNoise.residual, locals())
+        check_pixels(noisy=noisy, clean=clean)
         return self.stabilize(noisy) - self.stabilized_mean(clean)
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, ``gain (x - offset) + sigma^2``."""
         check_arguments(PoissonGaussianNoise.variance, locals())
+        check_pixels(clean=clean)
         return self.gain**2 * np.maximum(self._photons(clean), 0) + self.sigma**2
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
@@ -140,6 +150,7 @@ class PoissonGaussianNoise(NoiseModel):
         """
         check_arguments(PoissonGaussianNoise.inverse, locals())
         mean = np.maximum(np.asarray(mean, dtype=np.float64), 0)
+        check_pixels(mean=mean)
         _, means, correction, _ = self._table
         photons = (mean / 2) ** 2 - np.interp(mean, means, correction)
         return self.offset + self.gain * np.maximum(photons, 0)
@@ -150,7 +161,9 @@ class PoissonGaussianNoise(NoiseModel):
         return self.sigma / self.gain
 
     def _photons(self, pixels: np.ndarray | float) -> np.ndarray:
-        return (np.asarray(pixels, dtype=np.float64) - self.offset) / self.gain
+        values = np.asarray(pixels, dtype=np.float64)
+        check_pixels(pixels=values)
+        return (values - self.offset) / self.gain
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

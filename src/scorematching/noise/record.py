@@ -29,7 +29,8 @@ def as_record(noise: NoiseModel) -> dict[str, Any]:
         {'model': 'GaussianNoise', 'sigma': 25.0}
     """
     check_arguments(as_record, locals())
-    assert dataclasses.is_dataclass(noise)
+    if not dataclasses.is_dataclass(noise):
+        raise TypeError(f"noise must be a model of this library, got {type(noise).__name__}")
     values = {field.name: getattr(noise, field.name) for field in dataclasses.fields(noise)}
     return {"model": type(noise).__name__} | {name: _plain(value) for name, value in values.items()}
 

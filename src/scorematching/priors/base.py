@@ -18,6 +18,7 @@ from scorematching.priors.batch import Crops
 from scorematching.priors.info import Provenance, TrainedNoise, as_trained_noise
 from scorematching.priors.summands import summands
 from scorematching.priors.tiles import Grid, mirrored, squares
+from scorematching.runtime.arguments import check_positive, shown
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.compiling import run
 from scorematching.runtime.kinds import check_arguments
@@ -25,6 +26,8 @@ from scorematching.runtime.progress import Progress, ProgressCallback
 
 #: Intensity that the energy of clean images sees as 1, with white at 1.
 _UNIT_OF_CLEAN = 10 / 255
+#: Largest contrast, and the inverse of the smallest one.
+_MOST = 1e9
 
 
 class Prior(nn.Module, ABC):
@@ -173,7 +176,11 @@ class Prior(nn.Module, ABC):
             ValueError: The shape does not fit, or the image is too small.
         """
         check_arguments(Prior.score, locals())
-        result, tiles = torch.zeros_like(planes), self.grid(planes).tiles(self.tile, at=at)
+        contrast = check_positive("contrast", contrast)
+        if not 1 / _MOST <= contrast <= _MOST:
+            raise ValueError(f"contrast must be from {1 / _MOST:g} to {_MOST:g}, got {contrast:g}")
+        tiles = self.grid(planes).tiles(self.tile, at=at)
+        result = torch.zeros_like(planes)
         for done, tile in enumerate(tiles, 1):
             gradient = run(_gradient, self, contrast * tile.take(planes) / self.unit)
             tile.put(result[:, self.own], gradient[:, self.own] / -self.unit)
@@ -282,7 +289,9 @@ class Prior(nn.Module, ABC):
 
     def _padding(self, planes: Tensor) -> tuple[int, int]:
         """Return the number of mirrored pixels below and to the right; above and to the left it is ``margin``."""
-        channels = self.images * self.config.colors
+        channels, like = self.images * self.config.colors, next(self.parameters())
+        if planes.dtype != like.dtype:
+            raise TypeError(f"planes must be a tensor of {like.dtype}, as this prior, got {shown(planes)}")
         if planes.ndim != 4 or planes.shape[1] != channels:
             raise ValueError(f"expected planes of shape (N, {channels}, H, W), got {tuple(planes.shape)}")
         self.check_size(*planes.shape[2:])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,7 +15,7 @@ from torch import Tensor
 from scorematching._version import __version__
 from scorematching.layers.metric import checked_autocovariance
 from scorematching.noise import GaussianNoise, as_noise_model
-from scorematching.runtime.arguments import check_count, check_flag, check_positive
+from scorematching.runtime.arguments import check_count, check_flag, check_positive, shown
 from scorematching.runtime.kinds import check_arguments
 
 
@@ -55,7 +57,7 @@ class TrainedNoise:
             raise ValueError(f"lowest must not be above highest, got {self.lowest} and {self.highest}")
         check_flag("blind", self.blind)
         if self.correlation is not None:
-            kernel = checked_autocovariance(torch.as_tensor(self.correlation, dtype=torch.float64))
+            kernel = checked_autocovariance(_as_kernel(self.correlation))
             if not math.isclose(variance := _mean_variance(kernel), 1, rel_tol=1e-6):
                 raise ValueError(f"correlation must have a mean variance of 1, got {variance:.4g}: divide by it")
             object.__setattr__(self, "correlation", _as_tuples(kernel.tolist()))
@@ -132,6 +134,13 @@ def _mean_variance(kernel: Tensor) -> float:
 def _as_tuples(values: Any) -> Any:
     """Return nested lists as nested tuples, which can be compared and hashed."""
     return tuple(map(_as_tuples, values)) if isinstance(values, list) else values
+
+
+def _as_kernel(correlation: Any) -> Tensor:
+    """Return a correlation as a tensor, float64."""
+    if not isinstance(correlation, Sequence | Tensor | np.ndarray) or isinstance(correlation, str | bytes):
+        raise TypeError(f"correlation must be nested sequences of numbers or a tensor, got {shown(correlation)}")
+    return torch.as_tensor(correlation, dtype=torch.float64)
 
 
 def as_trained_noise(noise: float | GaussianNoise | TrainedNoise | None) -> TrainedNoise | None:

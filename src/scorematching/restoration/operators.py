@@ -163,6 +163,8 @@ def gaussian_kernel(sigma: float) -> Tensor:
     """
     check_arguments(gaussian_kernel, locals())
     sigma = check_positive("sigma", sigma)
+    if not 1e-3 <= sigma <= 1e3:
+        raise ValueError(f"sigma must be from 0.001 to 1000 pixels, got {sigma:g}")
     reach = math.ceil(4 * sigma)
     profile = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     kernel = profile[:, None] * profile

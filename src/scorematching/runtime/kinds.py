@@ -6,9 +6,10 @@ import dataclasses
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, Literal, get_args, get_origin
 
 from scorematching.runtime.arguments import as_number, is_finite, is_integer, one_of, shown
@@ -17,6 +18,8 @@ from scorematching.runtime.arguments import as_number, is_finite, is_integer, on
 _MOST = 2**38
 #: Largest seed of all generators.
 _LARGEST_SEED = 2**63 - 1
+#: Least value of white. The range of its squares must be that of single precision.
+_LEAST_WHITE = 1e-15
 #: What an argument must be, in words, and whether a value is.
 Kind = tuple[str, Callable[[Any], bool]]
 
@@ -43,8 +46,19 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
         value = values[name]
         if not any(fits(value) for _, fits in kinds):
             raise _error(name, kinds)(f"{name} must be {one_of([words for words, _ in kinds])}, got {shown(value)}")
-        if name == "seed" and is_integer(value) and not 0 <= value <= _LARGEST_SEED:
-            raise ValueError(f"seed must be an integer from 0 to {_LARGEST_SEED}, got {shown(value)}")
+        if value is not None and name in _RULES:
+            _RULES[name](value)
+
+
+def check_memory(name: str, array: Any) -> None:
+    """Raise ``ValueError`` if an array is too large for memory.
+
+    Example:
+        >>> import numpy as np
+        >>> check_memory("x", np.zeros(3))
+    """
+    if array.size > _MOST:
+        raise ValueError(f"{name} must fit in memory, got {shown(array)}")
 
 
 def _error(name: str, kinds: Sequence[Kind]) -> type[Exception]:
@@ -84,37 +98,82 @@ def _kind(term: str, names: Mapping[str, Any]) -> Kind | None:
         return _KINDS[term]
     if term.startswith("Callable["):
         return "a function", callable
-    part = re.fullmatch(r"(?:Sequence|tuple)\[(\w+)((?:, \w+)*)(?:, \.\.\.)?\]", term)
-    if part and part[1] in _PLAIN:
-        count = 1 + part[2].count(",") if term.startswith("tuple") and "..." not in term else None
-        return _sequence(_PLAIN[part[1]], count)
+    outer = re.fullmatch(r"(Sequence|Iterable|Mapping|tuple)\[(.*)\]", term)
+    if outer:
+        return _many(outer[1], outer[2], names)
     named = names.get(term)
     if get_origin(named) is Literal:
         choices = get_args(named)
         return one_of([repr(choice) for choice in choices]), lambda value: isinstance(value, str) and value in choices
-    if inspect.isclass(named) and named is not Any and not getattr(named, "_is_protocol", False):
+    if isinstance(named, GenericAlias):
+        return _kind(str(named), names)
+    if getattr(named, "_is_protocol", False):
+        methods = [
+            name for name, value in vars(named).items() if callable(value) and (name[0] != "_" or name == "__call__")
+        ]
+        return f"a {term}", lambda value: all(callable(getattr(value, name, None)) for name in methods)
+    if inspect.isclass(named) and named is not Any:
         return f"a {named.__name__}", lambda value: isinstance(value, named)
     return None
 
 
-def _sequence(kind: Kind, count: int | None) -> Kind:
-    """Return the kind of sequences of one kind, of a number of them if given."""
-    words, fits = kind
-    size = "a sequence" if count is None else f"{count} values"
+def _many(outer: str, inner: str, names: Mapping[str, Any]) -> Kind:
+    """Return the kind of a container. Values of sequences are checked too, if their kinds are known."""
+    if outer == "Mapping":
+        return "a dictionary", lambda value: isinstance(value, Mapping)
+    if outer == "Iterable":
+        words, of_sequences = _many("Sequence", inner, names)
+        return words, lambda value: of_sequences(value) if isinstance(value, Sequence) else _is_iterable(value)
+    parts = [] if "[" in inner else inner.removesuffix(", ...").split(", ")
+    count = len(parts) if outer == "tuple" and parts and not inner.endswith("...") else None
+    kinds = _kinds_of(parts[0], names) if parts else []
+    words = "a sequence" if count is None else f"{count} values"
 
-    def all_fit(values: Any) -> bool:
+    def fits(values: Any) -> bool:
         countable = isinstance(values, Sequence) and not isinstance(values, str | bytes)
-        if not countable and not (getattr(values, "ndim", 0) == 1 and hasattr(values, "tolist")):
+        if not countable and not (getattr(values, "ndim", 0) > 0 and hasattr(values, "tolist")):
             return False
-        return (count is None or len(values) == count) and all(fits(value) for value in values)
+        if count is not None and len(values) != count:
+            return False
+        return not kinds or all(any(one(value) for _, one in kinds) for value in values)
 
-    return f"{size} of which each is {words}", all_fit
+    return f"{words} of which each is {one_of([one for one, _ in kinds])}" if kinds else words, fits
+
+
+def _is_iterable(value: Any) -> bool:
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0 and not isinstance(value, Mapping)
+
+
+def _check_seed(seed: Any) -> None:
+    if is_integer(seed) and not 0 <= seed <= _LARGEST_SEED:
+        raise ValueError(f"seed must be an integer from 0 to {_LARGEST_SEED}, got {shown(seed)}")
+
+
+def _check_planes(planes: Any) -> None:
+    if hasattr(planes, "ndim") and (planes.ndim != 4 or not planes.is_floating_point() or 0 in planes.shape):
+        raise ValueError(f"expected planes of shape (N, C, H, W) and of floating point, got {shown(planes)}")
+
+
+def _check_white(white: Any) -> None:
+    if hasattr(white, "ndim") and not hasattr(white, "is_integer"):
+        raise ValueError(f"data_range must be a plain number, got {shown(white)}: pass data_range.item()")
+    white = float(white)
+    if not white > 0 or math.isinf(white):
+        raise ValueError(f"the value of white, data_range, must be a positive number, got {shown(white)}")
+    if not _LEAST_WHITE <= white <= 1 / _LEAST_WHITE:
+        raise ValueError(
+            f"data_range must be from {_LEAST_WHITE} to {1 / _LEAST_WHITE:g}, got {white:g}: scale the image"
+        )
+
+
+#: Checks of arguments that mean the same everywhere, by their names.
+_RULES: dict[str, Callable[[Any], None]] = {"seed": _check_seed, "planes": _check_planes, "data_range": _check_white}
 
 
 def _is_array(value: Any) -> bool:
     import numpy as np
 
-    return isinstance(value, np.ndarray) and value.size <= _MOST
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size <= _MOST
 
 
 def _is_tensor(value: Any) -> bool:
@@ -168,7 +227,7 @@ _KINDS: dict[str, Kind] = {
     **_PLAIN,
     "str": ("a string", lambda value: isinstance(value, str)),
     "Path": ("a path", _is_path),
-    "np.ndarray": ("a numpy array that fits in memory", _is_array),
+    "np.ndarray": ("a numpy array of real numbers that fits in memory", _is_array),
     "Tensor": ("a dense tensor of real numbers that fits in memory", _is_tensor),
     "nn.Module": ("a torch module", _is_module),
     "torch.Generator": ("a torch.Generator", _is_generator),

@@ -101,7 +101,14 @@ def r_hat(draws: Tensor) -> Tensor:
         (True, True)
     """
     check_arguments(r_hat, locals())
-    return _by_arviz("rhat", _checked(draws, 2))
+    found = _by_arviz("rhat", _checked(draws, 2))
+    if not bool(torch.isfinite(found).all()):
+        warnings.warn(
+            "R-hat is NaN or infinite where the draws do not vary: run the chains longer, or with a larger step",
+            SamplingWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def summarize(draws: Tensor) -> Summary:

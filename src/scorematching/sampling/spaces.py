@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from scorematching.domains import Circle, Domain, Simplex, Sphere
+from scorematching.runtime.arguments import shown
 from scorematching.runtime.kinds import check_arguments
 
 #: Orthogonal projection onto a linear subspace, of each sample.
@@ -128,6 +129,8 @@ def without_mean(x: Tensor) -> Tensor:
         [[-1.0, 1.0]]
     """
     check_arguments(without_mean, locals())
+    if not x.is_floating_point() or x.ndim < 2:
+        raise ValueError(f"x must be a batch of floating point, shape (N, ...), got {shown(x)}")
     return x - x.mean(tuple(range(1, x.ndim)), keepdim=True)
 
 

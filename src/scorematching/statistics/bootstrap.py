@@ -78,6 +78,8 @@ def bootstrap(
     check_count("replicas", replicas, least=2)
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a torch tensor, got {type(x).__name__}: pass torch.as_tensor(x)")
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"x must have one sample or more, shape (N, ...), got {tuple(x.shape)}")
     first, found = estimate(x).detach().clone(), []
     for number in range(replicas):
         rows = torch.randint(len(x), (len(x),), generator=generator).to(x.device)

@@ -95,6 +95,11 @@ def stein_test(
     count = check_count("replicas", replicas)
     points = _points(model, x, domain)
     width = median_distance(points.x) if bandwidth is None else check_positive("bandwidth", bandwidth)
+    typical = float(points.x.abs().max()) or 1.0
+    if not 1e-9 <= width / typical <= 1e9 and bandwidth is not None:
+        raise ValueError(
+            f"bandwidth must be near the distance between samples, got {width:g} for values of {typical:.3g}"
+        )
     signs = draw(points.x.new_empty(count, len(x)), "rademacher", generator)
     total, signed = 0.0, points.x.new_zeros(count)
     size = max(1, _PAIRS // len(x))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from scorematching.runtime.arguments import check_count, check_flag, check_positive
+from scorematching.runtime.arguments import check_count, check_flag, check_positive, shown
 from scorematching.runtime.kinds import check_arguments
 
 #: Largest learning rate of each kind of prior, and the factor for priors that see neighbors. A field of experts that
@@ -65,8 +65,8 @@ class TrainingConfig:
             if value is not None:
                 object.__setattr__(self, name, check_positive(name, value, zero=name == "lam"))
         check_flag("blind", self.blind)
-        if self.compile not in (True, False, "auto"):
-            raise ValueError(f"compile must be True, False or 'auto', got {self.compile!r}")
+        if not isinstance(self.compile, bool | str) or self.compile not in (True, False, "auto"):
+            raise ValueError(f"compile must be True, False or 'auto', got {shown(self.compile)}")
         if self.lam and (self.blind or self.max_sigma is not None):
             name = "blind" if self.blind else "max_sigma"
             raise ValueError(f"{name} needs a loss without regularizer: leave out lam, got {self.lam:g}")
