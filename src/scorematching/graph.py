@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from scorematching.layers import Layer
+from scorematching.runtime.arguments import shown
 from scorematching.runtime.functional import modules_of
 from scorematching.runtime.kinds import check_arguments
 
@@ -73,6 +74,8 @@ class Graph(nn.Module):
         check_arguments(Graph.__init__, locals())
         super().__init__()
         given = list(edges)
+        if odd := [edge for edge in given if not isinstance(edge, tuple | list) or len(edge) != 3]:
+            raise TypeError(f"an edge must be (source, layer, target), got {shown(odd[0])}")
         for source, layer, target in given:
             if not isinstance(layer, Layer):
                 raise TypeError(

@@ -56,7 +56,8 @@ class Case:
         defaults = {one.name: one.default for one in named if one.kind in plain}
         needed = [name for name, default in defaults.items() if default is inspect.Parameter.empty]
         missing = set(needed) - set(self.good)
-        assert not missing, f"no good values for {missing}"
+        assert not missing or "0" in self.good, f"no good values for {missing}"
+        defaults = {name: default for name, default in defaults.items() if name not in missing}
         return {name: good for name, good in {**defaults, **self.good}.items() if name not in self.left}
 
     def values(self, name: str, good: Any) -> list[Any]:

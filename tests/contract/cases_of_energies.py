@@ -90,7 +90,7 @@ def data(folder: Path) -> dict[str, Case]:
         "fit_closed_form": Case(sm.fit_closed_form, {"energy": sm.energies.Gaussian(3).double(), "x": many}),
         "EnergyModel": Case(sm.EnergyModel, {}),
         "EnergyModel.fit": Case(_fitted, {"x": many.numpy()}, slow=True),
-        "EnergyModel.score_samples": Case(model.score_samples, {"X": many.numpy()}),
+        "EnergyModel.score_samples": Case(model.score_samples, {"X": many.numpy()}, local=True),
         "EnergyModel.score": Case(model.score, {"X": many.numpy()}, left=("y",)),
         "EnergyModel.sample": Case(model.sample, {"steps": 2}, slow=True),
         "estimators.fit_l1_path": Case(
@@ -100,7 +100,7 @@ def data(folder: Path) -> dict[str, Case]:
 
 
 def _mean(x: torch.Tensor) -> torch.Tensor:
-    return x.double().flatten(1).mean(0)
+    return x.double().reshape(len(x), -1).mean(0)
 
 
 def _fitted(x: Any, **options: Any) -> sm.EnergyModel:
@@ -109,12 +109,11 @@ def _fitted(x: Any, **options: Any) -> sm.EnergyModel:
 
 def energies(folder: Path) -> dict[str, Case]:
     """Return the cases of energies and domains."""
-    e, d, x = sm.energies, sm.domains, samples.x()
+    e, d = sm.energies, sm.domains
     whitening = e.ZCAWhitening(2)
     return {
         "Graph": Case(sm.Graph, {"edges": [("x", sm.Sum(), "energy")]}),
         "Sequential": Case(sm.Sequential, {"0": sm.Linear(3, 2), "1": sm.Sum()}),
-        "Graph of data": Case(samples.energy(), {"0": x}, local=True),
         "energies.DeepField": Case(e.DeepField, {"channels": 4, "depth": 2}),
         "energies.ExponentialFamily": Case(e.ExponentialFamily, {"statistics": [torch.square]}),
         "energies.FieldOfExperts": Case(e.FieldOfExperts, {"filters": 4, "size": 3}),
@@ -136,7 +135,7 @@ def energies(folder: Path) -> dict[str, Case]:
         ),
         "domains.Circle": Case(d.Circle, {}),
         "domains.Distance": Case(d.Distance, {"function": _distance}),
-        "domains.Interval": Case(d.Interval, {"low": 0.0, "high": 1.0}),
+        "domains.Interval": Case(d.Interval, {"low": 0.0, "high": 1.0}, quiet=True),
         "domains.Polyhedron": Case(d.Polyhedron, {"a": torch.ones(1, 3), "b": torch.ones(1)}),
         "domains.Simplex": Case(d.Simplex, {}),
         "domains.Sphere": Case(d.Sphere, {}),

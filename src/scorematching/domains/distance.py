@@ -94,7 +94,10 @@ class Polyhedron(Distance):
     """
 
     def __init__(self, a: Tensor, b: Tensor, cap: float | None = None, power: float = 2) -> None:
+        check_arguments(Polyhedron.__init__, locals())
         a, b = a.double(), b.double()
+        if not bool(torch.isfinite(a).all()) or bool(b.isnan().any()):
+            raise ValueError("A must have finite values, and b no NaN")
         if a.ndim != 2 or b.shape != a.shape[:1] or not bool(a.any(1).all()):
             raise ValueError(
                 f"a polyhedron needs A of shape (faces, D) without rows of 0, and b of shape (faces,), got "

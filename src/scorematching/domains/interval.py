@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scorematching.curvature.objective import Weights
 from scorematching.domains.base import Domain
-from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.arguments import check_positive, is_finite, shown
 from scorematching.runtime.kinds import check_arguments
 
 #: Function of distances from a boundary.
@@ -102,8 +102,8 @@ def check_shape(cap: float | None, power: float, shape: Shape | None) -> None:
         raise ValueError("shape must be a function that is 0 at 0, without cap and power")
     if cap is not None:
         check_positive("cap", cap)
-    if not power >= 1:
-        raise ValueError(f"power must be 1 or more, got {power}")
+    if not (is_finite(power) and power >= 1):
+        raise ValueError(f"power must be 1 or more, got {shown(power)}")
 
 
 def capped(distance: Tensor, cap: float | None, power: float, shape: Shape | None = None) -> Weights:

@@ -145,8 +145,12 @@ class Gaussian(PairwiseModel):
             ValueError: A shape does not fit, or ``lam`` is 0 and the covariance is singular.
         """
         check_arguments(Gaussian.fit_moments, locals())
-        if covariance.shape != self.matrix.shape:
-            raise ValueError(f"expected moments of {len(self.linear)} variables, got {tuple(covariance.shape)}")
+        lam = check_positive("lam", lam, zero=True)
+        if covariance.shape != self.matrix.shape or mean.shape != self.linear.shape:
+            shapes = f"{tuple(mean.shape)} and {tuple(covariance.shape)}"
+            raise ValueError(f"expected moments of {len(self.linear)} variables, got {shapes}")
+        if not bool(torch.isfinite(mean).all() & torch.isfinite(covariance).all()):
+            raise ValueError("mean or covariance has entries that are NaN or infinite")
         values, vectors = torch.linalg.eigh(covariance.double())
         if values[0] <= _SINGULAR * values[-1] and not lam:
             raise ValueError("the covariance of the data is singular: use more samples, lam > 0, or fewer variables")

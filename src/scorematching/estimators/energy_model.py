@@ -261,7 +261,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         if isinstance(data, np.ndarray):
             check_memory("X", data)
         array = validate_data(self, data, reset=reset, dtype=np.float64, ensure_min_samples=2 if reset else 1)
-        return torch.tensor(array, dtype=self._dtype, device=self.device)
+        return torch.tensor(np.ascontiguousarray(array), dtype=self._dtype, device=self.device)
 
     @property
     def _dtype(self) -> torch.dtype:

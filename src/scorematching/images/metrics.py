@@ -74,6 +74,8 @@ def _comparable(
     if clean.size == 0:
         raise ValueError(f"the images have no pixels: clean has shape {clean.shape}")
     for name, image in (("clean", clean), ("restored", restored)):
+        if image.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must have real numbers, got {image.dtype}")
         if not np.isfinite(image).all():
             raise ValueError(f"{name} has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
     if data_range is None:

@@ -24,6 +24,12 @@ def _pair(values: object) -> tuple[int, int]:
     return height, width
 
 
+def _check_groups(inputs: int, outputs: int, groups: int) -> None:
+    """Raise ``ValueError`` unless the channels can be split into groups of one size."""
+    if inputs % groups or outputs % groups:
+        raise ValueError(f"inputs and outputs must be multiples of groups, got {inputs}, {outputs} and {groups}")
+
+
 class _Convolution(Affine):
     """Geometry shared by a convolution and its transpose.
 
@@ -107,6 +113,7 @@ class Conv2d(_Convolution):
         dilation: int | tuple[int, int] = 1,
     ) -> None:
         check_arguments(Conv2d.__init__, locals())
+        _check_groups(inputs, outputs, groups)
         super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias))
 
     def check_input(self, x: Tensor) -> None:
@@ -167,6 +174,7 @@ class Conv1d(Conv2d):
         dilation: int = 1,
     ) -> None:
         check_arguments(Conv1d.__init__, locals())
+        _check_groups(inputs, outputs, groups)
         super().__init__(inputs, outputs, (1, kernel), (1, stride), (0, padding), groups, bias, (1, dilation))
         self.weight = nn.Parameter(self.weight.detach().squeeze(2))
 
@@ -230,6 +238,7 @@ class ConvTranspose2d(_Convolution):
         dilation: int | tuple[int, int] = 1,
     ) -> None:
         check_arguments(ConvTranspose2d.__init__, locals())
+        _check_groups(inputs, outputs, groups)
         reference = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, output_padding, groups, bias, dilation)
         super().__init__(reference)
         self.output_padding = _pair(reference.output_padding)

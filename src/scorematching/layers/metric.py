@@ -214,6 +214,8 @@ class MetricConv2d(Conv2d):
 
 def checked_autocovariance(covariance: Tensor) -> Tensor:
     """Return an autocovariance as (C, C, k, k), or raise ``ValueError`` if it is none; see :class:`Metric`."""
+    if not covariance.is_floating_point():
+        raise TypeError(f"an autocovariance must be of floating point, got {covariance.dtype}: pass covariance.float()")
     kernel = covariance[None, None] if covariance.ndim == 2 else covariance
     if kernel.ndim != 4 or kernel.shape[0] != kernel.shape[1] or kernel.shape[2] != kernel.shape[3]:
         raise ValueError(

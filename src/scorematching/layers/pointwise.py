@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scorematching.layers.base import Gradients
 from scorematching.layers.families import Pointwise
+from scorematching.runtime.arguments import shown
 from scorematching.runtime.kinds import check_arguments
 
 
@@ -247,13 +248,12 @@ class PointwiseFunction(Pointwise):
     """
 
     def __init__(self, f: Callable[[Tensor], Tensor], *derivatives: Callable[[Tensor], Tensor]) -> None:
-        check_arguments(PointwiseFunction.__init__, locals())
         super().__init__()
         if len(derivatives) > 3:
             raise ValueError(f"expected at most three derivatives, got {len(derivatives)}")
         for function in (f, *derivatives):
             if not callable(function):
-                raise TypeError(f"expected functions, got {type(function).__name__}: {function!r}")
+                raise TypeError(f"expected functions, got {type(function).__name__}: {shown(function)}")
         self.f = f
         self._given = derivatives
         self.recordable = len(derivatives) == 3

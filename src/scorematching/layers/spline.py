@@ -17,6 +17,10 @@ from scorematching.runtime.kinds import check_arguments
 _PIECE = ((1, 4, 1, 0), (-3, 0, 3, 0), (3, -6, 3, 0), (-1, 3, -3, 1))
 
 
+#: Most knots of a spline; the matrix of the pieces is square.
+_MOST_KNOTS = 4096
+
+
 class Spline(Pointwise):
     """One learned cubic spline per channel: ``f_k(x) = sum_j w_kj B(x / h - j)``.
 
@@ -47,8 +51,12 @@ class Spline(Pointwise):
                 f"expected 1 or more channels, a positive finite reach and 3 or more knots, got channels={channels}, "
                 f"reach={reach}, knots={knots}"
             )
+        if not 1e-9 <= reach <= 1e9 or knots > _MOST_KNOTS:
+            raise ValueError(
+                f"expected a reach from 1e-9 to 1e9 and at most {_MOST_KNOTS} knots, got {reach:g}, {knots}"
+            )
         self.reach, self.knots = float(reach), knots
-        places = torch.linspace(-reach, reach, knots)
+        places = torch.linspace(-self.reach, self.reach, knots)
         self.weight = nn.Parameter(torch.log1p(0.5 * places * places).repeat(channels, 1))
         self.register_buffer("basis", _pieces(knots), persistent=False)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scorematching.layers.base import HERE, Coefficients, Span
 from scorematching.layers.families import Affine
+from scorematching.runtime.arguments import shown
 from scorematching.runtime.kinds import check_arguments
 
 
@@ -107,10 +108,11 @@ class Gather(Affine):
     def __init__(self, indices: Sequence[int]) -> None:
         check_arguments(Gather.__init__, locals())
         super().__init__()
-        if not indices or min(indices) < 0 or any(i != int(i) for i in indices):
-            raise ValueError(f"indices must be one or more integers of 0 or more, got {list(indices)}")
-        self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
-        self.least = int(max(indices)) + 1
+        places = [int(i) for i in indices]
+        if not places or min(places) < 0 or max(places) >= 2**31:
+            raise ValueError(f"indices must be one or more integers of 0 or more, got {shown(list(indices))}")
+        self.register_buffer("indices", torch.as_tensor(places), persistent=False)
+        self.least = max(places) + 1
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless dimension 1 of ``x`` has an entry for every index."""

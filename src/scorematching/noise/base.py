@@ -30,6 +30,8 @@ def check_pixels(least: int = 0, **images: np.ndarray) -> None:
     for name, image in images.items():
         if image.shape != shape:
             raise ValueError(f"{first} has shape {shape}, and {name} {image.shape}: pass images of one shape")
+        if image.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must have real numbers, got {image.dtype}")
         if least and (image.ndim not in (2, 3) or 0 in image.shape):
             raise ValueError(f"{name} must have shape (H, W) or (H, W, C), got {image.shape}")
         if image.dtype.kind == "f" and bool(

@@ -73,8 +73,8 @@ def noise_of_frames(
         >>> abs(found.noise.gain - 2) < 0.1, abs(found.noise.sigma - 4) < 0.2, abs(found.noise.offset - 100) < 0.2
         (True, True, True)
     """
-    check_arguments(noise_of_frames, locals())
     scene = _as_stack("frames", frames, 2)
+    check_arguments(noise_of_frames, locals())
     lowest = float(np.quantile(scene, LOWEST))
     found = [_blocks(scene)]
     flats = [] if flat is None else [flat] if isinstance(flat, np.ndarray) else list(flat)

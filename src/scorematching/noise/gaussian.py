@@ -40,7 +40,6 @@ class GaussianNoise(NoiseModel):
     sigma: float
 
     def __post_init__(self) -> None:
-        check_arguments(GaussianNoise, vars(self))
         object.__setattr__(self, "sigma", check_positive("sigma", self.sigma, zero=True))
 
     def __str__(self) -> str:
@@ -103,7 +102,6 @@ def as_noise_model(noise: float | NoiseModel) -> NoiseModel:
         >>> as_noise_model(25)
         GaussianNoise(sigma=25.0)
     """
-    check_arguments(as_noise_model, locals())
     if isinstance(noise, NoiseModel):
         return noise
     if not isinstance(noise, Real):

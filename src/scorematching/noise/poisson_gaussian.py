@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.noise.stabilizer import AnscombeStabilizer
-from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.arguments import as_number, check_positive, is_finite, shown
 from scorematching.runtime.kinds import check_arguments
 
 #: Number of photons up to which expectations are tabulated, and number of tabulated rates. For more photons, the
@@ -70,10 +69,9 @@ class PoissonGaussianNoise(NoiseModel):
     sigma: float = 0.0
 
     def __post_init__(self) -> None:
-        check_arguments(PoissonGaussianNoise, vars(self))
         object.__setattr__(self, "gain", check_positive("gain", self.gain))
-        if not isinstance(self.offset, Real) or not math.isfinite(self.offset):
-            raise ValueError(f"offset must be a finite number, got {self.offset!r}")
+        if not is_finite(as_number(self.offset)):
+            raise ValueError(f"offset must be a finite number, got {shown(self.offset)}")
         object.__setattr__(self, "offset", float(self.offset))
         object.__setattr__(self, "sigma", check_positive("sigma (read noise)", self.sigma, zero=True))
         if self.sigma > LARGEST_READ * self.gain:

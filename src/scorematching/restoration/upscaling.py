@@ -60,8 +60,8 @@ def upscale(
         >>> sm.upscale(np.zeros((10, 12), np.uint8), factor=2, prior=prior, steps=2).shape
         (20, 24)
     """
-    check_arguments(upscale, locals())
     factor = check_count("factor", factor, least=2)
+    check_arguments(upscale, locals())
     find_white(image, data_range)  # raises if the array is not an image
     operator = BicubicDownsampling(factor, (factor * image.shape[0], factor * image.shape[1]))
     return restore(

@@ -7,17 +7,23 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import GenericAlias
 from typing import Any, Literal, get_args, get_origin
 
-from scorematching.runtime.arguments import as_number, is_finite, is_integer, one_of, shown
+from scorematching.runtime.arguments import as_number, check_count, is_finite, is_integer, one_of, shown
 
 #: Largest number of entries of an array. Larger ones do not fit in memory: views of one number repeated, for example.
 _MOST = 2**38
 #: Largest seed of all generators.
 _LARGEST_SEED = 2**63 - 1
+#: Sizes of layers and energies, and their largest value.
+_SIZES = (
+    *("inputs", "outputs", "kernel", "stride", "groups", "dilation", "channels", "size", "knots"),
+    *("dim", "hidden", "couplings", "depth", "experts"),
+)
+_LARGEST_SIZE = 2**24
 #: Least value of white. The range of its squares must be that of single precision.
 _LEAST_WHITE = 1e-15
 #: What an argument must be, in words, and whether a value is.
@@ -45,7 +51,10 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
     for name, kinds in _kinds(function):
         value = values[name]
         if not any(fits(value) for _, fits in kinds):
-            raise _error(name, kinds)(f"{name} must be {one_of([words for words, _ in kinds])}, got {shown(value)}")
+            error = _error(name, kinds)
+            what = f"{type(value).__name__} " * (error is TypeError and value is not None) + shown(value)
+            raise error(f"{name} must be {one_of([words for words, _ in kinds if words != 'None'])}, got {what}")
+        check_memory(name, value)
         if value is not None and name in _RULES:
             _RULES[name](value)
 
@@ -57,8 +66,9 @@ def check_memory(name: str, array: Any) -> None:
         >>> import numpy as np
         >>> check_memory("x", np.zeros(3))
     """
-    if array.size > _MOST:
-        raise ValueError(f"{name} must fit in memory, got {shown(array)}")
+    count = getattr(array, "size", 0)
+    if (count if isinstance(count, int) else array.numel() if callable(count) else 0) > _MOST:
+        raise ValueError(f"{name} does not fit in memory: {shown(array)}")
 
 
 def _error(name: str, kinds: Sequence[Kind]) -> type[Exception]:
@@ -113,7 +123,7 @@ def _kind(term: str, names: Mapping[str, Any]) -> Kind | None:
         ]
         return f"a {term}", lambda value: all(callable(getattr(value, name, None)) for name in methods)
     if inspect.isclass(named) and named is not Any:
-        return f"a {named.__name__}", lambda value: isinstance(value, named)
+        return _WORDS.get(term, f"a {term}"), lambda value: isinstance(value, named)
     return None
 
 
@@ -166,21 +176,31 @@ def _check_white(white: Any) -> None:
         )
 
 
+def _check_sizes(name: str, value: Any) -> None:
+    for one in value if isinstance(value, Sequence) else [value]:
+        if is_integer(one):
+            check_count(name, one, 1, _LARGEST_SIZE)
+
+
 #: Checks of arguments that mean the same everywhere, by their names.
-_RULES: dict[str, Callable[[Any], None]] = {"seed": _check_seed, "planes": _check_planes, "data_range": _check_white}
+_RULES: dict[str, Callable[[Any], None]] = {
+    **{name: partial(_check_sizes, name) for name in _SIZES},
+    "seed": _check_seed,
+    "planes": _check_planes,
+    "data_range": _check_white,
+}
 
 
 def _is_array(value: Any) -> bool:
     import numpy as np
 
-    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size <= _MOST
+    return isinstance(value, np.ndarray)
 
 
 def _is_tensor(value: Any) -> bool:
     import torch
 
-    dense = isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_complex()
-    return dense and value.numel() <= _MOST
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_complex()
 
 
 def _is_module(value: Any) -> bool:
@@ -223,15 +243,18 @@ _PLAIN: dict[str, Kind] = {
     "bool": ("True or False", _is_flag),
     "None": ("None", lambda value: value is None),
 }
+#: Classes in words.
+_WORDS = {"NoiseModel": "a noise model such as GaussianNoise"}
 _KINDS: dict[str, Kind] = {
     **_PLAIN,
     "str": ("a string", lambda value: isinstance(value, str)),
     "Path": ("a path", _is_path),
-    "np.ndarray": ("a numpy array of real numbers that fits in memory", _is_array),
-    "Tensor": ("a dense tensor of real numbers that fits in memory", _is_tensor),
+    "np.ndarray": ("a numpy array", _is_array),
+    "Tensor": ("a dense torch tensor of real numbers", _is_tensor),
     "nn.Module": ("a torch module", _is_module),
     "torch.Generator": ("a torch.Generator", _is_generator),
     "torch.device": ("a device of this machine, such as 'cpu'", _is_device),
     "ProgressCallback": ("a function", callable),
     "Projection": ("a function", callable),
+    "Shape": ("a function", callable),
 }
