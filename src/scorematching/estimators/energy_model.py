@@ -25,6 +25,7 @@ from scorematching.losses.repeats import repeated, warn_of_repeats
 from scorematching.runtime.arguments import check_count, check_positive
 from scorematching.runtime.kinds import check_arguments, check_memory
 from scorematching.runtime.progress import ProgressCallback
+from scorematching.runtime.validation import check_entries
 from scorematching.sampling import hmc
 
 if TYPE_CHECKING:
@@ -261,7 +262,9 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         if isinstance(data, np.ndarray):
             check_memory("X", data)
         array = validate_data(self, data, reset=reset, dtype=np.float64, ensure_min_samples=2 if reset else 1)
-        return torch.tensor(np.ascontiguousarray(array), dtype=self._dtype, device=self.device)
+        x = torch.tensor(np.ascontiguousarray(array), dtype=self._dtype, device=self.device)
+        check_entries(x)
+        return x
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -290,10 +290,10 @@ class Prior(nn.Module, ABC):
     def _padding(self, planes: Tensor) -> tuple[int, int]:
         """Return the number of mirrored pixels below and to the right; above and to the left it is ``margin``."""
         channels, like = self.images * self.config.colors, next(self.parameters())
-        if planes.dtype != like.dtype:
-            raise TypeError(f"planes must be a tensor of {like.dtype}, as this prior, got {shown(planes)}")
         if planes.ndim != 4 or planes.shape[1] != channels:
             raise ValueError(f"expected planes of shape (N, {channels}, H, W), got {tuple(planes.shape)}")
+        if planes.dtype != like.dtype:
+            raise TypeError(f"planes must be a tensor of {like.dtype}, as this prior, got {shown(planes)}")
         self.check_size(*planes.shape[2:])
         bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
         return bottom, right

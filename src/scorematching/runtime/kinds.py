@@ -52,8 +52,14 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
         value = values[name]
         if not any(fits(value) for _, fits in kinds):
             error = _error(name, kinds)
-            what = f"{type(value).__name__} " * (error is TypeError and value is not None) + shown(value)
-            raise error(f"{name} must be {one_of([words for words, _ in kinds if words != 'None'])}, got {what}")
+            what = (
+                f"{type(value).__name__} {'' if value is None else shown(value)}"
+                if error is TypeError
+                else shown(value)
+            )
+            raise error(
+                f"{name} must be {one_of([words for words, _ in kinds if words != 'None'])}, got {what.strip()}"
+            )
         check_memory(name, value)
         if value is not None and name in _RULES:
             _RULES[name](value)

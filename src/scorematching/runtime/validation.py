@@ -38,10 +38,10 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
             raise ValueError(f"{path} draws random numbers, so the energy is not deterministic: call energy.eval()")
     # A finite sum of squares is a cheap proof that all entries are; it may overflow, so check the entries otherwise.
     if finite and not math.isfinite(torch.linalg.vector_norm(x.detach())):
-        _check_entries(x)
+        check_entries(x)
 
 
-def _check_entries(x: Tensor) -> None:
+def check_entries(x: Tensor) -> None:
     """Raise ``ValueError`` if an entry is not finite, or so large that its square overflows."""
     if not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
