@@ -15,7 +15,7 @@ import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
 
 settings.register_profile("short", max_examples=8, derandomize=True, deadline=None, database=None)
-settings.register_profile("long", max_examples=1000, deadline=None, database=None, print_blob=True)
+settings.register_profile("long", max_examples=200, deadline=None, database=None, print_blob=True)
 settings.load_profile("short")
 
 

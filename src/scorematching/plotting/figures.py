@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from scorematching.runtime.arguments import shown
 from scorematching.images.io import atomic
 from scorematching.runtime.kinds import check_arguments
 
@@ -55,7 +56,10 @@ def draw_side_by_side(images: Mapping[str, np.ndarray], path: str | Path) -> Non
     """
     check_arguments(draw_side_by_side, locals())
     check_target(path)
-    height, width = next(iter(images.values())).shape
+    shapes = {getattr(image, "shape", None) for image in images.values()}
+    if len(shapes) != 1 or len(shape := next(iter(shapes)) or ()) not in (2, 3) or min(shape) < 1:
+        raise ValueError(f"images must be one or more arrays of one shape, (H, W) or (H, W, 3), got {shown(images)}")
+    height, width = shape[:2]
     side = min(height, width) // 3
     top, left = (height - side) // 2, (width - side) // 2
     columns = len(images)
@@ -87,6 +91,8 @@ def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) 
     """
     check_arguments(draw_history, locals())
     check_target(path)
+    if not history or any(not isinstance(row, tuple | list) or len(row) != 3 for row in history):
+        raise ValueError(f"history must be one or more triples (step, loss, held-out loss), got {shown(history)}")
     steps, loss, held_out = zip(*history, strict=True)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()

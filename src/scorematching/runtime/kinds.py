@@ -185,7 +185,7 @@ def _check_white(white: Any) -> None:
 def _check_sizes(name: str, value: Any) -> None:
     for one in value if isinstance(value, Sequence) else [value]:
         if is_integer(one):
-            check_count(name, one, 1, _LARGEST_SIZE)
+            check_count(name, check_count(name, one), 1, _LARGEST_SIZE)
 
 
 #: Checks of arguments that mean the same everywhere, by their names.

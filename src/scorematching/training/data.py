@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scorematching.runtime.arguments import shown
 from scorematching.images import (
     count_pages,
     find_images,
@@ -129,6 +130,8 @@ def _check_kind(item: object) -> None:
     vectors = "for vectors, one per row, use scorematching.EnergyModel().fit(x)"
     if isinstance(item, Tensor):
         raise TypeError(f"images must be arrays of NumPy or files, got a tensor: pass x.numpy() for images; {vectors}")
+    if not isinstance(item, Iterable | Path):
+        raise TypeError(f"images must be arrays of NumPy or files, got {shown(item)}")
     if isinstance(item, np.ndarray) and item.ndim == 2 and item.shape[1] < _SMALL <= item.shape[0]:
         raise ValueError(f"an array of {item.shape[0]} x {item.shape[1]} is too small for an image; {vectors}")
 
