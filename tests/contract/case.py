@@ -49,6 +49,11 @@ class Case:
     local: bool = False
     slow: bool = False
 
+    def call(self, arguments: Arguments) -> Any:
+        """Call the function. Names that are digits are positions."""
+        positional = [value for name, value in arguments.items() if name.isdigit()]
+        return self.function(*positional, **{name: value for name, value in arguments.items() if not name.isdigit()})
+
     def options(self) -> dict[str, Any]:
         """Return the attacked arguments: good values, and the defaults of the others."""
         named = inspect.signature(self.function).parameters.values()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,27 +66,30 @@ def _with_one(values: Any, value: float) -> Any:
     return changed
 
 
+def _near(good: Any) -> list[Any]:
+    """Return sequences that are unlike a good one."""
+    wrong = (*NUMBERS, *WRONG, np.zeros(2), np.zeros(0))
+    return [*WRONG, 3, (), *((one,) for one in wrong), *((*good, one) for one in wrong), list(good) * 2]
+
+
+#: Makers of hostile values by the type of a good value.
+_LIKE: tuple[tuple[type, Callable[[Any], list[Any]]], ...] = (
+    (np.ndarray, lambda good: [*arrays(good), *WRONG, 3, math.nan]),
+    (Tensor, lambda good: [*tensors(good), *WRONG, 3, math.nan]),
+    (bool, lambda good: [0, 1, 2, "yes", None, np.bool_(True), math.nan, [], np.zeros(2)]),
+    (int | float, lambda good: [*INTEGERS, *FLOATS, *WRONG]),
+    (str, lambda good: [*WRONG, 3, math.nan, True, np.zeros(2), good.upper(), f"{good} "]),
+    (Path, lambda good: [None, *WRONG[2:], 3, math.nan, Path("no such folder/file"), Path(), "nul\0byte"]),
+    (nn.Module, lambda good: [*WRONG, 3, nn.Identity(), nn.Linear(3, 2), torch.zeros(3), type(good)]),
+    (Sequence, _near),
+)
+
+
 def like(good: Any) -> list[Any]:
     """Return hostile values in the place of a good value, or of a default."""
-    if isinstance(good, np.ndarray):
-        return [*arrays(good), *WRONG, 3, math.nan]
-    if isinstance(good, Tensor):
-        return [*tensors(good), *WRONG, 3, math.nan]
-    if isinstance(good, bool):
-        return [0, 1, 2, "yes", None, np.bool_(True), math.nan, [], np.zeros(2)]
-    if isinstance(good, int):
-        return [*INTEGERS, *FLOATS, *WRONG]
-    if isinstance(good, float):
-        return [*FLOATS, *INTEGERS, *WRONG]
-    if isinstance(good, str):
-        return [*WRONG, 3, math.nan, True, np.zeros(2), good.upper(), f"{good} "]
-    if isinstance(good, Path):
-        return [*WRONG[:1], *WRONG[2:], 3, math.nan, Path("no such folder/file"), Path(), "nul\0byte"]
-    if isinstance(good, nn.Module):
-        return [*WRONG, 3, nn.Identity(), nn.Linear(3, 2), torch.zeros(3), type(good)]
-    if isinstance(good, Sequence):
-        wrong = (*NUMBERS, *WRONG, np.zeros(2), np.zeros(0))
-        return [*WRONG, 3, (), *((one,) for one in wrong), *((*good, one) for one in wrong), list(good) * 2]
+    for kind, make in _LIKE:
+        if isinstance(good, kind):
+            return make(good)
     return [*WRONG, *NUMBERS, np.zeros((2, 2)), np.zeros(0), torch.zeros(2, 2), nn.Identity(), [1.0, math.nan]]
 
 

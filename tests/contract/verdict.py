@@ -55,30 +55,31 @@ def violation(case: Case, changes: Mapping[str, Any]) -> str | None:
         changes: Arguments that are not the good ones.
     """
     arguments = {**case.good, **changes}
-    positional = [value for name, value in arguments.items() if name.isdigit()]
-    named = {name: value for name, value in arguments.items() if not name.isdigit()}
     before = {name: _copy(value) for name, value in arguments.items()}
     torch.manual_seed(0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             with limited_time(PATIENCE):
-                result = case.function(*positional, **named)
+                result = case.call(arguments)
         except sm.checks.CheckError:
             return None  # what a check is for
         except (ValueError, TypeError, OSError) as error:
             return _bad_error(error) or _changed(before, arguments)
-        except SlowError:
-            return f"it takes more than {PATIENCE} seconds"
-        except Exception as error:
+        except (Exception, SlowError) as error:
             return f"{type(error).__name__}: {_short(str(error))} at {_place(error.__traceback__)[0]}"
+    quiet = case.quiet or (case.local and not all(map(_moderate, changes.values())))
+    return _bad_result(result, caught, quiet) or _changed(before, arguments)
+
+
+def _bad_result(result: Any, caught: list[warnings.WarningMessage], quiet: bool) -> str | None:
+    """Return what is wrong with a result, or with the warnings that it comes with."""
     foreign = next((one for one in caught if _is_foreign(one)), None)
     if foreign is not None:
         return f"{foreign.category.__name__}: {_short(str(foreign.message))} at {foreign.filename}:{foreign.lineno}"
-    quiet = case.quiet or (case.local and not all(map(_moderate, changes.values())))
     if not quiet and not caught and not _finite(result):
         return f"the result is not finite, and nothing warns: {_short(repr(result))}"
-    return _changed(before, arguments)
+    return None
 
 
 def _bad_error(error: BaseException) -> str | None:
@@ -129,20 +130,16 @@ def _moderate(value: Any) -> bool:
 
 def _finite(result: Any) -> bool:
     """Return whether a result has finite values only."""
+    if dataclasses.is_dataclass(result):
+        result = [getattr(result, one.name) for one in dataclasses.fields(result)]
+    if isinstance(result, tuple | list | Mapping):
+        return all(map(_finite, result.values() if isinstance(result, Mapping) else result))
     if isinstance(result, Tensor):
         plain = result.is_floating_point() and not result.is_meta and result.numel() < 10**6
         return not plain or bool(torch.isfinite(result.detach()).all())
     if isinstance(result, np.ndarray):
         return result.dtype.kind not in "fc" or bool(np.isfinite(result).all())
-    if isinstance(result, float):
-        return math.isfinite(result)
-    if isinstance(result, Mapping):
-        return all(map(_finite, result.values()))
-    if isinstance(result, tuple | list):
-        return all(map(_finite, result))
-    if dataclasses.is_dataclass(result):
-        return all(_finite(getattr(result, one.name)) for one in dataclasses.fields(result))
-    return True
+    return not isinstance(result, float) or math.isfinite(result)
 
 
 def _copy(value: Any) -> Any:

@@ -23,7 +23,7 @@ from scorematching.estimators.preparation import InUnits, Standardization, check
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.repeats import repeated, warn_of_repeats
 from scorematching.runtime.arguments import check_count, check_positive
-from scorematching.runtime.kinds import check_arguments, check_memory
+from scorematching.runtime.kinds import check_memory
 from scorematching.runtime.progress import ProgressCallback
 from scorematching.runtime.validation import check_entries
 from scorematching.sampling import hmc
@@ -100,7 +100,6 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         random_state: int | np.random.RandomState | None = 0,
         progress: ProgressCallback | None = None,
     ) -> None:
-        check_arguments(EnergyModel.__init__, locals())
         self.energy, self.domain, self.lam, self.noise, self.given = energy, domain, lam, noise, given
         self.curvature, self.standardize, self.validation_fraction = curvature, standardize, validation_fraction
         self.max_iter, self.batch_size, self.learning_rate = max_iter, batch_size, learning_rate
@@ -169,8 +168,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
             values = -self.energy_(x).double()
         if domain is not None:
             values = torch.where(domain.outside(x), -torch.inf, values)
-        found: np.ndarray[Any, Any] = values.cpu().numpy()
-        return found
+        return np.asarray(values.cpu())
 
     def score(self, X: ArrayLike | Tensor, y: object = None) -> float:  # noqa: N803
         """Return minus the loss J of samples at λ = 0: larger is better.
@@ -205,7 +203,6 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         Raises:
             ValueError: ``given`` is missing, or has another shape.
         """
-        check_arguments(EnergyModel.sample, locals())
         check_is_fitted(self)
         check_count("n_samples", n_samples)
         generator = _generator(random_state)
@@ -259,12 +256,9 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
             data = torch.cat([batch[0] if isinstance(batch, list | tuple) else batch for batch in data])
         if isinstance(data, Tensor):
             data = data.detach().cpu().numpy()
-        if isinstance(data, np.ndarray):
-            check_memory("X", data)
+        check_memory("X", data)
         array = validate_data(self, data, reset=reset, dtype=np.float64, ensure_min_samples=2 if reset else 1)
-        x = torch.tensor(np.ascontiguousarray(array), dtype=self._dtype, device=self.device)
-        check_entries(x)
-        return x
+        return check_entries(torch.tensor(np.ascontiguousarray(array), dtype=self._dtype, device=self.device))
 
     @property
     def _dtype(self) -> torch.dtype:

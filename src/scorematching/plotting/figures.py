@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from scorematching.runtime.arguments import shown
 from scorematching.images.io import atomic
+from scorematching.runtime.arguments import shown
 from scorematching.runtime.kinds import check_arguments
 
 _INK, _BLUE, _ORANGE = "0.25", "#2166ac", "#d6604d"
@@ -56,8 +56,9 @@ def draw_side_by_side(images: Mapping[str, np.ndarray], path: str | Path) -> Non
     """
     check_arguments(draw_side_by_side, locals())
     check_target(path)
-    shapes = {getattr(image, "shape", None) for image in images.values()}
-    if len(shapes) != 1 or len(shape := next(iter(shapes)) or ()) not in (2, 3) or min(shape) < 1:
+    shapes: set[tuple[int, ...]] = {getattr(image, "shape", ()) for image in images.values()}
+    shape = shapes.pop() if len(shapes) == 1 else ()
+    if len(shape) not in (2, 3) or min(shape) < 1:
         raise ValueError(f"images must be one or more arrays of one shape, (H, W) or (H, W, 3), got {shown(images)}")
     height, width = shape[:2]
     side = min(height, width) // 3

@@ -45,6 +45,8 @@ def draw_noise(path: str | Path, noisy: np.ndarray, clean: np.ndarray, noise: No
     """
     check_arguments(draw_noise, locals())
     check_target(path)
+    if noisy.shape != clean.shape:
+        raise ValueError(f"noisy and clean must have one shape, got {noisy.shape} and {clean.shape}")
     white = fill_missing(noisy).planes.data_range
     before, after = (white * fill_missing(image, white).planes.data[:, 0].double().numpy() for image in (noisy, clean))
     variance = np.moveaxis(noise.variance(np.moveaxis(after, 0, 2)), 2, 0)

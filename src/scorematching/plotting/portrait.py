@@ -19,7 +19,8 @@ from scorematching.images import to_planes
 from scorematching.images.photographs import held_out_photograph
 from scorematching.noise import CorrelatedNoise
 from scorematching.plotting.figures import check_target, save_figure, set_caption, show_image
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.priors.neighbors import prior_alone
 from scorematching.priors.posterior import tweedie
 from scorematching.runtime.kinds import check_arguments

@@ -18,7 +18,7 @@ from scorematching.priors.batch import Crops
 from scorematching.priors.info import Provenance, TrainedNoise, as_trained_noise
 from scorematching.priors.summands import summands
 from scorematching.priors.tiles import Grid, mirrored, squares
-from scorematching.runtime.arguments import check_positive, shown
+from scorematching.runtime.arguments import check_between
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.compiling import run
 from scorematching.runtime.kinds import check_arguments
@@ -26,8 +26,6 @@ from scorematching.runtime.progress import Progress, ProgressCallback
 
 #: Intensity that the energy of clean images sees as 1, with white at 1.
 _UNIT_OF_CLEAN = 10 / 255
-#: Largest contrast, and the inverse of the smallest one.
-_MOST = 1e9
 
 
 class Prior(nn.Module, ABC):
@@ -176,11 +174,8 @@ class Prior(nn.Module, ABC):
             ValueError: The shape does not fit, or the image is too small.
         """
         check_arguments(Prior.score, locals())
-        contrast = check_positive("contrast", contrast)
-        if not 1 / _MOST <= contrast <= _MOST:
-            raise ValueError(f"contrast must be from {1 / _MOST:g} to {_MOST:g}, got {contrast:g}")
-        tiles = self.grid(planes).tiles(self.tile, at=at)
-        result = torch.zeros_like(planes)
+        contrast = check_between("contrast", contrast, 1e-9, 1e9)
+        tiles, result = self.grid(planes).tiles(self.tile, at=at), torch.zeros_like(planes)
         for done, tile in enumerate(tiles, 1):
             gradient = run(_gradient, self, contrast * tile.take(planes) / self.unit)
             tile.put(result[:, self.own], gradient[:, self.own] / -self.unit)
@@ -293,17 +288,10 @@ class Prior(nn.Module, ABC):
         if planes.ndim != 4 or planes.shape[1] != channels:
             raise ValueError(f"expected planes of shape (N, {channels}, H, W), got {tuple(planes.shape)}")
         if planes.dtype != like.dtype:
-            raise TypeError(f"planes must be a tensor of {like.dtype}, as this prior, got {shown(planes)}")
+            raise TypeError(f"planes must be of {like.dtype}, as this prior, got {planes.dtype}")
         self.check_size(*planes.shape[2:])
         bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
         return bottom, right
-
-
-def move(planes: Tensor, prior: Prior, device: str | torch.device | None) -> Tensor:
-    """Return planes on the device and in the precision of a prior, which is first moved to ``device`` if given."""
-    if device is not None:
-        prior.to(device)
-    return planes.to(next(prior.parameters()))
 
 
 def _gradient(prior: Prior, planes: Tensor) -> Tensor:

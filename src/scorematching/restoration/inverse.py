@@ -10,7 +10,8 @@ import torch
 
 from scorematching.images.arrays import find_own_white, from_planes, to_planes
 from scorematching.noise import NoiseModel, white_level
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.restoration.annealing import LEVELS, annealed
 from scorematching.restoration.choice import PriorChoice, prior_for
 from scorematching.restoration.color import distinct

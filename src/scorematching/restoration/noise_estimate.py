@@ -14,7 +14,8 @@ from scorematching.images.sample import sampled
 from scorematching.images.validity import can_be_noisy, clipped_ends, tells_level
 from scorematching.images.wavelet_noise import level_of_planes
 from scorematching.noise import CorrelatedNoise, GaussianNoise, PoissonGaussianNoise
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.priors.neighbors import prior_alone
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct

@@ -14,7 +14,8 @@ from scorematching.noise.estimate import LOWEST, NOTHING, NoiseEstimate, estimat
 from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.line import Blocks, VarianceLine, fit_line, joined
 from scorematching.noise.saturation import saturation
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.priors.neighbors import prior_alone
 from scorematching.priors.posterior import tweedie
 from scorematching.restoration.choice import PriorChoice, prior_for_planes

@@ -27,6 +27,14 @@ def check_positive(name: str, value: Any, zero: bool = False) -> float:
     return float(number)
 
 
+def check_between(name: str, value: Any, low: float, high: float) -> float:
+    """Return the value as a float; raise ``ValueError`` unless it is from ``low`` to ``high``."""
+    number = as_number(value)
+    if not is_finite(number) or not low <= number <= high:
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, got {shown(value)}")
+    return float(number)
+
+
 def check_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
     """Return the value as an int; raise ``ValueError`` unless it is an integer from ``least`` to ``most``."""
     if (

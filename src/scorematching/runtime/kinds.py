@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from types import GenericAlias
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 from scorematching.runtime.arguments import as_number, check_count, is_finite, is_integer, one_of, shown
 
@@ -61,6 +61,8 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
                 f"{name} must be {one_of([words for words, _ in kinds if words != 'None'])}, got {what.strip()}"
             )
         check_memory(name, value)
+        if hasattr(value, "layout") and (str(value.layout) != "torch.strided" or value.is_complex()):
+            raise TypeError(f"{name} must be dense and of real numbers, got {value.layout} and {value.dtype}")
         if value is not None and name in _RULES:
             _RULES[name](value)
 
@@ -88,7 +90,7 @@ def _kinds(function: Callable[..., Any]) -> list[tuple[str, list[Kind]]]:
     """Return the kinds of each argument that has an annotation of known kinds."""
     if inspect.isclass(function):
         names = vars(inspect.getmodule(function))
-        notes = {field.name: field.type for field in dataclasses.fields(function)}
+        notes = {field.name: field.type for field in dataclasses.fields(cast(Any, function))}
     else:
         function = inspect.unwrap(getattr(function, "__func__", function))
         single = function.__code__.co_varnames[: function.__code__.co_argcount + function.__code__.co_kwonlyargcount]
@@ -117,6 +119,11 @@ def _kind(term: str, names: Mapping[str, Any]) -> Kind | None:
     outer = re.fullmatch(r"(Sequence|Iterable|Mapping|tuple)\[(.*)\]", term)
     if outer:
         return _many(outer[1], outer[2], names)
+    return _kind_of_name(term, names)
+
+
+def _kind_of_name(term: str, names: Mapping[str, Any]) -> Kind | None:
+    """Return the kind of a name of a module: a choice, a protocol or a class."""
     named = names.get(term)
     if get_origin(named) is Literal:
         choices = get_args(named)
@@ -206,7 +213,7 @@ def _is_array(value: Any) -> bool:
 def _is_tensor(value: Any) -> bool:
     import torch
 
-    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_complex()
+    return isinstance(value, torch.Tensor)
 
 
 def _is_module(value: Any) -> bool:
@@ -256,8 +263,8 @@ _KINDS: dict[str, Kind] = {
     "str": ("a string", lambda value: isinstance(value, str)),
     "Path": ("a path", _is_path),
     "np.ndarray": ("a numpy array", _is_array),
-    "Tensor": ("a dense torch tensor of real numbers", _is_tensor),
-    "nn.Module": ("a torch module", _is_module),
+    "Tensor": ("a torch tensor", _is_tensor),
+    "nn.Module": ("a torch module that returns energies", _is_module),
     "torch.Generator": ("a torch.Generator", _is_generator),
     "torch.device": ("a device of this machine, such as 'cpu'", _is_device),
     "ProgressCallback": ("a function", callable),

@@ -41,8 +41,8 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
         check_entries(x)
 
 
-def check_entries(x: Tensor) -> None:
-    """Raise ``ValueError`` if an entry is not finite, or so large that its square overflows."""
+def check_entries(x: Tensor) -> Tensor:
+    """Return data; raise ``ValueError`` if an entry is not finite, or so large that its square overflows."""
     if not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
         raise ValueError(
@@ -52,6 +52,7 @@ def check_entries(x: Tensor) -> None:
     largest = float(x.detach().abs().max())
     if largest > math.sqrt(torch.finfo(x.dtype).max):
         raise ValueError(f"x has entries up to {largest:.3g}, whose squares overflow in {x.dtype}: scale x")
+    return x
 
 
 def check_uncompiled(energy: nn.Module) -> nn.Module:
@@ -97,8 +98,8 @@ def warn_if_infinite(value: Tensor) -> Tensor:
     """Return a loss, with a warning if it is not finite though its data are."""
     if not batched(value) and not bool(torch.isfinite(value.detach()).all()):
         warnings.warn(
-            "the loss is not finite: derivatives of the energy overflow at these data, or a weight or lam is too large. "
-            "Scale the data, or pass float64",
+            "the loss is not finite: derivatives of the energy overflow at these data, or weight or lam is too large: "
+            "scale the data, or pass float64",
             stacklevel=3,
         )
     return value

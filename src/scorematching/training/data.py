@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.runtime.arguments import shown
 from scorematching.images import (
     count_pages,
     find_images,
@@ -26,6 +25,7 @@ from scorematching.images.axes import check_axes, images_last, white_of_array
 from scorematching.images.io.sequence import lines_of_pages
 from scorematching.images.neighbors import Level, find_neighbors, is_blank, level_of, lines
 from scorematching.noise import NoiseModel, Stabilizer
+from scorematching.runtime.arguments import shown
 
 ImageSource = np.ndarray | str | Path
 

@@ -102,7 +102,6 @@ def count_pages(path: str | Path) -> int:
         >>> count_pages(path)
         3
     """
-    check_arguments(count_pages, locals())
     if not FORMATS[_check_source(path).suffix.lower()].pages:
         return 1
     with _opened(path) as images:
@@ -200,7 +199,6 @@ def write_image(path: str | Path, image: np.ndarray, metadata: Metadata | None =
         >>> int(read_image(path)[0, 0])
         7
     """
-    check_arguments(write_image, locals())
     write_pages(path, [image], metadata)
 
 
