@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from reached import forbid
 from small_models import FIELD, as_bytes, with_noise
 
 import scorematching as sm
 from scorematching.images.photographs import held_out_photograph
+
+settings.register_profile("short", max_examples=8, derandomize=True, deadline=None, database=None)
+settings.register_profile("long", max_examples=200, deadline=None, database=None, print_blob=True)
+settings.load_profile("short")
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from scorematching.layers import Layer
+from scorematching.runtime.arguments import shown
 from scorematching.runtime.functional import modules_of
+from scorematching.runtime.kinds import check_arguments
 
 
 class Edge(NamedTuple):
@@ -69,8 +71,11 @@ class Graph(nn.Module):
     """
 
     def __init__(self, edges: Iterable[tuple[str, Layer, str]], input: str = "x", output: str = "energy") -> None:
+        check_arguments(Graph.__init__, locals())
         super().__init__()
         given = list(edges)
+        if odd := [edge for edge in given if not isinstance(edge, tuple | list) or len(edge) != 3]:
+            raise TypeError(f"an edge must be (source, layer, target), got {shown(odd[0])}")
         for source, layer, target in given:
             if not isinstance(layer, Layer):
                 raise TypeError(

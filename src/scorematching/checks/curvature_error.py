@@ -15,7 +15,8 @@ from scorematching.curvature.auto import ApproximationWarning
 from scorematching.curvature.coloring import Coloring
 from scorematching.graph import Graph, check_graph
 from scorematching.losses.score_matching import score_matching_loss
-from scorematching.runtime.validation import check_data, full_precision
+from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.validation import check_data, full_precision, warn_if_infinite
 from scorematching.sweeps import sweep1, sweep2
 
 
@@ -77,6 +78,7 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
         >>> list(report.errors)
         ['x']
     """
+    check_arguments(curvature_report, locals())
     check_data(energy, x, finite=True)
     check_graph(energy, "curvature_report")
     structure = exactness_report(energy, tuple(x.shape[1:]))
@@ -94,6 +96,7 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
         (exact, slope), (approximate, other) = (
             _loss_and_gradient(energy, x, lam, method) for method in ("auto", "diagonal")
         )
+    warn_if_infinite(torch.stack([slope.norm() ** 2, other.norm() ** 2]))
     size, product = float(slope.norm()), float(slope.norm() * other.norm())
     error = float((other - slope).norm()) / size if size else math.nan
     cosine = float(slope @ other) / product if product else math.nan

@@ -20,7 +20,9 @@ from scorematching.domains import DomainChoice, domain_named
 from scorematching.graph import check_graph
 from scorematching.layers.base import Layer, Local, Sides
 from scorematching.losses.score_matching import score_matching_loss
-from scorematching.runtime.validation import check_data, energies
+from scorematching.runtime.arguments import check_positive, shown
+from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.validation import check_data, check_weight, energies
 from scorematching.sweeps import sweep1, sweep2
 
 
@@ -62,8 +64,11 @@ def check_layer(layer: Layer, x: Tensor, tolerance: float = 1e-10, seed: int = 0
         >>> list(check_layer(sm.layers.Square(), torch.randn(4, 3)))[:5]
         ['sweep 2: d', 'sweep 2: d2', 'sweep 3: a', 'sweep 3: a2', 'sweep 4: c']
     """
+    check_arguments(check_layer, locals())
     layer = copy.deepcopy(layer).double()
     x = x.detach().double()
+    if not x.numel() or not bool(torch.isfinite(x).all()):
+        raise ValueError(f"x must be a batch of one sample or more with finite values, got {shown(x)}")
     layer.check_input(x)
     generator = torch.Generator().manual_seed(seed)
 
@@ -116,14 +121,20 @@ def check_gradients(
         >>> max(check_gradients(energy, torch.randn(4, 3)).values()) < 1e-10
         True
     """
+    check_arguments(check_gradients, locals())
+    lam, tolerance = check_positive("lam", lam, zero=True), check_positive("tolerance", tolerance)
     energy = copy.deepcopy(energy).double()
     x = x.detach().double().requires_grad_()
     check_data(energy, x, finite=True)
-    weight = None if weight is None else weight.double()
+    weight = None if weight is None else check_weight(weight.double(), x, finite=True)
     bounded = domain_named(domain)
     objective = Objective.of(lam, weight, None if bounded is None else bounded.weights(x))
     leaves: dict[str, Tensor] = {n: p for n, p in energy.named_parameters() if p.requires_grad} | {"x": x}
-    d, d2 = _recursion(energy, x) if curvature == "diagonal" else _brute_derivatives(energy, x)
+    d, d2 = (
+        _recursion(energy, x)
+        if isinstance(curvature, str) and curvature == "diagonal"
+        else _brute_derivatives(energy, x)
+    )
     (slope,) = torch.autograd.grad(energies(energy, x).sum(), x)
     value = sm_value(d, d2, objective).mean()
     oracle = _gradients(value, leaves)
@@ -156,6 +167,8 @@ def brute_force(energy: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         >>> h.tolist()
         [[[2.0, 0.0], [0.0, 2.0]]]
     """
+    check_arguments(brute_force, locals())
+    check_data(energy, x, finite=True)
     x = x if x.requires_grad else x.detach().requires_grad_()
     d = _gradients(energies(energy, x).sum(), {"x": x}, create=True)["x"]
     rows = [_gradients(each.sum(), {"x": x}, create=True)["x"].flatten(1) for each in d.flatten(1).unbind(1)]

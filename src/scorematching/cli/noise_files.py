@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from rich.table import Table
 
-from scorematching.cli.console import FAILURES, cell, console, end_with, failed, progress_bar, say
+from scorematching.cli.console import cell, console, end_with, failed, progress_bar, say
 from scorematching.images.io.atomic import check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
 from scorematching.images.io.paths import check_no_input
@@ -63,7 +63,7 @@ def describe(
                     remarks |= dict.fromkeys(found.remarks if type(noise) is type(found.noise) else ())
                     records.append({"image": source.name, "page": page, **_as_record(noise, found)})
                     bar(Progress(number + page / count, len(sources)))
-            except FAILURES as error:
+            except Exception as error:  # it is told for this file, and the others are done
                 if len(sources) == 1:
                     raise
                 failures.append(failed(source.name, error))

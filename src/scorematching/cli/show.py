@@ -154,7 +154,7 @@ def _sample(prior: Prior, steps: int, seed: int) -> torch.Tensor:
     import torch
 
     from scorematching.cli.console import progress_bar
-    from scorematching.priors.base import move
+    from scorematching.priors.devices import move
     from scorematching.sampling import langevin, without_mean
 
     generator, m = torch.Generator().manual_seed(seed), prior.margin

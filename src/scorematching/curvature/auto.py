@@ -23,6 +23,7 @@ from scorematching.graph import Graph, check_graph
 from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.functional import unbatched
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.validation import check_uncompiled
 
 Name = Literal["auto", "diagonal", "full", "jacobian", "coloring", "hutchinson", "propagation"]
@@ -60,9 +61,10 @@ def method_named(choice: Choice, energy: nn.Module, x: Tensor) -> Curvature:
         TypeError: ``"diagonal"`` is chosen for an energy that is not a graph, or ``torch.compile`` made the energy.
         ValueError: The name is unknown, or no exact method is affordable.
     """
+    check_arguments(method_named, locals())
     check_uncompiled(energy)
     x = unbatched(x)
-    if choice == "auto":
+    if isinstance(choice, str) and choice == "auto":
         return remembered(energy, ("auto", x.shape, x.dtype), lambda: cheapest_exact(energy, x))
     if not isinstance(choice, Curvature):
         check_choice("curvature", choice, ("auto", *METHODS))

@@ -24,6 +24,7 @@ from scorematching.graph import Graph
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.functional import transformed, unbatched
+from scorematching.runtime.kinds import check_arguments
 
 Class = tuple[int, ...]
 
@@ -54,6 +55,7 @@ class Coloring(Curvature):
     memory: float = 1e9
 
     def __post_init__(self) -> None:
+        check_arguments(Coloring, vars(self))
         check_positive("memory", self.memory)
 
     def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:
@@ -155,6 +157,7 @@ def measured_field(energy: nn.Module, x: Tensor, positions: int = 25, seed: int 
     Returns:
         One number for each dimension after the channels, at most the size of the data.
     """
+    check_arguments(measured_field, locals())
     sizes = tuple(x.shape[2:])
     if math.prod(sizes) == 1:
         return sizes

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from scorematching.curvature import Choice, differentiable_gradient, method_named
 from scorematching.runtime.compiling import run
 from scorematching.runtime.functional import batched
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.validation import check_data, full_precision
 
 
@@ -32,6 +33,7 @@ def score(energy: nn.Module, x: Tensor, check_finite: bool = True) -> Tensor:
         >>> score(gaussian, torch.ones(1, 3)).tolist()
         [[-2.0, -2.0, -2.0]]
     """
+    check_arguments(score, locals())
     check_data(energy, x, check_finite and not batched(x))
     with full_precision(x):
         if torch.is_grad_enabled():
@@ -62,6 +64,7 @@ def hessian_diagonal(energy: nn.Module, x: Tensor, curvature: Choice = "auto", c
         >>> hessian_diagonal(gaussian, torch.ones(1, 3)).tolist()
         [[2.0, 2.0, 2.0]]
     """
+    check_arguments(hessian_diagonal, locals())
     check_data(energy, x, check_finite and not batched(x))
     with full_precision(x):
         return method_named(curvature, energy, x).derivatives(energy, x).d2

@@ -27,6 +27,7 @@ from scorematching.curvature.autograd import swept
 from scorematching.curvature.base import Curvature, Derivatives, in_chunks
 from scorematching.graph import Graph, check_graph
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.sweeps import State, add_term, sweep1, sweep2, sweep4
 
 Pair = tuple[str, str]
@@ -53,6 +54,7 @@ class FullHessian(Curvature):
     memory: float = 1e9
 
     def __post_init__(self) -> None:
+        check_arguments(FullHessian, vars(self))
         check_positive("memory", self.memory)
 
     def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from scorematching.curvature.autograd import swept
 from scorematching.curvature.hessian_products import Products
 from scorematching.graph import Graph, check_graph
+from scorematching.runtime.kinds import check_arguments
 from scorematching.sweeps import State, sweep1, sweep2, sweep3, sweep4
 
 
@@ -16,6 +17,10 @@ def differentiable_gradient(energy: nn.Module, x: Tensor) -> Tensor:
 
     The result is differentiable with respect to the parameters if gradients are enabled.
     """
+    check_arguments(differentiable_gradient, locals())
+    like = next(energy.parameters(), x)
+    if not x.is_floating_point() or x.dtype != like.dtype:
+        raise TypeError(f"x is {x.dtype}, and the parameters of energy are {like.dtype}: convert one of them")
     if not isinstance(energy, Graph):
         return Products(energy, x).d
     (d,) = swept(_First(torch.is_grad_enabled()), check_graph(energy, "the sweeps"), x)

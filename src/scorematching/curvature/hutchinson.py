@@ -16,6 +16,7 @@ from scorematching.curvature.tangents import tangent_gradients, tangent_sweeps
 from scorematching.graph import Graph
 from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.functional import Gradients
+from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Hutchinson(Curvature):
     generator: torch.Generator | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        check_arguments(Hutchinson, vars(self))
         check_probes(self.probes)
         check_choice("distribution", self.distribution, ("rademacher", "gaussian"))
 

@@ -22,6 +22,7 @@ from scorematching.curvature.tangents import identity, tangent_gradients, tangen
 from scorematching.graph import Graph, check_graph
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.functional import Gradients
+from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class ForwardJacobian(Curvature):
     memory: float = 1e9
 
     def __post_init__(self) -> None:
+        check_arguments(ForwardJacobian, vars(self))
         check_positive("memory", self.memory)
 
     def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:

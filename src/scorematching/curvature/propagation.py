@@ -11,6 +11,7 @@ from scorematching.curvature.base import Curvature, Derivatives
 from scorematching.curvature.probes import check_probes, draw, probes_for, unbiased_square
 from scorematching.graph import check_graph
 from scorematching.layers.base import Layer, Local
+from scorematching.runtime.kinds import check_arguments
 from scorematching.sweeps import add_term, sweep1, sweep2
 
 
@@ -44,6 +45,7 @@ class CurvaturePropagation(Curvature):
     generator: torch.Generator | None = None
 
     def __post_init__(self) -> None:
+        check_arguments(CurvaturePropagation, vars(self))
         check_probes(self.probes)
 
     def derivatives(self, energy: nn.Module, x: Tensor, squared: bool = False) -> Derivatives:

@@ -12,7 +12,9 @@ from scorematching.curvature.base import Curvature, Derivatives
 from scorematching.curvature.gradient import differentiable_gradient
 from scorematching.curvature.objective import Objective, sm_value
 from scorematching.graph import Graph
+from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.functional import Gradients
+from scorematching.runtime.kinds import check_arguments
 from scorematching.sweeps import sweep1, sweep2, sweep3, sweep4
 
 
@@ -43,6 +45,12 @@ class Stein(Curvature):
     bounded: ClassVar[bool] = False
     noise: Tensor
     sigma: float
+
+    def __post_init__(self) -> None:
+        check_arguments(Stein, vars(self))
+        check_positive("sigma", self.sigma)
+        if not bool(torch.isfinite(self.noise).all()):
+            raise ValueError("noise has entries that are NaN or infinite")
 
     @property
     def _scaled(self) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from scorematching.curvature.objective import Weights
 from scorematching.domains.base import Domain
 from scorematching.domains.interval import Shape, capped, check_shape
+from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,7 @@ class Distance(Domain):
     shape: Shape | None = None
 
     def __post_init__(self) -> None:
+        check_arguments(Distance, vars(self))
         check_shape(self.cap, self.power, self.shape)
 
     def weights(self, x: Tensor) -> Weights:
@@ -92,7 +94,10 @@ class Polyhedron(Distance):
     """
 
     def __init__(self, a: Tensor, b: Tensor, cap: float | None = None, power: float = 2) -> None:
+        check_arguments(Polyhedron.__init__, locals())
         a, b = a.double(), b.double()
+        if not bool(torch.isfinite(a).all()) or bool(b.isnan().any()):
+            raise ValueError("A must have finite values, and b no NaN")
         if a.ndim != 2 or b.shape != a.shape[:1] or not bool(a.any(1).all()):
             raise ValueError(
                 f"a polyhedron needs A of shape (faces, D) without rows of 0, and b of shape (faces,), got "

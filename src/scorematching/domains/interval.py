@@ -11,7 +11,8 @@ from torch import Tensor
 
 from scorematching.curvature.objective import Weights
 from scorematching.domains.base import Domain
-from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.arguments import check_positive, is_finite, shown
+from scorematching.runtime.kinds import check_arguments
 
 #: Function of distances from a boundary.
 Shape = Callable[[Tensor], Tensor]
@@ -54,6 +55,7 @@ class Interval(Domain):
     shape: Shape | None = None
 
     def __post_init__(self) -> None:
+        check_arguments(Interval, vars(self))
         if not self.low < self.high or math.inf == self.high == -self.low:
             raise ValueError(f"an interval needs a bound, and low below high, got {self.low} and {self.high}")
         check_shape(self.cap, self.power, self.shape)
@@ -100,8 +102,8 @@ def check_shape(cap: float | None, power: float, shape: Shape | None) -> None:
         raise ValueError("shape must be a function that is 0 at 0, without cap and power")
     if cap is not None:
         check_positive("cap", cap)
-    if not power >= 1:
-        raise ValueError(f"power must be 1 or more, got {power}")
+    if not (is_finite(power) and power >= 1):
+        raise ValueError(f"power must be 1 or more, got {shown(power)}")
 
 
 def capped(distance: Tensor, cap: float | None, power: float, shape: Shape | None = None) -> Weights:

@@ -14,6 +14,7 @@ from scorematching.domains.base import Domain
 from scorematching.domains.distance import Distance
 from scorematching.graph import Graph
 from scorematching.layers import Linear
+from scorematching.runtime.kinds import check_arguments
 
 #: Largest deviation of the sum of a sample from 1.
 _ROUNDING = 1e-4
@@ -45,6 +46,7 @@ class Simplex(Domain):
     power: float = 2
 
     def __post_init__(self) -> None:
+        check_arguments(Simplex, vars(self))
         self._distance()
 
     def weights(self, x: Tensor) -> Weights:

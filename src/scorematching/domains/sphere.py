@@ -14,6 +14,8 @@ from scorematching.curvature.hessian_products import Products
 from scorematching.curvature.objective import Weights
 from scorematching.domains.base import Domain
 from scorematching.domains.distance import Distance
+from scorematching.domains.interval import check_shape
+from scorematching.runtime.kinds import check_arguments
 
 #: Largest deviation of the norm of a sample from 1.
 _ROUNDING = 1e-4
@@ -52,6 +54,10 @@ class Sphere(Domain):
     boundary: Callable[[Tensor], Tensor] | None = None
     cap: float | None = None
     power: float = 2
+
+    def __post_init__(self) -> None:
+        check_arguments(Sphere, vars(self))
+        check_shape(self.cap, self.power, None)
 
     def weights(self, x: Tensor) -> Weights | None:
         """Return the weights at data, shape (N, D); ``None`` for the whole sphere, which has no boundary."""

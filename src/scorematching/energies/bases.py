@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from scorematching.runtime.kinds import check_arguments
+
 
 def dct_filters(size: int, count: int | None = None) -> Tensor:
     """Return the orthonormal two-dimensional DCT-II basis, lowest frequencies first.
@@ -23,6 +25,7 @@ def dct_filters(size: int, count: int | None = None) -> Tensor:
         >>> torch.allclose(basis @ basis.T, torch.eye(16), atol=1e-6)
         True
     """
+    check_arguments(dct_filters, locals())
     k = torch.arange(size, dtype=torch.float64)
     rows = torch.cos(math.pi / size * k[:, None] * (k + 0.5)) * math.sqrt(2 / size)
     rows[0] /= math.sqrt(2)

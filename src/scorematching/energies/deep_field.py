@@ -13,6 +13,7 @@ from scorematching.energies.sizes import check_deep_sizes
 from scorematching.graph import Graph
 from scorematching.layers import Conv2d, Crop, Layer, PixelUnshuffle, SiLU, Square, Sum
 from scorematching.runtime.arguments import check_count
+from scorematching.runtime.kinds import check_arguments
 
 #: Initial weights relative to He initialization. The first convolution has smaller weights because the data are large;
 #: the second convolution of each block, so that the block starts near the identity; the last convolution, so that the
@@ -47,6 +48,7 @@ class DeepField(Graph):
     BLOCK = 2
 
     def __init__(self, channels: int = 64, depth: int = 6, size: int = 3, seed: int = 0, colors: int = 1) -> None:
+        check_arguments(DeepField.__init__, locals())
         check_deep_sizes(channels, size, depth)
         check_count("colors", colors)
         inside, count = colors * self.BLOCK**2, depth // 2 - 1

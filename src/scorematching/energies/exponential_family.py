@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from scorematching.runtime.arguments import shown
+
 
 class ExponentialFamily(nn.Module):
     """Exponential family ``p(x) ∝ exp(sum_k theta_k T_k(x))``, so ``E(x) = -sum_k theta_k T_k(x)``.
@@ -36,6 +38,8 @@ class ExponentialFamily(nn.Module):
 
     def __init__(self, statistics: Sequence[Callable[[Tensor], Tensor]]) -> None:
         super().__init__()
+        if not isinstance(statistics, Sequence) or not all(map(callable, statistics)):
+            raise TypeError(f"statistics must be a sequence of functions, got {shown(statistics)}")
         if not statistics:
             raise ValueError("statistics is empty: pass one function or more")
         self.statistics = tuple(statistics)

@@ -12,6 +12,7 @@ from scorematching.energies.bases import dct_filters
 from scorematching.energies.sizes import ExpertName, check_field_sizes, check_neighbors
 from scorematching.graph import Graph
 from scorematching.layers import AvgPool2d, Conv2d, Crop, Layer, Spline, StudentTMixture, Sum
+from scorematching.runtime.kinds import check_arguments
 
 
 class FieldOfExperts(Graph):
@@ -59,6 +60,7 @@ class FieldOfExperts(Graph):
         expert: ExpertName = "student-t",
         neighbors: int = 0,
     ) -> None:
+        check_arguments(FieldOfExperts.__init__, locals())
         check_field_sizes(filters, size, octaves, expert)
         start = _first_filters(filters, size, check_neighbors(neighbors))
         if expert == "spline" and scales is not None:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from scorematching.graph import Edge, Graph
 from scorematching.layers import Conv2d, Crop, Layer, Metric, MetricConv2d, SumPool2d
+from scorematching.runtime.kinds import check_arguments
 
 
 def with_metric(energy: Graph, covariance: Tensor) -> Graph:
@@ -48,6 +49,7 @@ def with_metric(energy: Graph, covariance: Tensor) -> Graph:
         >>> sm.score_matching_loss(seen, y).backward()
         >>> denoised = y + sm.score(seen, y)
     """
+    check_arguments(with_metric, locals())
     like = next(energy.parameters(), covariance)
     metric = Metric(covariance.detach().to(like))
     edges: list[tuple[str, Layer, str]] = []

@@ -10,6 +10,7 @@ import torch
 from scorematching.graph import Graph, Sequential
 from scorematching.layers import Layer, Linear, LogCosh, Scale, SiLU, Square, Sum
 from scorematching.runtime.arguments import check_count
+from scorematching.runtime.kinds import check_arguments
 
 
 class ICA(Sequential):
@@ -27,6 +28,7 @@ class ICA(Sequential):
     """
 
     def __init__(self, dim: int, seed: int = 0) -> None:
+        check_arguments(ICA.__init__, locals())
         check_count("dim", dim)
         filters = Linear(dim, dim, bias=False)
         super().__init__(filters, LogCosh(), Sum(2))
@@ -56,6 +58,7 @@ class MLP(Graph):
     """
 
     def __init__(self, dim: int, hidden: Sequence[int] = (64, 64), seed: int = 0) -> None:
+        check_arguments(MLP.__init__, locals())
         for name, width in (("dim", dim), *(("hidden", width) for width in hidden)):
             check_count(name, width)
         edges: list[tuple[str, Layer, str]] = [("x", Square(), "squares"), ("squares", Scale(dim), "scaled")]

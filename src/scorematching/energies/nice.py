@@ -6,6 +6,7 @@ import itertools
 
 from scorematching.graph import Graph
 from scorematching.layers import Gather, Layer, Linear, LogCosh, Scale, Scatter, Softplus, Sum
+from scorematching.runtime.kinds import check_arguments
 
 
 class NICE(Graph):
@@ -39,6 +40,7 @@ class NICE(Graph):
     """
 
     def __init__(self, dim: int, hidden: int, couplings: int = 4, depth: int = 1) -> None:
+        check_arguments(NICE.__init__, locals())
         if dim < 2 or min(hidden, couplings, depth) < 1:
             raise ValueError(
                 "expected a dim of 2 or more, and hidden, couplings and depth of 1 or more, got "

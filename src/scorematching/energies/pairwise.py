@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from scorematching.curvature import AnalyticEnergy, Derivatives
 from scorematching.runtime.arguments import check_count, check_positive
+from scorematching.runtime.kinds import check_arguments
 
 #: Smallest eigenvalue of a covariance that is not singular, relative to the largest.
 _SINGULAR = 1e-10
@@ -44,6 +45,7 @@ class PairwiseModel(AnalyticEnergy):
     places: Tensor
 
     def __init__(self, dim: int, a: float = 1.0, b: float = 1.0) -> None:
+        check_arguments(PairwiseModel.__init__, locals())
         super().__init__()
         check_count("dim", dim)
         self.a, self.b = check_positive("a", a), check_positive("b", b, zero=True)
@@ -113,6 +115,7 @@ class Gaussian(PairwiseModel):
     """
 
     def __init__(self, dim: int) -> None:
+        check_arguments(Gaussian.__init__, locals())
         super().__init__(dim)
 
     @property
@@ -141,8 +144,13 @@ class Gaussian(PairwiseModel):
         Raises:
             ValueError: A shape does not fit, or ``lam`` is 0 and the covariance is singular.
         """
-        if covariance.shape != self.matrix.shape:
-            raise ValueError(f"expected moments of {len(self.linear)} variables, got {tuple(covariance.shape)}")
+        check_arguments(Gaussian.fit_moments, locals())
+        lam = check_positive("lam", lam, zero=True)
+        if covariance.shape != self.matrix.shape or mean.shape != self.linear.shape:
+            shapes = f"{tuple(mean.shape)} and {tuple(covariance.shape)}"
+            raise ValueError(f"expected moments of {len(self.linear)} variables, got {shapes}")
+        if not bool(torch.isfinite(mean).all() & torch.isfinite(covariance).all()):
+            raise ValueError("mean or covariance has entries that are NaN or infinite")
         values, vectors = torch.linalg.eigh(covariance.double())
         if values[0] <= _SINGULAR * values[-1] and not lam:
             raise ValueError("the covariance of the data is singular: use more samples, lam > 0, or fewer variables")

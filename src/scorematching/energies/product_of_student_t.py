@@ -9,6 +9,7 @@ from torch import Tensor
 
 from scorematching.graph import Sequential
 from scorematching.layers import Linear, StudentT, WeightedSum
+from scorematching.runtime.kinds import check_arguments
 
 
 class ProductOfStudentT(Sequential):
@@ -31,6 +32,7 @@ class ProductOfStudentT(Sequential):
     """
 
     def __init__(self, dim: int, experts: int, seed: int = 0) -> None:
+        check_arguments(ProductOfStudentT.__init__, locals())
         if dim < 1 or experts < 1:
             raise ValueError(f"dim and experts must be 1 or more, got {dim} and {experts}")
         filters = Linear(dim, experts, bias=False)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from scorematching.energies.bases import dct_filters
+from scorematching.runtime.kinds import check_arguments
 
 
 class ZCAWhitening(nn.Module):
@@ -33,6 +34,7 @@ class ZCAWhitening(nn.Module):
     matrix: Tensor
 
     def __init__(self, size: int) -> None:
+        check_arguments(ZCAWhitening.__init__, locals())
         super().__init__()
         self.register_buffer("matrix", dct_filters(size)[1:].flatten(1).contiguous())
 
@@ -46,6 +48,7 @@ class ZCAWhitening(nn.Module):
         Raises:
             ValueError: The shape does not fit, or there are too few patches.
         """
+        check_arguments(ZCAWhitening.fit, locals())
         pixels = self.matrix.shape[1]
         if patches.ndim != 2 or patches.shape[1] != pixels or len(patches) <= pixels:
             raise ValueError(

@@ -23,7 +23,9 @@ from scorematching.estimators.preparation import InUnits, Standardization, check
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.repeats import repeated, warn_of_repeats
 from scorematching.runtime.arguments import check_count, check_positive
+from scorematching.runtime.kinds import check_memory
 from scorematching.runtime.progress import ProgressCallback
+from scorematching.runtime.validation import check_entries
 from scorematching.sampling import hmc
 
 if TYPE_CHECKING:
@@ -166,8 +168,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
             values = -self.energy_(x).double()
         if domain is not None:
             values = torch.where(domain.outside(x), -torch.inf, values)
-        found: np.ndarray[Any, Any] = values.cpu().numpy()
-        return found
+        return np.asarray(values.cpu())
 
     def score(self, X: ArrayLike | Tensor, y: object = None) -> float:  # noqa: N803
         """Return minus the loss J of samples at λ = 0: larger is better.
@@ -255,8 +256,9 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
             data = torch.cat([batch[0] if isinstance(batch, list | tuple) else batch for batch in data])
         if isinstance(data, Tensor):
             data = data.detach().cpu().numpy()
+        check_memory("X", data)
         array = validate_data(self, data, reset=reset, dtype=np.float64, ensure_min_samples=2 if reset else 1)
-        return torch.tensor(array, dtype=self._dtype, device=self.device)
+        return check_entries(torch.tensor(np.ascontiguousarray(array), dtype=self._dtype, device=self.device))
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -12,9 +12,13 @@ from torch import Tensor
 from scorematching.domains import DomainChoice, Interval, domain_named
 from scorematching.energies import PairwiseModel
 from scorematching.runtime.arguments import check_count, check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.statistics.closed_form import Moments, moments_of, write_parameters
 from scorematching.statistics.estimate import factored
 from scorematching.statistics.sample_losses import SampleLosses
+
+#: Largest multiplier of the diagonal, beyond which the rest of the matrix is lost in rounding.
+_MOST = 1e12
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +104,15 @@ def fit_l1_path(
         >>> model.edges
         [(0, 1)]
     """
+    check_arguments(fit_l1_path, locals())
     if not isinstance(model, PairwiseModel):
         raise TypeError(f"expected a PairwiseModel, got {type(model).__name__}")
     count, dim = len(model.interaction), len(model.linear)
     if dim < 2:
         raise ValueError("a graph needs two variables or more, got one")
     multiplier = _recommended(len(x), dim) if multiplier is None else multiplier
-    if not 0 <= gamma <= 1 or not multiplier >= 1:
+    gamma, multiplier = float(gamma), float(multiplier)
+    if not 0 <= gamma <= 1 or not 1 <= multiplier < _MOST:
         raise ValueError(f"expected gamma from 0 to 1 and a multiplier of 1 or more, got {gamma} and {multiplier}")
     bounded = domain_named(domain)
     free = bounded is None or (isinstance(bounded, Interval) and bounded.scale_free)
@@ -167,6 +173,8 @@ def _path(moments: Moments, pairs: Tensor, penalties: Tensor | int) -> tuple[Ten
         grid = 0.5 * slope.abs().max() * torch.logspace(0, -2, penalties, dtype=torch.float64)
     else:
         grid = torch.as_tensor(penalties, dtype=torch.float64).sort(descending=True).values
+        if grid.ndim != 1 or not len(grid):
+            raise ValueError(f"penalties must be a number of them, or one penalty or more, got {tuple(grid.shape)}")
         check_positive("the smallest penalty", float(grid[-1]), zero=True)
     if int(torch.linalg.cholesky_ex(gram).info):
         raise ValueError("the data do not determine the interactions: pass a multiplier above 1, or more samples")

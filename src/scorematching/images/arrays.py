@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scorematching.runtime.kinds import check_arguments
+
 #: Number of rows that are converted at a time, to limit the memory in double precision.
 _ROWS = 64
 
@@ -16,6 +18,8 @@ _ROWS = 64
 _TYPES = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")
 #: Least range of the values of an image, relative to the largest. Below it, rounding to 32 bits changes them visibly.
 _PRECISION = 1e-4
+#: Largest value of white, and largest value relative to white. Their squares must not overflow with 32 bits.
+_MOST = 1e15
 #: Relative range that is a rounding error of 64 bits.
 _CONSTANT = 1e-12
 
@@ -67,6 +71,7 @@ def to_planes(image: np.ndarray, data_range: float | None = None) -> Planes:
         >>> planes.data.shape, planes.data.max().item()
         (torch.Size([3, 1, 4, 6]), 1.0)
     """
+    check_arguments(to_planes, locals())
     data_range = find_white(image, data_range)
     channels = image.ndim == 3
     stack = image if channels else image[..., None]
@@ -92,6 +97,7 @@ def find_white(image: np.ndarray, data_range: float | None = None, *, missing: b
         >>> find_white(np.zeros((4, 6), np.uint16)), find_white(np.full((4, 6), 4000.0))
         (65535.0, 4000.0)
     """
+    check_arguments(find_white, locals())
     if not isinstance(image, np.ndarray):
         raise TypeError(f"image must be a numpy array, got {type(image).__name__}: convert it with numpy.asarray")
     check_type(image.dtype)
@@ -100,16 +106,34 @@ def find_white(image: np.ndarray, data_range: float | None = None, *, missing: b
     if image.dtype.kind == "f" and not missing and not np.isfinite(image).all():
         raise ValueError(f"image has {int((~np.isfinite(image)).sum())} values that are NaN or infinite")
     _check_precision(image, data_range)
-    if data_range is None and has_white(image.dtype):
-        data_range = float(np.iinfo(image.dtype).max)
-    elif data_range is None and image.dtype.kind in "iu":
-        data_range = float(max(abs(int(image.min())), abs(int(image.max())), 1))
-    elif data_range is None:
-        largest = float(image.max(initial=0, where=np.isfinite(image)))
-        data_range = largest if largest > 2 else 1.0
-    if not (data_range > 0 and np.isfinite(data_range)):
-        raise ValueError(f"the value of white, data_range, must be a positive number, got {data_range}")
+    if data_range is None:
+        data_range = _white_of(image)
+    data_range = float(data_range)
+    largest = _largest(image)
+    if data_range > _MOST or largest > _MOST * data_range:
+        raise ValueError(
+            f"the values, up to {largest:.3g} for the value of white, data_range, {data_range:.3g}, are outside of the "
+            "range of 32 bits: scale the image"
+        )
     return data_range
+
+
+def _white_of(image: np.ndarray) -> float:
+    """Return the value of white by default."""
+    if has_white(image.dtype):
+        return float(np.iinfo(image.dtype).max)
+    if image.dtype.kind in "iu":
+        return max(_largest(image), 1.0)
+    largest = float(image.max(initial=0, where=np.isfinite(image)))
+    return largest if largest > 2 else 1.0
+
+
+def _largest(image: np.ndarray) -> float:
+    """Return the largest absolute value that is finite."""
+    if image.dtype.kind in "iu":
+        return float(max(abs(int(image.min())), abs(int(image.max()))))
+    finite = np.isfinite(image)
+    return max(float(image.max(initial=0, where=finite)), -float(image.min(initial=0, where=finite)))
 
 
 def check_type(dtype: np.dtype) -> None:
@@ -162,6 +186,7 @@ def find_own_white(image: np.ndarray, data_range: float | None = None) -> float:
         >>> find_own_white(np.full((4, 6), 1000, np.uint16))
         1023.0
     """
+    check_arguments(find_own_white, locals())
     white = find_white(image, data_range)
     if data_range is None and image.dtype == np.uint16:
         return float(2 ** max(8, int(image.max()).bit_length()) - 1)
@@ -187,6 +212,9 @@ def from_planes(planes: Planes, data: Tensor) -> np.ndarray:
         >>> bool((from_planes(planes, planes.data) == image).all())
         True
     """
+    check_arguments(from_planes, locals())
+    if data.ndim != 4 or 0 in data.shape or data.shape[1] != 1:
+        raise ValueError(f"data must have shape (C, 1, H, W), got {tuple(data.shape)}")
     height, width = data.shape[2:]
     blocks = [slice(top, top + _ROWS) for top in range(0, height, _ROWS)]
     lost = sum(int((~torch.isfinite(data[:, 0, rows])).sum()) for rows in blocks)

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from scorematching.runtime.kinds import check_arguments
+
 #: Largest side in pixels of a sample. A longer side has two halves, at a quarter and three quarters of the rest.
 _SIDE = 2048
 
@@ -22,6 +24,7 @@ def sampled(image: Any) -> Any:
         >>> sampled(np.zeros((4, 6))).shape, sampled(np.zeros((3000, 6, 3))).shape
         ((4, 6), (2048, 6, 3))
     """
+    check_arguments(sampled, locals())
     if getattr(image, "ndim", 0) not in (2, 3) or max(image.shape[:2]) <= _SIDE:
         return image
     rows, columns = (sample_places(size) for size in image.shape[:2])

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorematching.runtime.kinds import check_arguments
+
 #: End of the range of an image, 0 or 1, and the sign of the direction inward.
 End: TypeAlias = tuple[float, float]
 #: Side, in pixels, of a square that carries no noise if all its values are equal.
@@ -36,6 +38,7 @@ def can_be_noisy(planes: Tensor) -> Tensor:
         >>> can_be_noisy(planes)[:, ::10].all(0).tolist()
         [False, True, True]
     """
+    check_arguments(can_be_noisy, locals())
     noisy = ~_constant(planes)
     for end, _ in clipped_ends(planes):
         noisy &= ~(planes == end).any(0)[0]
@@ -58,6 +61,7 @@ def tells_level(planes: Tensor) -> Tensor:
         >>> tells_level(noisy)[:, [0, 39]].all(0).tolist()
         [False, True]
     """
+    check_arguments(tells_level, locals())
     rest = ~_constant(planes)
     for end, _ in clipped_ends(planes):
         rest &= (_mean_around((planes == end).float()) < _OFTEN).all(0)[0]

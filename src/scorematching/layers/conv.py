@@ -13,6 +13,7 @@ from torch.nn.grad import conv2d_weight
 from scorematching.layers.base import HERE, Coefficients, Span
 from scorematching.layers.correlation import correlate, is_direct
 from scorematching.layers.families import Affine
+from scorematching.runtime.kinds import check_arguments
 
 
 def _pair(values: object) -> tuple[int, int]:
@@ -21,6 +22,12 @@ def _pair(values: object) -> tuple[int, int]:
         raise ValueError(f"padding must be given in pixels, as an integer or (height, width), got {values!r}")
     height, width = cast(tuple[int, int], values)
     return height, width
+
+
+def _check_groups(inputs: int, outputs: int, groups: int) -> None:
+    """Raise ``ValueError`` unless the channels can be split into groups of one size."""
+    if inputs % groups or outputs % groups:
+        raise ValueError(f"inputs and outputs must be multiples of groups, got {inputs}, {outputs} and {groups}")
 
 
 class _Convolution(Affine):
@@ -105,6 +112,8 @@ class Conv2d(_Convolution):
         bias: bool = True,
         dilation: int | tuple[int, int] = 1,
     ) -> None:
+        check_arguments(Conv2d.__init__, locals())
+        _check_groups(inputs, outputs, groups)
         super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias))
 
     def check_input(self, x: Tensor) -> None:
@@ -164,6 +173,8 @@ class Conv1d(Conv2d):
         bias: bool = True,
         dilation: int = 1,
     ) -> None:
+        check_arguments(Conv1d.__init__, locals())
+        _check_groups(inputs, outputs, groups)
         super().__init__(inputs, outputs, (1, kernel), (1, stride), (0, padding), groups, bias, (1, dilation))
         self.weight = nn.Parameter(self.weight.detach().squeeze(2))
 
@@ -226,6 +237,8 @@ class ConvTranspose2d(_Convolution):
         bias: bool = True,
         dilation: int | tuple[int, int] = 1,
     ) -> None:
+        check_arguments(ConvTranspose2d.__init__, locals())
+        _check_groups(inputs, outputs, groups)
         reference = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, output_padding, groups, bias, dilation)
         super().__init__(reference)
         self.output_padding = _pair(reference.output_padding)

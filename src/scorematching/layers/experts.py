@@ -17,6 +17,11 @@ from torch import Tensor, nn
 from scorematching.layers.base import Gradients, channel_sum, channel_view, times, total
 from scorematching.layers.families import Pointwise
 from scorematching.layers.shapes import check_channels
+from scorematching.runtime.arguments import shown
+from scorematching.runtime.kinds import check_arguments
+
+#: Largest scale, and the inverse of the smallest one: their fourth powers are finite in single precision.
+_MOST = 1e9
 
 
 class ScaledExpert(Pointwise):
@@ -43,8 +48,9 @@ class ScaledExpert(Pointwise):
     scale: Tensor
 
     def __init__(self, scale: float = 1.0, channels: int | None = None, learn_scale: bool = False) -> None:
+        check_arguments(ScaledExpert.__init__, locals())
         super().__init__()
-        if not scale > 0 or (channels is not None and channels < 1):
+        if not 1 / _MOST < float(scale) < _MOST or (channels is not None and channels < 1):
             raise ValueError(f"scale and channels must be positive, got {scale} and {channels}")
         start = torch.full((channels or 1,), float(scale))
         if learn_scale:
@@ -173,10 +179,11 @@ class StudentTMixture(Pointwise):
     """
 
     def __init__(self, channels: int, scales: Sequence[float] = (0.8, 1.6, 3.2, 6.4, 16.0)) -> None:
+        check_arguments(StudentTMixture.__init__, locals())
         super().__init__()
-        if not scales or not min(scales) > 0:
-            raise ValueError(f"scales must be one or more positive numbers, got {tuple(scales)}")
         self.scales = tuple(float(s) for s in scales)
+        if not self.scales or not 1 / _MOST < min(self.scales) <= max(self.scales) < _MOST:
+            raise ValueError(f"scales must be one or more positive numbers, got {shown(self.scales)}")
         self.weight = nn.Parameter(torch.full((channels, len(scales)), 1 / len(scales)))
 
     def check_input(self, x: Tensor) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from scorematching.layers.base import HERE, Coefficients, Gradients, Local, Sides, Span, channel_sum, channel_view
 from scorematching.layers.families import Affine
 from scorematching.layers.shapes import check_channels
+from scorematching.runtime.kinds import check_arguments
 
 
 class Linear(Affine):
@@ -27,6 +28,7 @@ class Linear(Affine):
     """
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+        check_arguments(Linear.__init__, locals())
         super().__init__()
         reference = nn.Linear(inputs, outputs, bias)
         self.weight = reference.weight
@@ -72,6 +74,7 @@ class Scale(Affine):
     """
 
     def __init__(self, channels: int) -> None:
+        check_arguments(Scale.__init__, locals())
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
 
@@ -113,6 +116,7 @@ class Multiply(Affine):
     """
 
     def __init__(self, weight: float | Tensor, shape: Sequence[int] | None = None) -> None:
+        check_arguments(Multiply.__init__, locals())
         super().__init__()
         self.weight = _parameter(weight)
         self.shape = _broadcast_shape(weight, shape)
@@ -155,6 +159,7 @@ class Add(Affine):
     """
 
     def __init__(self, values: float | Tensor, shape: Sequence[int] | None = None) -> None:
+        check_arguments(Add.__init__, locals())
         super().__init__()
         self.values = _parameter(values)
         self.shape = _broadcast_shape(values, shape)

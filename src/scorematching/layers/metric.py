@@ -27,6 +27,7 @@ from scorematching.layers.base import (
 from scorematching.layers.conv import Conv2d
 from scorematching.layers.structural import Crop
 from scorematching.layers.sums import SumPool2d
+from scorematching.runtime.kinds import check_arguments
 
 
 class Metric(Conv2d):
@@ -51,6 +52,7 @@ class Metric(Conv2d):
     """
 
     def __init__(self, covariance: Tensor) -> None:
+        check_arguments(Metric.__init__, locals())
         kernel = checked_autocovariance(covariance)
         super().__init__(len(kernel), len(kernel), kernel.shape[-1], padding=kernel.shape[-1] // 2, bias=False)
         self.weight = nn.Parameter(kernel.clone(), requires_grad=False)
@@ -88,6 +90,7 @@ class MetricConv2d(Conv2d):
     """
 
     def __init__(self, metric: Metric, convolution: Conv2d, before: Sequence[Crop | SumPool2d] = ()) -> None:
+        check_arguments(MetricConv2d.__init__, locals())
         channels = convolution.inputs, len(convolution.weight)
         super().__init__(*channels, convolution.kernel, convolution.stride, bias=convolution.bias is not None)
         self.weight, self.bias, self.metric = convolution.weight, convolution.bias, metric
@@ -211,6 +214,8 @@ class MetricConv2d(Conv2d):
 
 def checked_autocovariance(covariance: Tensor) -> Tensor:
     """Return an autocovariance as (C, C, k, k), or raise ``ValueError`` if it is none; see :class:`Metric`."""
+    if not covariance.is_floating_point():
+        raise TypeError(f"an autocovariance must be of floating point, got {covariance.dtype}: pass covariance.float()")
     kernel = covariance[None, None] if covariance.ndim == 2 else covariance
     if kernel.ndim != 4 or kernel.shape[0] != kernel.shape[1] or kernel.shape[2] != kernel.shape[3]:
         raise ValueError(

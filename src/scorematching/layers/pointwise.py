@@ -12,6 +12,8 @@ from torch import Tensor
 
 from scorematching.layers.base import Gradients
 from scorematching.layers.families import Pointwise
+from scorematching.runtime.arguments import shown
+from scorematching.runtime.kinds import check_arguments
 
 
 class Tanh(Pointwise):
@@ -64,6 +66,7 @@ class Softplus(Pointwise):
     """
 
     def __init__(self, beta: float = 1.0) -> None:
+        check_arguments(Softplus.__init__, locals())
         super().__init__()
         self.beta = beta
 
@@ -189,6 +192,7 @@ class Power(Pointwise):
     """
 
     def __init__(self, exponent: float) -> None:
+        check_arguments(Power.__init__, locals())
         super().__init__()
         self.exponent = float(exponent)
         self.recordable = self.exponent.is_integer() and self.exponent >= 0  # otherwise check_input reads values of x
@@ -249,7 +253,7 @@ class PointwiseFunction(Pointwise):
             raise ValueError(f"expected at most three derivatives, got {len(derivatives)}")
         for function in (f, *derivatives):
             if not callable(function):
-                raise TypeError(f"expected functions, got {type(function).__name__}: {function!r}")
+                raise TypeError(f"expected functions, got {type(function).__name__}: {shown(function)}")
         self.f = f
         self._given = derivatives
         self.recordable = len(derivatives) == 3

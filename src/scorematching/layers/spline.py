@@ -10,10 +10,15 @@ from torch import Tensor, nn
 from scorematching.layers.base import Gradients, channel_view
 from scorematching.layers.families import Pointwise
 from scorematching.layers.shapes import check_channels
+from scorematching.runtime.kinds import check_arguments
 
 #: Coefficients of 1, t, t^2, t^3 in one piece of a cubic B-spline (rows), as multiples of the four weights around the
 #: piece (columns), times six.
 _PIECE = ((1, 4, 1, 0), (-3, 0, 3, 0), (3, -6, 3, 0), (-1, 3, -3, 1))
+
+
+#: Most knots of a spline; the matrix of the pieces is square.
+_MOST_KNOTS = 4096
 
 
 class Spline(Pointwise):
@@ -39,14 +44,19 @@ class Spline(Pointwise):
     basis: Tensor
 
     def __init__(self, channels: int, reach: float = 16.0, knots: int = 33) -> None:
+        check_arguments(Spline.__init__, locals())
         super().__init__()
         if channels < 1 or not 0 < reach < math.inf or knots != int(knots) or knots < 3:
             raise ValueError(
                 f"expected 1 or more channels, a positive finite reach and 3 or more knots, got channels={channels}, "
                 f"reach={reach}, knots={knots}"
             )
+        if not 1e-9 <= reach <= 1e9 or knots > _MOST_KNOTS:
+            raise ValueError(
+                f"expected a reach from 1e-9 to 1e9 and at most {_MOST_KNOTS} knots, got {reach:g}, {knots}"
+            )
         self.reach, self.knots = float(reach), knots
-        places = torch.linspace(-reach, reach, knots)
+        places = torch.linspace(-self.reach, self.reach, knots)
         self.weight = nn.Parameter(torch.log1p(0.5 * places * places).repeat(channels, 1))
         self.register_buffer("basis", _pieces(knots), persistent=False)
 

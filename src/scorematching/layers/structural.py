@@ -12,6 +12,8 @@ from torch import Tensor
 
 from scorematching.layers.base import HERE, Coefficients, Span
 from scorematching.layers.families import Affine
+from scorematching.runtime.arguments import shown
+from scorematching.runtime.kinds import check_arguments
 
 
 class Identity(Affine):
@@ -69,6 +71,7 @@ class Reshape(Flatten):
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
+        check_arguments(Reshape.__init__, locals())
         super().__init__()
         self.shape = tuple(shape)
 
@@ -103,11 +106,13 @@ class Gather(Affine):
     indices: Tensor
 
     def __init__(self, indices: Sequence[int]) -> None:
+        check_arguments(Gather.__init__, locals())
         super().__init__()
-        if not indices or min(indices) < 0 or any(i != int(i) for i in indices):
-            raise ValueError(f"indices must be one or more integers of 0 or more, got {list(indices)}")
-        self.register_buffer("indices", torch.as_tensor(list(indices)), persistent=False)
-        self.least = int(max(indices)) + 1
+        places = [int(i) for i in indices]
+        if not places or min(places) < 0 or max(places) >= 2**31:
+            raise ValueError(f"indices must be one or more integers of 0 or more, got {shown(list(indices))}")
+        self.register_buffer("indices", torch.as_tensor(places), persistent=False)
+        self.least = max(places) + 1
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` unless dimension 1 of ``x`` has an entry for every index."""
@@ -148,6 +153,7 @@ class Scatter(Affine):
     indices: Tensor
 
     def __init__(self, indices: Sequence[int], size: int) -> None:
+        check_arguments(Scatter.__init__, locals())
         super().__init__()
         if not indices or min(indices) < 0 or max(indices) >= size or any(i != int(i) for i in indices):
             raise ValueError(f"indices must be one or more integers from 0 to {size - 1}, got {list(indices)}")
@@ -189,6 +195,7 @@ class Crop(Affine):
     """
 
     def __init__(self, border: int) -> None:
+        check_arguments(Crop.__init__, locals())
         super().__init__()
         if not isinstance(border, int) or border < 0:
             raise ValueError(f"border must be an integer of 0 or more, got {border}")
@@ -236,6 +243,7 @@ class PixelUnshuffle(Affine):
     """
 
     def __init__(self, side: int) -> None:
+        check_arguments(PixelUnshuffle.__init__, locals())
         super().__init__()
         if not isinstance(side, int) or side < 1:
             raise ValueError(f"side must be an integer of 1 or more, got {side}")

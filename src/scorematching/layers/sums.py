@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from scorematching.layers.base import AffineLocal, Coefficients, Span, channel_view
 from scorematching.layers.families import Affine
 from scorematching.layers.shapes import check_channels
+from scorematching.runtime.kinds import check_arguments
 
 
 class Sum(Affine):
@@ -27,6 +28,7 @@ class Sum(Affine):
     """
 
     def __init__(self, factor: float = 1.0) -> None:
+        check_arguments(Sum.__init__, locals())
         super().__init__()
         self.weight = float(factor)
 
@@ -61,6 +63,7 @@ class SumOver(Affine):
     """
 
     def __init__(self, dims: Sequence[int], mean: bool = False) -> None:
+        check_arguments(SumOver.__init__, locals())
         super().__init__()
         self.dims, self.mean = tuple(dims), mean
         self.weight = 1.0
@@ -108,6 +111,7 @@ class Expand(Affine):
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
+        check_arguments(Expand.__init__, locals())
         super().__init__()
         self.shape = tuple(shape)
 
@@ -143,6 +147,7 @@ class WeightedSum(Affine):
     """
 
     def __init__(self, channels: int) -> None:
+        check_arguments(WeightedSum.__init__, locals())
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
 
@@ -188,6 +193,7 @@ class SumPool2d(Affine):
     """
 
     def __init__(self, size: int, stride: int | None = None) -> None:
+        check_arguments(SumPool2d.__init__, locals())
         super().__init__()
         if not isinstance(size, int) or size < 1 or (stride is not None and stride < 1):
             raise ValueError(f"size and stride must be integers of 1 or more, got size={size}, stride={stride}")
@@ -236,5 +242,6 @@ class AvgPool2d(SumPool2d):
     """
 
     def __init__(self, size: int, stride: int | None = None) -> None:
+        check_arguments(AvgPool2d.__init__, locals())
         super().__init__(size, stride)
         self.weight = 1.0 / size**2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -13,7 +14,8 @@ from scorematching.curvature.probes import draw
 from scorematching.graph import Graph
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_choice, check_flag, check_positive
-from scorematching.runtime.validation import check_data, energies, full_precision
+from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.validation import check_data, energies, full_precision, warn_if_infinite
 
 Output = Literal["energy", "score"]
 
@@ -62,11 +64,17 @@ def denoising_score_matching_loss(
         >>> loss = denoising_score_matching_loss(network, torch.randn(16, 4), [0.1, 0.3, 1.0], output="score")
         >>> loss.backward()
     """
+    check_arguments(denoising_score_matching_loss, locals())
     check_reduction(reduction)
     check_choice("output", output, get_args(Output))
     check_flag("conditional", conditional)
     levels = _levels(sigma)
     check_data(energy, x, finite=True)
+    most = math.sqrt(torch.finfo(x.dtype).max)
+    if bad := [level for level in levels if not 1 / most < level < most]:
+        raise ValueError(
+            f"sigma must be in the range of squares of {x.dtype}, from {1 / most:.3g} to {most:.3g}, got {bad[0]:g}"
+        )
     if conditional and isinstance(energy, Graph):
         raise TypeError("a graph has one input and takes no noise level: pass a module, or leave out conditional")
     with full_precision(x):
@@ -78,7 +86,7 @@ def denoising_score_matching_loss(
         if len(levels) > 1:
             error = wide * error
         losses = 0.5 * error.square().flatten(1).sum(1)
-    return reduced(losses, reduction)
+    return warn_if_infinite(reduced(losses, reduction))
 
 
 def _levels(sigma: float | Sequence[float] | Tensor) -> list[float]:

@@ -24,7 +24,8 @@ from scorematching.losses.proposals import Proposal, StudentTProposal
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.losses.score_matching import score_matching_loss
 from scorematching.runtime.arguments import check_count, check_positive
-from scorematching.runtime.validation import full_precision
+from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.validation import full_precision, warn_if_infinite
 
 
 @runtime_checkable
@@ -107,6 +108,7 @@ def marginal_score_matching_loss(
         >>> energy.filters.grad.shape
         torch.Size([8, 4])
     """
+    check_arguments(marginal_score_matching_loss, locals())
     check_reduction(reduction)
     lam = check_positive("lam", lam, zero=True)
     check_count("samples", samples, least=2)
@@ -131,7 +133,7 @@ def marginal_score_matching_loss(
             losses = given + _losses(energy, x, fixed.expand_as(x), Objective(lam), method, marginals)
         else:
             losses = _losses(energy, x, observed, Objective(lam), method, marginals)
-    return reduced(losses, reduction)
+    return warn_if_infinite(reduced(losses, reduction))
 
 
 def _losses(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor
 
 from scorematching.curvature.probes import draw
-from scorematching.runtime.arguments import check_count
+from scorematching.runtime.arguments import check_count, shown
+from scorematching.runtime.kinds import check_arguments
 
 #: Smallest eigenvalue of a matrix of correlations.
 _LEAST = 1e-3
@@ -60,7 +62,14 @@ class StudentTProposal:
     degrees: int = 5
 
     def __post_init__(self) -> None:
+        check_arguments(StudentTProposal, vars(self))
         check_count("degrees", self.degrees)
+        size = self.mean.numel()
+        if self.mean.ndim != 1 or self.covariance.shape != (size, size):
+            shapes = f"{tuple(self.mean.shape)} and {tuple(self.covariance.shape)}"
+            raise ValueError(f"mean and covariance must have shapes (D,) and (D, D), got {shapes}")
+        if not bool(torch.isfinite(self.mean).all() & torch.isfinite(self.covariance).all()):
+            raise ValueError("mean or covariance has entries that are NaN or infinite")
 
     @classmethod
     @torch.no_grad()
@@ -77,7 +86,12 @@ class StudentTProposal:
         Raises:
             ValueError: An entry is constant, or observed in fewer than two rows.
         """
+        check_arguments(StudentTProposal.fitted, locals())
+        if x.ndim < 2 or len(x) == 0 or x.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"x must be a batch of float32 or float64, shape (N, ...) with N above 0, got {shown(x)}")
         rows = x.flatten(1)
+        if bool((rows.abs() > math.sqrt(torch.finfo(x.dtype).max) / len(rows)).any()):
+            raise ValueError("x has entries that are infinite, or whose squares overflow: scale x")
         observed = ~rows.isnan()
         seen = observed.to(x)
         counts = seen.sum(0)

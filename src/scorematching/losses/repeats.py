@@ -8,6 +8,8 @@ from weakref import WeakSet
 import torch
 from torch import Tensor, nn
 
+from scorematching.runtime.kinds import check_arguments
+
 #: Number of samples that are looked at, and the number of their entries.
 _MOST, _ENTRIES = 5000, 2**22
 #: Number of samples that tell repeated values.
@@ -68,6 +70,9 @@ def repeated(x: Tensor) -> Tensor:
         >>> repeated(x)
         tensor([1])
     """
+    check_arguments(repeated, locals())
+    if x.ndim < 2:
+        raise ValueError(f"x must be a batch, shape (N, ...), got {tuple(x.shape)}")
     rows = _some(x)
     again = (rows.sort(0).values.diff(dim=0) == 0).sum(0)
     return (again > max(_FEW, _FRACTION * len(rows))).nonzero()[:, 0]

@@ -16,7 +16,8 @@ from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.losses.repeats import warn_of_repeats
 from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.functional import batched, parameters_of, transformed
-from scorematching.runtime.validation import check_data, check_weight, full_precision
+from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.validation import check_data, check_weight, full_precision, warn_if_infinite
 
 
 def score_matching_loss(
@@ -79,6 +80,7 @@ def score_matching_loss(
         >>> energy.layers[0].weight.grad.shape
         torch.Size([8, 4])
     """
+    check_arguments(score_matching_loss, locals())
     check_reduction(reduction)
     check_finite = check_finite and not batched(x)
     check_data(energy, x, check_finite)
@@ -115,7 +117,7 @@ def score_matching_loss(
             value = reduced(sm_value(d, d2, objective, square), reduction)
     if inside is not None and check_finite:
         _check_inside(inside, value)
-    return value
+    return warn_if_infinite(value) if check_finite else value
 
 
 def _check_inside(inside: Weights, value: Tensor) -> None:
@@ -159,6 +161,7 @@ class ScoreMatchingLoss(nn.Module):
         check_finite: bool = True,
         domain: DomainChoice = None,
     ) -> None:
+        check_arguments(ScoreMatchingLoss.__init__, locals())
         super().__init__()
         self.energy, self.domain = energy, domain_named(domain)
         self.lam, self.curvature, self.reduction, self.check_finite = lam, curvature, reduction, check_finite

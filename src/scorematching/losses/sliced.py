@@ -9,7 +9,8 @@ from scorematching.curvature.hessian_products import Products
 from scorematching.curvature.probes import Distribution, check_probes, draw, probes_for, unbiased_square
 from scorematching.losses.reduction import Reduction, check_reduction, reduced
 from scorematching.runtime.arguments import check_positive
-from scorematching.runtime.validation import check_data, check_uncompiled, full_precision
+from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.validation import check_data, check_uncompiled, full_precision, warn_if_infinite
 
 
 def sliced_score_matching_loss(
@@ -47,6 +48,7 @@ def sliced_score_matching_loss(
         >>> sliced_score_matching_loss(energy, torch.randn(16, 4)).shape
         torch.Size([])
     """
+    check_arguments(sliced_score_matching_loss, locals())
     check_reduction(reduction)
     lam = check_positive("lam", lam, zero=True)
     check_probes(probes)
@@ -62,4 +64,4 @@ def sliced_score_matching_loss(
         losses = 0.5 * torch.stack(slopes).square().mean(0) - each.mean(0).sum(1)
         if lam:
             losses = losses + lam * unbiased_square(each).sum(1)
-    return reduced(losses, reduction)
+    return warn_if_infinite(reduced(losses, reduction))

@@ -7,7 +7,37 @@ from abc import ABC, abstractmethod
 import numpy as np
 from torch import Tensor
 
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.origin import Origin
+
+#: Largest value of a pixel: that of half of the digits of the exponent, so that squares are finite.
+_MOST = 1e150
+
+
+def check_pixels(least: int = 0, **images: np.ndarray) -> None:
+    """Raise ``ValueError`` if images, by their names, differ in shape or have values too large to compute with.
+
+    Args:
+        least: 2 if the shape must be (H, W) or (H, W, C).
+        images: The images.
+
+    Example:
+        >>> check_pixels(noisy=np.zeros((2, 3)), clean=np.zeros((2, 4)))
+        Traceback (most recent call last):
+        ValueError: noisy has shape (2, 3), and clean (2, 4): pass images of one shape
+    """
+    first, shape = next((name, image.shape) for name, image in images.items())
+    for name, image in images.items():
+        if image.shape != shape:
+            raise ValueError(f"{first} has shape {shape}, and {name} {image.shape}: pass images of one shape")
+        if image.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must have real numbers, got {image.dtype}")
+        if least and (image.ndim not in (2, 3) or 0 in image.shape):
+            raise ValueError(f"{name} must have shape (H, W) or (H, W, C), got {image.shape}")
+        if image.dtype.kind == "f" and bool(
+            (np.abs(image) > image.dtype.type(min(_MOST, float(np.finfo(image.dtype).max)))).any()
+        ):
+            raise ValueError(f"{name} has values that are infinite or above {_MOST:g}, whose squares overflow")
 
 
 class NoiseModel(ABC):
@@ -33,7 +63,12 @@ class NoiseModel(ABC):
 
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
         """Return the noise of each pixel, divided by its standard deviation."""
-        return (noisy - clean) / np.sqrt(self.variance(clean))
+        check_arguments(NoiseModel.residual, locals())
+        check_pixels(noisy=noisy, clean=clean)
+        variance = self.variance(clean)
+        if not np.all(variance > 0):
+            raise ValueError(f"the noise, {self}, is 0 in some pixels, so a residual is not defined there")
+        return (noisy - clean) / np.sqrt(variance)
 
     @abstractmethod
     def stabilizer(self, data_range: float) -> Stabilizer | None:

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.covariance import StationaryCovariance, spectral_density
+from scorematching.runtime.arguments import check_count, shown
+from scorematching.runtime.kinds import check_arguments
 
 #: Frequency in cycles per pixel that stands for the highest octave, 1/4 to 1/2; each lower octave has half of it.
 OCTAVE = 0.36
@@ -53,6 +55,7 @@ class CorrelatedNoise(NoiseModel):
     autocovariance: np.ndarray
 
     def __post_init__(self) -> None:
+        check_arguments(CorrelatedNoise, vars(self))
         try:
             given = np.array(self.autocovariance, dtype=np.float64)
         except (TypeError, ValueError):
@@ -90,8 +93,14 @@ class CorrelatedNoise(NoiseModel):
             >>> print(CorrelatedNoise.from_octaves([np.eye(1), 9 * np.eye(1)]))
             sigma 1.601, correlation of neighbors 0.42
         """
+        stack = list(densities) if isinstance(densities, Sequence | np.ndarray) else []
+        square = (np.ndim(one) == 2 and np.shape(one) == (len(one),) * 2 == np.shape(stack[0]) for one in stack)
+        if not stack or not all(square) or np.stack(stack).dtype.kind not in "iuf" or not np.isfinite(stack).all():
+            raise ValueError(
+                f"densities must be finite arrays of one shape (C, C), one per octave, got {shown(densities)}"
+            )
         frequency = torch.hypot(torch.fft.fftfreq(_SIDE)[:, None], torch.fft.rfftfreq(_SIDE)[None]).clamp_min(1e-3)
-        density = octave_spectrum(torch.as_tensor(np.stack(densities)), frequency.double())
+        density = octave_spectrum(torch.as_tensor(np.stack(stack), dtype=torch.float64), frequency.double())
         lags = torch.fft.irfft2(density.permute(2, 3, 0, 1), s=(_SIDE, _SIDE))
         return cls(torch.fft.fftshift(lags, dim=(2, 3)).numpy())
 
@@ -114,6 +123,7 @@ class CorrelatedNoise(NoiseModel):
             >>> print(CorrelatedNoise.from_blank(noise.simulate(blank)))
             sigma 3.003, correlation of neighbors 0.50
         """
+        check_arguments(CorrelatedNoise.from_blank, locals())
         pixels = np.asarray(image, dtype=np.float64)
         if pixels.ndim not in (2, 3) or min(pixels.shape[:2]) < _LEAST_SIDE:
             raise ValueError(
@@ -166,6 +176,8 @@ class CorrelatedNoise(NoiseModel):
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels, shape (H, W) or (H, W, C); return float64."""
+        check_arguments(CorrelatedNoise.simulate, locals())
+        check_pixels(2, clean=clean)
         height, width = clean.shape[:2]
         channels = 1 if clean.ndim == 2 else clean.shape[2]
         self.for_channels(channels)
@@ -179,20 +191,26 @@ class CorrelatedNoise(NoiseModel):
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, shape (H, W) or (H, W, C)."""
+        check_arguments(CorrelatedNoise.variance, locals())
+        check_pixels(2, clean=clean)
         channels = 1 if clean.ndim == 2 else clean.shape[2]
         variances = np.einsum("cc->c", self.for_channels(channels)[..., self.reach, self.reach])
         return np.broadcast_to(variances, (*clean.shape[:2], channels)).reshape(clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer | None:
         """Return ``None``: no map of single pixels makes this noise white."""
+        check_arguments(CorrelatedNoise.stabilizer, locals())
         return None
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, which is diagonal in the Fourier basis, up to the channels."""
+        check_arguments(CorrelatedNoise.covariance, locals())
         return StationaryCovariance(torch.from_numpy(self.for_channels(len(planes)) / data_range**2).float())
 
     def spectrum(self, height: int, width: int) -> Tensor:
         """Return the spectral density at the frequencies of a real FFT, (H, W // 2 + 1, C, C), complex128."""
+        check_count("height", height)
+        check_count("width", width)
         return spectral_density(
             torch.from_numpy(self.autocovariance), torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
         )
@@ -203,6 +221,7 @@ class CorrelatedNoise(NoiseModel):
         Raises:
             ValueError: The noise is for several channels, and the image has another number.
         """
+        check_count("channels", channels, 1, 2**16)
         if channels != self.channels and self.channels > 1:
             raise ValueError(f"the noise is for {self.channels} channels, the image has {channels}")
         return np.tile(self.autocovariance, (channels // self.channels, channels // self.channels, 1, 1))

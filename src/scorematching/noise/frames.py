@@ -14,7 +14,10 @@ from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.line import Blocks, VarianceLine, fit_line, joined
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 from scorematching.noise.saturation import saturation
+from scorematching.runtime.kinds import check_arguments
 
+#: Least of the largest value of frames.
+_LEAST_VALUE = 1e-30
 #: Side of a block in pixels.
 _SIDE = 8
 #: Lags at which differences of frames may be correlated, and the sum of squared correlations, in standard deviations,
@@ -71,6 +74,7 @@ def noise_of_frames(
         (True, True, True)
     """
     scene = _as_stack("frames", frames, 2)
+    check_arguments(noise_of_frames, locals())
     lowest = float(np.quantile(scene, LOWEST))
     found = [_blocks(scene)]
     flats = [] if flat is None else [flat] if isinstance(flat, np.ndarray) else list(flat)
@@ -112,7 +116,13 @@ def _as_stack(name: str, frames: np.ndarray, least: int) -> np.ndarray:
         )
     if not np.isfinite(frames).all():
         raise ValueError(f"{name} has {int((~np.isfinite(frames)).sum())} values that are NaN or infinite")
-    return frames.reshape(*frames.shape[:3], -1).astype(np.float64)
+    stack = frames.reshape(*frames.shape[:3], -1).astype(np.float64)
+    largest = float(np.abs(stack).max())
+    if not _LEAST_VALUE < largest < 1 / _LEAST_VALUE and largest:
+        raise ValueError(
+            f"{name} has values up to {largest:.3g}, outside of the range of its squares: scale the frames"
+        )
+    return stack
 
 
 def _blocks(stack: np.ndarray) -> _Found:

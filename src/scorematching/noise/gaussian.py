@@ -9,10 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.origin import Origin
+
+#: Largest noise level, and the inverse of the lowest one, relative to white, at which single precision is enough.
+_MOST = 1e9
 
 
 @dataclass(frozen=True)
@@ -43,18 +47,24 @@ class GaussianNoise(NoiseModel):
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64."""
+        check_arguments(GaussianNoise.simulate, locals())
+        check_pixels(clean=clean)
         return clean + np.random.default_rng(seed).normal(0, self.sigma, clean.shape)
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel."""
+        check_arguments(GaussianNoise.variance, locals())
+        check_pixels(clean=clean)
         return np.broadcast_to(self.sigma**2, clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer:
         """Return the identity map, with the noise level for white at 1."""
+        check_arguments(GaussianNoise.stabilizer, locals())
         return _Identity(self.sigma / data_range)
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, a multiple of the identity."""
+        check_arguments(GaussianNoise.covariance, locals())
         return PixelCovariance(torch.tensor((self.sigma / data_range) ** 2))
 
 
@@ -110,9 +120,13 @@ def white_level(noise: float | NoiseModel, data_range: float) -> float:
         >>> white_level(51, data_range=255)
         0.2
     """
+    check_arguments(white_level, locals())
     model = as_noise_model(noise)
     if not isinstance(model, GaussianNoise):
         raise ValueError(
             f"this method takes white Gaussian noise, a number or GaussianNoise, got {model}: denoise first"
         )
-    return check_positive("noise", model.sigma) / data_range
+    level = check_positive("noise", model.sigma) / float(data_range)
+    if not 1 / _MOST <= level <= _MOST:
+        raise ValueError(f"the noise, {model}, does not suit the value of white, {data_range:g}: give it in its units")
+    return level

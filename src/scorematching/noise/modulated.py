@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.correlated import CorrelatedNoise
 from scorematching.noise.covariance import PixelCovariance, StationaryCovariance
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.origin import Origin
 
 #: Largest number of steps of the conjugate gradients, and the residual, relative to the right-hand side, at which they
@@ -49,6 +50,7 @@ class ModulatedNoise(NoiseModel):
     correlation: CorrelatedNoise
 
     def __post_init__(self) -> None:
+        check_arguments(ModulatedNoise, vars(self))
         if not isinstance(self.level, NoiseModel) or not isinstance(self.correlation, CorrelatedNoise):
             raise TypeError(
                 "ModulatedNoise takes a noise model and a CorrelatedNoise, got "
@@ -74,20 +76,26 @@ class ModulatedNoise(NoiseModel):
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64."""
+        check_arguments(ModulatedNoise.simulate, locals())
+        check_pixels(2, clean=clean)
         noise = self.correlation.simulate(np.zeros(clean.shape), seed)
         return clean + noise * np.sqrt(self.level.variance(clean) / self.correlation.variance(clean))
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, given the clean pixels."""
+        check_arguments(ModulatedNoise.variance, locals())
+        check_pixels(2, clean=clean)
         return self.level.variance(clean)
 
     def stabilizer(self, data_range: float) -> Stabilizer | None:
         """Return the map of ``level``, after which the noise is stationary; ``None`` if it has none."""
+        check_arguments(ModulatedNoise.stabilizer, locals())
         base = self.level.stabilizer(data_range)
         return None if base is None else _Correlated(base, self.correlation)
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance ``S K S``: ``S`` holds the standard deviations, ``K`` the correlations."""
+        check_arguments(ModulatedNoise.covariance, locals())
         variance = self.level.covariance(planes, data_range)
         assert isinstance(variance, PixelCovariance)
         return ModulatedCovariance(variance.variance.sqrt(), _normalized(self.correlation, len(planes)))

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.noise.gaussian import GaussianNoise
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class ChannelNoise(NoiseModel):
     sigmas: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        check_arguments(ChannelNoise, vars(self))
         levels = tuple(check_positive("each sigma", sigma, zero=True) for sigma in self.sigmas)
         if not levels:
             raise ValueError("sigmas must have a level for each channel, got none")
@@ -50,20 +52,26 @@ class ChannelNoise(NoiseModel):
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels, shape (H, W, C); return float64."""
+        check_arguments(ChannelNoise.simulate, locals())
+        check_pixels(2, clean=clean)
         return clean + np.random.default_rng(seed).standard_normal(clean.shape) * np.sqrt(self.variance(clean))
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, given clean pixels of shape (H, W, C)."""
+        check_arguments(ChannelNoise.variance, locals())
+        check_pixels(2, clean=clean)
         channels = clean.shape[2] if clean.ndim == 3 else 1
         self._check(channels)
         return np.broadcast_to(np.square(self.sigmas), (*clean.shape[:2], channels)).reshape(clean.shape)
 
     def stabilizer(self, data_range: float) -> Stabilizer | None:
         """Return the identity map if all channels have the same level, otherwise ``None``."""
+        check_arguments(ChannelNoise.stabilizer, locals())
         return GaussianNoise(self.sigmas[0]).stabilizer(data_range) if len(set(self.sigmas)) == 1 else None
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, diagonal and the same for all pixels of a channel."""
+        check_arguments(ChannelNoise.covariance, locals())
         self._check(len(planes))
         return PixelCovariance(torch.tensor(self.sigmas).square()[:, None, None, None] / data_range**2)
 
@@ -94,6 +102,7 @@ class NoiseMap(NoiseModel):
     sigma: np.ndarray
 
     def __post_init__(self) -> None:
+        check_arguments(NoiseMap, vars(self))
         sigma = np.array(self.sigma, dtype=np.float64)
         if sigma.ndim not in (2, 3) or not sigma.size:
             raise ValueError(f"a noise map must have shape (H, W) or (H, W, C), got {sigma.shape}")
@@ -116,10 +125,14 @@ class NoiseMap(NoiseModel):
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64."""
+        check_arguments(NoiseMap.simulate, locals())
+        check_pixels(2, clean=clean)
         return clean + np.random.default_rng(seed).standard_normal(clean.shape) * np.sqrt(self.variance(clean))
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel."""
+        check_arguments(NoiseMap.variance, locals())
+        check_pixels(2, clean=clean)
         sigma = self.sigma[..., None] if self.sigma.ndim < clean.ndim else self.sigma
         if (
             clean.ndim != sigma.ndim
@@ -131,11 +144,13 @@ class NoiseMap(NoiseModel):
 
     def stabilizer(self, data_range: float) -> Stabilizer | None:
         """Return the identity map if all pixels have the same level, otherwise ``None``."""
+        check_arguments(NoiseMap.stabilizer, locals())
         low, high = float(self.sigma.min()), float(self.sigma.max())
         return GaussianNoise(low).stabilizer(data_range) if low == high else None
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, which is diagonal."""
+        check_arguments(NoiseMap.covariance, locals())
         channels, _, height, width = planes.shape
         variance = np.moveaxis(self.variance(np.empty((height, width, channels))), 2, 0)[:, None] / data_range**2
         return PixelCovariance(torch.from_numpy(np.ascontiguousarray(variance)).float())

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.noise.stabilizer import AnscombeStabilizer
-from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.arguments import as_number, check_positive, is_finite, shown
+from scorematching.runtime.kinds import check_arguments
 
 #: Number of photons up to which expectations are tabulated, and number of tabulated rates. For more photons, the
 #: correction is constant within the error.
 _PHOTONS, _RATES = 400, 2000
+#: Most photons of a pixel that can be drawn.
+_MOST_PHOTONS = 1e18
 #: Largest read noise, in photons.
 LARGEST_READ = 1e6
 #: Range of integration over the read noise, in standard deviations, and number of nodes.
@@ -68,8 +70,8 @@ class PoissonGaussianNoise(NoiseModel):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gain", check_positive("gain", self.gain))
-        if not isinstance(self.offset, Real) or not math.isfinite(self.offset):
-            raise ValueError(f"offset must be a finite number, got {self.offset!r}")
+        if not is_finite(as_number(self.offset)):
+            raise ValueError(f"offset must be a finite number, got {shown(self.offset)}")
         object.__setattr__(self, "offset", float(self.offset))
         object.__setattr__(self, "sigma", check_positive("sigma (read noise)", self.sigma, zero=True))
         if self.sigma > LARGEST_READ * self.gain:
@@ -84,40 +86,56 @@ class PoissonGaussianNoise(NoiseModel):
 
     def simulate(self, clean: np.ndarray, seed: int = 0) -> np.ndarray:
         """Add this noise to clean pixels; return float64. Pixels below ``offset`` are treated as dark."""
+        check_arguments(PoissonGaussianNoise.simulate, locals())
+        check_pixels(clean=clean)
         random = np.random.default_rng(seed)
-        photons = random.poisson(np.maximum(self._photons(clean), 0))
+        rates = np.maximum(self._photons(clean), 0)
+        if not bool((rates < _MOST_PHOTONS).all()):
+            raise ValueError(
+                f"clean must be finite, with at most {_MOST_PHOTONS:g} photons of gain {self.gain:g} a pixel"
+            )
+        photons = np.asarray(random.poisson(rates))
         return self.offset + self.gain * photons + self.sigma * random.standard_normal(photons.shape)
 
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
         """Return the noise of each pixel, divided by its standard deviation: ``f(y)`` minus its mean given ``x``."""
+        check_arguments(PoissonGaussianNoise.residual, locals())
+        check_pixels(noisy=noisy, clean=clean)
         return self.stabilize(noisy) - self.stabilized_mean(clean)
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
         """Return the variance of the noise of each pixel, ``gain (x - offset) + sigma^2``."""
+        check_arguments(PoissonGaussianNoise.variance, locals())
+        check_pixels(clean=clean)
         return self.gain**2 * np.maximum(self._photons(clean), 0) + self.sigma**2
 
     def covariance(self, planes: Tensor, data_range: float) -> Covariance:
         """Return the covariance, diagonal."""
+        check_arguments(PoissonGaussianNoise.covariance, locals())
         return PixelCovariance(
             torch.from_numpy(self.variance(data_range * planes.double().cpu().numpy()) / data_range**2).float()
         )
 
     def stabilizer(self, data_range: float) -> Stabilizer:
         """Return the map to planes with white noise of one level, and back, by the Anscombe transform."""
+        check_arguments(PoissonGaussianNoise.stabilizer, locals())
         return AnscombeStabilizer(self, data_range)
 
     def stabilize(self, y: np.ndarray | float) -> np.ndarray:
         """Return ``f(y)`` of noisy pixels, whose noise has variance 1."""
+        check_arguments(PoissonGaussianNoise.stabilize, locals())
         return self._transform(self._photons(y))
 
     def stabilized_mean(self, x: np.ndarray | float) -> np.ndarray:
         """Return the mean of ``f(y)`` over the noise, given clean pixels ``x``, which are clipped to ``offset``."""
+        check_arguments(PoissonGaussianNoise.stabilized_mean, locals())
         photons = np.maximum(self._photons(x), 0)
         rates, _, correction, _ = self._table
         return 2 * np.sqrt(photons + np.interp(photons, rates, correction))
 
     def stabilized_deviation(self, x: np.ndarray | float) -> np.ndarray:
         """Return the standard deviation of ``f(y)`` over the noise, given clean pixels ``x``."""
+        check_arguments(PoissonGaussianNoise.stabilized_deviation, locals())
         rates, _, _, deviations = self._table
         return np.interp(self._photons(x), rates, deviations)
 
@@ -128,7 +146,9 @@ class PoissonGaussianNoise(NoiseModel):
         up to 400 photons, and the error is below 1e-4 photons everywhere. Means below the mean without light give
         ``offset``.
         """
+        check_arguments(PoissonGaussianNoise.inverse, locals())
         mean = np.maximum(np.asarray(mean, dtype=np.float64), 0)
+        check_pixels(mean=mean)
         _, means, correction, _ = self._table
         photons = (mean / 2) ** 2 - np.interp(mean, means, correction)
         return self.offset + self.gain * np.maximum(photons, 0)
@@ -139,7 +159,9 @@ class PoissonGaussianNoise(NoiseModel):
         return self.sigma / self.gain
 
     def _photons(self, pixels: np.ndarray | float) -> np.ndarray:
-        return (np.asarray(pixels, dtype=np.float64) - self.offset) / self.gain
+        values = np.asarray(pixels, dtype=np.float64)
+        check_pixels(pixels=values)
+        return (values - self.offset) / self.gain
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.modulated import ModulatedNoise
 from scorematching.noise.pixelwise import ChannelNoise, NoiseMap
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
+from scorematching.runtime.kinds import check_arguments
 
 _MODELS: dict[str, Any] = {
     model.__name__: model
@@ -27,7 +28,9 @@ def as_record(noise: NoiseModel) -> dict[str, Any]:
         >>> as_record(GaussianNoise(25))
         {'model': 'GaussianNoise', 'sigma': 25.0}
     """
-    assert dataclasses.is_dataclass(noise)
+    check_arguments(as_record, locals())
+    if not dataclasses.is_dataclass(noise):
+        raise TypeError(f"noise must be a model of this library, got {type(noise).__name__}")
     values = {field.name: getattr(noise, field.name) for field in dataclasses.fields(noise)}
     return {"model": type(noise).__name__} | {name: _plain(value) for name, value in values.items()}
 
@@ -52,6 +55,7 @@ def from_record(record: Any) -> NoiseModel:
         >>> from_record({"model": "ChannelNoise", "sigmas": [6, 4, 9]})
         ChannelNoise(sigmas=(6.0, 4.0, 9.0))
     """
+    check_arguments(from_record, locals())
     if not isinstance(record, dict) or str(record.get("model")) not in _MODELS:
         raise ValueError(f"expected the record of a noise model, with model one of {', '.join(_MODELS)}")
     values = {

@@ -12,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from scorematching.images.io import atomic
+from scorematching.runtime.arguments import shown
+from scorematching.runtime.kinds import check_arguments
 
 _INK, _BLUE, _ORANGE = "0.25", "#2166ac", "#d6604d"
 
@@ -52,8 +54,13 @@ def draw_side_by_side(images: Mapping[str, np.ndarray], path: str | Path) -> Non
         >>> path.exists()
         True
     """
+    check_arguments(draw_side_by_side, locals())
     check_target(path)
-    height, width = next(iter(images.values())).shape
+    shapes: set[tuple[int, ...]] = {getattr(image, "shape", ()) for image in images.values()}
+    shape = shapes.pop() if len(shapes) == 1 else ()
+    if len(shape) not in (2, 3) or min(shape) < 1:
+        raise ValueError(f"images must be one or more arrays of one shape, (H, W) or (H, W, 3), got {shown(images)}")
+    height, width = shape[:2]
     side = min(height, width) // 3
     top, left = (height - side) // 2, (width - side) // 2
     columns = len(images)
@@ -83,7 +90,10 @@ def draw_history(history: Sequence[tuple[int, float, float]], path: str | Path) 
         >>> path.exists()
         True
     """
+    check_arguments(draw_history, locals())
     check_target(path)
+    if not history or any(not isinstance(row, tuple | list) or len(row) != 3 for row in history):
+        raise ValueError(f"history must be one or more triples (step, loss, held-out loss), got {shown(history)}")
     steps, loss, held_out = zip(*history, strict=True)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()

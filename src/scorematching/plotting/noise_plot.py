@@ -14,6 +14,7 @@ from scorematching.noise import NoiseModel
 from scorematching.noise.correlated import CorrelatedNoise
 from scorematching.plotting.figures import check_target
 from scorematching.restoration.missing import fill_missing
+from scorematching.runtime.kinds import check_arguments
 
 #: Colors of the channels: of a grayscale image, and of red, green and blue.
 _COLORS = {1: ["0.25"], 3: ["#d6604d", "#4d9221", "#2166ac"]}
@@ -42,7 +43,10 @@ def draw_noise(path: str | Path, noisy: np.ndarray, clean: np.ndarray, noise: No
         >>> path.exists()
         True
     """
+    check_arguments(draw_noise, locals())
     check_target(path)
+    if noisy.shape != clean.shape:
+        raise ValueError(f"noisy and clean must have one shape, got {noisy.shape} and {clean.shape}")
     white = fill_missing(noisy).planes.data_range
     before, after = (white * fill_missing(image, white).planes.data[:, 0].double().numpy() for image in (noisy, clean))
     variance = np.moveaxis(noise.variance(np.moveaxis(after, 0, 2)), 2, 0)

@@ -19,9 +19,11 @@ from scorematching.images import to_planes
 from scorematching.images.photographs import held_out_photograph
 from scorematching.noise import CorrelatedNoise
 from scorematching.plotting.figures import check_target, save_figure, set_caption, show_image
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.priors.neighbors import prior_alone
 from scorematching.priors.posterior import tweedie
+from scorematching.runtime.kinds import check_arguments
 
 #: Experts are drawn for responses from minus this number to this number.
 _REACH = 12.0
@@ -78,6 +80,7 @@ def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tenso
         >>> path.exists()
         True
     """
+    check_arguments(draw_prior, locals())
     check_target(path)
     prior = prior_alone(prior)
     if (image.ndim == 3) != (prior.config.colors > 1):

@@ -18,8 +18,10 @@ from scorematching.priors.batch import Crops
 from scorematching.priors.info import Provenance, TrainedNoise, as_trained_noise
 from scorematching.priors.summands import summands
 from scorematching.priors.tiles import Grid, mirrored, squares
+from scorematching.runtime.arguments import check_between
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.compiling import run
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import Progress, ProgressCallback
 
 #: Intensity that the energy of clean images sees as 1, with white at 1.
@@ -142,6 +144,7 @@ class Prior(nn.Module, ABC):
 
     def check_size(self, height: int, width: int) -> None:
         """Raise ``ValueError`` if an image is too small for the prior."""
+        check_arguments(Prior.check_size, locals())
         if min(height, width) < self.min_size:
             smaller = "; a field of experts, such as one fitted to the image itself, takes smaller ones"
             raise ValueError(
@@ -170,7 +173,9 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The shape does not fit, or the image is too small.
         """
-        result, tiles = torch.zeros_like(planes), self.grid(planes).tiles(self.tile, at=at)
+        check_arguments(Prior.score, locals())
+        contrast = check_between("contrast", contrast, 1e-9, 1e9)
+        tiles, result = self.grid(planes).tiles(self.tile, at=at), torch.zeros_like(planes)
         for done, tile in enumerate(tiles, 1):
             gradient = run(_gradient, self, contrast * tile.take(planes) / self.unit)
             tile.put(result[:, self.own], gradient[:, self.own] / -self.unit)
@@ -198,6 +203,7 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The shape does not fit, or the image is too small.
         """
+        check_arguments(Prior.energy_and_gradient, locals())
         leaf = planes.detach().requires_grad_()
         with torch.enable_grad():
             padded = self._padded(leaf) / self.level
@@ -223,6 +229,7 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The shape does not fit, or the image is too small.
         """
+        check_arguments(Prior.energy_map, locals())
         padded = self._padded(planes) / self.level
         (height, width), b, m = planes.shape[2:], self.block, self.margin
         found = torch.empty_like(padded[:, :1, m:, m:])
@@ -242,6 +249,7 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: The prior is a color prior, and the image is grayscale; or the neighbors are missing.
         """
+        check_arguments(Prior.arrange, locals())
         count = self.images
         if len(planes) % count:
             raise ValueError(f"this prior sees {count} images together, got {len(planes)} planes: pass neighbors")
@@ -276,19 +284,14 @@ class Prior(nn.Module, ABC):
 
     def _padding(self, planes: Tensor) -> tuple[int, int]:
         """Return the number of mirrored pixels below and to the right; above and to the left it is ``margin``."""
-        channels = self.images * self.config.colors
+        channels, like = self.images * self.config.colors, next(self.parameters())
         if planes.ndim != 4 or planes.shape[1] != channels:
             raise ValueError(f"expected planes of shape (N, {channels}, H, W), got {tuple(planes.shape)}")
+        if planes.dtype != like.dtype:
+            raise TypeError(f"planes must be of {like.dtype}, as this prior, got {planes.dtype}")
         self.check_size(*planes.shape[2:])
         bottom, right = (self.margin - n % -self.block for n in planes.shape[2:])
         return bottom, right
-
-
-def move(planes: Tensor, prior: Prior, device: str | torch.device | None) -> Tensor:
-    """Return planes on the device and in the precision of a prior, which is first moved to ``device`` if given."""
-    if device is not None:
-        prior.to(device)
-    return planes.to(next(prior.parameters()))
 
 
 def _gradient(prior: Prior, planes: Tensor) -> Tensor:

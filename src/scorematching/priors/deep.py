@@ -16,6 +16,7 @@ from scorematching.priors.architecture import DeepConfig
 from scorematching.priors.base import Prior
 from scorematching.priors.batch import BatchPart, Crops
 from scorematching.priors.info import Provenance, TrainedNoise
+from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class DeepPrior(Prior):
         noise: float | GaussianNoise | TrainedNoise | None = None,
         provenance: Provenance | None = None,
     ) -> None:
+        check_arguments(DeepPrior.__init__, locals())
         seed = 0 if provenance is None else provenance.seed
         planes = config.colors * (2 * config.neighbors + 1)
         energy = DeepField(config.channels, config.depth, config.size, seed=seed, colors=planes)

@@ -14,6 +14,7 @@ from scorematching.priors.architecture import FieldConfig
 from scorematching.priors.base import Prior
 from scorematching.priors.batch import Crops
 from scorematching.priors.info import Provenance, TrainedNoise
+from scorematching.runtime.kinds import check_arguments
 
 
 class FieldPrior(Prior):
@@ -44,6 +45,7 @@ class FieldPrior(Prior):
         noise: float | GaussianNoise | TrainedNoise | None = None,
         provenance: Provenance | None = None,
     ) -> None:
+        check_arguments(FieldPrior.__init__, locals())
         super().__init__(config, noise, (config.size - 1) * 2 ** (config.octaves - 1), provenance)
         self.block = 2 ** (config.octaves - 1)
         self.energy = FieldOfExperts(

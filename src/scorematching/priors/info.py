@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,7 +15,8 @@ from torch import Tensor
 from scorematching._version import __version__
 from scorematching.layers.metric import checked_autocovariance
 from scorematching.noise import GaussianNoise, as_noise_model
-from scorematching.runtime.arguments import check_count, check_flag, check_positive
+from scorematching.runtime.arguments import check_count, check_flag, check_positive, shown
+from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class TrainedNoise:
     correlation: Any = None
 
     def __post_init__(self) -> None:
+        check_arguments(TrainedNoise, vars(self))
         for name in ("sigma", "lowest", "highest"):
             given = getattr(self, name)
             object.__setattr__(self, name, check_positive(name, self.sigma if given is None else given))
@@ -53,7 +57,7 @@ class TrainedNoise:
             raise ValueError(f"lowest must not be above highest, got {self.lowest} and {self.highest}")
         check_flag("blind", self.blind)
         if self.correlation is not None:
-            kernel = checked_autocovariance(torch.as_tensor(self.correlation, dtype=torch.float64))
+            kernel = checked_autocovariance(_as_kernel(self.correlation))
             if not math.isclose(variance := _mean_variance(kernel), 1, rel_tol=1e-6):
                 raise ValueError(f"correlation must have a mean variance of 1, got {variance:.4g}: divide by it")
             object.__setattr__(self, "correlation", _as_tuples(kernel.tolist()))
@@ -132,6 +136,13 @@ def _as_tuples(values: Any) -> Any:
     return tuple(map(_as_tuples, values)) if isinstance(values, list) else values
 
 
+def _as_kernel(correlation: Any) -> Tensor:
+    """Return a correlation as a tensor, float64."""
+    if not isinstance(correlation, Sequence | Tensor | np.ndarray) or isinstance(correlation, str | bytes):
+        raise TypeError(f"correlation must be nested sequences of numbers or a tensor, got {shown(correlation)}")
+    return torch.as_tensor(correlation, dtype=torch.float64)
+
+
 def as_trained_noise(noise: float | GaussianNoise | TrainedNoise | None) -> TrainedNoise | None:
     """Return the noise of a prior: from a level with white at 1, a model, or ``None`` for clean images.
 
@@ -170,6 +181,7 @@ class Provenance:
     version: str = __version__
 
     def __post_init__(self) -> None:
+        check_arguments(Provenance, vars(self))
         for name in ("steps", "seed"):
             object.__setattr__(self, name, check_count(name, getattr(self, name), 0))
         object.__setattr__(self, "lam", check_positive("lam", self.lam, zero=True))

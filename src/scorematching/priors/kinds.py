@@ -10,6 +10,7 @@ from scorematching.priors.deep import DeepPrior
 from scorematching.priors.field import FieldPrior
 from scorematching.priors.info import Provenance, TrainedNoise
 from scorematching.priors.neighbors import NeighborPrior
+from scorematching.runtime.kinds import check_arguments
 
 CONFIGS: dict[str, type[ModelConfig]] = {"field": FieldConfig, "deep": DeepConfig}
 
@@ -30,6 +31,7 @@ def build_prior(config: ModelConfig, noise: TrainedNoise | float | None, provena
         >>> type(build_prior(FieldConfig(filters=8, size=3, neighbors=1), 0.1)).__name__
         'NeighborPrior'
     """
+    check_arguments(build_prior, locals())
     prior = _plain_prior(config, noise, provenance)
     if not config.neighbors:
         return prior

@@ -11,6 +11,7 @@ from scorematching.graph import Graph
 from scorematching.priors.base import Prior
 from scorematching.priors.batch import Crops
 from scorematching.priors.field import FieldPrior
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import Progress, ProgressCallback
 
 #: Side in pixels of the squares over which errors are averaged, twice.
@@ -48,6 +49,7 @@ class NeighborPrior(Prior):
     """
 
     def __init__(self, alone: Prior, together: Prior) -> None:
+        check_arguments(NeighborPrior.__init__, locals())
         super().__init__(together.config, together.noise, together.margin, together.provenance)
         if self.noise is None or self.noise.kernel is not None:
             kind = "clean images" if self.noise is None else "correlated noise"

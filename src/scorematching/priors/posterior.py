@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from scorematching.noise import white_level
 from scorematching.priors.base import Prior
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback
 
 
@@ -26,6 +28,8 @@ def tweedie(
     Raises:
         ValueError: The prior was trained on clean images.
     """
+    check_arguments(tweedie, locals())
+    sigma = white_level(sigma, data_range=1.0)
     if prior.noise is None:
         raise ValueError("Tweedie's formula needs a prior of noisy images; this one was trained on clean ones: use MAP")
     own = prior.noise.sigma

@@ -18,6 +18,7 @@ from scorematching.priors.kinds import CONFIGS, build_prior
 from scorematching.priors.names import SHIPPED
 from scorematching.priors.tensor_file import TensorFile, digest, opened, write_tensors
 from scorematching.runtime.arguments import check_choice
+from scorematching.runtime.kinds import check_arguments
 
 #: Content of a file, and version of its format.
 _FORMAT = "prior/3"
@@ -38,6 +39,7 @@ def save_prior(prior: Prior, path: str | Path) -> None:
     Raises:
         FileNotFoundError: The folder does not exist.
     """
+    check_arguments(save_prior, locals())
     write_tensors(path, prior.state_dict(), describe_prior(prior))
 
 
@@ -79,6 +81,7 @@ def load_prior(path: str | Path) -> Prior:
         >>> prior.config.depth, [round(255 * level) for level in prior.noise.range]
         (10, [5, 55])
     """
+    check_arguments(load_prior, locals())
     if str(path) in SHIPPED:
         with as_file(files("scorematching") / "priors" / "weights" / f"{path}.safetensors") as shipped:
             return _read_prior(shipped)

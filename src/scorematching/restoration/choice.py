@@ -13,6 +13,7 @@ from scorematching.priors.base import Prior
 from scorematching.priors.names import NATURAL_COLOR, NATURAL_GRAY
 from scorematching.priors.store import load_prior
 from scorematching.restoration.color import distinct
+from scorematching.runtime.kinds import check_arguments
 
 #: A prior, its name or its file; ``None`` for the default prior for the colors of the image.
 PriorChoice = Prior | str | Path | None
@@ -35,6 +36,7 @@ def prior_for(image: np.ndarray, prior: PriorChoice) -> Prior:
         >>> prior_for(np.zeros((8, 8), np.uint8), None).config.colors
         1
     """
+    check_arguments(prior_for, locals())
     return prior_for_planes(to_planes(image).data, prior)
 
 

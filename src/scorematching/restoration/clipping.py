@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from scorematching.images.validity import End, clipped_ends
+from scorematching.runtime.arguments import check_positive, shown
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.origin import Origin
 
 #: Lower bound on the probability, so that draws stay finite.
@@ -39,6 +41,10 @@ def unclipped(
         >>> bool((found[..., :2] < 0).all()), found[..., 2].item()
         (True, 0.5)
     """
+    check_arguments(unclipped, locals())
+    check_positive("sigma", sigma)
+    if x.shape != y.shape or not (x.is_floating_point() and y.is_floating_point()) or y.ndim != 4:
+        raise ValueError(f"y and x must be planes of floating point and one shape, got {shown(y)} and {shown(x)}")
     result, origin = y, origin or Origin()
     for end, sign in clipped_ends(y) if ends is None else ends:
         cut = y == end

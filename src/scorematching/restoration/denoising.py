@@ -25,6 +25,7 @@ from scorematching.restoration.plan import Method, Observed, Options, Plan
 from scorematching.restoration.removed import warn_if_far
 from scorematching.restoration.splitting import variance_after_splitting
 from scorematching.runtime.arguments import check_choice
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 #: Work of denoising and its error bars together, in units of that of denoising, for the progress.
@@ -206,6 +207,7 @@ def denoise(
         >>> bool(sm.denoise(counts, photons, prior, data_range=20).std() < counts.std() / 2)
         True
     """
+    check_arguments(denoise, locals())
     check_choice("method", method, get_args(Method))
     neighbors = list(neighbors)
     if is_lazy(image):

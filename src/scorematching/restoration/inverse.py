@@ -10,7 +10,8 @@ import torch
 
 from scorematching.images.arrays import find_own_white, from_planes, to_planes
 from scorematching.noise import NoiseModel, white_level
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.restoration.annealing import LEVELS, annealed
 from scorematching.restoration.choice import PriorChoice, prior_for
 from scorematching.restoration.color import distinct
@@ -19,6 +20,7 @@ from scorematching.restoration.map_estimate import ITERATIONS, maximum_a_posteri
 from scorematching.restoration.neighbors import check_alone
 from scorematching.restoration.operators import LinearOperator, Mask, check_adjoint
 from scorematching.runtime.arguments import check_choice, check_count
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback
 
 RestorationMethod = Literal["auto", "map", "annealed"]
@@ -82,6 +84,7 @@ def restore(
         >>> sm.restore(np.zeros((20, 30), np.uint8), holes, prior, steps=2).shape
         (20, 30)
     """
+    check_arguments(restore, locals())
     steps = None if steps is None else check_count("steps", steps)
     prior = prior_for(image, prior)
     check_alone(prior, "holes, blur and enlargements")

@@ -14,7 +14,8 @@ from scorematching.images.sample import sampled
 from scorematching.images.validity import can_be_noisy, clipped_ends, tells_level
 from scorematching.images.wavelet_noise import level_of_planes
 from scorematching.noise import CorrelatedNoise, GaussianNoise, PoissonGaussianNoise
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.priors.neighbors import prior_alone
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
@@ -24,6 +25,7 @@ from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.octaves import correlation_of_removed, kurtosis_of_removed, noise_by_octaves
 from scorematching.restoration.photon_noise import estimate_photon_noise
 from scorematching.restoration.shared_noise import with_shared_noise
+from scorematching.runtime.kinds import check_arguments
 
 #: Side, in pixels, of the two parts of a large image that are used.
 _SIDE = 128
@@ -109,6 +111,7 @@ def estimate_noise(
         >>> 9 < estimate_noise(noisy, "natural-gray", data_range=255).sigma < 11
         True
     """
+    check_arguments(estimate_noise, locals())
     image = sampled(image)
     planes, known = fill_missing(image, _own_white(image, data_range))
     noisy = known & can_be_noisy(planes.data)

@@ -13,6 +13,7 @@ from torch import Tensor
 from scorematching.layers.correlation import correlate
 from scorematching.priors.tiles import mirrored
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.kinds import check_arguments
 
 
 class LinearOperator(Protocol):
@@ -60,6 +61,7 @@ class Mask:
     """
 
     def __init__(self, known: Tensor) -> None:
+        check_arguments(Mask.__init__, locals())
         if known.ndim != 2:
             raise ValueError(f"known must have shape (H, W), got {tuple(known.shape)}")
         if not bool((known != 0).any()):
@@ -112,6 +114,7 @@ class Blur:
     """
 
     def __init__(self, kernel: Tensor) -> None:
+        check_arguments(Blur.__init__, locals())
         if kernel.ndim != 2 or any(n % 2 == 0 for n in kernel.shape):
             raise ValueError(f"kernel must have shape (h, w) with odd sides, got shape {tuple(kernel.shape)}")
         if not bool(torch.isfinite(kernel).all()):
@@ -158,7 +161,10 @@ def gaussian_kernel(sigma: float) -> Tensor:
         >>> gaussian_kernel(0.8).shape
         torch.Size([9, 9])
     """
+    check_arguments(gaussian_kernel, locals())
     sigma = check_positive("sigma", sigma)
+    if not 1e-3 <= sigma <= 1e3:
+        raise ValueError(f"sigma must be from 0.001 to 1000 pixels, got {sigma:g}")
     reach = math.ceil(4 * sigma)
     profile = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     kernel = profile[:, None] * profile
@@ -184,6 +190,7 @@ class FunctionOperator:
         backward: Callable[[Tensor], Tensor],
         guess: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        check_arguments(FunctionOperator.__init__, locals())
         self.forward, self.backward, self.guess = forward, backward, guess or backward
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -218,6 +225,7 @@ def check_adjoint(
     Raises:
         ValueError: The two products differ, or ``A^T y`` does not have the shape of ``x``.
     """
+    check_arguments(check_adjoint, locals())
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(1, 1, *size, generator=generator).to(device)
     image = operator(x)
@@ -248,6 +256,7 @@ class BicubicDownsampling:
     """
 
     def __init__(self, factor: int, size: tuple[int, int]) -> None:
+        check_arguments(BicubicDownsampling.__init__, locals())
         if factor < 2 or any(n % factor for n in size):
             raise ValueError(f"factor must be 2 or more and divide the size {size}, got {factor}")
         self.factor, self.size = factor, size

@@ -14,13 +14,15 @@ from scorematching.noise.estimate import LOWEST, NOTHING, NoiseEstimate, estimat
 from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.line import Blocks, VarianceLine, fit_line, joined
 from scorematching.noise.saturation import saturation
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.priors.neighbors import prior_alone
 from scorematching.priors.posterior import tweedie
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.color import distinct
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.noise_blocks import LEAST_BLOCKS, SIDE, Square, pooled, squares_of, without_lowest
+from scorematching.runtime.kinds import check_arguments
 
 #: Number of blocks along the side of a cluster, whose errors may be correlated.
 _CLUSTER = 4
@@ -101,6 +103,7 @@ def estimate_photon_noise(
         >>> 1.7 < found.noise.gain < 2.3, found.depends_on_brightness
         (True, True)
     """
+    check_arguments(estimate_photon_noise, locals())
     planes, known = fill_missing(image, data_range)
     model = prior_alone(prior_for_planes(planes.data, prior))
     if model.noise is None:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from scorematching.noise import CorrelatedNoise, Covariance, ModulatedNoise, NoiseModel, Stabilizer, as_noise_model
 from scorematching.noise.stabilizer import checksum
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.restoration.choice import PriorChoice, prior_for_planes
 from scorematching.restoration.clipping import unclipped
 from scorematching.restoration.color import distinct, posterior_mean

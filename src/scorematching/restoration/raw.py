@@ -14,6 +14,7 @@ from scorematching.noise import GaussianNoise, NoiseModel
 from scorematching.restoration.choice import PriorChoice, loaded, prior_for
 from scorematching.restoration.denoising import denoise
 from scorematching.restoration.photon_noise import estimate_photon_noise
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback, subtask
 
 
@@ -60,6 +61,7 @@ def denoise_raw(
         ValueError: The file can't be read, its pixels are not in squares of red, green, green and blue, or it is too
             small for the prior.
     """
+    check_arguments(denoise_raw, locals())
     with opened(Path(path)) as file:
         sensor = sensor_of(file)
         if sensor is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from scorematching.priors.base import move
+from scorematching.priors.devices import move
 from scorematching.restoration.choice import prior_for_planes
 from scorematching.restoration.octaves import kurtosis_of_removed, noise_by_octaves
 

@@ -11,6 +11,7 @@ from scorematching.restoration.choice import PriorChoice
 from scorematching.restoration.inverse import RestorationMethod, restore
 from scorematching.restoration.operators import BicubicDownsampling
 from scorematching.runtime.arguments import check_count
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback
 
 
@@ -60,6 +61,7 @@ def upscale(
         (20, 24)
     """
     factor = check_count("factor", factor, least=2)
+    check_arguments(upscale, locals())
     find_white(image, data_range)  # raises if the array is not an image
     operator = BicubicDownsampling(factor, (factor * image.shape[0], factor * image.shape[1]))
     return restore(

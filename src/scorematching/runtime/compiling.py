@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.compile_cache import use_private_cache
 from scorematching.runtime.functional import call_with, modules_of, state_of
+from scorematching.runtime.kinds import check_arguments
 
 Backend = Literal["inductor", "eager"]
 #: Maximum number of compiled programs per energy. Each shape of the data has its own program.
@@ -68,6 +69,7 @@ class compiled(ContextDecorator):  # noqa: N801  # a context such as torch.no_gr
     """
 
     def __init__(self, enabled: bool = True, backend: Backend = "inductor") -> None:
+        check_arguments(compiled.__init__, locals())
         if backend not in get_args(Backend):
             raise ValueError(f"backend must be 'inductor' or 'eager', got {backend!r}")
         self.backend = backend if enabled else ""

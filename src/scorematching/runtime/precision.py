@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from scorematching.runtime.kinds import check_arguments
+
 _aten = torch.ops.aten
 #: Operations that are products, and the indices of the arguments that are factors. The last factor has the channels.
 _FACTORS: dict[Any, Sequence[int]] = {
@@ -54,6 +56,7 @@ class bfloat16_products(ContextDecorator):  # noqa: N801  # a context such as to
     """
 
     def __init__(self, enabled: bool = True) -> None:
+        check_arguments(bfloat16_products.__init__, locals())
         self.enabled = enabled
         self._before: list[Token[bool]] = []
 

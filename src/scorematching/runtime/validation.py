@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import warnings
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from scorematching.runtime.functional import modules_of
+from scorematching.runtime.functional import batched, modules_of
 from scorematching.runtime.normalization import ExactNormalization
 
 
@@ -34,13 +36,23 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
             raise ValueError(f"{path} normalizes over the batch, so samples are not independent: call energy.eval()")
         if isinstance(module, _DropoutNd) and module.training and module.p > 0:
             raise ValueError(f"{path} draws random numbers, so the energy is not deterministic: call energy.eval()")
-    # A finite sum is a cheap proof that all entries are finite; it may overflow, so check the entries otherwise.
-    if finite and not math.isfinite(x.detach().sum()) and not bool(torch.isfinite(x).all()):
+    # A finite sum of squares is a cheap proof that all entries are; it may overflow, so check the entries otherwise.
+    if finite and not math.isfinite(torch.linalg.vector_norm(x.detach())):
+        check_entries(x)
+
+
+def check_entries(x: Tensor) -> Tensor:
+    """Return data; raise ``ValueError`` if an entry is not finite, or so large that its square overflows."""
+    if not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
         raise ValueError(
             f"x has {bad} entries that are NaN or infinite, of {x.numel()}; check_finite=False lets them pass, and for "
             "missing values there is sm.marginal_score_matching_loss"
         )
+    largest = float(x.detach().abs().max())
+    if largest > math.sqrt(torch.finfo(x.dtype).max):
+        raise ValueError(f"x has entries up to {largest:.3g}, whose squares overflow in {x.dtype}: scale x")
+    return x
 
 
 def check_uncompiled(energy: nn.Module) -> nn.Module:
@@ -59,13 +71,38 @@ def energies(energy: nn.Module, x: Tensor, *condition: Tensor) -> Tensor:
     Their derivatives by automatic differentiation are right to any order, see :class:`ExactNormalization`.
     """
     with ExactNormalization():
-        values = energy(x, *condition)
+        values = _called(energy, x, *condition)
     if not isinstance(values, Tensor) or values.shape not in ((len(x),), (len(x), 1)):
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         hint = ": a score network is for the denoising loss, with output='score'" if got == tuple(x.shape) else ""
         name = type(energy).__name__
         raise ValueError(f"{name} must return one energy per sample, shape ({len(x)},), got {got}{hint}")
     return values.view(len(x))
+
+
+def _called(energy: nn.Module, x: Tensor, *condition: Tensor) -> Any:
+    """Return what a module returns. Its layers say by ``RuntimeError`` that they take data of another shape."""
+    try:
+        return energy(x, *condition)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        if "shape" not in str(error) and "size" not in str(error):
+            raise
+        raise ValueError(
+            f"{type(energy).__name__} does not take x of shape {tuple(x.shape)}: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
+def warn_if_infinite(value: Tensor) -> Tensor:
+    """Return a loss, with a warning if it is not finite though its data are."""
+    if not batched(value) and not bool(torch.isfinite(value.detach()).all()):
+        warnings.warn(
+            "the loss is not finite: derivatives of the energy overflow at these data, or weight or lam is too large: "
+            "scale the data, or pass float64",
+            stacklevel=3,
+        )
+    return value
 
 
 def check_weight(weight: Tensor, x: Tensor, finite: bool) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from scorematching.domains import DomainChoice, domain_named
 from scorematching.runtime.arguments import check_count, check_flag, check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import Progress, ProgressCallback
 from scorematching.sampling.adaptation import DualAveraging
 from scorematching.sampling.diagnostics import SamplingWarning
@@ -111,6 +112,7 @@ def langevin(
         >>> bool((samples.x.var(0) - 1).abs().max() < 0.05), round(float(samples.acceptance.mean()), 1)
         (True, 0.9)
     """
+    check_arguments(langevin, locals())
     check_flag("metropolis", metropolis)
     eps = check_positive("step_size", step_size)
     chains = _Chains(target, start, 1, metropolis, temperatures, domain, project, generator)
@@ -171,6 +173,7 @@ def hmc(
         >>> samples.draws.shape, bool((samples.draws.mean() - 1 / 3).abs() < 0.02)
         (torch.Size([20, 1000, 1]), True)
     """
+    check_arguments(hmc, locals())
     check_count("leapfrog_steps", leapfrog_steps)
     chains = _Chains(target, start, leapfrog_steps, True, temperatures, domain, project, generator)
     return chains.run(steps, warmup, keep, check_positive("step_size", step_size), _HMC, progress)

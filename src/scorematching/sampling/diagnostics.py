@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from scorematching.runtime.extras import required
+from scorematching.runtime.kinds import check_arguments
 
 #: R-hat above which the chains have not mixed.
 R_HAT = 1.05
@@ -75,6 +76,7 @@ def effective_sample_size(draws: Tensor) -> Tensor:
         >>> bool((effective_sample_size(independent.cumsum(0)) < 40).all())
         True
     """
+    check_arguments(effective_sample_size, locals())
     return _by_arviz("ess", _checked(draws, 1))
 
 
@@ -98,7 +100,15 @@ def r_hat(draws: Tensor) -> Tensor:
         >>> bool(r_hat(independent) < 1.05), bool(r_hat(apart) > 2)
         (True, True)
     """
-    return _by_arviz("rhat", _checked(draws, 2))
+    check_arguments(r_hat, locals())
+    found = _by_arviz("rhat", _checked(draws, 2))
+    if not bool(torch.isfinite(found).all()):
+        warnings.warn(
+            "R-hat is NaN or infinite where the draws do not vary: run the chains longer, or with a larger step",
+            SamplingWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def summarize(draws: Tensor) -> Summary:
@@ -120,6 +130,7 @@ def summarize(draws: Tensor) -> Summary:
         x[0]    -0.01996      0.9739       0.022     1964   1.001
         x[1]    0.006791       1.013       0.024     1750   1.002
     """
+    check_arguments(summarize, locals())
     values = _checked(draws, 2)
     found = Summary(
         torch.from_numpy(values.mean((0, 1), keepdims=True)[0, 0]),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from scorematching.curvature.probes import draw
 from scorematching.runtime.arguments import check_count
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import Progress, ProgressCallback, subtask
 from scorematching.sampling.adaptation import DualAveraging
 from scorematching.sampling.diagnostics import SamplingWarning
@@ -88,6 +89,7 @@ def log_normalizer(
         >>> abs(found.value - math.log(2 * math.pi)) < 5 * found.standard_error < 0.3
         True
     """
+    check_arguments(log_normalizer, locals())
     check_count("chains", chains, least=2)
     check_count("steps", steps)
     check_count("leapfrog_steps", leapfrog_steps)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from scorematching.domains import Circle, Domain, Simplex, Sphere
+from scorematching.runtime.arguments import shown
+from scorematching.runtime.kinds import check_arguments
 
 #: Orthogonal projection onto a linear subspace, of each sample.
 Projection = Callable[[Tensor], Tensor]
@@ -126,6 +128,9 @@ def without_mean(x: Tensor) -> Tensor:
         >>> without_mean(torch.tensor([[1.0, 3.0]])).tolist()
         [[-1.0, 1.0]]
     """
+    check_arguments(without_mean, locals())
+    if not x.is_floating_point() or x.ndim < 2:
+        raise ValueError(f"x must be a batch of floating point, shape (N, ...), got {shown(x)}")
     return x - x.mean(tuple(range(1, x.ndim)), keepdim=True)
 
 

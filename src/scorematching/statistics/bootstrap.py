@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from scorematching.runtime.arguments import check_count
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import Progress, ProgressCallback
 from scorematching.statistics.estimate import check_level
 
@@ -36,6 +37,7 @@ class Bootstrap:
         Args:
             level: Probability that an interval contains the truth, between 0 and 1.
         """
+        check_arguments(Bootstrap.interval, locals())
         check_level(level)
         tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=self.replicas.dtype)
         return self.replicas.quantile(tails, 0).T
@@ -72,9 +74,12 @@ def bootstrap(
         >>> print(f"{float(found.standard_errors):.3f} near {float(x.std()) / 20:.3f}")
         0.051 near 0.049
     """
+    check_arguments(bootstrap, locals())
     check_count("replicas", replicas, least=2)
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a torch tensor, got {type(x).__name__}: pass torch.as_tensor(x)")
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"x must have one sample or more, shape (N, ...), got {tuple(x.shape)}")
     first, found = estimate(x).detach().clone(), []
     for number in range(replicas):
         rows = torch.randint(len(x), (len(x),), generator=generator).to(x.device)

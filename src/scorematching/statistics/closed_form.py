@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from scorematching.curvature import Choice
 from scorematching.domains import DomainChoice
 from scorematching.energies import Gaussian
+from scorematching.runtime.kinds import check_arguments
 from scorematching.statistics.estimate import Estimate, factored, labels_of, sandwich
 from scorematching.statistics.sample_losses import SampleLosses
 
@@ -100,6 +101,7 @@ def fit_closed_form(
         >>> 2.7 < float(fit_closed_form(energy, waits, domain="positive").estimate) < 3.3
         True
     """
+    check_arguments(fit_closed_form, locals())
     problem = SampleLosses(energy, x, lam=lam, parameters=parameters, curvature=curvature, weight=weight, domain=domain)
     _check_linear(problem)
     moments = moments_of(problem, energy, problem.lam > 0).at(problem.lam)

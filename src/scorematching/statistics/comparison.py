@@ -16,6 +16,7 @@ from scorematching.losses import RepeatedValuesWarning, score_matching_loss
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.repeats import repeated
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.statistics.scores import check_samples, parts_of
 
 #: Largest p value of a difference that ``print`` calls one.
@@ -107,6 +108,7 @@ def compare(
         >>> print(compare(normal, narrow, x))
         the first model is better: J differs by -0.5665, standard error 0.052, z = -10.85, p = 2.1e-27 (2,000 samples)
     """
+    check_arguments(compare, locals())
     lam = check_positive("lam", lam, zero=True)
     losses = []
     for name, energy in (("first", first), ("second", second)):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from scorematching.runtime.kinds import check_arguments
+
 #: Smallest eigenvalue of the Hessian of the loss, with its diagonal scaled to 1, in a direction that data determine.
 SINGULAR = 1e-12
 #: Maximum number of rows that ``print`` shows.
@@ -56,6 +58,7 @@ class Estimate:
         Raises:
             ValueError: ``level`` is not between 0 and 1.
         """
+        check_arguments(Estimate.interval, locals())
         check_level(level)
         half = math.sqrt(2) * float(torch.erfinv(torch.tensor(level, dtype=torch.float64))) * self.standard_errors
         return torch.stack([self.estimate - half, self.estimate + half], 1)

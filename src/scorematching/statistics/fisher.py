@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from scorematching.runtime.kinds import check_arguments
 from scorematching.statistics.scores import Model, check_samples, scores_of
 
 
@@ -56,6 +57,7 @@ def fisher_divergence(energy: nn.Module, x: Tensor, reference: Model) -> FisherD
         >>> print(fisher_divergence(energy, x, lambda x: -x / 4))
         Fisher divergence 1.106, standard error 0.023 (5,000 samples)
     """
+    check_arguments(fisher_divergence, locals())
     if not isinstance(energy, nn.Module):
         raise TypeError(f"energy must be a torch module that returns energies, got {type(energy).__name__}")
     check_samples(energy, x)

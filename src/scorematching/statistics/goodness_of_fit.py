@@ -11,6 +11,7 @@ from scorematching.curvature.probes import draw
 from scorematching.domains import Circle, DomainChoice, Simplex, Sphere, domain_named
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.runtime.arguments import check_count, check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.statistics.scores import Model, check_samples, scores_of
 from scorematching.statistics.stein_kernel import Points, median_distance, stein_kernel
 
@@ -90,9 +91,15 @@ def stein_test(
         >>> print(stein_test(normal, 1.3 * x, generator=seed))
         squared Stein discrepancy 0.04, p = 0.001 (500 samples)
     """
+    check_arguments(stein_test, locals())
     count = check_count("replicas", replicas)
     points = _points(model, x, domain)
     width = median_distance(points.x) if bandwidth is None else check_positive("bandwidth", bandwidth)
+    typical = float(points.x.abs().max()) or 1.0
+    if not 1e-9 <= width / typical <= 1e9 and bandwidth is not None:
+        raise ValueError(
+            f"bandwidth must be near the distance between samples, got {width:g} for values of {typical:.3g}"
+        )
     signs = draw(points.x.new_empty(count, len(x)), "rademacher", generator)
     total, signed = 0.0, points.x.new_zeros(count)
     size = max(1, _PAIRS // len(x))

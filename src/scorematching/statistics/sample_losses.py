@@ -62,6 +62,8 @@ class SampleLosses:
     ) -> None:
         self.lam = check_positive("lam", lam, zero=True)
         check_data(energy, x, finite=True)
+        if not x.numel():
+            raise ValueError(f"x has samples without inputs, shape {tuple(x.shape)}")
         self.named = chosen(energy, parameters)
         bounded = domain_named(domain)
         if bounded is not None:
@@ -167,6 +169,6 @@ def chosen(energy: nn.Module, names: Sequence[str] | None) -> dict[str, nn.Param
         names = [name for name, parameter in named.items() if parameter.requires_grad]
     if unknown := [name for name in names if name not in named]:
         raise ValueError(f"the energy has no parameter {unknown[0]!r}; it has {', '.join(named) or 'none'}")
-    if not names:
+    if len(names) == 0:
         raise ValueError(f"there is no parameter to fit: choose one or more of {', '.join(named) or 'none'}")
     return {name: named[name] for name in names}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from scorematching.curvature import Choice
 from scorematching.domains import DomainChoice
+from scorematching.runtime.kinds import check_arguments
 from scorematching.statistics.estimate import Estimate, factored, labels_of, sandwich
 from scorematching.statistics.sample_losses import SampleLosses
 
@@ -73,6 +74,7 @@ def standard_errors(
         layers.0.weight[0, 0]      0.5043          0.0053
         layers.0.bias[0]          -0.4966           0.015
     """
+    check_arguments(standard_errors, locals())
     learned = [name for name, parameter in energy.named_parameters() if parameter.requires_grad]
     problem_of = partial(SampleLosses, energy, x, lam=lam, curvature=curvature, weight=weight, domain=domain)
     problem = problem_of(parameters=learned if parameters is None else parameters)

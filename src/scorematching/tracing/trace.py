@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from scorematching.graph import Graph
 from scorematching.layers import Layer, Reshape
+from scorematching.runtime.kinds import check_arguments
 from scorematching.tracing import affine_rules, exponential_rules, pointwise_rules  # noqa: F401  # importing them registers the rules
 from scorematching.tracing.builder import Builder, Value
 from scorematching.tracing.normalization_rules import batch_norm_module, instance_norm_module
@@ -70,6 +71,7 @@ def from_torch(module: nn.Module, x: Tensor | None = None) -> Graph:
         >>> network[0].weight.grad.shape
         torch.Size([8, 4])
     """
+    check_arguments(from_torch, locals())
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
     root = nn.Sequential(module)  # fx sets attributes on its root: keep them off the module

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from scorematching.runtime.arguments import check_count, check_flag, check_positive
+from scorematching.runtime.arguments import check_count, check_flag, check_positive, shown
+from scorematching.runtime.kinds import check_arguments
 
 #: Largest learning rate of each kind of prior, and the factor for priors that see neighbors. A field of experts that
 #: sees five images loses 0.06 dB at the whole rate, and 0.13 dB more at a quarter of it.
@@ -69,6 +70,7 @@ class TrainingConfig:
     compile: bool | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
+        check_arguments(TrainingConfig, vars(self))
         for name in ("steps", "batch", "crop"):
             object.__setattr__(self, name, check_count(name, getattr(self, name)))
         for name in ("seed", "workers"):
@@ -84,8 +86,8 @@ class TrainingConfig:
             object.__setattr__(self, "average", check_positive("average", self.average))
             if self.average >= 1:
                 raise ValueError(f"average must be a decay below 1, such as 0.99, got {self.average:g}")
-        if self.compile not in (True, False, "auto"):
-            raise ValueError(f"compile must be True, False or 'auto', got {self.compile!r}")
+        if not isinstance(self.compile, bool | str) or self.compile not in (True, False, "auto"):
+            raise ValueError(f"compile must be True, False or 'auto', got {shown(self.compile)}")
         if self.lam and (self.blind or self.max_sigma is not None):
             name = "blind" if self.blind else "max_sigma"
             raise ValueError(f"{name} needs a loss without regularizer: leave out lam, got {self.lam:g}")

@@ -16,6 +16,7 @@ from scorematching.images.arrays import has_white
 from scorematching.images.axes import check_axes, images_last, white_of_array
 from scorematching.images.io.sequence import lines_of_pages
 from scorematching.images.neighbors import find_neighbors, is_blank, lines
+from scorematching.runtime.arguments import shown
 from scorematching.training.planes import ImagePlanes, Neighbor, Plane
 from scorematching.training.sources import ImageFile, Store, image_file
 
@@ -30,6 +31,8 @@ def _check_kind(item: object) -> None:
     vectors = "for vectors, one per row, use scorematching.EnergyModel().fit(x)"
     if isinstance(item, Tensor):
         raise TypeError(f"images must be arrays of NumPy or files, got a tensor: pass x.numpy() for images; {vectors}")
+    if not isinstance(item, Iterable | Path):
+        raise TypeError(f"images must be arrays of NumPy or files, got {shown(item)}")
     if isinstance(item, np.ndarray) and item.ndim == 2 and item.shape[1] < _SMALL <= item.shape[0]:
         raise ValueError(f"an array of {item.shape[0]} x {item.shape[1]} is too small for an image; {vectors}")
 

@@ -20,6 +20,7 @@ from scorematching.priors.kinds import build_prior
 from scorematching.runtime.arguments import check_flag
 from scorematching.runtime.compiling import backend, compiled
 from scorematching.runtime.distributed import Processes
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback
 from scorematching.training.checkpoints import Checkpoint
 from scorematching.training.config import TrainingConfig
@@ -129,6 +130,7 @@ def fit(
         >>> fit([noisy], noise=25, model=small, training=short).prior.config.filters
         4
     """
+    check_arguments(fit, locals())
     model = FieldConfig() if model is None else model
     training = TrainingConfig() if training is None else training
     _check(model, training, noisy)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorematching.priors.base import Prior, move
+from scorematching.priors.base import Prior
+from scorematching.priors.devices import move
 from scorematching.priors.posterior import tweedie
 from scorematching.priors.stein_risk import stein_error
 from scorematching.training.planes import Plane

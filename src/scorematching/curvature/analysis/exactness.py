@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,9 @@ from scorematching.curvature.analysis.structure import (
     units,
 )
 from scorematching.graph import Graph
+from scorematching.runtime.arguments import shown
 from scorematching.runtime.cache import remembered
+from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,17 @@ def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch:
         >>> report.exact, report.where
         (False, ('Linear on edge 2 (g2 -> g3) mixes what depends on the same inputs',))
     """
+    check_arguments(exactness_report, locals())
     if not isinstance(energy, Graph):
         raise TypeError(f"energy must be a scorematching Graph or Sequential, got {type(energy).__name__}")
     if not isinstance(batch, int) or batch < 1:
         raise ValueError(f"batch must be an integer of 1 or more, got {batch!r}")
-    if shape is not None and not (isinstance(shape, tuple | list) and all(isinstance(n, int) and n > 0 for n in shape)):
-        raise ValueError(f"shape must be the shape of one sample, such as (1, 64, 64), got {shape!r}")
+    if shape is not None and not (
+        isinstance(shape, tuple | list)
+        and all(isinstance(n, int) and n > 0 for n in shape)
+        and math.prod(shape) < 2**31
+    ):
+        raise ValueError(f"shape must be the shape of one sample, such as (1, 64, 64), got {shown(shape)}")
     x = _sample(energy, infer_shape(energy) if shape is None else tuple(shape))
     shapes = node_shapes(energy, x)
     where = path_meetings(energy, x)

@@ -18,6 +18,7 @@ from scorematching.images.io.decoders import ARRAYS, KINDS, check_source, checke
 from scorematching.images.io.errors import named
 from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
 from scorematching.images.io.metadata import Metadata
+from scorematching.runtime.kinds import check_arguments
 
 
 def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
@@ -44,6 +45,7 @@ def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
         >>> read_image(path).shape
         (4, 6)
     """
+    check_arguments(read_image, locals())
     with opened_images(path) as images:
         if page is None and len(images) > 1:
             raise ValueError(
@@ -70,6 +72,7 @@ def read_pages(path: str | Path) -> Iterator[np.ndarray]:
         >>> sum(1 for page in read_pages(path))
         3
     """
+    check_arguments(read_pages, locals())
     with opened_images(path) as images:
         for page in range(len(images)):
             yield checked(images[page])
@@ -120,6 +123,7 @@ def find_white_of_file(
         >>> find_white_of_file(path)
         65535.0
     """
+    check_arguments(find_white_of_file, locals())
     white = 0.0
     for image in read_pages(path):
         try:
@@ -152,6 +156,7 @@ def read_metadata(path: str | Path) -> Metadata:
         >>> read_metadata(path).dpi
         (300.0, 300.0)
     """
+    check_arguments(read_metadata, locals())
     path = check_source(path)
     with named(path):
         metadata: Metadata = KINDS[path.suffix.lower()].read_metadata(path)
@@ -211,6 +216,7 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
         >>> [int(page.max()) for page in read_pages(file)]
         [0, 1]
     """
+    check_arguments(write_pages, locals())
     path, metadata = Path(path), metadata or Metadata()
     count, rest = max(length_hint(pages), len(metadata.tiff.pages)), iter(pages)
     first = next(rest, None)

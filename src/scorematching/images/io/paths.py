@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scorematching.images.io.files import count_pages, read_pages
 from scorematching.images.io.formats import IMAGE_SUFFIXES, check_suffix, check_writable
+from scorematching.runtime.kinds import check_arguments
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:
@@ -27,6 +28,7 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
         >>> [path.name for path in find_images([folder])]
         ['a.tif', 'b.png']
     """
+    check_arguments(find_images, locals())
     found: list[Path] = []
     given = [Path(path) for path in paths]
     for path in given:
