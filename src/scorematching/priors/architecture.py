@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from scorematching.energies.sizes import ExpertName, check_deep_sizes, check_field_sizes, check_neighbors
 from scorematching.runtime.arguments import check_flag
-from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class FieldConfig:
     neighbors: int = 0
 
     def __post_init__(self) -> None:
-        check_arguments(FieldConfig, vars(self))
         check_field_sizes(self.filters, self.size, self.octaves, self.expert)
         check_neighbors(self.neighbors)
         _to_int(self, "filters", "size", "octaves", "neighbors")
@@ -80,7 +78,6 @@ class DeepConfig:
     neighbors: int = 0
 
     def __post_init__(self) -> None:
-        check_arguments(DeepConfig, vars(self))
         check_deep_sizes(self.channels, self.size, self.depth)
         check_neighbors(self.neighbors)
         _to_int(self, "channels", "size", "depth", "neighbors")
