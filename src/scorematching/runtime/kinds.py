@@ -41,7 +41,7 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
         values: Its arguments: ``locals()`` in its first line.
 
     Example:
-        >>> def doubled(x: "float", name: "str | None" = None) -> "float":
+        >>> def doubled(x: float, name: str | None = None) -> float:
         ...     check_arguments(doubled, locals())
         ...     return 2 * x
         >>> doubled("3")
