@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from scorematching.energies.sizes import ExpertName, check_deep_sizes, check_field_sizes, check_neighbors
 from scorematching.runtime.arguments import check_flag
-from scorematching.runtime.kinds import check_arguments
 
 #: Number of pixels of a block of a deep prior.
 _BLOCK = 4
@@ -47,7 +46,6 @@ class FieldConfig:
     neighbors: int = 0
 
     def __post_init__(self) -> None:
-        check_arguments(FieldConfig, vars(self))
         check_field_sizes(self.filters, self.size, self.octaves, self.expert)
         check_neighbors(self.neighbors)
         _to_int(self, "filters", "size", "octaves", "neighbors")
@@ -90,7 +88,6 @@ class DeepConfig:
     neighbors: int = 0
 
     def __post_init__(self) -> None:
-        check_arguments(DeepConfig, vars(self))
         check_deep_sizes(self.channels, self.size, self.depth)
         check_neighbors(self.neighbors)
         _to_int(self, "channels", "size", "depth", "neighbors")

@@ -16,7 +16,6 @@ from scorematching._version import __version__
 from scorematching.layers.metric import checked_autocovariance
 from scorematching.noise import GaussianNoise, as_noise_model
 from scorematching.runtime.arguments import check_count, check_flag, check_positive, shown
-from scorematching.runtime.kinds import check_arguments
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,6 @@ class TrainedNoise:
     correlation: Any = None
 
     def __post_init__(self) -> None:
-        check_arguments(TrainedNoise, vars(self))
         for name in ("sigma", "lowest", "highest"):
             given = getattr(self, name)
             object.__setattr__(self, name, check_positive(name, self.sigma if given is None else given))
@@ -181,7 +179,6 @@ class Provenance:
     version: str = __version__
 
     def __post_init__(self) -> None:
-        check_arguments(Provenance, vars(self))
         for name in ("steps", "seed"):
             object.__setattr__(self, name, check_count(name, getattr(self, name), 0))
         object.__setattr__(self, "lam", check_positive("lam", self.lam, zero=True))

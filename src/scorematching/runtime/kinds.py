@@ -41,7 +41,7 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
         values: Its arguments: ``locals()`` in its first line.
 
     Example:
-        >>> def doubled(x: "float", name: "str | None" = None) -> "float":
+        >>> def doubled(x: float, name: str | None = None) -> float:
         ...     check_arguments(doubled, locals())
         ...     return 2 * x
         >>> doubled("3")
@@ -169,7 +169,8 @@ def _is_iterable(value: Any) -> bool:
 
 def _check_seed(seed: Any) -> None:
     if is_integer(seed) and not 0 <= seed <= _LARGEST_SEED:
-        raise ValueError(f"seed must be an integer from 0 to {_LARGEST_SEED}, got {shown(seed)}")
+        limit = "of 0 or more" if seed < 0 else f"from 0 to {_LARGEST_SEED}"
+        raise ValueError(f"seed must be an integer {limit}, got {shown(seed)}")
 
 
 def _check_planes(planes: Any) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scorematching.runtime.arguments import check_count, check_flag, check_positive, shown
-from scorematching.runtime.kinds import check_arguments
 
 #: Largest learning rate of each kind of prior, and the factor for priors that see neighbors. A field of experts that
 #: sees five images loses 0.06 dB at the whole rate, and 0.13 dB more at a quarter of it.
@@ -70,7 +69,6 @@ class TrainingConfig:
     compile: bool | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
-        check_arguments(TrainingConfig, vars(self))
         for name in ("steps", "batch", "crop"):
             object.__setattr__(self, name, check_count(name, getattr(self, name)))
         for name in ("seed", "workers"):
