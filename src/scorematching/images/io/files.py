@@ -82,7 +82,6 @@ def read_pages(path: str | Path) -> Iterator[np.ndarray]:
         >>> sum(1 for page in read_pages(path))
         3
     """
-    check_arguments(read_pages, locals())
     with _opened(path) as images:
         for page in range(len(images)):
             yield _checked(images[page])
@@ -246,6 +245,7 @@ def write_pages(path: str | Path, pages: Iterable[np.ndarray], metadata: Metadat
 
 def _check_source(path: str | Path) -> Path:
     """Return the path of an existing image file; raise an error if there is none."""
+    check_arguments(_check_source, locals())
     path = Path(path)
     check_suffix(path)
     if not path.exists():
