@@ -38,7 +38,7 @@ def losses(folder: Path) -> dict[str, Case]:
         "losses.StudentTProposal.fitted": Case(sm.losses.StudentTProposal.fitted, {"x": samples.x()}),
         "losses.repeated": Case(sm.losses.repeated, {"x": samples.x()}),
         "check_gradients": Case(sm.check_gradients, {**double, "x": samples.x().double(), "curvature": "diagonal"}),
-        "curvature_report": Case(sm.curvature_report, graph),
+        "curvature_report": Case(sm.curvature_report, graph, quiet=True),
         "exactness_report": Case(sm.exactness_report, {"energy": samples.energy(), "shape": (3,)}),
         "checks.brute_force": Case(sm.checks.brute_force, graph),
         "checks.check_layer": Case(sm.checks.check_layer, {"layer": sm.Linear(3, 2), "x": samples.x()}),

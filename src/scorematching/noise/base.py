@@ -68,7 +68,8 @@ class NoiseModel(ABC):
         variance = self.variance(clean)
         if not np.all(variance > 0):
             raise ValueError(f"the noise, {self}, is 0 in some pixels, so a residual is not defined there")
-        return (noisy - clean) / np.sqrt(variance)
+        first, second = (image if image.dtype.kind == "f" else image.astype(np.float64) for image in (noisy, clean))
+        return (first - second) / np.sqrt(variance)
 
     @abstractmethod
     def stabilizer(self, data_range: float) -> Stabilizer | None:

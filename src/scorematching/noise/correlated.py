@@ -55,7 +55,6 @@ class CorrelatedNoise(NoiseModel):
     autocovariance: np.ndarray
 
     def __post_init__(self) -> None:
-        check_arguments(CorrelatedNoise, vars(self))
         try:
             given = np.array(self.autocovariance, dtype=np.float64)
         except (TypeError, ValueError):

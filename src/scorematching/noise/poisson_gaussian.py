@@ -147,8 +147,8 @@ class PoissonGaussianNoise(NoiseModel):
         ``offset``.
         """
         check_arguments(PoissonGaussianNoise.inverse, locals())
+        check_pixels(mean=np.asarray(mean))
         mean = np.maximum(np.asarray(mean, dtype=np.float64), 0)
-        check_pixels(mean=mean)
         _, means, correction, _ = self._table
         photons = (mean / 2) ** 2 - np.interp(mean, means, correction)
         return self.offset + self.gain * np.maximum(photons, 0)
@@ -159,9 +159,8 @@ class PoissonGaussianNoise(NoiseModel):
         return self.sigma / self.gain
 
     def _photons(self, pixels: np.ndarray | float) -> np.ndarray:
-        values = np.asarray(pixels, dtype=np.float64)
-        check_pixels(pixels=values)
-        return (values - self.offset) / self.gain
+        check_pixels(pixels=np.asarray(pixels))
+        return (np.asarray(pixels, dtype=np.float64) - self.offset) / self.gain
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -76,7 +76,6 @@ def effective_sample_size(draws: Tensor) -> Tensor:
         >>> bool((effective_sample_size(independent.cumsum(0)) < 40).all())
         True
     """
-    check_arguments(effective_sample_size, locals())
     return _by_arviz("ess", _checked(draws, 1))
 
 
@@ -100,7 +99,6 @@ def r_hat(draws: Tensor) -> Tensor:
         >>> bool(r_hat(independent) < 1.05), bool(r_hat(apart) > 2)
         (True, True)
     """
-    check_arguments(r_hat, locals())
     found = _by_arviz("rhat", _checked(draws, 2))
     if not bool(torch.isfinite(found).all()):
         warnings.warn(
@@ -130,7 +128,6 @@ def summarize(draws: Tensor) -> Summary:
         x[0]    -0.01996      0.9739       0.022     1964   1.001
         x[1]    0.006791       1.013       0.024     1750   1.002
     """
-    check_arguments(summarize, locals())
     values = _checked(draws, 2)
     found = Summary(
         torch.from_numpy(values.mean((0, 1), keepdims=True)[0, 0]),
@@ -151,6 +148,7 @@ def _checked(draws: Tensor, chains: int) -> np.ndarray[Any, np.dtype[np.float64]
     """Return draws as an array, float64; raise if there are fewer than 4, or too few chains."""
     if not isinstance(draws, Tensor):
         raise TypeError(f"draws must be a torch tensor, got {type(draws).__name__}: sample with keep=1")
+    check_arguments(_checked, locals())
     if draws.ndim < 2 or len(draws) < 4 or draws.shape[1] < chains:
         raise ValueError(
             f"draws must have the shape (draws, N, ...), with 4 draws or more and N of {chains} or more, got "

@@ -46,12 +46,11 @@ def check_target(path: str | Path) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that files can be written to a folder, by creating one for a moment.
+    """Check that files can be written to a folder.
 
     Raises:
         FileNotFoundError: The folder does not exist.
-        PermissionError: The folder is not writable.
-        OSError: Its disk is full or read-only.
+        PermissionError: The folder is not writable, or its disk is read-only.
 
     Example:
         >>> check_folder(Path("missing"))
@@ -62,12 +61,6 @@ def check_folder(folder: Path) -> None:
         raise FileNotFoundError(f"no such folder: {folder}")
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"no permission to write to the folder {folder}")
-    try:
-        partial, descriptor = _created(folder)
-    except OSError as error:
-        raise _with_message(error, f"no file can be written to the folder {folder}: {error.strerror}") from None
-    partial.unlink()
-    os.close(descriptor)
 
 
 @contextmanager
@@ -95,7 +88,10 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     place = _followed(check_target(path))
     _sweep(place.parent)
-    partial, descriptor = _created(place.parent)
+    try:
+        partial, descriptor = _created(place.parent)
+    except OSError as error:
+        raise _failure(path, error) from None
     try:
         yield partial
         _sync(partial)
@@ -105,7 +101,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         _sync(place.parent)
     except OSError as error:
         if error.filename is None or Path(error.filename) == partial:  # writing, and not reading an input
-            raise _with_message(error, f"{path} can't be written: {error.strerror or error}") from None
+            raise _failure(path, error) from None
         raise
     finally:
         partial.unlink(missing_ok=True)
@@ -126,9 +122,9 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
-def _with_message(error: OSError, message: str) -> OSError:
-    """Return an error of the same kind with another message."""
-    found = OSError(message)
+def _failure(path: str | Path, error: OSError) -> OSError:
+    """Return an error of the same kind that names the file to write."""
+    found = OSError(f"{path} can't be written: {error.strerror or error}")
     found.errno = error.errno
     return found
 

@@ -18,6 +18,7 @@ from scorematching.images.io.limits import check_file
 from scorematching.images.io.raster import Raster
 from scorematching.images.io.raw import RAW_SUFFIXES
 from scorematching.images.io.tiff_pages import TiffPages
+from scorematching.runtime.kinds import check_arguments
 
 #: Formats that are read and written as arrays of images.
 ARRAYS = {".npy": npy, ".fits": fits, ".fit": fits, ".fts": fits, ".mrc": mrc, ".mrcs": mrc, ".gif": gif}
@@ -28,6 +29,7 @@ KINDS |= {".bmp": Raster("BMP"), ".pgm": Raster("PPM"), ".ppm": Raster("PPM"), "
 
 def check_source(path: str | Path) -> Path:
     """Return the path of an existing image file; raise an error if there is none."""
+    check_arguments(check_source, locals())
     path = Path(path)
     check_suffix(path)
     check_file(path, "an image")

@@ -72,7 +72,6 @@ def read_pages(path: str | Path) -> Iterator[np.ndarray]:
         >>> sum(1 for page in read_pages(path))
         3
     """
-    check_arguments(read_pages, locals())
     with opened_images(path) as images:
         for page in range(len(images)):
             yield checked(images[page])
