@@ -102,8 +102,10 @@ class NoiseMap(NoiseModel):
     sigma: np.ndarray
 
     def __post_init__(self) -> None:
-        check_arguments(NoiseMap, vars(self))
-        sigma = np.array(self.sigma, dtype=np.float64)
+        try:
+            sigma = np.array(self.sigma, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError("a noise map must be numbers of shape (H, W) or (H, W, C)") from None
         if sigma.ndim not in (2, 3) or not sigma.size:
             raise ValueError(f"a noise map must have shape (H, W) or (H, W, C), got {sigma.shape}")
         if not (np.isfinite(sigma).all() and (sigma >= 0).all()):
