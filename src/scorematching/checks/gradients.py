@@ -121,8 +121,8 @@ def check_gradients(
         >>> max(check_gradients(energy, torch.randn(4, 3)).values()) < 1e-10
         True
     """
-    check_arguments(check_gradients, locals())
     lam, tolerance = check_positive("lam", lam, zero=True), check_positive("tolerance", tolerance)
+    check_arguments(check_gradients, locals())
     energy = copy.deepcopy(energy).double()
     x = x.detach().double().requires_grad_()
     check_data(energy, x, finite=True)

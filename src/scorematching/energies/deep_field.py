@@ -48,9 +48,9 @@ class DeepField(Graph):
     BLOCK = 2
 
     def __init__(self, channels: int = 64, depth: int = 6, size: int = 3, seed: int = 0, colors: int = 1) -> None:
-        check_arguments(DeepField.__init__, locals())
         check_deep_sizes(channels, size, depth)
         check_count("colors", colors)
+        check_arguments(DeepField.__init__, locals())
         inside, count = colors * self.BLOCK**2, depth // 2 - 1
         edges: list[tuple[str, Layer, str]] = [
             ("x", PixelUnshuffle(self.BLOCK), "pixels"),

@@ -60,8 +60,8 @@ class FieldOfExperts(Graph):
         expert: ExpertName = "student-t",
         neighbors: int = 0,
     ) -> None:
-        check_arguments(FieldOfExperts.__init__, locals())
         check_field_sizes(filters, size, octaves, expert)
+        check_arguments(FieldOfExperts.__init__, locals())
         start = _first_filters(filters, size, check_neighbors(neighbors))
         if expert == "spline" and scales is not None:
             raise ValueError(f"scales are an option of 'student-t' experts, not of splines, got {scales}: remove them")

@@ -28,8 +28,8 @@ class ICA(Sequential):
     """
 
     def __init__(self, dim: int, seed: int = 0) -> None:
-        check_arguments(ICA.__init__, locals())
         check_count("dim", dim)
+        check_arguments(ICA.__init__, locals())
         filters = Linear(dim, dim, bias=False)
         super().__init__(filters, LogCosh(), Sum(2))
         start = torch.randn(dim, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

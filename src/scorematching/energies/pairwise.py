@@ -144,8 +144,8 @@ class Gaussian(PairwiseModel):
         Raises:
             ValueError: A shape does not fit, or ``lam`` is 0 and the covariance is singular.
         """
-        check_arguments(Gaussian.fit_moments, locals())
         lam = check_positive("lam", lam, zero=True)
+        check_arguments(Gaussian.fit_moments, locals())
         if covariance.shape != self.matrix.shape or mean.shape != self.linear.shape:
             shapes = f"{tuple(mean.shape)} and {tuple(covariance.shape)}"
             raise ValueError(f"expected moments of {len(self.linear)} variables, got {shapes}")

@@ -64,10 +64,10 @@ def denoising_score_matching_loss(
         >>> loss = denoising_score_matching_loss(network, torch.randn(16, 4), [0.1, 0.3, 1.0], output="score")
         >>> loss.backward()
     """
-    check_arguments(denoising_score_matching_loss, locals())
     check_reduction(reduction)
     check_choice("output", output, get_args(Output))
     check_flag("conditional", conditional)
+    check_arguments(denoising_score_matching_loss, locals())
     levels = _levels(sigma)
     check_data(energy, x, finite=True)
     most = math.sqrt(torch.finfo(x.dtype).max)

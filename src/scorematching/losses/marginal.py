@@ -108,10 +108,10 @@ def marginal_score_matching_loss(
         >>> energy.filters.grad.shape
         torch.Size([8, 4])
     """
-    check_arguments(marginal_score_matching_loss, locals())
     check_reduction(reduction)
     lam = check_positive("lam", lam, zero=True)
     check_count("samples", samples, least=2)
+    check_arguments(marginal_score_matching_loss, locals())
     observed, fixed = check_missing(energy, x, causes)
     if not fixed.any():
         warn_of_selection(energy, x)

@@ -80,8 +80,8 @@ def score_matching_loss(
         >>> energy.layers[0].weight.grad.shape
         torch.Size([8, 4])
     """
-    check_arguments(score_matching_loss, locals())
     check_reduction(reduction)
+    check_arguments(score_matching_loss, locals())
     check_finite = check_finite and not batched(x)
     check_data(energy, x, check_finite)
     inside = None

@@ -48,10 +48,10 @@ def sliced_score_matching_loss(
         >>> sliced_score_matching_loss(energy, torch.randn(16, 4)).shape
         torch.Size([])
     """
-    check_arguments(sliced_score_matching_loss, locals())
     check_reduction(reduction)
     lam = check_positive("lam", lam, zero=True)
     check_probes(probes)
+    check_arguments(sliced_score_matching_loss, locals())
     check_data(check_uncompiled(energy), x, finite=True)
     with full_precision(x):
         products = Products(energy, x)

@@ -41,8 +41,8 @@ def unclipped(
         >>> bool((found[..., :2] < 0).all()), found[..., 2].item()
         (True, 0.5)
     """
-    check_arguments(unclipped, locals())
     check_positive("sigma", sigma)
+    check_arguments(unclipped, locals())
     if x.shape != y.shape or not (x.is_floating_point() and y.is_floating_point()) or y.ndim != 4:
         raise ValueError(f"y and x must be planes of floating point and one shape, got {shown(y)} and {shown(x)}")
     result, origin = y, origin or Origin()

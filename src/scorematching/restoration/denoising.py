@@ -207,8 +207,8 @@ def denoise(
         >>> bool(sm.denoise(counts, photons, prior, data_range=20).std() < counts.std() / 2)
         True
     """
-    check_arguments(denoise, locals())
     check_choice("method", method, get_args(Method))
+    check_arguments(denoise, locals())
     neighbors = list(neighbors)
     if is_lazy(image):
         if return_std:

@@ -84,8 +84,8 @@ def restore(
         >>> sm.restore(np.zeros((20, 30), np.uint8), holes, prior, steps=2).shape
         (20, 30)
     """
-    check_arguments(restore, locals())
     steps = None if steps is None else check_count("steps", steps)
+    check_arguments(restore, locals())
     prior = prior_for(image, prior)
     check_alone(prior, "holes, blur and enlargements")
     chosen = _chosen(method, prior)

@@ -161,8 +161,8 @@ def gaussian_kernel(sigma: float) -> Tensor:
         >>> gaussian_kernel(0.8).shape
         torch.Size([9, 9])
     """
-    check_arguments(gaussian_kernel, locals())
     sigma = check_positive("sigma", sigma)
+    check_arguments(gaussian_kernel, locals())
     if not 1e-3 <= sigma <= 1e3:
         raise ValueError(f"sigma must be from 0.001 to 1000 pixels, got {sigma:g}")
     reach = math.ceil(4 * sigma)

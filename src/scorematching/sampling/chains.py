@@ -112,9 +112,9 @@ def langevin(
         >>> bool((samples.x.var(0) - 1).abs().max() < 0.05), round(float(samples.acceptance.mean()), 1)
         (True, 0.9)
     """
-    check_arguments(langevin, locals())
     check_flag("metropolis", metropolis)
     eps = check_positive("step_size", step_size)
+    check_arguments(langevin, locals())
     chains = _Chains(target, start, 1, metropolis, temperatures, domain, project, generator)
     found = chains.run(steps, warmup, keep, math.sqrt(eps), _LANGEVIN, progress)
     return replace(found, step_size=found.step_size**2 if warmup else eps)
@@ -173,8 +173,8 @@ def hmc(
         >>> samples.draws.shape, bool((samples.draws.mean() - 1 / 3).abs() < 0.02)
         (torch.Size([20, 1000, 1]), True)
     """
-    check_arguments(hmc, locals())
     check_count("leapfrog_steps", leapfrog_steps)
+    check_arguments(hmc, locals())
     chains = _Chains(target, start, leapfrog_steps, True, temperatures, domain, project, generator)
     return chains.run(steps, warmup, keep, check_positive("step_size", step_size), _HMC, progress)
 

@@ -89,10 +89,10 @@ def log_normalizer(
         >>> abs(found.value - math.log(2 * math.pi)) < 5 * found.standard_error < 0.3
         True
     """
-    check_arguments(log_normalizer, locals())
     check_count("chains", chains, least=2)
     check_count("steps", steps)
     check_count("leapfrog_steps", leapfrog_steps)
+    check_arguments(log_normalizer, locals())
     if not isinstance(mean, Tensor):
         raise TypeError(f"mean must be a tensor with the shape of a sample, got {type(mean).__name__}")
     evaluate = evaluator(energy, mean[None], score_allowed=False)

@@ -74,8 +74,8 @@ def bootstrap(
         >>> print(f"{float(found.standard_errors):.3f} near {float(x.std()) / 20:.3f}")
         0.051 near 0.049
     """
-    check_arguments(bootstrap, locals())
     check_count("replicas", replicas, least=2)
+    check_arguments(bootstrap, locals())
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a torch tensor, got {type(x).__name__}: pass torch.as_tensor(x)")
     if x.ndim == 0 or len(x) == 0:

@@ -108,8 +108,8 @@ def compare(
         >>> print(compare(normal, narrow, x))
         the first model is better: J differs by -0.5665, standard error 0.052, z = -10.85, p = 2.1e-27 (2,000 samples)
     """
-    check_arguments(compare, locals())
     lam = check_positive("lam", lam, zero=True)
+    check_arguments(compare, locals())
     losses = []
     for name, energy in (("first", first), ("second", second)):
         if not isinstance(energy, nn.Module):

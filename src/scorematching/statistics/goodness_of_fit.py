@@ -91,8 +91,8 @@ def stein_test(
         >>> print(stein_test(normal, 1.3 * x, generator=seed))
         squared Stein discrepancy 0.04, p = 0.001 (500 samples)
     """
-    check_arguments(stein_test, locals())
     count = check_count("replicas", replicas)
+    check_arguments(stein_test, locals())
     points = _points(model, x, domain)
     width = median_distance(points.x) if bandwidth is None else check_positive("bandwidth", bandwidth)
     typical = float(points.x.abs().max()) or 1.0
