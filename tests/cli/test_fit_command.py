@@ -29,7 +29,8 @@ def words(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_prior_is_written_alone_with_the_options_given(
     noisy_file: Path, target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--steps", 20, "--seed", 3, "--expert", "spline", "--normalize-filters", "--octaves", 2)
+    options: tuple[object, ...] = ("--steps", 20, "--seed", 3, "--expert", "spline", "--normalize-filters")
+    options += ("--octaves", 2, "--average", 0.9, "--patience", 9, "--log", target.with_name("log.jsonl"))
     assert run("fit", noisy_file, "-o", target, *NOISY, *FIELD_OPTIONS, *options) == 0
     said = words(capsys)
     assert f"wrote {target}: best held-out loss" in said
@@ -38,7 +39,8 @@ def test_a_prior_is_written_alone_with_the_options_given(
     assert prior.config == sm.FieldConfig(8, 3, octaves=2, expert="spline", normalize_filters=True)
     assert prior.noise == sm.priors.TrainedNoise(25 / 255)
     assert (prior.provenance.steps, prior.provenance.seed) == (20, 3)
-    assert {path.name for path in target.parent.iterdir()} == {"noisy.png", "p.safetensors"}
+    assert {path.name for path in target.parent.iterdir()} == {"noisy.png", "p.safetensors", "log.jsonl"}
+    assert len((target.parent / "log.jsonl").read_text().splitlines()) == 11
 
 
 def test_a_prior_of_clean_images(noisy_file: Path, target: Path, capsys: pytest.CaptureFixture[str]) -> None:
