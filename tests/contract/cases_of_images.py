@@ -32,6 +32,11 @@ def files(folder: Path) -> dict[str, Case]:
         "images.read_pages": Case(_pages, source),
         "images.write_pages": Case(sm.images.write_pages, {"path": folder / "pages.tif", "pages": [image, image]}),
         "plotting.draw_history": Case(sm.plotting.draw_history, {**target, "history": history}, slow=True),
+        "plotting.draw_lam_choice": Case(
+            sm.plotting.draw_lam_choice,
+            {**target, "choice": sm.training.LamChoice((0.1, 0.2), (25.0,), ((27.0,), (28.0,)))},
+            slow=True,
+        ),
         "plotting.draw_noise": Case(
             sm.plotting.draw_noise,
             {**target, "noisy": image, "clean": image, "noise": sm.GaussianNoise(12)},
@@ -133,7 +138,7 @@ def noise(folder: Path) -> dict[str, Case]:
         name = type(model).__name__
         cases[f"{name}.simulate"] = Case(model.simulate, {"clean": clean}, local=True)
         cases[f"{name}.variance"] = Case(model.variance, {"clean": clean}, local=True)
-        cases[f"{name}.residual"] = Case(model.residual, {"noisy": clean + 0.01, "clean": clean}, local=True)
+        cases[f"{name}.residual"] = Case(model.residual, {"noisy": clean + 0.01, "clean": clean}, quiet=True)
         cases[f"{name}.stabilizer"] = Case(model.stabilizer, {"data_range": 1.0})
         cases[f"{name}.covariance"] = Case(
             model.covariance, {"planes": samples.planes(), "data_range": 1.0}, local=True
@@ -152,6 +157,12 @@ def priors(folder: Path) -> dict[str, Case]:
         "TrainingConfig": Case(sm.TrainingConfig, {}),
         "fit": Case(
             sm.fit, {"images": [samples.image()], "noise": 12.0, "model": field, "training": training}, slow=True
+        ),
+        "training.LamChoice": Case(sm.training.LamChoice, {"lams": (0.1,), "levels": (25.0,), "psnr": ((27.0,),)}),
+        "training.choose_lam": Case(
+            sm.training.choose_lam,
+            {"images": [samples.image()], "model": field, "training": training, "lams": (0.1,), "levels": (25.0,)},
+            slow=True,
         ),
         "priors.FieldPrior": Case(p.FieldPrior, {"config": field, "noise": 0.1}),
         "priors.DeepPrior": Case(p.DeepPrior, {"config": sm.DeepConfig(channels=4, depth=2), "noise": 0.1}),

@@ -62,14 +62,13 @@ class NoiseModel(ABC):
         """Return the variance of the noise of each pixel, given the clean pixels."""
 
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
-        """Return the noise of each pixel, divided by its standard deviation."""
+        """Return the noise of each pixel, divided by its standard deviation; NaN where there is no noise."""
         check_arguments(NoiseModel.residual, locals())
         check_pixels(noisy=noisy, clean=clean)
         variance = self.variance(clean)
-        if not np.all(variance > 0):
-            raise ValueError(f"the noise, {self}, is 0 in some pixels, so a residual is not defined there")
         first, second = (image if image.dtype.kind == "f" else image.astype(np.float64) for image in (noisy, clean))
-        return (first - second) / np.sqrt(variance)
+        found = np.full(np.broadcast(first, second, variance).shape, np.nan)
+        return np.divide(first - second, np.sqrt(variance), out=found, where=variance > 0)
 
     @abstractmethod
     def stabilizer(self, data_range: float) -> Stabilizer | None:

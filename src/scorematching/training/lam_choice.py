@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from scorematching.priors.architecture import FieldConfig, ModelConfig
 from scorematching.priors.base import Prior
 from scorematching.restoration import denoise
 from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback, subtask
 from scorematching.training.config import TrainingConfig
 from scorematching.training.data import ImageSource, open_images, split
@@ -99,13 +101,14 @@ def choose_lam(
         >>> choose_lam([image], model=small, training=short, lams=(0.1, 0.2, 0.4), levels=(25,)).lam in (0.1, 0.2, 0.4)
         True
     """
+    check_arguments(choose_lam, locals())
     model = FieldConfig() if model is None else model
     training = TrainingConfig() if training is None else training
     if not lams or not levels:
         raise ValueError("choose_lam needs one weight (lams) and one noise level (levels) or more")
     chosen = sorted(check_positive("lams", lam) for lam in lams)
     sigmas = [check_positive("levels", level) / 255 for level in levels]
-    images = [images] if isinstance(images, np.ndarray) or not isinstance(images, Iterable) else list(images)
+    images = [images] if isinstance(images, np.ndarray | str | Path) else list(images)
     rows = []
     held_out: list[np.ndarray] = []
     for number, lam in enumerate(chosen):
