@@ -174,8 +174,8 @@ def _check_seed(seed: Any) -> None:
 
 
 def _check_planes(planes: Any) -> None:
-    if hasattr(planes, "ndim") and (planes.ndim != 4 or not planes.is_floating_point() or 0 in planes.shape):
-        raise ValueError(f"expected planes of shape (N, C, H, W) and of floating point, got {shown(planes)}")
+    if hasattr(planes, "ndim") and (planes.ndim != 4 or 0 in planes.shape):
+        raise ValueError(f"expected planes of shape (N, C, H, W), got {shown(planes)}")
 
 
 def _check_white(white: Any) -> None:

@@ -115,11 +115,11 @@ def fit(
         >>> fit([noisy], noise=25, model=small, training=short).prior.config.filters
         4
     """
-    check_arguments(fit, locals())
     model = FieldConfig() if model is None else model
     training = TrainingConfig() if training is None else training
     _check(model, training, noisy)
     check_noise(noise, noisy, training, clean is not None)
+    check_arguments(fit, {**locals(), "noise": None})  # a list may have a model for each image
     if checkpoint is not None:
         check_target(checkpoint)
     options = (data_range, model.colors, axes, model.neighbors)
