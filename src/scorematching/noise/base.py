@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -67,9 +68,10 @@ class NoiseModel(ABC):
         check_pixels(noisy=noisy, clean=clean)
         variance = self.variance(clean)
         if not np.all(variance > 0):
-            raise ValueError(f"the noise, {self}, is 0 in some pixels, so a residual is not defined there")
+            warnings.warn(f"the noise, {self}, is 0 in some pixels, where the residual is not finite", stacklevel=2)
         first, second = (image if image.dtype.kind == "f" else image.astype(np.float64) for image in (noisy, clean))
-        return (first - second) / np.sqrt(variance)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (first - second) / np.sqrt(variance)
 
     @abstractmethod
     def stabilizer(self, data_range: float) -> Stabilizer | None:
