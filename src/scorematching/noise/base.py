@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.arguments import shown
+from scorematching.runtime.kinds import check_arguments, check_memory
 from scorematching.runtime.origin import Origin
 
 #: Largest value of a pixel: that of half of the digits of the exponent, so that squares are finite.
@@ -39,6 +41,23 @@ def check_pixels(least: int = 0, **images: np.ndarray) -> None:
             (np.abs(image) > image.dtype.type(min(_MOST, float(np.finfo(image.dtype).max)))).any()
         ):
             raise ValueError(f"{name} has values that are infinite or above {_MOST:g}, whose squares overflow")
+
+
+def as_floats(name: str, values: Any) -> np.ndarray:
+    """Return a copy of an array, or of nested sequences, as float64; raise ``ValueError`` if they are not numbers.
+
+    Example:
+        >>> as_floats("sigma", [[1, 2]])
+        array([[1., 2.]])
+    """
+    check_memory(name, values)
+    try:
+        given = np.asarray(values)
+    except ValueError:
+        given = np.array(None)
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be numbers, got {shown(values)}")
+    return np.array(given, dtype=np.float64)
 
 
 class NoiseModel(ABC):
