@@ -84,6 +84,8 @@ def _mean_around(planes: Tensor) -> Tensor:
 
 def _constant(planes: Tensor) -> Tensor:
     """Return which pixels are in a square of equal values, shape (H, W)."""
+    if not planes.is_floating_point():
+        raise TypeError(f"planes must be of floating point, got {planes.dtype}")
     half = _CONSTANT // 2
     if min(planes.shape[2:]) < _CONSTANT:
         return torch.zeros(planes.shape[2:], dtype=torch.bool, device=planes.device)

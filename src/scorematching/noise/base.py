@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.arguments import shown
+from scorematching.runtime.kinds import check_arguments, check_memory
 from scorematching.runtime.origin import Origin
 
 #: Largest value of a pixel: that of half of the digits of the exponent, so that squares are finite.
@@ -40,6 +43,23 @@ def check_pixels(least: int = 0, **images: np.ndarray) -> None:
             raise ValueError(f"{name} has values that are infinite or above {_MOST:g}, whose squares overflow")
 
 
+def as_floats(name: str, values: Any) -> np.ndarray:
+    """Return a copy of an array, or of nested sequences, as float64; raise ``ValueError`` if they are not numbers.
+
+    Example:
+        >>> as_floats("sigma", [[1, 2]])
+        array([[1., 2.]])
+    """
+    check_memory(name, values)
+    try:
+        given = np.asarray(values)
+    except ValueError:
+        given = np.array(None)
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be numbers, got {shown(values)}")
+    return np.array(given, dtype=np.float64)
+
+
 class NoiseModel(ABC):
     """Noise of an image, in the units of the image. Its mean is 0. Concrete models are dataclasses."""
 
@@ -62,13 +82,15 @@ class NoiseModel(ABC):
         """Return the variance of the noise of each pixel, given the clean pixels."""
 
     def residual(self, noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
-        """Return the noise of each pixel, divided by its standard deviation; NaN where there is no noise."""
+        """Return the noise of each pixel, divided by its standard deviation."""
         check_arguments(NoiseModel.residual, locals())
         check_pixels(noisy=noisy, clean=clean)
         variance = self.variance(clean)
+        if not np.all(variance > 0):
+            warnings.warn(f"the noise, {self}, is 0 in some pixels, where the residual is not finite", stacklevel=2)
         first, second = (image if image.dtype.kind == "f" else image.astype(np.float64) for image in (noisy, clean))
-        found = np.full(np.broadcast(first, second, variance).shape, np.nan)
-        return np.divide(first - second, np.sqrt(variance), out=found, where=variance > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (first - second) / np.sqrt(variance)
 
     @abstractmethod
     def stabilizer(self, data_range: float) -> Stabilizer | None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, as_floats, check_pixels
 from scorematching.noise.covariance import StationaryCovariance, spectral_density
 from scorematching.runtime.arguments import check_count, shown
 from scorematching.runtime.kinds import check_arguments
@@ -55,10 +55,7 @@ class CorrelatedNoise(NoiseModel):
     autocovariance: np.ndarray
 
     def __post_init__(self) -> None:
-        try:
-            given = np.array(self.autocovariance, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ValueError("autocovariance must be numbers of shape (n, n) or (C, C, n, n)") from None
+        given = as_floats("autocovariance", self.autocovariance)
         found = given[None, None] if given.ndim == 2 else given
         if found.ndim != 4 or found.shape[0] != found.shape[1] or found.shape[2] != found.shape[3]:
             raise ValueError(f"autocovariance must have shape (n, n) or (C, C, n, n), got {given.shape}")

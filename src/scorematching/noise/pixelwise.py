@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, check_pixels
+from scorematching.noise.base import Covariance, NoiseModel, Stabilizer, as_floats, check_pixels
 from scorematching.noise.covariance import PixelCovariance
 from scorematching.noise.gaussian import GaussianNoise
 from scorematching.runtime.arguments import check_positive
@@ -102,10 +102,7 @@ class NoiseMap(NoiseModel):
     sigma: np.ndarray
 
     def __post_init__(self) -> None:
-        try:
-            sigma = np.array(self.sigma, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ValueError("a noise map must be numbers of shape (H, W) or (H, W, C)") from None
+        sigma = as_floats("sigma", self.sigma)
         if sigma.ndim not in (2, 3) or not sigma.size:
             raise ValueError(f"a noise map must have shape (H, W) or (H, W, C), got {sigma.shape}")
         if not (np.isfinite(sigma).all() and (sigma >= 0).all()):

@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from scorematching.plotting.figures import check_target, save_figure
+from scorematching.runtime.kinds import check_arguments
 from scorematching.training.lam_choice import LamChoice
 
 
@@ -28,6 +29,7 @@ def draw_lam_choice(choice: LamChoice, path: str | Path) -> None:
         >>> path.exists()
         True
     """
+    check_arguments(draw_lam_choice, locals())
     check_target(path)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()

@@ -38,7 +38,8 @@ def removed_noise(planes: Planes, x: Tensor, noise: NoiseModel, known: Tensor) -
         ([1.0], True)
     """
     pixels = [planes.data_range * np.moveaxis(of[:, 0].double().numpy(), 0, 2) for of in (planes.data, x)]
-    with np.errstate(divide="ignore", invalid="ignore"):  # pixels without noise do not count
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pixels without noise do not count
         residual = torch.from_numpy(np.moveaxis(noise.residual(*pixels), 2, 0).copy())[:, None]
     noisy = residual.isfinite()
     return torch.where(noisy, residual, 0.0), known & can_be_noisy(planes.data) & noisy.any(0)[0]

@@ -174,11 +174,8 @@ def _check_seed(seed: Any) -> None:
 
 
 def _check_planes(planes: Any) -> None:
-    if not hasattr(planes, "ndim"):
-        return
-    kind = planes.is_floating_point() or str(planes.dtype) == "torch.bool"  # a mask
-    if planes.ndim != 4 or not kind or 0 in planes.shape:
-        raise ValueError(f"expected planes of shape (N, C, H, W) and of floating point, got {shown(planes)}")
+    if hasattr(planes, "ndim") and (planes.ndim != 4 or 0 in planes.shape):
+        raise ValueError(f"expected planes of shape (N, C, H, W), got {shown(planes)}")
 
 
 def _check_white(white: Any) -> None:

@@ -130,11 +130,11 @@ def fit(
         >>> fit([noisy], noise=25, model=small, training=short).prior.config.filters
         4
     """
-    check_arguments(fit, locals())
     model = FieldConfig() if model is None else model
     training = TrainingConfig() if training is None else training
     _check(model, training, noisy)
     check_noise(noise, noisy, training, clean is not None)
+    check_arguments(fit, {**locals(), "noise": None})  # a list may have a model for each image
     if resume and checkpoint is None:
         raise ValueError("resume needs the checkpoint to continue from: pass checkpoint")
     rows = open_log(log) if Processes.current().is_first else None

@@ -108,6 +108,8 @@ def choose_lam(
         raise ValueError("choose_lam needs one weight (lams) and one noise level (levels) or more")
     chosen = sorted(check_positive("lams", lam) for lam in lams)
     sigmas = [check_positive("levels", level) / 255 for level in levels]
+    if not isinstance(images, Iterable | Path):
+        raise TypeError(f"images must be arrays, files or folders, got {type(images).__name__}")
     images = [images] if isinstance(images, np.ndarray | str | Path) else list(images)
     rows = []
     held_out: list[np.ndarray] = []
