@@ -38,7 +38,7 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
 
     Args:
         function: The function; a class for the fields of a dataclass.
-        values: Its arguments: ``locals()`` in its first line.
+        values: Its arguments: ``locals()`` in its first line. Those that are left out are not checked.
 
     Example:
         >>> def doubled(x: float, name: str | None = None) -> float:
@@ -49,6 +49,8 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
         ValueError: x must be a number, got '3'
     """
     for name, kinds in _kinds(function):
+        if name not in values:
+            continue
         value = values[name]
         if not any(fits(value) for _, fits in kinds):
             error = _error(name, kinds)

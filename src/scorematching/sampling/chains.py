@@ -174,7 +174,7 @@ def hmc(
         (torch.Size([20, 1000, 1]), True)
     """
     check_count("leapfrog_steps", leapfrog_steps)
-    check_arguments(hmc, locals())
+    check_arguments(hmc, {name: value for name, value in locals().items() if name != "target"})
     chains = _Chains(target, start, leapfrog_steps, True, temperatures, domain, project, generator)
     return chains.run(steps, warmup, keep, check_positive("step_size", step_size), _HMC, progress)
 
