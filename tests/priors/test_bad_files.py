@@ -62,7 +62,7 @@ WRONG: list[tuple[str | None, dict[str, Any], str]] = [
     ("noise", {"sigma": 0.0}, "sigma must be a number above 0, got 0.0"),
     ("noise", {"sigma": float("inf")}, "sigma must be a number above 0, got inf"),
     ("noise", {"lowest": 1.0}, "lowest must not be above highest"),
-    ("noise", {"sigma": 10**400}, "describes no prior: int too large"),
+    ("noise", {"sigma": 10**400}, "describes no prior: sigma must be a number above 0, got 1000"),
     ("noise", {"gain": 2.0}, "describes no prior: it has an unknown noise field, gain"),
     ("provenance", {"data": None}, "data must be text"),
     ("provenance", {"steps": -1}, "steps must be an integer of 0 or more"),

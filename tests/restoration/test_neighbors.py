@@ -178,7 +178,7 @@ def test_refused(static: np.ndarray, together: sm.Prior) -> None:
     with pytest.raises(ValueError, match="neighbors, which error bars don't have"):
         sm.denoise(noisy[0], SIGMA, together, neighbors=[noisy[1], noisy[2]], return_std=True, **options)
     with pytest.raises(ValueError, match="neighbors, which holes, blur and enlargements don't have"):
-        sm.restore(noisy[0], sm.restoration.Mask(np.ones((96, 120), bool)), together)
+        sm.restore(noisy[0], sm.restoration.Mask(torch.ones(96, 120) > 0), together)
     kernel = sm.CorrelatedNoise(SIGMA**2 * np.array([[0, 0.2, 0], [0.2, 1, 0.2], [0, 0.2, 0]]))
     with pytest.raises(ValueError, match="which images with such noise"):
         sm.denoise(noisy[0], kernel, together, neighbors=[noisy[1], noisy[2]], **options)

@@ -182,5 +182,5 @@ def test_bad_input_is_named(prior: sm.Prior) -> None:
         sm.langevin(energy, torch.tensor([[1.0, torch.nan]]), steps=1, step_size=1)
     with pytest.raises(ValueError, match=r"diverged to infinity by step \d+: take a smaller step_size"):
         sm.langevin(energy, x, steps=100, step_size=100)
-    with pytest.raises(ValueError, match=r"expected planes of shape \(N, 1, H, W\)"):
+    with pytest.raises(ValueError, match=r"expected planes of shape \(N, C, H, W\)"):
         sm.langevin(prior, x, steps=1, step_size=1)

@@ -49,8 +49,6 @@ class Stein(Curvature):
     def __post_init__(self) -> None:
         check_arguments(Stein, vars(self))
         check_positive("sigma", self.sigma)
-        if not bool(torch.isfinite(self.noise).all()):
-            raise ValueError("noise has entries that are NaN or infinite")
 
     @property
     def _scaled(self) -> Tensor:

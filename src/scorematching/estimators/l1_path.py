@@ -104,9 +104,9 @@ def fit_l1_path(
         >>> model.edges
         [(0, 1)]
     """
-    check_arguments(fit_l1_path, locals())
     if not isinstance(model, PairwiseModel):
         raise TypeError(f"expected a PairwiseModel, got {type(model).__name__}")
+    check_arguments(fit_l1_path, locals())
     count, dim = len(model.interaction), len(model.linear)
     if dim < 2:
         raise ValueError("a graph needs two variables or more, got one")

@@ -112,6 +112,8 @@ class Conv2d(_Convolution):
         bias: bool = True,
         dilation: int | tuple[int, int] = 1,
     ) -> None:
+        if isinstance(padding, str):
+            _pair(padding)
         check_arguments(Conv2d.__init__, locals())
         _check_groups(inputs, outputs, groups)
         super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias))

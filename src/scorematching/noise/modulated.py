@@ -50,7 +50,6 @@ class ModulatedNoise(NoiseModel):
     correlation: CorrelatedNoise
 
     def __post_init__(self) -> None:
-        check_arguments(ModulatedNoise, vars(self))
         if not isinstance(self.level, NoiseModel) or not isinstance(self.correlation, CorrelatedNoise):
             raise TypeError(
                 "ModulatedNoise takes a noise model and a CorrelatedNoise, got "

@@ -151,5 +151,5 @@ class NoiseMap(NoiseModel):
         """Return the covariance, which is diagonal."""
         check_arguments(NoiseMap.covariance, locals())
         channels, _, height, width = planes.shape
-        variance = np.moveaxis(self.variance(np.empty((height, width, channels))), 2, 0)[:, None] / data_range**2
+        variance = np.moveaxis(self.variance(np.zeros((height, width, channels))), 2, 0)[:, None] / data_range**2
         return PixelCovariance(torch.from_numpy(np.ascontiguousarray(variance)).float())

@@ -14,7 +14,7 @@ from torch import Tensor
 from scorematching.images.arrays import from_planes
 from scorematching.images.axes import over_images, white_of_array
 from scorematching.images.neighbors import is_blank
-from scorematching.noise import NoiseModel
+from scorematching.noise import NoiseModel, as_noise_model
 from scorematching.restoration.choice import PriorChoice, loaded
 from scorematching.restoration.error_bars import as_image, check_error_bars, deviation_of_clean, posterior_variance
 from scorematching.restoration.lazy import LazyArray, denoise_lazy, is_lazy
@@ -208,6 +208,8 @@ def denoise(
         True
     """
     check_choice("method", method, get_args(Method))
+    if noise is not None:
+        as_noise_model(noise)
     check_arguments(denoise, locals())
     neighbors = list(neighbors)
     if is_lazy(image):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from scorematching.images.arrays import find_white
-from scorematching.noise import NoiseModel
+from scorematching.noise import NoiseModel, as_noise_model
 from scorematching.restoration.choice import PriorChoice
 from scorematching.restoration.inverse import RestorationMethod, restore
 from scorematching.restoration.operators import BicubicDownsampling
@@ -61,6 +61,8 @@ def upscale(
         (20, 24)
     """
     factor = check_count("factor", factor, least=2)
+    if noise is not None:
+        as_noise_model(noise)
     check_arguments(upscale, locals())
     find_white(image, data_range)  # raises if the array is not an image
     operator = BicubicDownsampling(factor, (factor * image.shape[0], factor * image.shape[1]))

@@ -92,10 +92,10 @@ def log_normalizer(
     check_count("chains", chains, least=2)
     check_count("steps", steps)
     check_count("leapfrog_steps", leapfrog_steps)
-    check_arguments(log_normalizer, locals())
     if not isinstance(mean, Tensor):
         raise TypeError(f"mean must be a tensor with the shape of a sample, got {type(mean).__name__}")
     evaluate = evaluator(energy, mean[None], score_allowed=False)
+    check_arguments(log_normalizer, locals())
     if not isinstance(std, Tensor) or std.shape != mean.shape or not bool(((std > 0) & (std < math.inf)).all()):
         raise ValueError(f"std must be a tensor of the shape of mean, {tuple(mean.shape)}, finite and above 0")
     path = _Path(evaluate, mean.detach(), std.detach().to(mean), steps, leapfrog_steps, generator)

@@ -71,9 +71,9 @@ def from_torch(module: nn.Module, x: Tensor | None = None) -> Graph:
         >>> network[0].weight.grad.shape
         torch.Size([8, 4])
     """
-    check_arguments(from_torch, locals())
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(module).__name__}")
+    check_arguments(from_torch, locals())
     root = nn.Sequential(module)  # fx sets attributes on its root: keep them off the module
     nodes = _trace(root)
     misfit = "the module's first layer with parameters is not a Linear, Conv1d or Conv2d, so the shape of x is unknown"

@@ -108,7 +108,6 @@ def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch:
         >>> report.exact, report.where
         (False, ('Linear on edge 2 (g2 -> g3) mixes what depends on the same inputs',))
     """
-    check_arguments(exactness_report, locals())
     if not isinstance(energy, Graph):
         raise TypeError(f"energy must be a scorematching Graph or Sequential, got {type(energy).__name__}")
     if not isinstance(batch, int) or batch < 1:
@@ -119,6 +118,7 @@ def exactness_report(energy: Graph, shape: tuple[int, ...] | None = None, batch:
         and math.prod(shape) < 2**31
     ):
         raise ValueError(f"shape must be the shape of one sample, such as (1, 64, 64), got {shown(shape)}")
+    check_arguments(exactness_report, locals())
     x = _sample(energy, infer_shape(energy) if shape is None else tuple(shape))
     shapes = node_shapes(energy, x)
     where = path_meetings(energy, x)
