@@ -26,6 +26,26 @@ BAD = {
         ("denoise", "IN", "-o", "OUT.png", *SELF, "--report", "LOCKED/it.html"),
         LOCKED,
     ),
+    "two results of one name": (
+        ("denoise", "IN", "-o", "OUT.tif", *SELF, "--json", "OUT.json", "--std", "OUT.json"),
+        "OUT.json is the file of two results",
+    ),
+    "onto the prior": (
+        ("denoise", "IN", "-o", "OUT.png", "--sigma", "25", "--prior", "PRIOR", "--json", "PRIOR"),
+        "is an input: choose another file",
+    ),
+    "noise: two results of one name": (
+        ("noise", "IN", "--json", "OUT.png", "--plot", "OUT.png"),
+        "OUT.png is the file of two results",
+    ),
+    "fit: the log onto an image": (
+        ("fit", "IN", "-o", "OUT.safetensors", "--log", "IN"),
+        "is an input: choose another file",
+    ),
+    "fit: the log onto the prior": (
+        ("fit", "IN", "-o", "OUT.safetensors", "--log", "OUT.safetensors"),
+        "is the file of two results",
+    ),
     "upscale: onto a folder": (("upscale", "IN", "-o", "FOLDER.png", "--prior", "self"), "FOLDER.png is a folder"),
     "upscale: 16 bit as JPEG": (("upscale", "DEEP.png", "-o", "OUT.jpg", "--prior", "self"), "can't store uint16"),
     "upscale: large JPEG": (

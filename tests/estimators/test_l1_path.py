@@ -98,7 +98,7 @@ def test_fewer_samples_than_variables_and_what_is_refused() -> None:
         fit_l1_path(Gaussian(1).double(), x[:, :1])
     with pytest.raises(TypeError, match="expected a PairwiseModel, got Linear"):
         fit_l1_path(torch.nn.Linear(20, 1).double(), x)
-    with pytest.raises(ValueError, match="gamma from 0 to 1 and a multiplier of 1 or more, got 2.0 and"):
+    with pytest.raises(ValueError, match=r"gamma from 0 to 1 and a multiplier of 1 or more, got 2\.0 and"):
         fit_l1_path(PairwiseModel(20).double(), x, gamma=2)
     with pytest.raises(ValueError, match="penalties must be an integer of 2 or more, got 1"):
         fit_l1_path(PairwiseModel(20).double(), x, penalties=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from scorematching.runtime.journal import Journal
 from scorematching.runtime.workers import Workers
 
 
@@ -49,3 +50,10 @@ def test_a_scheduler_that_is_not_there_is_named() -> None:
         Workers(1, "tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def test_damaged_lines_of_a_journal_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b'{"a": 1}\n5\n["x", 1]\n[["y"], 1]\n\xff\n' + b"[" * 10**5 + b'\n["z", null]\n')
+    with Journal(path, {"a": 1}, resume=True) as journal:
+        assert journal.done == {"x": 1, "z": None}

@@ -153,7 +153,7 @@ def denoise(
     from scorematching.cli.options import check_device, noise_from_options
     from scorematching.cli.prior_choice import named_or_fitted_prior, named_prior
     from scorematching.images.io.ome_zarr import is_zarr
-    from scorematching.images.io.paths import check_apart, check_output, find_images
+    from scorematching.images.io.paths import check_apart, check_others, check_output, check_outputs, find_images
     from scorematching.runtime.workers import Workers
 
     where, known = check_device(device), noise_from_options(sigma, gain, offset, noise)
@@ -181,6 +181,8 @@ def denoise(
         check_apart(target, source, *others, overwrite=overwrite)
     if single:
         check_output(output, sources[0], overwrite=overwrite)
+    check_others(sources, targets)
+    check_outputs([*targets, report, record, std], [*others, noise, prior])
     check_report(report, reference, sources)
     if record is not None:
         check_record(record, sources, [*targets, *others])

@@ -127,7 +127,8 @@ def denoise_all(
     files = {source.name: (source, target) for source, target in zip(sources, targets, strict=True)}
     with workers, Journal(folder / ".denoise.journal", described(job), resume) as journal:
         for name, (source, target) in files.items():
-            if not target.exists() or journal.done.get(name, [None])[0] != _state(source):
+            known = journal.done.get(name)
+            if not (isinstance(known, list) and len(known) == 3 and known[0] == _state(source) and target.exists()):
                 journal.done.pop(name, None)
         parts = Parts(workers, journal)
         done = parts.run(_denoise_of_all, (job, overwrite), files, None if workers.is_serial else "denoising")

@@ -196,6 +196,7 @@ def fit(
     Example: [bold]torchrun --nproc-per-node 2 -m scorematching fit scans/ -o scans.safetensors --batch 8[/bold]
     """
     from scorematching.cli.fit_work import FitJob, run
+    from scorematching.images.io.paths import check_outputs
 
     config = config_from_options(
         model,
@@ -231,5 +232,6 @@ def fit(
     known = noise_from_options(sigma, gain, offset, noise)
     if select_lambda and (noisy or known is not None or lam is not None):
         raise ValueError("--select-lambda is for clean images without noise: leave out --noisy, --sigma and --lam")
+    check_outputs([output, log], [noise])
     options = (noisy, known, clean, bfloat16, white, device, resume, log, select_lambda)
     run(FitJob(paths, output, config, train, *options))

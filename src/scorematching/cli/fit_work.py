@@ -18,6 +18,7 @@ from rich.table import Table
 from scorematching.cli.console import console, print_error, progress_bar, quiet, say
 from scorematching.cli.options import check_device
 from scorematching.images.io.atomic import check_target
+from scorematching.images.io.paths import check_outputs, find_images
 from scorematching.noise import NoiseModel, PoissonGaussianNoise
 from scorematching.plotting import draw_lam_choice
 from scorematching.priors.architecture import ModelConfig
@@ -64,10 +65,17 @@ class FitJob:
         """File of the state of the training."""
         return self.output.with_name(self.output.name + ".training")
 
+    @property
+    def figure(self) -> Path:
+        """File of the plot of the choice of λ."""
+        return self.output.with_suffix(".lambda.png")
+
 
 def run(job: FitJob) -> None:
     """Fit a prior, save it, and print its quality."""
     check_target(job.output)
+    figure = job.figure if job.select_lambda else None
+    check_outputs([job.output, job.checkpoint, figure, job.log], find_images(job.paths))
     try:
         with _terminable():
             result = _fitted(job)
@@ -121,7 +129,6 @@ def _lam(job: FitJob, device: torch.device, progress: ProgressCallback) -> float
     """Choose the weight of the regularizer, with a table and a plot; or take that of the checkpoint to resume."""
     if job.resume and (known := lam_of_checkpoint(job.checkpoint)) is not None:
         return known
-    figure = job.output.with_suffix(".lambda.png")
     choice = choose_lam(
         job.paths, model=job.config, training=job.training, data_range=job.white, device=device, progress=progress
     )
@@ -131,8 +138,8 @@ def _lam(job: FitJob, device: torch.device, progress: ProgressCallback) -> float
         table.add_row(f"{lam:g}", *(f"{value:.2f}" for value in (*row, mean)), style=style)
     console.print(table)
     if is_first_launched():
-        draw_lam_choice(choice, figure)
-    say(f"chosen λ: {choice.lam:g}; wrote {figure}")
+        draw_lam_choice(choice, job.figure)
+    say(f"chosen λ: {choice.lam:g}; wrote {job.figure}")
     if choice.is_at_end:
         say("note: it is the lowest or highest of those compared: another one may be better (--lam)")
     return choice.lam

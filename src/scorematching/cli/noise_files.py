@@ -13,7 +13,7 @@ from rich.table import Table
 from scorematching.cli.console import cell, console, end_with, failed, progress_bar, say
 from scorematching.images.io.atomic import check_target, write_atomically
 from scorematching.images.io.files import count_pages, find_white_of_file, read_image, read_pages
-from scorematching.images.io.paths import check_no_input
+from scorematching.images.io.paths import check_outputs
 from scorematching.noise import CorrelatedNoise, NoiseEstimate, NoiseModel, as_record, noise_of_frames
 from scorematching.plotting import figures
 from scorematching.plotting.noise_plot import draw_noise
@@ -31,7 +31,7 @@ def check_targets(record: Path | None, plot: Path | None, sources: list[Path]) -
     for target in (record, plot):
         if target is not None:
             check_target(target)
-            check_no_input(target, *sources)
+    check_outputs([record, plot], sources)
     if plot is not None:
         figures.check_target(plot)
         if len(sources) > 1 or count_pages(sources[0]) > 1:

@@ -151,7 +151,7 @@ def _noise_of_file(file: Path) -> NoiseModel:
         raise FileNotFoundError(f"no such file: {file}")
     try:
         entries = json.loads(file.read_text())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(f"{file} is not JSON: write it by scorematching noise --json") from None
     if not isinstance(entries, list) or len(entries) != 1 or not isinstance(entries[0], dict):
         count = f"{len(entries)} entries" if isinstance(entries, list) else "no list"

@@ -45,7 +45,7 @@ class Journal:
         self.done: dict[str, Any] = {}
         left = path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.fdopen(open_locked(path), "a+")
+        self._file = os.fdopen(open_locked(path), "a+", encoding="utf-8", errors="replace")
         try:
             if left and not resume:
                 raise ValueError(
@@ -77,15 +77,15 @@ class Journal:
         """Read what is done, or write the description into a new journal, or one that ended in its first line."""
         self._file.seek(0)
         text = self._file.read()
-        lines = [line for line in map(_parsed, text.splitlines()) if line is not None]
-        if not lines or not isinstance(lines[0], dict):
+        first, *rest = [line for line in map(_parsed, text.splitlines()) if line is not None] or [None]
+        if not isinstance(first, dict):
             self._file.truncate(0)
             self._append(job)
             return
         if not text.endswith("\n"):
             self._file.write("\n")
-        self._check(lines[0], json.loads(json.dumps(job)))
-        self.done = dict(lines[1:])
+        self._check(first, json.loads(json.dumps(job)))
+        self.done = dict(filter(_is_part, rest))
 
     def _append(self, line: Any) -> None:
         self._file.write(json.dumps(line, sort_keys=True) + "\n")
@@ -101,9 +101,14 @@ class Journal:
                 )
 
 
+def _is_part(line: Any) -> bool:
+    """Return whether a line is that of a finished part, and not damaged."""
+    return isinstance(line, list) and len(line) == 2 and isinstance(line[0], str)
+
+
 def _parsed(line: str) -> Any:
     """Return the value of a line; ``None`` if the run ended while it wrote the line."""
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -31,8 +31,8 @@ def open_locked(path: Path) -> int:
         ValueError: ...job.journal is in use: another run writes the same result; wait for its end
         >>> os.close(descriptor)
     """
-    if path.is_symlink():
-        raise OSError(f"{path} is a link, expected a file: delete it")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise OSError(f"{path} is a link or no file, expected a file: delete it")
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
         if not lock_descriptor(descriptor, blocking=False):

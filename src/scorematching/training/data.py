@@ -37,6 +37,24 @@ def _check_kind(item: object) -> None:
         raise ValueError(f"an array of {item.shape[0]} x {item.shape[1]} is too small for an image; {vectors}")
 
 
+def listed(images: Iterable[ImageSource] | ImageSource) -> list[ImageSource]:
+    """Return images as a list, also a single one.
+
+    Raises:
+        TypeError: They are neither an image nor several.
+
+    Example:
+        >>> listed("scans")
+        ['scans']
+    """
+    if isinstance(images, np.ndarray | str | Path):
+        return [images]
+    _check_kind(images)
+    if not isinstance(images, Iterable):
+        raise TypeError(f"images must be arrays, files or folders, got {type(images).__name__}")
+    return list(images)
+
+
 def open_images(
     images: Iterable[ImageSource] | ImageSource,
     data_range: float | None = None,
@@ -103,7 +121,7 @@ def _opened(
     """Return arrays and open files. Files are read for an unknown value of white, with a warning if they are many."""
     found: list[np.ndarray | ImageFile] = []
     _check_kind(images)
-    for item in [images] if isinstance(images, np.ndarray | str | Path) else images:
+    for item in listed(images):
         _check_kind(item)
         if isinstance(item, np.ndarray):
             found.append(item)

@@ -12,6 +12,8 @@ import torch
 
 from scorematching._version import __version__
 from scorematching.energies import DeepField
+from scorematching.images import find_images
+from scorematching.images.io.paths import check_outputs
 from scorematching.noise import CorrelatedNoise, GaussianNoise, NoiseModel
 from scorematching.priors.architecture import DeepConfig, FieldConfig, ModelConfig
 from scorematching.priors.base import Prior
@@ -25,7 +27,7 @@ from scorematching.runtime.progress import ProgressCallback
 from scorematching.training.checkpoints import Checkpoint
 from scorematching.training.config import TrainingConfig
 from scorematching.training.crops import CropStream, usable_planes
-from scorematching.training.data import ImageSource, open_images, split
+from scorematching.training.data import ImageSource, listed, open_images, split
 from scorematching.training.log import Log, open_log
 from scorematching.training.noise import added_level, check_noise, with_noise
 from scorematching.training.planes import ImagePlanes, Plane, size_of_files
@@ -137,6 +139,9 @@ def fit(
     check_arguments(fit, {**locals(), "noise": None})  # a list may have a model for each image
     if resume and checkpoint is None:
         raise ValueError("resume needs the checkpoint to continue from: pass checkpoint")
+    images, clean = listed(images), None if clean is None else listed(clean)
+    files = [one for one in [*images, *(clean or [])] if isinstance(one, str | Path)]
+    check_outputs([checkpoint, log], find_images(files) if files else [])
     rows = open_log(log) if Processes.current().is_first else None
     with nullcontext() if checkpoint is None else Checkpoint(checkpoint, resume) as kept:
         return _fit(images, noise, noisy, model, training, clean, data_range, axes, device, progress, kept, rows)

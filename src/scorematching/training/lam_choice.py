@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from scorematching.runtime.arguments import check_positive
 from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback, subtask
 from scorematching.training.config import TrainingConfig
-from scorematching.training.data import ImageSource, open_images, split
+from scorematching.training.data import ImageSource, listed, open_images, split
 from scorematching.training.fitting import fit
 
 #: Default weights, and noise levels on the 0-255 scale.
@@ -108,9 +107,7 @@ def choose_lam(
         raise ValueError("choose_lam needs one weight (lams) and one noise level (levels) or more")
     chosen = sorted(check_positive("lams", lam) for lam in lams)
     sigmas = [check_positive("levels", level) / 255 for level in levels]
-    if not isinstance(images, Iterable | Path):
-        raise TypeError(f"images must be arrays, files or folders, got {type(images).__name__}")
-    images = [images] if isinstance(images, np.ndarray | str | Path) else list(images)
+    images = listed(images)
     rows = []
     held_out: list[np.ndarray] = []
     for number, lam in enumerate(chosen):

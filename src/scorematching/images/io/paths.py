@@ -46,8 +46,8 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    """Return whether a path of a folder is an image file that is not hidden."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    """Return whether a path of a folder is named as an image file and not hidden. It may be a pipe or a broken link."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
 
 
 def check_output(path: str | Path, source: str | Path, *others: str | Path, overwrite: bool = False) -> None:
@@ -96,6 +96,41 @@ def check_no_input(path: str | Path, *inputs: str | Path) -> None:
     """
     if any(_same(path, other) for other in inputs):
         raise ValueError(f"{path} is an input: choose another file for the result")
+
+
+def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path | None]) -> None:
+    """Raise ``ValueError`` if two files to write are one, or one of them is an input. ``None`` is for no file.
+
+    Example:
+        >>> check_outputs(["result.png", None, "./result.png"], [])
+        Traceback (most recent call last):
+        ValueError: result.png is the file of two results: choose another file for one of them
+    """
+    places = {Path(path).resolve() for path in inputs if path is not None}
+    written: set[Path] = set()
+    for path in (Path(path) for path in outputs if path is not None):
+        place = path.resolve()
+        if place in places:
+            raise ValueError(f"{path} is an input: choose another file for the result")
+        if place in written:
+            raise ValueError(f"{path} is the file of two results: choose another file for one of them")
+        written.add(place)
+
+
+def check_others(sources: Iterable[Path], targets: Iterable[Path]) -> None:
+    """Raise ``ValueError`` if the result of an image would replace another image.
+
+    Example:
+        >>> check_others([Path("a.png"), Path("b.png")], [Path("out/a.png"), Path("a.png")])
+        Traceback (most recent call last):
+        ValueError: the result of b.png would replace a.png: choose another folder
+    """
+    pairs = list(zip(sources, targets, strict=True))
+    known = {source.resolve(): source for source, _ in pairs}
+    for source, target in pairs:
+        other = known.get(target.resolve(), source)
+        if other != source:
+            raise ValueError(f"the result of {source} would replace {other}: choose another folder")
 
 
 def _same(path: str | Path, other: str | Path) -> bool:
