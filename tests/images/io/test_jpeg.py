@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from image_samples import INTEGERS, PROFILE, copy_with_metadata
 from PIL import ExifTags, Image
 
@@ -32,6 +34,21 @@ def test_the_number_of_pixels_of_a_jpeg_is_not_limited(tmp_path: Path, monkeypat
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 8)
     assert read_image(tmp_path / "a.jpg").shape == (7, 9, 3)
     assert read_metadata(tmp_path / "a.jpg").exif is None
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
+def test_scans_without_number_are_refused(name: str, tmp_path: Path) -> None:
+    """Each takes the time of the whole image, but may take a few bytes only."""
+    file, path = io.BytesIO(), tmp_path / name
+    Image.new("L", (64, 64), 77).save(file, "jpeg", progressive=True)
+    content = file.getvalue()
+    content = content[:-2] + 100 * content[content.rindex(b"\xff\xda") : -2] + b"\xff\xd9"
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, iter([content]), shape=(64, 64), dtype=np.uint8, compression="jpeg")
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name} .*it has 106 scans, expected at most 100"):
+        read_image(path)
 
 
 def test_a_jpeg_is_turned_upright_once(jpeg: Path, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ _SCAN, _END = 0xDA, 0xD9
 #: Marker that starts the decoder anew between pixels, and any other marker behind pixels.
 _RESTART, _OTHER = re.compile(rb"(?<!\xff)\xff+[\xd0-\xd7]"), re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _PAD = b"\x55\xaa" * 8
+#: Most scans of an image: each takes the time of the whole image, but may take few bytes. Encoders write about 10.
+_SCANS = 100
 
 
 def size_of_jpeg(data: bytes) -> tuple[int, int]:
@@ -32,6 +34,19 @@ def size_of_jpeg(data: bytes) -> tuple[int, int]:
     if not sizes:
         raise ValueError("it is no JPEG, or damaged: the size of its image is missing")
     return max(sizes, key=lambda size: size[0] * size[1])
+
+
+def check_scans(data: bytes) -> None:
+    """Raise ``ValueError`` if the image has so many scans that decoding it takes time without bound.
+
+    Example:
+        >>> check_scans(bytes.fromhex("ffd8") + 101 * bytes.fromhex("ffda0002") + bytes.fromhex("ffd9"))
+        Traceback (most recent call last):
+        ValueError: it has 101 scans, expected at most 100: save it as a JPEG that is not progressive
+    """
+    count = sum(code == _SCAN for code, _, _ in _segments(data))
+    if count > _SCANS:
+        raise ValueError(f"it has {count} scans, expected at most {_SCANS}: save it as a JPEG that is not progressive")
 
 
 def padded(data: bytes) -> bytes:
