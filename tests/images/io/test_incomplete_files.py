@@ -12,6 +12,7 @@ from image_samples import PAGES, RANDOM
 from PIL import Image, ImageFile
 
 from scorematching.images import read_image, read_pages, write_pages
+from scorematching.images.io.tiff_array import open_tiff
 
 PHOTOGRAPH = RANDOM.integers(0, 256, (96, 112, 3), dtype=np.uint8)
 
@@ -93,3 +94,18 @@ def test_images_that_are_missing_at_the_end_are_counted(name: str, cut: int, tmp
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(ValueError, match=rf"{name} .*it is truncated: 2 of 3 images are in the file"):
         next(read_pages(path))
+
+
+@pytest.mark.parametrize("other", ["a.ome.tif", "b.ome.tif"])
+def test_planes_that_an_ome_tiff_lacks_are_an_error(other: str, tmp_path: Path) -> None:
+    """Tifffile reads planes as 0 that are neither in the file nor in the files that it names."""
+    places = ((0, "a.ome.tif", "1"), (1, other, "1" if other == "a.ome.tif" else "2"))
+    planes = "".join(
+        f'<TiffData FirstT="{t}" IFD="{t}" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{uuid}</UUID></TiffData>'
+        for t, name, uuid in places
+    )
+    sizes = 'DimensionOrder="XYZCT" Type="uint8" SizeX="28" SizeY="24" SizeZ="1" SizeC="1" SizeT="2"'
+    xml = f'<?xml version="1.0"?><OME UUID="urn:uuid:1"><Image><Pixels {sizes}>{planes}</Pixels></Image></OME>'
+    tifffile.imwrite(tmp_path / "a.ome.tif", PAGES[0], description=xml, metadata=None)
+    with pytest.raises(ValueError, match=r"a\.ome\.tif .*it is damaged: 1 of its 2 pages are in the file"):
+        open_tiff(tmp_path / "a.ome.tif")
