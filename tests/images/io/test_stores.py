@@ -54,7 +54,7 @@ def test_a_chunk_that_is_a_broken_link_is_refused(folder: Path) -> None:
     place = chunk(folder)
     place.unlink()
     place.symlink_to(folder / "nowhere")
-    with pytest.raises(FileNotFoundError, match="no such file: .*a.zarr"):
+    with pytest.raises(FileNotFoundError, match=r"no such file: .*a\.zarr"):
         open_array(folder)
 
 

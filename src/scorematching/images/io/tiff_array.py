@@ -68,8 +68,8 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
         axes: Letters of the axes, if the metadata do not name them or are wrong.
 
     Raises:
-        ValueError: The file is damaged, or pages are missing; its values have another meaning than gray or RGB with black at 0; or the axes
-            do not fit.
+        ValueError: The file is damaged, or pages are missing; its values have another meaning than gray or RGB with
+            black at 0; or the axes do not fit.
     """
     check_file(path)
     try:

@@ -90,4 +90,6 @@ def check_pages(series: tifffile.TiffPageSeries) -> None:
         return  # its images are stored one after another, also behind a single page
     found, expected = sum(page is not None for page in series), series.size // math.prod(series.keyframe.shape)
     if found < expected:
-        raise ValueError(f"it is damaged: {found} of its {expected} pages are in the file, or in the files that it names")
+        raise ValueError(
+            f"it is damaged: {found} of its {expected} pages are in the file, or in the files that it names"
+        )
