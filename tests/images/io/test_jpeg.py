@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,36 @@ def test_scans_without_number_are_refused(name: str, tmp_path: Path) -> None:
     else:
         path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"{name} .*it has 106 scans, expected at most 100"):
+        read_image(path)
+
+
+def test_a_progressive_jpeg_that_lacks_scans_is_noted(tmp_path: Path) -> None:
+    """It is blurred. Without a color, it is refused."""
+    file, path = io.BytesIO(), tmp_path / "a.jpg"
+    Image.fromarray(INTEGERS["rgb 8"]).save(file, "jpeg", progressive=True)
+    content = file.getvalue()
+    places = [place.start() for place in re.finditer(b"\xff\xc4", content)]  # a table is before each scan
+    for start, end in ((places[-1], -2), (places[-3], places[-2])):
+        path.write_bytes(content[:start] + content[end:])
+        with pytest.warns(UserWarning, match=r"a\.jpg: scans with its details are missing"):
+            read_image(path)
+    path.write_bytes(content[: places[0]] + b"\xff\xd9")
+    with pytest.raises(ValueError, match=r"a\.jpg can't be read"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+def test_a_row_between_restart_markers_that_is_missing_is_an_error(subsampling: str, tmp_path: Path) -> None:
+    """Decoders fill the last rows with gray."""
+    file, path = io.BytesIO(), tmp_path / "a.jpg"
+    image = np.zeros((61, 50, 3), np.uint8)
+    Image.fromarray(image).save(file, "jpeg", restart_marker_rows=1, subsampling=subsampling)
+    content = file.getvalue()
+    path.write_bytes(content)
+    assert read_image(path).shape == image.shape
+    places = [content.rindex(b"\xff" + bytes([0xD0 + number])) for number in (0, 1)]
+    path.write_bytes(content[: places[0]] + content[places[1] :])
+    with pytest.raises(ValueError, match=r"a\.jpg .*pixels are missing between its \d restart markers"):
         read_image(path)
 
 

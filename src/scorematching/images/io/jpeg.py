@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from scorematching.images.io.jpeg_data import check_scans, padded
+from scorematching.images.io.jpeg_scans import has_all_scans
 from scorematching.images.io.limits import read_file
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.pillow import opened
@@ -26,6 +27,9 @@ def read(path: Path) -> np.ndarray:
     Raises:
         ValueError: The colors are neither grayscale nor RGB; pixels are missing; or there are more than 100 scans.
 
+    Warns:
+        UserWarning: It is progressive, and scans with its details are missing.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.jpg"
@@ -39,9 +43,12 @@ def read(path: Path) -> np.ndarray:
         content = read_file(path)
         check_scans(content)
         image.load()
+        complete = has_all_scans(content)
         with JpegImageFile(io.BytesIO(padded(content))) as other:
             if not np.array_equal(np.asarray(image), np.asarray(other)):
                 raise ValueError("it is damaged: pixels are missing before its end")
+        if not complete:
+            warnings.warn(f"{path.name}: scans with its details are missing", stacklevel=3)
         return np.asarray(ImageOps.exif_transpose(image))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 
 from scorematching.images.io.jpeg_data import check_scans, padded, size_of_jpeg
+from scorematching.images.io.jpeg_scans import has_all_scans
 from scorematching.images.io.limits import check_images
 
 _COMPRESSION = tifffile.COMPRESSION
@@ -46,6 +47,7 @@ def check_pixels(page: tifffile.TiffPage, image: np.ndarray) -> None:
         return
     whole = image.reshape(page.shaped)
     for number, data in enumerate(_read(page)):
+        has_all_scans(data)
         other, (_, depth, down, across, _), shape = page.decode(padded(data), number, jpegtables=page.jpegtables)
         near = whole[0, depth : depth + shape[0], down : down + shape[1], across : across + shape[2]]
         if other is None or not np.array_equal(other[tuple(map(slice, near.shape))], near):
