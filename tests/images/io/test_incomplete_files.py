@@ -11,7 +11,8 @@ import tifffile
 from image_samples import PAGES, RANDOM
 from PIL import Image, ImageFile
 
-from scorematching.images import read_image, read_pages, write_pages
+from scorematching.images import read_image, read_metadata, read_pages, write_pages
+from scorematching.images.io.tiff_array import open_tiff
 
 PHOTOGRAPH = RANDOM.integers(0, 256, (96, 112, 3), dtype=np.uint8)
 
@@ -93,3 +94,51 @@ def test_images_that_are_missing_at_the_end_are_counted(name: str, cut: int, tmp
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(ValueError, match=rf"{name} .*it is truncated: 2 of 3 images are in the file"):
         next(read_pages(path))
+
+
+def test_a_file_that_an_ome_tiff_names_and_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    """Tifffile reads its planes as 0."""
+    planes = "".join(
+        f'<TiffData FirstT="{t}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{t + 1}</UUID></TiffData>'
+        for t, name in enumerate(("a.ome.tif", "b.ome.tif"))
+    )
+    sizes = 'DimensionOrder="XYZCT" Type="uint8" SizeX="28" SizeY="24" SizeZ="1" SizeC="1" SizeT="2"'
+    xml = f'<?xml version="1.0"?><OME UUID="urn:uuid:1"><Image><Pixels {sizes}>{planes}</Pixels></Image></OME>'
+    tifffile.imwrite(tmp_path / "a.ome.tif", PAGES[0], description=xml, metadata=None)
+    with pytest.raises(ValueError, match=r"a\.ome\.tif .*it is damaged: 1 of its 2 pages are in the file"):
+        open_tiff(tmp_path / "a.ome.tif")
+
+
+TEN = """<?xml version="1.0"?><OME><Image><Pixels SizeX="28" SizeY="24" SizeZ="2" SizeC="1" SizeT="5">
+<TiffData/></Pixels></Image></OME>"""
+
+
+@pytest.mark.parametrize("description", ["ImageJ=1.53t\nimages=10\nframes=10\n", '{"shape": [10, 24, 28]}', TEN])
+@pytest.mark.parametrize("count", [1, 3])
+def test_pages_that_a_description_has_and_the_file_lacks_are_an_error(
+    count: int, description: str, tmp_path: Path
+) -> None:
+    path, options = tmp_path / "a.tif", {"photometric": "minisblack", "metadata": None, "description": description}
+    tifffile.imwrite(path, np.stack(PAGES[:count]), **options)
+    with pytest.raises(ValueError, match=rf"a\.tif .*it is truncated: {count} of 10 (pages|images) are in the file"):
+        next(read_pages(path))
+
+
+def test_several_stacks_behind_one_page_each_are_refused(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for pages in (PAGES, PAGES[:2]):
+            file.write(np.stack(pages), truncate=True, photometric="minisblack")
+    with pytest.raises(ValueError, match=r"a\.tif .*it has several stacks, each behind one page: save them apart"):
+        next(read_pages(tmp_path / "a.tif"))
+
+
+@pytest.mark.parametrize("options", [{"imagej": True}, {"photometric": "minisblack"}, {"ome": True}])
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.filterwarnings("ignore:the OME-XML describes more pages than are written and is left out")
+def test_a_part_of_a_stack_is_written_without_the_number_of_its_pages(
+    count: int, options: dict[str, bool], tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.stack(PAGES), **options)
+    write_pages(tmp_path / "b.tif", PAGES[:count], read_metadata(tmp_path / "a.tif"))
+    np.testing.assert_array_equal([*read_pages(tmp_path / "b.tif")], PAGES[:count])
+    np.testing.assert_array_equal(np.squeeze(tifffile.imread(tmp_path / "b.tif")), np.squeeze(PAGES[:count]))

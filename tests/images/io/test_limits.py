@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import struct
 from pathlib import Path
@@ -12,7 +13,7 @@ import tifffile
 from image_samples import COLORS, PAGES
 
 from benchmarks.damage import samples
-from scorematching.images import count_pages, read_image, read_pages
+from scorematching.images import count_pages, read_image, read_metadata, read_pages, write_image
 from scorematching.images.io.limits import VARIABLE, allowed, check_images
 from scorematching.images.io.tiff_array import open_tiff
 from scorematching.priors import load_prior
@@ -29,6 +30,25 @@ def test_images_above_the_limit_are_refused_in_every_format(tmp_path: Path, monk
         path.write_bytes(content)
         with pytest.raises(ValueError, match=rf"a{suffix} .*at most 2,000: if you trust the file, set .*{VARIABLE}="):
             next(read_pages(path))
+
+
+@pytest.mark.parametrize("name", ["a.fits", "a.mrc"])
+def test_a_compressed_file_is_decompressed_up_to_the_limit(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    write_image(path, PAGES[0].astype(np.float32))
+    content = path.read_bytes()
+    path.write_bytes(gzip.compress(content))
+    np.testing.assert_array_equal(read_image(path), PAGES[0])
+    path.write_bytes(gzip.compress(content[: len(content) // 2]))
+    with pytest.raises(ValueError, match=r"it is truncated: 0 of 1 images"):
+        read_image(path)
+    path.write_bytes(gzip.compress(content + bytes(3 * 2**20)))
+    monkeypatch.setenv(VARIABLE, str(2**20))
+    for read in (read_image, read_metadata):
+        with pytest.raises(ValueError, match=rf"{name} .*its decompressed content takes more than 1,048,576 bytes"):
+            read(path)
 
 
 def test_the_limit_grows_with_the_file_and_is_set_by_the_user(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,3 +59,10 @@ def test_a_file_with_damaged_metadata_is_named(png: Path) -> None:
     png.write_bytes(data[: data.index(b"IDAT") + 40])
     with pytest.raises(ValueError, match=r"a\.png can't be read as an image"):
         read_metadata(png)
+
+
+def test_a_png_without_pixels_is_refused(png: Path) -> None:
+    data = png.read_bytes()
+    png.write_bytes(data[: data.index(b"IDAT") - 4] + data[data.index(b"IEND") - 4 :])
+    with pytest.raises(ValueError, match=r"a\.png .*it has no pixels"):
+        read_image(png)

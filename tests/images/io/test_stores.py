@@ -49,6 +49,15 @@ def test_a_pipe_in_an_array_is_refused(folder: Path) -> None:
         open_array(folder)
 
 
+def test_a_chunk_that_is_a_broken_link_is_refused(folder: Path) -> None:
+    """Zarr would read it as the fill value."""
+    place = chunk(folder)
+    place.unlink()
+    place.symlink_to(folder / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"no such file: .*a\.zarr"):
+        open_array(folder)
+
+
 @pytest.mark.parametrize("content", [b"", bytes(30)])
 def test_a_damaged_chunk_is_an_error(content: bytes, folder: Path) -> None:
     stored = open_array(folder)

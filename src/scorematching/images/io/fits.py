@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scorematching.images.io.compressed import decompressed
 from scorematching.images.io.limits import check_images
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.npy import stacked
@@ -35,8 +37,8 @@ class FitsImages:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with _opened(path) as images:
+        self._path, self._content = path, decompressed(path)
+        with _opened(path, self._content) as images:
             first, stored = images[0], path.stat().st_size
             self._leading = first.shape[:-2]
             self.shape, dtype = first.shape[-2:], np.dtype(_fits().BITPIX2DTYPE[first.header["BITPIX"]])
@@ -44,8 +46,9 @@ class FitsImages:
             tile = getattr(first, "tile_shape", None)  # of a compressed image
             if tile is not None:
                 check_images(tile, dtype, stored)
-            elif _is_plain(path):
-                found = max(stored - first.fileinfo()["datLoc"], 0) // (math.prod(self.shape) * dtype.itemsize)
+            else:
+                length = stored if self._content is None else len(self._content)
+                found = max(length - first.fileinfo()["datLoc"], 0) // (math.prod(self.shape) * dtype.itemsize)
                 if found < len(self):
                     raise ValueError(f"it is truncated: {found} of {len(self)} images are in the file")
             pixel = (*[0] * len(self._leading), slice(0, 1), slice(0, 1))
@@ -57,7 +60,7 @@ class FitsImages:
     def __getitem__(self, index: int) -> np.ndarray:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        with _opened(self._path) as images:
+        with _opened(self._path, self._content) as images:
             place = tuple(int(n) for n in np.unravel_index(index, self._leading)) if self._leading else ()
             return images[0].section[(*place, ...)]
 
@@ -91,7 +94,7 @@ def read_metadata(path: Path) -> Metadata:
         >>> read_metadata(path).leading
         (3,)
     """
-    with _opened(path) as images:
+    with _opened(path, decompressed(path)) as images:
         found, header, leading = len(images), images[0].header.copy(strip=True), images[0].shape[:-2]
     if found > 1:
         warnings.warn(f"{path.name}: only the first of its {found} images is read", stacklevel=3)
@@ -117,21 +120,23 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[list[Any]]:
-    """Open a file and yield its parts that have images. What astropy warns of is an error, or checked here."""
-    with warnings.catch_warnings():
+def _opened(path: Path, content: bytes | None) -> Iterator[list[Any]]:
+    """Open a file and yield its parts that have images. What astropy warns of is an error, or checked here.
+
+    Args:
+        path: The file.
+        content: Its content if it is compressed as a whole. Astropy would decompress it without a limit.
+    """
+    with warnings.catch_warnings(), path.open("rb") if content is None else io.BytesIO(content) as stream:
         warnings.simplefilter("ignore")
-        with path.open("rb") as stream, _fits().open(stream, memmap=False) as file:
+        if stream.read(6) != b"SIMPLE":
+            raise ValueError("it is no FITS file, or compressed by something else than gzip, bzip2 or xz")
+        stream.seek(0)
+        with _fits().open(stream, memmap=False) as file:
             found = [part for part in file if part.is_image and len(part.shape) >= 2 and 0 not in part.shape]
             if not found:
                 raise ValueError("it has no image")
             yield found
-
-
-def _is_plain(path: Path) -> bool:
-    """Return whether a file is not compressed as a whole."""
-    with path.open("rb") as file:
-        return file.read(6) == b"SIMPLE"
 
 
 def _fits() -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
-from scorematching.images.io.jpeg_data import padded
+from scorematching.images.io.jpeg_data import check_scans, padded
+from scorematching.images.io.jpeg_scans import has_all_scans
 from scorematching.images.io.limits import read_file
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.pillow import opened
@@ -24,7 +25,10 @@ def read(path: Path) -> np.ndarray:
     """Read the image, rotated upright by its EXIF orientation.
 
     Raises:
-        ValueError: The colors are neither grayscale nor RGB; or pixels are missing.
+        ValueError: The colors are neither grayscale nor RGB; pixels are missing; or there are more than 100 scans.
+
+    Warns:
+        UserWarning: It is progressive, and scans with its details are missing.
 
     Example:
         >>> import tempfile
@@ -36,10 +40,15 @@ def read(path: Path) -> np.ndarray:
     with opened(path, JpegImageFile) as image:
         if image.mode not in ("L", "RGB"):
             raise ValueError(f"its colors are {image.mode}, expected grayscale or RGB: convert the file first")
+        content = read_file(path)
+        check_scans(content)
         image.load()
-        with JpegImageFile(io.BytesIO(padded(read_file(path)))) as other:
+        complete = has_all_scans(content)
+        with JpegImageFile(io.BytesIO(padded(content))) as other:
             if not np.array_equal(np.asarray(image), np.asarray(other)):
                 raise ValueError("it is damaged: pixels are missing before its end")
+        if not complete:
+            warnings.warn(f"{path.name}: scans with its details are missing", stacklevel=3)
         return np.asarray(ImageOps.exif_transpose(image))
 
 

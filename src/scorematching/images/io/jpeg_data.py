@@ -12,6 +12,8 @@ _SCAN, _END = 0xDA, 0xD9
 #: Marker that starts the decoder anew between pixels, and any other marker behind pixels.
 _RESTART, _OTHER = re.compile(rb"(?<!\xff)\xff+[\xd0-\xd7]"), re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _PAD = b"\x55\xaa" * 8
+#: Most scans of an image: each takes the time of the whole image, but may take few bytes. Encoders write about 10.
+_SCANS = 100
 
 
 def size_of_jpeg(data: bytes) -> tuple[int, int]:
@@ -26,12 +28,25 @@ def size_of_jpeg(data: bytes) -> tuple[int, int]:
     """
     sizes = [
         (int.from_bytes(data[start + 5 : start + 7], "big"), int.from_bytes(data[start + 7 : start + 9], "big"))
-        for code, start, _ in _segments(data)
+        for code, start, _ in segments(data)
         if code in _FRAMES
     ]
     if not sizes:
         raise ValueError("it is no JPEG, or damaged: the size of its image is missing")
     return max(sizes, key=lambda size: size[0] * size[1])
+
+
+def check_scans(data: bytes) -> None:
+    """Raise ``ValueError`` if the image has so many scans that decoding it takes time without bound.
+
+    Example:
+        >>> check_scans(bytes.fromhex("ffd8") + 101 * bytes.fromhex("ffda0002") + bytes.fromhex("ffd9"))
+        Traceback (most recent call last):
+        ValueError: it has 101 scans, expected at most 100: save it as a JPEG that is not progressive
+    """
+    count = sum(code == _SCAN for code, _, _ in segments(data))
+    if count > _SCANS:
+        raise ValueError(f"it has {count} scans, expected at most {_SCANS}: save it as a JPEG that is not progressive")
 
 
 def padded(data: bytes) -> bytes:
@@ -46,7 +61,7 @@ def padded(data: bytes) -> bytes:
         'ffd8ffda0004aaaa123455aa55aa55aa55aa55aa55aa55aa55aaffd9'
     """
     found, done = bytearray(), 0
-    for code, start, end in _segments(data):
+    for code, start, end in segments(data):
         if code in _FRAMES and code not in _HUFFMAN:
             return data
         if code == _SCAN:
@@ -57,8 +72,13 @@ def padded(data: bytes) -> bytes:
     return bytes(found + data[done:])
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield the code, the start and the end of each part that begins with a marker; that of a scan has its pixels."""
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield the code, the start and the end of each part that begins with a marker; that of a scan has its pixels.
+
+    Example:
+        >>> [(hex(code), start, end) for code, start, end in segments(bytes.fromhex("ffd8ffda0004aaaa1234ffd9"))]
+        [('0xda', 2, 10)]
+    """
     at = 2
     while (marker := _OTHER.search(data, at)) is not None and data[marker.end() - 1] != _END:
         start, code = marker.start(), data[marker.end() - 1]

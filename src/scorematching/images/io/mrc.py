@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
+import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from scorematching.images.io.compressed import decompressed
 from scorematching.images.io.contiguous import Contiguous
-from scorematching.images.io.limits import check_bytes, check_images
+from scorematching.images.io.limits import check_bytes
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.npy import stacked
 from scorematching.runtime.extras import required
@@ -34,16 +34,19 @@ def read(path: Path) -> np.ndarray | Contiguous:
         >>> [image.shape for image in read(path)]
         [(4, 6)]
     """
-    header, _ = _head(path)
+    content = _content(path)
+    header, _ = _head(path, content)
     utils = required("mrcfile.utils", "formats")
     shape, dtype = utils.data_shape_from_header(header), utils.data_dtype_from_header(header)
     if min(shape) < 1:
         raise ValueError(f"its shape is {shape}, expected positive numbers")
-    if _opener(path) is open:
-        return Contiguous(path, _HEADER + int(header.nsymbt), math.prod(shape[:-2]), shape[-2:], dtype)
-    check_images(shape, dtype, path.stat().st_size)
-    with _mrcfile().open(path) as file:
-        return file.data.reshape(-1, *shape[-2:])
+    start, count = _HEADER + int(header.nsymbt), math.prod(shape[:-2])
+    if content is None:
+        return Contiguous(path, start, count, shape[-2:], dtype)
+    found = max(len(content) - start, 0) // (math.prod(shape[-2:]) * dtype.itemsize)
+    if found < count:
+        raise ValueError(f"it is truncated: {found} of {count} images are in the file")
+    return np.frombuffer(content, dtype, math.prod(shape), start).reshape(-1, *shape[-2:])
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -56,7 +59,7 @@ def read_metadata(path: Path) -> Metadata:
         >>> read_metadata(path).leading
         ()
     """
-    header, extended = _head(path)
+    header, extended = _head(path, _content(path))
     leading = required("mrcfile.utils", "formats").data_shape_from_header(header)[:-2]
     return Metadata(header={"header": header, "extended": extended}, leading=leading)
 
@@ -82,23 +85,22 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
             file.set_extended_header(kept["extended"])
 
 
-def _head(path: Path) -> tuple[Any, np.ndarray]:
-    """Return the header and the extended header of a file."""
-    with _opener(path)(path, "rb") as stream:
+def _head(path: Path, content: bytes | None) -> tuple[Any, np.ndarray]:
+    """Return the header and the extended header of a file, whose content is given if the file is compressed."""
+    with path.open("rb") if content is None else io.BytesIO(content) as stream:
         start = stream.read(_HEADER)
-    extended = int.from_bytes(start[92:96], "big" if start[212:213] == b"\x11" else "little", signed=True)
-    check_bytes(extended, path.stat().st_size, "its extended header")
-    with _mrcfile().open(path, header_only=True) as file:
+        extended = int.from_bytes(start[92:96], "big" if start[212:213] == b"\x11" else "little", signed=True)
+        check_bytes(extended, path.stat().st_size, "its extended header")
+        stream.seek(0)
+        # The stream is closed before mrcfile's object, which otherwise would write to it.
+        file = _mrcfile().mrcinterpreter.MrcInterpreter(stream, header_only=True)
         return file.header.copy(), file.extended_header.copy()
 
 
-def _opener(path: Path) -> Any:
-    """Return the function that opens a file, which may be compressed as a whole."""
+def _content(path: Path) -> bytes | None:
+    """Return the content of a file that is compressed, or None. A size that looks like compression is a plain file."""
     with path.open("rb") as file:
-        start = file.read(212)
-    if start[208:] == b"MAP ":
-        return open
-    return gzip.open if start[:2] == b"\x1f\x8b" else bz2.open if start[:2] == b"BZ" else open
+        return None if file.read(212)[208:] == b"MAP " else decompressed(path)
 
 
 def _mrcfile() -> Any:

@@ -31,6 +31,9 @@ _HEAD = _SIGNATURE + 4 + 4 + 13 + _CHECKSUM
 def read(path: Path) -> np.ndarray:
     """Read the image: the first frame of an animation, with a warning.
 
+    Raises:
+        ValueError: It is damaged, or has no pixels; or the image takes more memory than is allowed.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "image.png"
@@ -39,7 +42,10 @@ def read(path: Path) -> np.ndarray:
         dtype('uint16')
     """
     _check_header(path)
-    frames = next((content for name, content in chunks(path) if name == b"acTL"), b"\0\0\0\1")
+    found = dict(chunks(path))
+    if b"IDAT" not in found:
+        raise ValueError("it is damaged: it has no pixels")
+    frames = found.get(b"acTL", b"\0\0\0\1")
     warn_of_frames(path, int.from_bytes(frames[:4], "big"))
     return imagecodecs.png_decode(read_file(path))
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import tifffile
 
-from scorematching.images.io.jpeg_data import padded, size_of_jpeg
+from scorematching.images.io.jpeg_data import check_scans, padded, size_of_jpeg
+from scorematching.images.io.jpeg_scans import has_all_scans
 from scorematching.images.io.limits import check_images
 
 _COMPRESSION = tifffile.COMPRESSION
@@ -18,14 +19,14 @@ _JPEG_2000 = tuple(one for one in _COMPRESSION if "JP2000" in one.name or one.na
 _JPEG_2000 += (_COMPRESSION.JPEG2000,)
 _JPEG_XL = (_COMPRESSION.JPEGXL, _COMPRESSION.JPEGXL_DNG)
 _WEBP = (_COMPRESSION.WEBP, _COMPRESSION.WEBP_DEPRECATED)
-#: Bytes at the beginning of a strip or tile in which its size must be.
+#: Bytes at the beginning of a strip or tile in which its size must be, but for JPEG and JPEG 2000.
 _HEADER = 2**16
 #: Width by height of a JPEG XL, by the code in its header.
 _SHAPES = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
 
 def check_segments(page: tifffile.TiffPage) -> None:
-    """Raise ``ValueError`` if a strip or tile would take more memory than is allowed when it is decoded."""
+    """Raise ``ValueError`` if a strip or tile would take more memory or time than is allowed when it is decoded."""
     parts = page.chunks if page.is_tiled else page.chunks[:0]
     stored, dtype = page.parent.filehandle.size, np.dtype(page.dtype)
     check_images(parts, dtype, stored)
@@ -33,7 +34,9 @@ def check_segments(page: tifffile.TiffPage) -> None:
         return
     if page.compression in _JPEG and page.jpegheader is not None:
         return  # parts of one JPEG, whose size is that of the page
-    for data in _read(page, None if page.compression in _JPEG_2000 else _HEADER):
+    for data in _read(page, None if page.compression in (*_JPEG, *_JPEG_2000) else _HEADER):
+        if page.compression in _JPEG:
+            check_scans(data)
         height, width = size_of_segment(data, page.compression)
         check_images((height, width, page.samplesperpixel), dtype, stored)
 
@@ -44,6 +47,7 @@ def check_pixels(page: tifffile.TiffPage, image: np.ndarray) -> None:
         return
     whole = image.reshape(page.shaped)
     for number, data in enumerate(_read(page)):
+        has_all_scans(data)
         other, (_, depth, down, across, _), shape = page.decode(padded(data), number, jpegtables=page.jpegtables)
         near = whole[0, depth : depth + shape[0], down : down + shape[1], across : across + shape[2]]
         if other is None or not np.array_equal(other[tuple(map(slice, near.shape))], near):

@@ -23,6 +23,7 @@ from scorematching.images.io.metadata import (
     is_ome,
     without_file_names,
 )
+from scorematching.images.io.tiff_claims import claimed, with_count
 from scorematching.images.io.tiff_pages import TiffPages, check_alike
 
 _DESCRIPTION = 270
@@ -108,6 +109,22 @@ def write(path: Path, pages: Iterable[np.ndarray], count: int, metadata: Metadat
                 metadata=None,
                 extratags=[kept for tag in of_page if (kept := _fitting(tag, page.shape, count // images))],
             )
+    if images * (number + 1) < count:
+        _correct_claims(path)
+
+
+def _correct_claims(path: Path) -> None:
+    """Correct the descriptions of a written file that has fewer pages than the file that they were copied from."""
+    with tifffile.TiffFile(path, mode="r+") as file:
+        pages = list(file.pages)
+        for number, page in enumerate(pages):
+            assert isinstance(page, tifffile.TiffPage)
+            rest = len(pages) - number
+            if claimed(page, first=number == 0) > rest:
+                text = with_count(page, rest)
+                if text is None:
+                    warnings.warn("the OME-XML describes more pages than are written and is left out", stacklevel=2)
+                page.tags[_DESCRIPTION].overwrite((text or "").encode())
 
 
 def _joined(images: Iterator[np.ndarray], samples: Samples) -> Iterator[np.ndarray]:

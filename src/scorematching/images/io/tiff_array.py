@@ -16,7 +16,7 @@ from scorematching.images.io.limits import check_file
 from scorematching.images.io.ome_zarr import EXTRA, StoredArray
 from scorematching.images.io.segments import check_segments
 from scorematching.images.io.tiff_pages import TiffPages
-from scorematching.images.io.tiff_structure import check_complete, series_of
+from scorematching.images.io.tiff_structure import check_complete, check_pages, series_of
 from scorematching.runtime.extras import required
 
 #: Open file, by its path and the time of its last change.
@@ -68,8 +68,8 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
         axes: Letters of the axes, if the metadata do not name them or are wrong.
 
     Raises:
-        ValueError: The file is damaged; its values have another meaning than gray or RGB with black at 0; or the axes
-            do not fit.
+        ValueError: The file is damaged, or pages are missing; its values have another meaning than gray or RGB with
+            black at 0; or the axes do not fit.
     """
     check_file(path)
     try:
@@ -86,6 +86,7 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
             count = sum(not one.keyframe.is_reduced for one in every)
             if count > 1:
                 raise ValueError(f"it has {count} images of different kinds or sizes: save them apart")
+            check_pages(series)
             found = axes or _letters(series.axes)
             if axes is None and samples.images > 1:  # neither colors nor alpha
                 found = found.replace("S", "C")

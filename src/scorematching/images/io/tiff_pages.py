@@ -11,6 +11,7 @@ import tifffile
 from scorematching.images.io.contiguous import Contiguous
 from scorematching.images.io.limits import check_images
 from scorematching.images.io.metadata import Alpha, Colors, Samples
+from scorematching.images.io.tiff_claims import check_claims
 from scorematching.images.io.tiff_structure import followed, read_page
 
 #: Values of the tag ExtraSamples that mark the last channel as alpha.
@@ -33,8 +34,9 @@ class TiffPages:
         file: Open file.
 
     Raises:
-        ValueError: The file is truncated; its pages form a circle, or take more memory than is allowed; the pages
-            differ in shape, type or meaning; or the colors of a page are neither grayscale nor RGB.
+        ValueError: The file is truncated, or has fewer pages than its description claims; its pages form a circle, or
+            take more memory than is allowed; the pages differ in shape, type or meaning; or the colors of a page are
+            neither grayscale nor RGB.
 
     Example:
         >>> import tempfile
@@ -62,6 +64,7 @@ class TiffPages:
                 raise ValueError(f"page {number} has other colors, bits or channels than page 1: save them apart")
         check_images(first.shape, np.dtype(first.dtype), file.filehandle.size, len(self.pages))
         self._stored = _stored_behind(file, first) if len(self.pages) == 1 else None
+        check_claims(self.pages, None if self._stored is None else len(self._stored))
 
     def __len__(self) -> int:
         return (len(self.pages) if self._stored is None else len(self._stored)) * self.samples.images

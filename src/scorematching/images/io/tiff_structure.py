@@ -82,3 +82,14 @@ def series_of(file: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
             if other.exists():
                 check_file(other, "another part of the TIFF")
     return file.series
+
+
+def check_pages(series: tifffile.TiffPageSeries) -> None:
+    """Raise ``ValueError`` if pages of a series are in no file, which tifffile reads as 0."""
+    if series.dataoffset is not None:
+        return  # its images are stored one after another, also behind a single page
+    found, expected = sum(page is not None for page in series), series.size // math.prod(series.keyframe.shape)
+    if found < expected:
+        raise ValueError(
+            f"it is damaged: {found} of its {expected} pages are in the file, or in the files that it names"
+        )
