@@ -21,6 +21,8 @@ def named(path: Path) -> Iterator[None]:
         yield
     except MemoryError:
         raise
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no such file: {path}") from None
     except Exception as error:  # decoders raise many types of errors for damaged files
         said = str(error) or type(error).__name__
         raise ValueError(said if str(path) in said else f"{path} can't be read as an image: {one_line(said)}") from None
