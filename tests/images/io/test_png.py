@@ -66,3 +66,18 @@ def test_a_png_without_pixels_is_refused(png: Path) -> None:
     png.write_bytes(data[: data.index(b"IDAT") - 4] + data[data.index(b"IEND") - 4 :])
     with pytest.raises(ValueError, match=r"a\.png .*it has no pixels"):
         read_image(png)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_colors_that_are_not_in_the_palette_are_an_error(bits: int, tmp_path: Path) -> None:
+    """Decoders make them black."""
+    image = Image.fromarray((np.arange(6).reshape(2, 3) % 2**bits).astype(np.uint8))
+    image.putpalette(range(3 * min(2**bits, 6)))
+    image.save(tmp_path / "a.png", bits=bits)
+    assert read_image(tmp_path / "a.png").shape == (2, 3, 3)
+    data = (tmp_path / "a.png").read_bytes()
+    start = data.index(b"PLTE") - 4
+    short = PngImagePlugin.o32(3) + b"PLTE\1\2\3" + PngImagePlugin.o32(PngImagePlugin._crc32(b"PLTE\1\2\3"))
+    (tmp_path / "a.png").write_bytes(data[:start] + short + data[data.index(b"IDAT") - 4 :])
+    with pytest.raises(ValueError, match=r"a\.png .*it is damaged: a pixel has color \d, but the palette has only 1"):
+        read_image(tmp_path / "a.png")

@@ -22,6 +22,8 @@ _KEPT = frozenset((b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tIME"
 _MADE = frozenset((b"pHYs", b"iCCP", b"eXIf"))
 #: Largest number of channels that an image of a kind of colors has when it is read, by the number in the header.
 _CHANNELS = {0: 2, 2: 4, 3: 4, 4: 2, 6: 4}
+#: Kind of colors with a palette.
+_PALETTE = 3
 #: Sizes in bytes of the signature and of a checksum.
 _SIGNATURE, _CHECKSUM = 8, 4
 #: Size in bytes of the signature and the header chunk (length, name, 13 bytes, checksum).
@@ -47,7 +49,9 @@ def read(path: Path) -> np.ndarray:
         raise ValueError("it is damaged: it has no pixels")
     frames = found.get(b"acTL", b"\0\0\0\1")
     warn_of_frames(path, int.from_bytes(frames[:4], "big"))
-    return imagecodecs.png_decode(read_file(path))
+    image = imagecodecs.png_decode(read_file(path))
+    _check_palette(path, found[b"IHDR"], len(found.get(b"PLTE", b"")) // 3)
+    return image
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -77,6 +81,16 @@ def _check_header(path: Path) -> None:
     width, height, depth, colors = struct.unpack_from(">IIBB", head, 16)
     shape = (height, width, _CHANNELS.get(colors, 4))
     check_images(shape, np.dtype(np.uint16 if depth == 16 else np.uint8), path.stat().st_size)
+
+
+def _check_palette(path: Path, header: bytes, colors: int) -> None:
+    """Raise ``ValueError`` if pixels have colors that are not in the palette, which decoders make black."""
+    if header[9] != _PALETTE or colors >= 2 ** header[8]:
+        return
+    with opened(path, PngImagePlugin.PngImageFile) as image:
+        largest = int(np.asarray(image).max())
+    if largest >= colors:
+        raise ValueError(f"it is damaged: a pixel has color {largest}, but the palette has only {colors}, from 0")
 
 
 def chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
