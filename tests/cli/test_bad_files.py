@@ -53,7 +53,7 @@ BAD = {
     "fit: small": (("fit", "SMALL.png", "-o", "OUT.safetensors", "--sigma", "9"), "4 rows is too small to train on"),
     "fit: gray": ((*FIT, "--model", "deep", "--color"), "1 channel(s), expected red, green and blue"),
     "fit: other clean": ((*FIT, "--clean", "EYE.png"), "clean must be the same images"),
-    "report: ending": ((*BY_SELF, "--report", "OUT.png"), "ends in .html"),
+    "report: ending": ((*BY_SELF, "--report", "OUT.htm.png"), "ends in .html"),
     "report: reference": (
         (*BY_SELF, "--report", "OUT.html", "--reference", "SMALL.png"),
         "the reference has shape (4, 4), the image (96, 120)",

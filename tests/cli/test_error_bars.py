@@ -24,7 +24,7 @@ GOOD = ("denoise", "IN", "-o", "OUT.png", "--sigma", "25")
         ),
         ((*GOOD, "--prior", "PRIOR", "--std", "none/STD.tif"), "no such folder: none"),
         ((*GOOD, "--prior", "PRIOR", "--std", "LOCKED/STD.tif"), "no permission to write to the folder LOCKED"),
-        (("denoise", "STACK.tif", "-o", "OUT.tif", "--std", "OUT.tif"), "OUT.tif is the result or another file"),
+        (("denoise", "STACK.tif", "-o", "OUT.tif", "--std", "OUT.tif"), "OUT.tif is the file of two results"),
         (("denoise", "STACK.tif", "-o", "OUT.tif", "--std", "STACK.tif"), "STACK.tif is an input: choose another"),
         (
             ("denoise", "IN", "EYE.png", "-o", "EMPTY", "--std", "STD.tif"),

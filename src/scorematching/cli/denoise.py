@@ -185,11 +185,11 @@ def denoise(
     check_outputs([*targets, report, record, std], [*others, noise, prior])
     check_report(report, reference, sources)
     if record is not None:
-        check_record(record, sources, [*targets, *others])
+        check_record(record, sources)
     if std is not None and neighbors is not None:
         raise ValueError("a prior that sees neighbors has no error bars: leave out --std or --neighbors")
     if std is not None:
-        check_std(std, prior, sources, [*targets, *others])
+        check_std(std, prior, sources)
     chosen = named_or_fitted_prior(
         prior,
         sources,

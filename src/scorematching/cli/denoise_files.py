@@ -99,12 +99,12 @@ def check_report(report: Path | None, reference: Path | None, sources: list[Path
         check_reference(read_image(reference), read_image(sources[0]))
 
 
-def check_record(record: Path, sources: list[Path], others: list[Path]) -> None:
+def check_record(record: Path, sources: list[Path]) -> None:
     """Raise ``ValueError`` or ``OSError``, before any work, if certificates can't be written."""
     check_target(record)
     if len(sources) > 1:
         raise ValueError(f"--json takes one image or stack, got {len(sources)} images: denoise one after the other")
-    check_no_input(record, *sources, *others)
+    check_no_input(record, *sources)
 
 
 def denoise_one(job: Job, source: Path, target: Path) -> None:

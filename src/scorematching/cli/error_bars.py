@@ -19,14 +19,13 @@ from scorematching.priors.store import load_prior
 from scorematching.restoration.error_bars import check_error_bars
 
 
-def check_std(std: Path, prior: str, sources: Sequence[Path], others: Sequence[Path]) -> None:
+def check_std(std: Path, prior: str, sources: Sequence[Path]) -> None:
     """Raise ``ValueError`` or ``OSError``, before any work, if error bars can't be computed or written.
 
     Args:
         std: File for the error bars.
         prior: Value of ``--prior``.
         sources: Images to denoise.
-        others: Other files that are read or written.
     """
     if std.suffix.lower() not in TIFF_SUFFIXES:
         raise ValueError(f"--std takes a file that ends in .tif, because error bars are floating point; got {std}")
@@ -34,8 +33,6 @@ def check_std(std: Path, prior: str, sources: Sequence[Path], others: Sequence[P
         raise ValueError(f"--std takes one image or stack, got {len(sources)} images: denoise one after the other")
     check_target(std)
     check_no_input(std, *sources)
-    if any(std.resolve() == other.resolve() for other in others):
-        raise ValueError(f"--std {std} is the result or another file of this command: choose another file")
     if prior not in (NATURAL, SELF):
         check_error_bars(load_prior(prior), "auto")
 

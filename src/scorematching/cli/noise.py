@@ -58,7 +58,7 @@ def noise(
     from scorematching.images.io.paths import find_images
 
     where, sources = check_device(device), find_images(images)
-    check_targets(json, plot, [*sources, *(path for path in (dark, flat, Path(prior)) if path is not None)])
+    check_targets(json, plot, sources, [dark, flat, prior])
     if blank:
         if len(sources) > 1 or frames or plot is not None:
             raise ValueError(f"--blank takes one image, no --frames and no --plot, got {len(sources)} images")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,14 @@ from scorematching.restoration.photon_noise import estimate_photon_noise
 from scorematching.runtime.progress import Progress
 
 
-def check_targets(record: Path | None, plot: Path | None, sources: list[Path]) -> None:
+def check_targets(
+    record: Path | None, plot: Path | None, sources: list[Path], others: Sequence[Path | str | None]
+) -> None:
     """Raise ``ValueError`` or ``OSError``, before any work, if a file can't be written."""
     for target in (record, plot):
         if target is not None:
             check_target(target)
-    check_outputs([record, plot], sources)
+    check_outputs([record, plot], [*sources, *others])
     if plot is not None:
         figures.check_target(plot)
         if len(sources) > 1 or count_pages(sources[0]) > 1:
