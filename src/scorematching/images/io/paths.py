@@ -94,8 +94,7 @@ def check_no_input(path: str | Path, *inputs: str | Path) -> None:
         Traceback (most recent call last):
         ValueError: mask.png is an input: choose another file for the result
     """
-    if any(_same(path, other) for other in inputs):
-        raise ValueError(f"{path} is an input: choose another file for the result")
+    check_outputs([path], inputs)
 
 
 def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path | None]) -> None:
