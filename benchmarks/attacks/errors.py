@@ -73,16 +73,21 @@ def hostile_arguments_of_every_public_function(folder: Path, random: np.random.G
     assert done.returncode == 0, done.stdout[-5000:]
 
 
-def hostile_options_of_every_command(folder: Path, random: np.random.Generator) -> None:
-    """Give each option that takes a value hostile ones."""
-    _write_files(folder)
-    with contextlib.chdir(folder):
-        for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
-            options = [one.opts[0] for one in command.params if one.opts[0].startswith("--") and not one.is_flag]
+def _hostile_options(name: str) -> Attack:
+    """Return the attack on a command that gives each option that takes a value hostile ones."""
+
+    def attack(folder: Path, random: np.random.Generator) -> None:
+        _write_files(folder)
+        command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+        options = [one.opts[0] for one in command.params if one.opts[0].startswith("--") and not one.is_flag]
+        with contextlib.chdir(folder):
             for option in options:
                 for value in _VALUES:
                     if option not in _LEFT and not (name in _LONG and value in ("0", "1e300", "1e-300")):
                         _run(name, *_COMMANDS[name], option, value)
+
+    attack.__name__ = f"hostile_options_of_{name}"
+    return attack
 
 
 def folders_go_on_after_any_error(folder: Path, random: np.random.Generator) -> None:
@@ -152,6 +157,6 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 ATTACKS: list[Attack] = [
     folders_go_on_after_any_error,
-    hostile_options_of_every_command,
+    *map(_hostile_options, typer.main.get_command(app).commands),  # type: ignore[attr-defined]
     hostile_arguments_of_every_public_function,
 ]

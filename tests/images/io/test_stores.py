@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import os
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +17,7 @@ from image_samples import PAGES
 
 from scorematching.images.io.ome_zarr import open_array
 
-zarr = pytest.importorskip("zarr")
+zarr, numcodecs = pytest.importorskip("zarr"), pytest.importorskip("numcodecs")
 
 
 @pytest.fixture
@@ -65,3 +70,61 @@ def test_a_damaged_chunk_is_an_error(content: bytes, folder: Path) -> None:
     chunk(folder).write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.zarr: pixels can't be read: "):
         stored.read((), slice(24), slice(28))
+
+
+def unsized_frame(zeros: bytes) -> bytes:
+    """Return a frame of Zstandard that does not tell its size, of blocks of 128 KiB of zeros."""
+    last = len(zeros) // 2**17 - 1
+    blocks = [(2**17 << 3 | 2 | (k == last)).to_bytes(3, "little") + b"\0" for k in range(last + 1)]
+    return bytes.fromhex("28b52ffd0038") + b"".join(blocks)
+
+
+BOMBS = {
+    "blosc": lambda zeros: numcodecs.Blosc().encode(zeros),
+    "lz4": lambda zeros: numcodecs.LZ4().encode(zeros),
+    "zstd": unsized_frame,
+    "gzip": lambda zeros: gzip.compress(bytes(100)) + gzip.compress(zeros),
+    "zlib": zlib.compress,
+    "bz2": bz2.compress,
+    "lzma": lzma.compress,
+}
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+def test_chunks_are_decompressed_up_to_their_size(name: str, version: int, tmp_path: Path) -> None:
+    third = {"name": name if name in ("blosc", "zstd", "gzip") else f"numcodecs.{name}", "configuration": {}}
+    codec = numcodecs.get_codec({"id": name}) if version == 2 else third
+    options = {"chunks": PAGES[0].shape, "compressors": codec, "zarr_format": version}
+    zarr.create_array(tmp_path / "a.zarr", data=PAGES[0], **options)
+    stored = open_array(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(stored.read((), slice(24), slice(28)), PAGES[0])
+    (tmp_path / "a.zarr" / ("0.0" if version == 2 else "c/0/0")).write_bytes(BOMBS[name](bytes(2**25)))
+    tracemalloc.start()
+    with pytest.raises(
+        ValueError, match=r"a\.zarr: pixels can't be read: a chunk of [\d,]+ bytes decompresses to more"
+    ):
+        stored.read((), slice(24), slice(28))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**24
+
+
+def test_chunks_in_shards_are_decompressed_up_to_their_size(tmp_path: Path) -> None:
+    options = {"chunks": (4096, 4096), "shards": (4096, 4096), "compressors": {"name": "gzip", "configuration": {}}}
+    zarr.create_array(tmp_path / "a.zarr", data=np.ones((4096, 4096), np.uint8), **options)
+    metadata = tmp_path / "a.zarr" / "zarr.json"
+    metadata.write_text(metadata.read_text().replace("4096", "64"))
+    stored = open_array(tmp_path / "a.zarr")
+    with pytest.raises(ValueError, match=r"a chunk of 1[\d,]+ bytes decompresses to more than 73,728, twice"):
+        stored.read((), slice(64), slice(64))
+
+
+def test_codecs_that_are_not_known_are_refused(folder: Path) -> None:
+    """Some of them run programs that the data have in them."""
+    entries = json.loads((folder / "zarr.json").read_text())
+    entries["codecs"][1] = {"name": "numcodecs.packbits", "configuration": {}}
+    (folder / "zarr.json").write_text(json.dumps(entries))
+    with pytest.raises(ValueError, match=r"a\.zarr"):
+        open_array(folder)

@@ -141,7 +141,10 @@ class StoredArray:
 def open_level(path: str, level: str, mode: str) -> Any:
     """Open a resolution of a group, or an array without group."""
     zarr = required("zarr", EXTRA)
-    return zarr.open_array(path, path=level, mode=mode) if level else zarr.open_array(path, mode=mode)
+    from scorematching.images.io.chunks import bounded
+
+    array = zarr.open_array(path, path=level, mode=mode) if level else zarr.open_array(path, mode=mode)
+    return bounded(array) if mode == "r" else array
 
 
 def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
@@ -156,6 +159,8 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
         ValueError: It is not an image; its axes have other names; ``axes`` does not fit; or zarr is not installed.
     """
     zarr = required("zarr", EXTRA)
+    from scorematching.images.io.chunks import bounded
+
     if not Path(path).is_dir():
         raise FileNotFoundError(f"no such folder: {path}")
     stored = check_store(path)
@@ -178,7 +183,7 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
     except ValueError as error:
         raise ValueError(f"{path}: {error}: pass --axes") from None
     try:
-        check_array(node, found, stored)
+        check_array(bounded(node), found, stored)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return StoredArray(str(Path(path).absolute()), levels, found, tuple(node.shape), str(node.dtype))
