@@ -70,10 +70,13 @@ for command in (
 def run(arguments: list[str] | None = None) -> None:
     """Run a command, as :func:`scorematching.cli.main` says."""
     prepare()
+    arguments = sys.argv[1:] if arguments is None else arguments
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs is an error or a warning of ours
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print_error(f"note: {message}")
+            if "" in arguments:
+                raise ValueError("an argument is empty, expected a file or a value: is a variable of the shell not set?")
             code = app(args=arguments, standalone_mode=False)
     except FAILURES as error:
         print_error(f"error: {str(error) or type(error).__name__}")

@@ -72,7 +72,8 @@ class Job:
 def find_targets(folder: Path, sources: list[Path]) -> list[Path]:
     """Return the target file of each image, in a folder that exists or can be created."""
     if not folder.is_dir() and (folder.exists() or folder.suffix.lower() in IMAGE_SUFFIXES):
-        raise NotADirectoryError(f"{folder} is the name of a file: {len(sources)} images need a folder")
+        why = f"{len(sources)} images need a folder" if len(sources) > 1 else "expected a folder, or a new name.png"
+        raise NotADirectoryError(f"{folder} is the name of a file: {why}")
     check_folder(folder if folder.is_dir() else folder.parent)
     targets = [folder / name_of_result(source) for source in sources]
     if len(set(targets)) < len(targets):

@@ -190,7 +190,8 @@ def fit(
     there.
 
     Several processes train together, on CPUs or GPUs, if [bold]torchrun[/bold] starts them. Two processes with
-    [bold]--batch 8[/bold] do the steps of one with 16.
+    [bold]--batch 8[/bold] do the steps of one with 16. torchrun has a [bold]--log[/bold] of its own: write that of this
+    program as [bold]--log=FILE[/bold].
 
     Example: [bold]scorematching fit scans/ -o scans.safetensors --noisy --sigma 25[/bold]
     Example: [bold]torchrun --nproc-per-node 2 -m scorematching fit scans/ -o scans.safetensors --batch 8[/bold]

@@ -53,8 +53,12 @@ class Parts:
                 bar(Progress(count, len(parts)))
                 self._note(names[number], found)
 
-            if left:
-                self.workers.run(_with_warnings, (function, shared), list(left.values()), finished)
+            try:
+                if left:
+                    self.workers.run(_with_warnings, (function, shared), list(left.values()), finished)
+            except (KeyboardInterrupt, SystemExit):
+                print_error("what was done is kept: the same command with --resume does only the rest")
+                raise
         return {name: self.journal.done[name] for name in parts if name in self.journal.done}
 
     def _note(self, name: str, found: Any) -> None:

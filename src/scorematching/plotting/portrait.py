@@ -83,9 +83,10 @@ def draw_prior(prior: Prior, path: str | Path, image: np.ndarray, samples: Tenso
     check_arguments(draw_prior, locals())
     check_target(path)
     prior = prior_alone(prior)
-    if (image.ndim == 3) != (prior.config.colors > 1):
+    if image.ndim != (2 if prior.config.colors == 1 else 3):
         kind = "grayscale, shape (H, W)" if prior.config.colors == 1 else "color, shape (H, W, 3)"
         raise ValueError(f"the prior needs an image in {kind}, got shape {image.shape}")
+    prior.check_size(*image.shape[:2])
     squares: list[Callable[[Axes, Prior], None]] = [_draw_filters, _draw_spectrum]
     if isinstance(prior.energy, FieldOfExperts):
         squares += [_draw_experts, _draw_slopes]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scorematching.curvature.derivatives import score
 from scorematching.priors.architecture import ModelConfig
 from scorematching.priors.base import Prior
 from scorematching.priors.info import Provenance, TrainedNoise
@@ -96,6 +97,7 @@ def _read_prior(path: str | Path) -> Prior:
         tensors = file.tensors(_REMEDY)
     _check_tensors(path, tensors, prior.state_dict())
     prior.load_state_dict(tensors)
+    _check_score(path, prior)
     return prior
 
 
@@ -155,3 +157,12 @@ def _check_tensors(path: str | Path, tensors: dict[str, Tensor], expected: dict[
             raise ValueError(f"{path} is damaged: {name} should be {expected[name].dtype}, it is {found.dtype}")
         if not bool(torch.isfinite(found).all()):
             raise ValueError(f"{path} is damaged: {name} has entries that are NaN or infinite")
+
+
+def _check_score(path: str | Path, prior: Prior) -> None:
+    """Raise ``ValueError`` if the score of a ramp is not finite: weights may be finite but huge."""
+    ramp = torch.linspace(0, 1, prior.min_size, dtype=next(prior.parameters()).dtype)
+    planes = ramp.expand(1, prior.images * prior.config.colors, len(ramp), -1) / prior.unit
+    if not bool(torch.isfinite(score(prior.energy, planes, check_finite=False)).all()):
+        largest = max(weights.abs().max().item() for weights in prior.parameters())
+        raise ValueError(f"{path} has weights up to {largest:.3g}, with which scores are not finite: {_REMEDY}")

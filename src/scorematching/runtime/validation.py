@@ -69,7 +69,12 @@ def energies(energy: nn.Module, x: Tensor, *condition: Tensor) -> Tensor:
     """Return the energies of a batch, shape (N,), from any module that returns shape (N,) or (N, 1).
 
     Their derivatives by automatic differentiation are right to any order, see :class:`ExactNormalization`.
+
+    Raises:
+        ValueError: The data are no batch, or the module returns another shape.
     """
+    if x.ndim == 0:
+        raise ValueError("x must be a batch, shape (N, ...), got ()")
     with ExactNormalization():
         values = _called(energy, x, *condition)
     if not isinstance(values, Tensor) or values.shape not in ((len(x),), (len(x), 1)):

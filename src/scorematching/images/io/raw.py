@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scorematching.images.io.limits import check_file, check_images
+from scorematching.images.io.limits import check_images, read_file
 from scorematching.images.io.metadata import Metadata
 from scorematching.runtime.extras import required
 
@@ -39,10 +40,10 @@ def opened(path: Path) -> Iterator[Any]:
         ValueError: LibRaw can't read the file, or it takes more memory than is allowed.
     """
     rawpy = required("rawpy", "formats")
-    stored = check_file(path)
+    content = read_file(path)
     try:
-        with rawpy.imread(str(path)) as file:
-            _check_sizes(file, stored)
+        with rawpy.imread(io.BytesIO(content)) as file:  # LibRaw itself would print the name of the file as it is
+            _check_sizes(file, len(content))
             yield file
     except rawpy.LibRawError as error:  # its message is in bytes
         why = "it is truncated, or can't be read" if isinstance(error, rawpy.LibRawIOError) else _text(error)
