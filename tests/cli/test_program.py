@@ -37,6 +37,12 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     assert "error" not in said.err
 
 
+def test_an_argument_without_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unset variable of the shell is not the current folder."""
+    assert run("denoise", "", "-o", "out") == 1
+    assert "error: an argument is empty, expected a file or a value" in capsys.readouterr().err
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
     assert capsys.readouterr().out.strip() == sm.__version__

@@ -75,3 +75,9 @@ def test_samples_are_drawn_with_their_denoised_versions(kind: sm.Prior, drawn: d
     assert sheet.shape == (2 * 22 + 2, 2 * 22 + 2, *_image(kind).shape[2:])
     inner = [np.asarray(sheet[top : top + 20, left : left + 20]) for top in (2, 24) for left in (2, 24)]
     assert all(np.isfinite(one).all() and one.min() == 0 and one.max() == 1 for one in inner)
+
+
+@pytest.mark.parametrize("shape", [(), (30,), (30, 0), (0, 40), (30, 40, 1)])
+def test_images_of_other_shapes_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"the prior needs an image in grayscale|is too small"):
+        draw_prior(KINDS["field"](), tmp_path / "it.png", np.zeros(shape, np.float32))

@@ -78,9 +78,9 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
         >>> list(report.errors)
         ['x']
     """
+    check_arguments(curvature_report, locals())
     check_data(energy, x, finite=True)
     check_graph(energy, "curvature_report")
-    check_arguments(curvature_report, locals())
     structure = exactness_report(energy, tuple(x.shape[1:]))
     unsure = [node.name for node in structure.nodes if not node.exact]
     with torch.no_grad(), full_precision(x):

@@ -76,7 +76,9 @@ def run(arguments: list[str] | None = None) -> None:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print_error(f"note: {message}")
             if "" in arguments:
-                raise ValueError("an argument is empty, expected a file or a value: is a variable of the shell not set?")
+                raise ValueError(
+                    "an argument is empty, expected a file or a value: is a variable of the shell not set?"
+                )
             code = app(args=arguments, standalone_mode=False)
     except FAILURES as error:
         print_error(f"error: {str(error) or type(error).__name__}")

@@ -18,7 +18,9 @@ import typer
 
 ThreadsOption = Annotated[
     int | None,
-    typer.Option("--threads", min=1, max=1024, help="Number of threads.", show_default="the cores that this process may use"),
+    typer.Option(
+        "--threads", min=1, max=1024, help="Number of threads.", show_default="the cores that this process may use"
+    ),
 ]
 
 

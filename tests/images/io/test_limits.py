@@ -58,6 +58,9 @@ def test_the_limit_grows_with_the_file_and_is_set_by_the_user(monkeypatch: pytes
     with pytest.raises(ValueError, match="one in 256 of its 1,000,000 images of 1024 x 1024 uint8"):
         check_images((1024, 1024), np.dtype(np.uint8), 10**6, 10**6)
     check_images((1024, 1024), np.dtype(np.uint8), 2**40, 2**20)  # without compression
+    monkeypatch.setenv(VARIABLE, "9" * 5000)
+    with pytest.raises(ValueError, match=f"{VARIABLE} is '9{{30}}', expected a positive number of bytes"):
+        allowed(1)
     monkeypatch.setenv(VARIABLE, "much")
     with pytest.raises(ValueError, match=f"{VARIABLE} is 'much', expected a positive number of bytes"):
         allowed(0)
