@@ -158,7 +158,6 @@ def priors(folder: Path) -> dict[str, Case]:
         "fit": Case(
             sm.fit, {"images": [samples.image()], "noise": 12.0, "model": field, "training": training}, slow=True
         ),
-        "training.LamChoice": Case(sm.training.LamChoice, {"lams": (0.1,), "levels": (25.0,), "psnr": ((27.0,),)}),
         "training.choose_lam": Case(
             sm.training.choose_lam,
             {"images": [samples.image()], "model": field, "training": training, "lams": (0.1,), "levels": (25.0,)},

@@ -14,7 +14,16 @@ _PACKAGES = (
 #: Records that functions return or pass on. Nobody makes them by hand.
 _RECORDS = {
     *("Bootstrap", "Comparison", "Crops", "CurvatureReport", "DenoisedRaw", "Derivatives", "Estimate"),
-    *("ExactnessReport", "FisherDivergence", "FitResult", "L1Path", "LogNormalizer", "Metadata", "NoiseEstimate"),
+    *(
+        "ExactnessReport",
+        "FisherDivergence",
+        "FitResult",
+        "L1Path",
+        "LamChoice",
+        "LogNormalizer",
+        "Metadata",
+        "NoiseEstimate",
+    ),
     *("Origin", "Planes", "Processes", "Progress", "Samples", "SteinTest", "Summary", "Weights"),
 }
 

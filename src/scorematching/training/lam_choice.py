@@ -13,7 +13,7 @@ from scorematching.images import psnr
 from scorematching.priors.architecture import FieldConfig, ModelConfig
 from scorematching.priors.base import Prior
 from scorematching.restoration import denoise
-from scorematching.runtime.arguments import check_positive
+from scorematching.runtime.arguments import check_between, check_positive
 from scorematching.runtime.kinds import check_arguments
 from scorematching.runtime.progress import ProgressCallback, subtask
 from scorematching.training.config import TrainingConfig
@@ -91,7 +91,7 @@ def choose_lam(
         progress: Called during the trainings.
 
     Raises:
-        ValueError: There is no weight or level, or one is not above 0; or as in :func:`scorematching.fit`.
+        ValueError: There is no weight or level, a weight is not above 0, or a level not from 0.01 to 10000; or as in :func:`scorematching.fit`.
 
     Example:
         >>> import scorematching as sm
@@ -106,7 +106,7 @@ def choose_lam(
     if not lams or not levels:
         raise ValueError("choose_lam needs one weight (lams) and one noise level (levels) or more")
     chosen = sorted(check_positive("lams", lam) for lam in lams)
-    sigmas = [check_positive("levels", level) / 255 for level in levels]
+    sigmas = [check_between("levels", level, 0.01, 1e4) / 255 for level in levels]
     images = listed(images)
     rows = []
     held_out: list[np.ndarray] = []
