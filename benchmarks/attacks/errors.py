@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import struct
 import subprocess
 import sys
@@ -24,8 +23,8 @@ from scorematching.cli import main
 from scorematching.cli.app import app
 
 _ROOT = Path(__file__).parents[2]
-#: Seconds that the property tests may take.
-_PATIENCE = 570
+#: Number of tests that the public functions are divided among, and seconds that each may take.
+_PARTS, _PATIENCE = 8, 570
 _VALUES = ("nan", "inf", "-1", "0", "1e300", "1e-300", "", "much", "x" * 5000)
 #: Commands on a tiny image, and those whose defaults take too long to be run with good values.
 _COMMANDS: dict[str, list[str]] = {
@@ -62,15 +61,18 @@ _ERRORS: tuple[Exception, ...] = (
 )
 
 
-def hostile_arguments_of_every_public_function(folder: Path, random: np.random.Generator) -> None:
-    """Run the property tests of the contract with many examples and a new seed."""
-    seed = f"--hypothesis-seed={random.integers(2**31)}"
-    words = [sys.executable, "-m", "pytest", "-q", "tests/contract", "--hypothesis-profile=long", seed, "-vv"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), "tests"]))}
-    done = subprocess.run(
-        words, cwd=_ROOT, env=environment, capture_output=True, text=True, timeout=_PATIENCE, check=False
-    )
-    assert done.returncode == 0, done.stdout[-5000:]
+def _hostile_arguments(part: int) -> Attack:
+    """Return the attack that runs a part of the property tests of the contract, with many examples and a new seed."""
+
+    def attack(folder: Path, random: np.random.Generator) -> None:
+        test = f"tests/contract/test_contract.py::test_hostile_arguments_keep_the_contract[{part}]"
+        seed = f"--hypothesis-seed={random.integers(2**31)}"
+        words = [sys.executable, "-m", "pytest", "-q", test, "--hypothesis-profile=long", seed, "-vv"]
+        done = subprocess.run(words, cwd=_ROOT, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        assert done.returncode == 0, done.stdout[-5000:]
+
+    attack.__name__ = f"hostile_arguments_of_public_functions,_part_{part + 1}_of_{_PARTS}"
+    return attack
 
 
 def _hostile_options(name: str) -> Attack:
@@ -158,5 +160,5 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 ATTACKS: list[Attack] = [
     folders_go_on_after_any_error,
     *map(_hostile_options, typer.main.get_command(app).commands),  # type: ignore[attr-defined]
-    hostile_arguments_of_every_public_function,
+    *map(_hostile_arguments, range(_PARTS)),
 ]

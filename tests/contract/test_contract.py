@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 #: Share of the examples that slow callables get.
 _SLOW = 20
 #: Number of tests that the callables are divided among.
-_PARTS = 16
+_PARTS = 8
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,8 @@ def choose_lam(
         progress: Called during the trainings.
 
     Raises:
-        ValueError: There is no weight or level, a weight is not above 0, or a level not from 0.01 to 10000; or as in :func:`scorematching.fit`.
+        ValueError: There is no weight or level; a weight is not above 0, or a level not from 0.01 to 10000; or as in
+            :func:`scorematching.fit`.
 
     Example:
         >>> import scorematching as sm
