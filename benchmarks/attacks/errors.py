@@ -49,9 +49,9 @@ _COMMANDS: dict[str, list[str]] = {
     "deblur": ["in.png", "-o", "out.png", "--blur", "1", "--prior", "prior.safetensors", "--overwrite"],
     "show": ["prior.safetensors"],
     "check": [],
-    "demo": [],
+    "demo": ["--steps", "2", "-o", "results"],
 }
-_LONG = ("check", "demo")
+_LONG = ("check",)
 #: Options that wait for another machine, or start processes.
 _LEFT = ("--scheduler", "--workers")
 _ERRORS: tuple[Exception, ...] = (
