@@ -100,7 +100,7 @@ def _weights(model: sm.FieldConfig | sm.DeepConfig, steps: int) -> np.ndarray:
 
 
 def _noisy() -> np.ndarray:
-    clean = held_out_photograph("camera")[:256, :256]
+    clean = 255 * held_out_photograph("camera")[:256, :256]
     return np.clip(np.rint(clean + np.random.default_rng(0).normal(0, 25, clean.shape)), 0, 255).astype(np.uint8)
 
 

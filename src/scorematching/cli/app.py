@@ -71,7 +71,7 @@ def run(arguments: list[str] | None = None) -> None:
     """Run a command, as :func:`scorematching.cli.main` says."""
     prepare()
     arguments = sys.argv[1:] if arguments is None else arguments
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs is an error or a warning of ours
+    logging.getLogger().addHandler(logging.NullHandler())  # what libraries log is an error or a warning of ours
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: print_error(f"note: {message}")

@@ -18,8 +18,10 @@ from scorematching.runtime.extras import required
 
 #: Extra that installs bioio and its readers.
 _EXTRA = "microscopy"
-#: Suffixes of the formats, in lower case.
-MICROSCOPE_SUFFIXES = (".czi", ".nd2", ".lif")
+#: Modules of the readers, by the suffix of the format in lower case.
+_READERS = {".czi": "bioio_czi", ".nd2": "bioio_nd2", ".lif": "bioio_lif"}
+#: Suffixes of the formats.
+MICROSCOPE_SUFFIXES = tuple(_READERS)
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,15 @@ class MicroscopeArray(StoredArray):
 
 @lru_cache(maxsize=2)
 def _opened(path: str, scene: str, changed: int) -> Any:
-    image = required("bioio", _EXTRA).BioImage(path)
+    image = _image(path)
     image.set_scene(scene)
     return image.get_image_dask_data(image.dims.order)
+
+
+def _image(path: str | Path) -> Any:
+    """Open a file with the reader of its format."""
+    reader = required(_READERS[Path(path).suffix.lower()], _EXTRA).Reader
+    return required("bioio", _EXTRA).BioImage(path, reader=reader)
 
 
 def open_microscope_file(path: str | Path, axes: str | None = None, scene: str | None = None) -> MicroscopeArray:
@@ -57,9 +65,9 @@ def open_microscope_file(path: str | Path, axes: str | None = None, scene: str |
         ValueError: The file is damaged, or an image takes more memory than is allowed; its reader is not installed;
             there are several scenes and none is named, or there is no such scene; or the axes do not fit.
     """
-    bioio, stored = required("bioio", _EXTRA), check_file(path)
+    stored = check_file(path)
     try:
-        image = bioio.BioImage(path)
+        image = _image(path)
         scenes = [str(name) for name in image.scenes]
         if scene in scenes or (scene is None and len(scenes) == 1):
             image.set_scene(scene or scenes[0])
@@ -81,7 +89,7 @@ def open_microscope_file(path: str | Path, axes: str | None = None, scene: str |
 
 def sizes_of_scene(array: MicroscopeArray) -> dict[str, tuple[float, str]]:
     """Return the size of a pixel, in micrometers, along the axes for which the file tells it."""
-    image = required("bioio", _EXTRA).BioImage(array.path)
+    image = _image(array.path)
     image.set_scene(array.scene)
     told = image.physical_pixel_sizes
     return {letter: (float(size), "micrometer") for letter in "ZYX" if (size := getattr(told, letter))}
