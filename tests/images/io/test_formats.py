@@ -49,6 +49,11 @@ def test_what_a_format_cannot_store_is_refused(suffix: str, name: str, message: 
         write_image(tmp_path / f"a{suffix}", INTEGERS[name])
 
 
+def test_images_beyond_any_memory_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="image does not fit in memory: ndarray of uint8"):
+        write_image(tmp_path / "a.tif", np.broadcast_to(np.zeros((), np.uint8), (10**6, 10**6)))
+
+
 @pytest.mark.parametrize("leading", [(1,), (3,), (3, 1, 2)])
 def test_stacks_of_numpy_keep_their_shape(leading: tuple[int, ...], tmp_path: Path) -> None:
     stack = RANDOM.integers(-99, 999, (*leading, 24, 28)).astype(">i2")

@@ -10,6 +10,7 @@ import numpy as np
 from scorematching.images.io.atomic import check_target
 from scorematching.images.io.raw import RAW_SUFFIXES
 from scorematching.runtime.arguments import shown
+from scorematching.runtime.kinds import check_memory
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
     suffix = check_suffix(path)
     if not hasattr(image, "dtype") or image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"{path.name}: an image must be an array of shape (H, W) or (H, W, C), got {shown(image)}")
+    check_memory("image", image)
     found, channels = FORMATS[suffix], image.shape[2] if image.ndim == 3 else 1
     if not found.channels:
         raise ValueError(f"{path.name}: {suffix} files are only read: write a .tif instead")
