@@ -67,7 +67,7 @@ def _hostile_arguments(part: int) -> Attack:
     def attack(folder: Path, random: np.random.Generator) -> None:
         test = f"tests/contract/test_contract.py::test_hostile_arguments_keep_the_contract[{part}]"
         seed = f"--hypothesis-seed={random.integers(2**31)}"
-        words = [sys.executable, "-m", "pytest", "-q", test, "--hypothesis-profile=long", seed, "-vv"]
+        words = [sys.executable, "-m", "pytest", test, "--hypothesis-profile=long", seed, "-vv"]
         done = subprocess.run(words, cwd=_ROOT, capture_output=True, text=True, timeout=_PATIENCE, check=False)
         assert done.returncode == 0, done.stdout[-5000:]
 

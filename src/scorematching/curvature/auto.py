@@ -24,7 +24,7 @@ from scorematching.runtime.arguments import check_choice
 from scorematching.runtime.cache import remembered
 from scorematching.runtime.functional import unbatched
 from scorematching.runtime.kinds import check_arguments
-from scorematching.runtime.validation import check_uncompiled
+from scorematching.runtime.validation import check_batch, check_uncompiled
 
 Name = Literal["auto", "diagonal", "full", "jacobian", "coloring", "hutchinson", "propagation"]
 #: A curvature method, by its name or as an object with settings.
@@ -59,11 +59,11 @@ def method_named(choice: Choice, energy: nn.Module, x: Tensor) -> Curvature:
 
     Raises:
         TypeError: ``"diagonal"`` is chosen for an energy that is not a graph, or ``torch.compile`` made the energy.
-        ValueError: The name is unknown, or no exact method is affordable.
+        ValueError: ``x`` is no batch, the name is unknown, or no exact method is affordable.
     """
     check_arguments(method_named, locals())
     check_uncompiled(energy)
-    x = unbatched(x)
+    x = check_batch(unbatched(x))
     if isinstance(choice, str) and choice == "auto":
         return remembered(energy, ("auto", x.shape, x.dtype), lambda: cheapest_exact(energy, x))
     if not isinstance(choice, Curvature):

@@ -23,8 +23,7 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
         raise TypeError(f"x must be a torch tensor, got {type(x).__name__}")
     if x.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"x must be float32 or float64, got {x.dtype}: convert it with x.float()")
-    if x.ndim < 2 or len(x) == 0:
-        raise ValueError(f"x must be a batch of one sample or more, shape (N, ...), got {tuple(x.shape)}")
+    check_batch(x)
     for path, module in modules_of(energy):
         for name, parameter in module._parameters.items():
             if parameter is not None and (parameter.dtype != x.dtype or parameter.device != x.device):
@@ -39,6 +38,13 @@ def check_data(energy: nn.Module, x: Tensor, finite: bool) -> None:
     # A finite sum of squares is a cheap proof that all entries are; it may overflow, so check the entries otherwise.
     if finite and not math.isfinite(torch.linalg.vector_norm(x.detach())):
         check_entries(x)
+
+
+def check_batch(x: Tensor) -> Tensor:
+    """Return data; raise ``ValueError`` unless they have the shape of a batch, (N, ...)."""
+    if x.ndim < 2 or len(x) == 0:
+        raise ValueError(f"x must be a batch of one sample or more, shape (N, ...), got {tuple(x.shape)}")
+    return x
 
 
 def check_entries(x: Tensor) -> Tensor:
