@@ -17,6 +17,12 @@ def test_the_restored_image_is_clipped_first() -> None:
     assert psnr(np.zeros((16, 16)), restored) == pytest.approx(40)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (10, 20), (20, 10, 3), (400,)])
+def test_ssim_of_images_below_its_window_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="ssim takes images with sides of 11 pixels or more, got shape"):
+        ssim(np.zeros(shape), np.ones(shape))
+
+
 def test_ssim_of_an_inverted_image_is_low() -> None:
     assert ssim(np.eye(16), 1 - np.eye(16)) < 0.1
 

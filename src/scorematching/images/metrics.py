@@ -53,6 +53,8 @@ def ssim(clean: np.ndarray, restored: np.ndarray, data_range: float | None = Non
     """
     check_arguments(ssim, locals())
     clean, restored, data_range = _comparable(clean, restored, data_range)
+    if clean.ndim not in (2, 3) or min(clean.shape[:2]) < SSIM_WINDOW:
+        raise ValueError(f"ssim takes images with sides of {SSIM_WINDOW} pixels or more, got shape {clean.shape}")
     value = structural_similarity(
         clean,
         restored,
