@@ -132,7 +132,7 @@ def _stream_fits(start: Callable[[], Any]) -> Callable[[bytes, int], bool]:
         while data and size <= most:
             stream = start()
             size += len(stream.decompress(data, most + 1 - size))
-            data = stream.unused_data  # the next part, after the end of one
+            data = stream.unused_data.lstrip(b"\0")  # the next part, after the end of one and zeros
         return size <= most
 
     return fits
