@@ -108,6 +108,10 @@ def denoise_array(
     partial = target.with_name(f".{target.name}.partial")
     if partial.is_symlink():
         raise ValueError(f"{partial} is a link, expected a folder for what is unfinished: delete it")
+    if partial.exists() and not (partial / "journal").exists():
+        raise ValueError(f"{partial} is in the way, and not of an interrupted run: delete it, or choose another name")
+    if (partial / target.name).is_symlink():
+        raise ValueError(f"{partial / target.name} is a link, expected a folder for what is unfinished: delete it")
     with workers, Journal(partial / "journal", description, resume) as journal:
         parts = Parts(workers, journal)
         place = partial / target.name

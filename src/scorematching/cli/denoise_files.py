@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def find_targets(folder: Path, sources: list[Path]) -> list[Path]:
         both = " and ".join(str(source) for source, target in zip(sources, targets, strict=True) if target == name)
         raise ValueError(f"two images are called {name.name}: {both}; denoise them one after the other, or rename one")
     for source, target in zip(sources, targets, strict=True):
-        if target.name != source.name and target.exists() and target.resolve().parent == source.resolve().parent:
+        if target.name != source.name and target.exists() and target.parent.samefile(source.parent):
             raise ValueError(f"the result of {source} would replace {target}: choose another folder")
     return targets
 
@@ -144,7 +145,7 @@ def denoise_all(
 def _state(source: Path) -> list[Any]:
     """Return what tells whether a file is the same: its place, its size and the time of its last change."""
     found = source.stat()
-    return [str(source.resolve()), found.st_size, found.st_mtime_ns]
+    return [os.path.realpath(source), found.st_size, found.st_mtime_ns]
 
 
 def _denoise_of_all(shared: tuple[Job, bool], paths: tuple[Path, Path]) -> list[Any]:

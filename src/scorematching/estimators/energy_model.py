@@ -297,4 +297,6 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
 
 def _generator(random_state: int | np.random.RandomState | None) -> torch.Generator:
     """Return a generator of PyTorch for a seed or a random state of NumPy."""
+    if isinstance(random_state, int | np.integer) and not 0 <= random_state < 2**32:
+        raise ValueError(f"random_state must be from 0 to 2**32 - 1, got {random_state}")
     return torch.Generator().manual_seed(int(check_random_state(random_state).randint(2**31)))

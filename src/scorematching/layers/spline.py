@@ -46,6 +46,7 @@ class Spline(Pointwise):
     def __init__(self, channels: int, reach: float = 16.0, knots: int = 33) -> None:
         check_arguments(Spline.__init__, locals())
         super().__init__()
+        reach = float(reach)
         if channels < 1 or not 0 < reach < math.inf or knots != int(knots) or knots < 3:
             raise ValueError(
                 f"expected 1 or more channels, a positive finite reach and 3 or more knots, got channels={channels}, "
@@ -55,7 +56,7 @@ class Spline(Pointwise):
             raise ValueError(
                 f"expected a reach from 1e-9 to 1e9 and at most {_MOST_KNOTS} knots, got {reach:g}, {knots}"
             )
-        self.reach, self.knots = float(reach), knots
+        self.reach, self.knots = reach, knots
         places = torch.linspace(-self.reach, self.reach, knots)
         self.weight = nn.Parameter(torch.log1p(0.5 * places * places).repeat(channels, 1))
         self.register_buffer("basis", _pieces(knots), persistent=False)

@@ -204,6 +204,7 @@ class Prior(nn.Module, ABC):
             ValueError: The shape does not fit, or the image is too small.
         """
         check_arguments(Prior.energy_and_gradient, locals())
+        self._padding(planes)
         leaf = planes.detach().requires_grad_()
         with torch.enable_grad():
             padded = self._padded(leaf) / self.level

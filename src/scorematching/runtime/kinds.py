@@ -178,8 +178,6 @@ def _check_seed(seed: Any) -> None:
 def _check_planes(planes: Any) -> None:
     if hasattr(planes, "ndim") and (planes.ndim != 4 or 0 in planes.shape):
         raise ValueError(f"expected planes of shape (N, C, H, W), got {shown(planes)}")
-    if hasattr(planes, "is_floating_point") and not planes.is_floating_point():
-        raise TypeError(f"planes must be of floating point, got {planes.dtype}")
 
 
 def _check_white(white: Any) -> None:

@@ -63,7 +63,7 @@ def test_a_chunk_that_is_a_broken_link_is_refused(folder: Path) -> None:
         open_array(folder)
 
 
-@pytest.mark.parametrize("content", [b"", bytes(30)])
+@pytest.mark.parametrize("content", [b"x", bytes(30)])
 def test_a_damaged_chunk_is_an_error(content: bytes, folder: Path) -> None:
     stored = open_array(folder)
     np.testing.assert_array_equal(stored.read((), slice(24), slice(28)), PAGES[0])
@@ -129,3 +129,46 @@ def test_codecs_that_are_not_known_are_refused(tmp_path: Path) -> None:
         ValueError, match=r"a\.zarr: chunks are encoded by 'packbits', expected one of blosc, bz2, gzip"
     ):
         open_array(tmp_path / "a.zarr")
+
+
+def test_truncated_chunks_of_blosc_are_refused(tmp_path: Path) -> None:
+    """Blosc stores noise as it is, and would read beyond the end of the chunk."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    zarr.create_array(tmp_path / "a.zarr", data=noise, compressors=numcodecs.Blosc(), zarr_format=2, chunks=(64, 64))
+    place = tmp_path / "a.zarr" / "0.0"
+    place.write_bytes(place.read_bytes()[:20])
+    with pytest.raises(ValueError, match="a chunk of 20 bytes has another size than its header says"):
+        open_array(tmp_path / "a.zarr").read((), slice(64), slice(64))
+
+
+def test_filters_make_numbers_only(tmp_path: Path) -> None:
+    filters = [numcodecs.AsType("u1", "u1")]
+    zarr.create_array(tmp_path / "a.zarr", data=PAGES[0], filters=filters, zarr_format=2)
+    metadata = tmp_path / "a.zarr" / ".zarray"
+    metadata.write_text(metadata.read_text().replace('"decode_dtype": "|u1"', '"decode_dtype": "|S3000000"'))
+    with pytest.raises(ValueError, match=r"a\.zarr: chunks are filtered by 'astype' to \|S3000000"):
+        open_array(tmp_path / "a.zarr")
+
+
+def test_linked_folders_and_empty_files_are_refused(folder: Path, tmp_path: Path) -> None:
+    chunk(folder).write_bytes(b"")
+    with pytest.raises(ValueError, match=r"a\.zarr/c/0/0 is empty"):
+        open_array(folder)
+    chunk(folder).parent.rename(tmp_path / "elsewhere")
+    (folder / "c" / "0").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="is a link to a folder"):
+        open_array(folder)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *({}, [], 5, [5], [{}], [{"datasets": []}], [{"datasets": [{"path": "none"}]}], [{"datasets": [{"path": 0}]}]),
+        [{"axes": [{}], "datasets": [{"path": "0"}]}],
+    ],
+)
+def test_groups_that_describe_no_image_are_refused(told: object, tmp_path: Path) -> None:
+    group = zarr.open_group(tmp_path / "g.zarr", mode="w", attributes={"ome": {"multiscales": told}})
+    group.create_array("0", data=PAGES[0])
+    with pytest.raises(ValueError, match=r"g\.zarr"):
+        open_array(tmp_path / "g.zarr")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -131,7 +132,10 @@ def _failure(path: str | Path, error: OSError) -> OSError:
 
 def _followed(path: Path) -> Path:
     """Return the path that a symbolic link points to, or the path itself."""
-    return path.resolve() if path.is_symlink() else path
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except RuntimeError:
+        raise OSError(errno.ELOOP, "links form a circle", str(path)) from None
 
 
 def _created(folder: Path) -> tuple[Path, int]:

@@ -67,10 +67,20 @@ def _bounded(codec: Any, most: int) -> Any:
     if isinstance(codec, ShardingCodec):
         return dataclasses.replace(codec, codecs=tuple(_bounded(one, most) for one in codec.codecs))
     if name in _PLAIN:
+        _check_types(name, codec)
         return codec
     if name not in _FITS:
         raise ValueError(f"chunks are encoded by {name!r}, expected one of {', '.join(sorted(_FITS))}")
     return _BoundedCodec(codec, name, most) if isinstance(codec, Codec) else _BoundedCompressor(codec, name, most)
+
+
+def _check_types(name: str, codec: Any) -> None:
+    """Raise ``ValueError`` if a filter makes other values than numbers of at most 8 bytes."""
+    told: Any = codec.to_dict().get("configuration") if isinstance(codec, Codec) else codec.get_config()
+    for key in ("dtype", "astype", "encode_dtype", "decode_dtype"):
+        kind = np.dtype((told or {}).get(key) or "u1")
+        if kind.kind not in "biuf" or kind.itemsize > 8:
+            raise ValueError(f"chunks are filtered by {name!r} to {kind}, expected numbers of at most 8 bytes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +126,13 @@ def _header_fits(place: int) -> Callable[[bytes, int], bool]:
     return lambda data, most: int.from_bytes(data[place : place + 4], "little") <= most
 
 
+def _blosc_fits(data: bytes, most: int) -> bool:
+    """Check the compressed size, too: Blosc would read beyond the end of a truncated chunk."""
+    if len(data) < 16 or int.from_bytes(data[12:16], "little") != len(data):
+        raise ValueError(f"a chunk of {len(data):,} bytes has another size than its header says")
+    return _header_fits(4)(data, most)
+
+
 def _zstd_fits(data: bytes, most: int) -> bool:
     try:
         Zstd().decode(data, np.empty(most, np.uint8))
@@ -140,7 +157,7 @@ def _stream_fits(start: Callable[[], Any]) -> Callable[[bytes, int], bool]:
 
 #: Whether data decompress to no more than so many bytes, by the name of the codec.
 _FITS: dict[str, Callable[[bytes, int], bool]] = {
-    "blosc": _header_fits(4),
+    "blosc": _blosc_fits,
     "lz4": _header_fits(0),
     "zstd": _zstd_fits,
     "gzip": _stream_fits(lambda: zlib.decompressobj(zlib.MAX_WBITS | 32)),

@@ -116,7 +116,9 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
     """
     header = metadata.header if isinstance(metadata.header, _fits().Header) else None
     with path.open("wb") as file:
-        _fits().PrimaryHDU(stacked(images, metadata.leading), header=header).writeto(file)
+        _fits().PrimaryHDU(stacked(images, metadata.leading), header=header).writeto(
+            file, output_verify="silentfix+ignore"
+        )
 
 
 @contextmanager

@@ -89,6 +89,8 @@ def check_writable(path: str | Path, image: np.ndarray, pages: int = 1) -> None:
     if not hasattr(image, "dtype") or image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"{path.name}: an image must be an array of shape (H, W) or (H, W, C), got {shown(image)}")
     check_memory("image", image)
+    if image.dtype.kind not in "biufc":
+        raise ValueError(f"{path.name}: pixels must be numbers, got {image.dtype}")
     found, channels = FORMATS[suffix], image.shape[2] if image.ndim == 3 else 1
     if not found.channels:
         raise ValueError(f"{path.name}: {suffix} files are only read: write a .tif instead")

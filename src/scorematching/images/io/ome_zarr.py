@@ -168,15 +168,10 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
         node = zarr.open(path, mode="r")
     except Exception as error:  # damaged metadata raise many types of errors
         raise ValueError(f"{path} can't be read as Zarr: {one_line(error)}") from None
-    if hasattr(node, "shape"):
-        levels: tuple[str, ...] = ()
-        named = getattr(node.metadata, "dimension_names", None) or node.attrs.get("_ARRAY_DIMENSIONS")  # of xarray
-        names = named if named and all(named) else _UNNAMED.get(node.ndim, "")
-    else:
-        image = _multiscales(path, node)[0]
-        levels = tuple(one["path"] for one in image["datasets"])
-        names = [one["name"] if isinstance(one, dict) else one for one in image.get("axes", [])]
-        node = node[levels[0]]
+    try:
+        node, levels, names = _described(path, node)
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        raise ValueError(f"{path}: its metadata describe no image: {one_line(error)}") from None
     found = axes or letters_of(names)
     try:
         check_axes(found, node.shape)
@@ -187,6 +182,20 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return StoredArray(str(Path(path).absolute()), levels, found, tuple(node.shape), str(node.dtype))
+
+
+def _described(path: str | Path, node: Any) -> tuple[Any, tuple[str, ...], Any]:
+    """Return the finest array of a Zarr array or group, the paths of its resolutions, and the names of its axes."""
+    if hasattr(node, "shape"):
+        named = getattr(node.metadata, "dimension_names", None) or node.attrs.get("_ARRAY_DIMENSIONS")  # of xarray
+        return node, (), list(named) if named and all(named) else _UNNAMED.get(node.ndim, "")
+    image = _multiscales(path, node)[0]
+    levels = tuple(one["path"] for one in image["datasets"])
+    names = [one["name"] if isinstance(one, dict) else one for one in image.get("axes", [])]
+    arrays = [node[level] for level in levels]
+    if any(0 in array.shape for array in arrays):
+        raise TypeError("an array has no pixels")
+    return arrays[0], levels, names
 
 
 def _multiscales(path: str | Path, group: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -105,10 +106,10 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | P
         Traceback (most recent call last):
         ValueError: result.png is the file of two results: choose another file for one of them
     """
-    places = {Path(path).resolve() for path in inputs if path is not None}
+    places = {_real(path) for path in inputs if path is not None}
     written: set[Path] = set()
     for path in (Path(path) for path in outputs if path is not None):
-        place = path.resolve()
+        place = _real(path)
         if place in places:
             raise ValueError(f"{path} is an input: choose another file for the result")
         if place in written:
@@ -125,12 +126,17 @@ def check_others(sources: Iterable[Path], targets: Iterable[Path]) -> None:
         ValueError: the result of b.png would replace a.png: choose another folder
     """
     pairs = list(zip(sources, targets, strict=True))
-    known = {source.resolve(): source for source, _ in pairs}
+    known = {_real(source): source for source, _ in pairs}
     for source, target in pairs:
-        other = known.get(target.resolve(), source)
+        other = known.get(_real(target), source)
         if other != source:
             raise ValueError(f"the result of {source} would replace {other}: choose another folder")
 
 
 def _same(path: str | Path, other: str | Path) -> bool:
-    return Path(path).resolve() == Path(other).resolve()
+    return _real(path) == _real(other)
+
+
+def _real(path: str | Path) -> Path:
+    """Return a path without links. Links that form a circle stay, and are an error when the file is opened."""
+    return Path(os.path.realpath(path))

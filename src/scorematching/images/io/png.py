@@ -26,6 +26,8 @@ _CHANNELS = {0: 2, 2: 4, 3: 4, 4: 2, 6: 4}
 _PALETTE = 3
 #: Sizes in bytes of the signature and of a checksum.
 _SIGNATURE, _CHECKSUM = 8, 4
+#: Chunks that pixels are decoded from.
+_OF_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 #: Size in bytes of the signature and the header chunk (length, name, 13 bytes, checksum).
 _HEAD = _SIGNATURE + 4 + 4 + 13 + _CHECKSUM
 
@@ -49,7 +51,7 @@ def read(path: Path) -> np.ndarray:
         raise ValueError("it is damaged: it has no pixels")
     frames = found.get(b"acTL", b"\0\0\0\1")
     warn_of_frames(path, int.from_bytes(frames[:4], "big"))
-    image = imagecodecs.png_decode(read_file(path))
+    image = imagecodecs.png_decode(_plain(read_file(path)))
     _check_palette(path, found[b"IHDR"], len(found.get(b"PLTE", b"")) // 3)
     return image
 
@@ -113,6 +115,18 @@ def chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
                 raise ValueError(f"it is truncated: the end of its chunk {name.decode(errors='replace')} is missing")
             yield name, b"" if name == b"IDAT" else file.read(length)
             file.seek(place + length + _CHECKSUM)
+
+
+def _plain(content: bytes) -> bytes:
+    """Return the content without the chunks that are not needed for pixels: libpng prints their texts, if damaged."""
+    parts, place = [content[:_SIGNATURE]], _SIGNATURE
+    while place < len(content):
+        length, name = struct.unpack_from(">I4s", content, place)
+        end = place + 8 + length + _CHECKSUM
+        if name in _OF_PIXELS:
+            parts.append(content[place:end])
+        place = len(content) if name == b"IEND" else end
+    return b"".join(parts)
 
 
 def encode(image: np.ndarray, metadata: Metadata) -> bytes:

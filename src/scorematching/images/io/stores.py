@@ -20,7 +20,8 @@ def check_store(folder: str | Path) -> int:
 
     Raises:
         FileNotFoundError: Something in it is a link that leads nowhere; zarr would read it as a missing chunk.
-        ValueError: Something in it is a pipe, socket or device.
+        ValueError: Something in it is a pipe, socket, device, or a link to a folder; or a file is empty, which zarr may
+            read as a missing chunk, too.
 
     Example:
         >>> import tempfile
@@ -30,9 +31,15 @@ def check_store(folder: str | Path) -> int:
         2
     """
     size = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            size += check_file(Path(parent, name))
+    for parent, folders, names in os.walk(folder):
+        for path in (Path(parent, name) for name in folders):
+            if path.is_symlink():
+                raise ValueError(f"{path} is a link to a folder, expected a folder: copy it")
+        for path in (Path(parent, name) for name in names):
+            found = check_file(path)
+            if not found and not path.name.startswith("."):
+                raise ValueError(f"{path} is empty")
+            size += found
     return size
 
 

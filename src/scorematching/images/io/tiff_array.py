@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,16 @@ def pixel_sizes(path: str | Path) -> dict[str, tuple[float, str]]:
         >>> pixel_sizes(path)
         {'X': (0.25, 'micrometer'), 'Y': (0.25, 'micrometer'), 'Z': (0.5, 'micrometer')}
     """
+    try:
+        found = _told_sizes(path)
+    except Exception as error:  # damaged descriptions raise many types of errors
+        warnings.warn(f"{path}: the sizes of pixels can't be read, and are left out: {one_line(error)}", stacklevel=2)
+        return {}
+    return {letter: size for letter, size in found.items() if math.isfinite(size[0])}
+
+
+def _told_sizes(path: str | Path) -> dict[str, tuple[float, str]]:
+    """Return the sizes as the file tells them."""
     with tifffile.TiffFile(path) as file:
         if file.is_ome:
             return _sizes_of_ome(str(file.ome_metadata))
