@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from scorematching.images.io.compressed import decompressed
+from scorematching.images.io.errors import one_line
 from scorematching.images.io.limits import check_images
 from scorematching.images.io.metadata import Metadata
 from scorematching.images.io.npy import stacked
@@ -105,7 +106,7 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
     """Write one image, or a stack of images of one shape and type.
 
     Raises:
-        ValueError: Astropy is not installed, or the images differ in shape or type.
+        ValueError: Astropy is not installed, the images differ in shape or type, or the header has control characters.
 
     Example:
         >>> import tempfile
@@ -115,10 +116,12 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         dtype('uint16')
     """
     header = metadata.header if isinstance(metadata.header, _fits().Header) else None
-    with path.open("wb") as file:
-        _fits().PrimaryHDU(stacked(images, metadata.leading), header=header).writeto(
-            file, output_verify="silentfix+ignore"
-        )
+    stack = stacked(images, metadata.leading)
+    try:
+        with path.open("wb") as file:
+            _fits().PrimaryHDU(stack, header=header).writeto(file, output_verify="silentfix+ignore")
+    except ValueError as error:
+        raise ValueError(f"{path.name}: the header of the input can't be written: {one_line(error)}") from None
 
 
 @contextmanager
