@@ -121,7 +121,7 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
         with path.open("wb") as file:
             _fits().PrimaryHDU(stack, header=header).writeto(file, output_verify="silentfix+ignore")
     except ValueError as error:
-        raise ValueError(f"{path.name}: the header of the input can't be written: {one_line(error)}") from None
+        raise ValueError(f"the header of the input can't be written: {one_line(error)}") from None
 
 
 @contextmanager
