@@ -13,7 +13,7 @@ from ome_zarr_models import open_ome_zarr
 
 import scorematching as sm
 from scorematching.images.io.ome_zarr import open_array
-from scorematching.images.io.tiff_array import pixel_sizes
+from scorematching.images.io.tiff_array import open_tiff, pixel_sizes
 
 
 @pytest.mark.parametrize("kind", ["imagej", "ome"])
@@ -116,3 +116,15 @@ def test_names_of_xarray_and_minutes_of_imagej_are_understood(movie: np.ndarray,
     told = {"axes": "TYX", "finterval": 5.0, "tunit": "min"}
     tifffile.imwrite(tmp_path / "x.tif", movie[:, 0], imagej=True, metadata=told)
     assert pixel_sizes(tmp_path / "x.tif") == {"T": (5.0, "minute")}
+
+
+def test_pages_that_are_not_described_and_damaged_sizes_are_told(movie: np.ndarray, tmp_path: Path) -> None:
+    sizes = {"axes": "ZYX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(tmp_path / "a.ome.tif", movie[:3, 0], ome=True, photometric="minisblack", metadata=sizes)
+    content = (tmp_path / "a.ome.tif").read_bytes()
+    for name, old, new in (("b", b'SizeZ="3"', b'SizeZ="2"'), ("c", b'SizeX="0.25"', b'SizeX="abcd"')):
+        (tmp_path / f"{name}.ome.tif").write_bytes(content.replace(old, new))
+    with pytest.warns(UserWarning, match="only 2 of its 3 pages are described"):
+        assert open_tiff(tmp_path / "b.ome.tif").shape[0] == 2
+    with pytest.warns(UserWarning, match="the sizes of pixels can't be read, and are left out"):
+        assert pixel_sizes(tmp_path / "c.ome.tif") == {}

@@ -89,6 +89,9 @@ def open_tiff(path: str | Path, axes: str | None = None) -> TiffArray:
             if count > 1:
                 raise ValueError(f"it has {count} images of different kinds or sizes: save them apart")
             check_pages(series)
+            whole = sum(not page.is_reduced for page in pages.pages)
+            if (told := series.size // math.prod(series.keyframe.shape)) < whole:
+                warnings.warn(f"{path}: only {told} of its {whole} pages are described, and read", stacklevel=2)
             found = axes or _letters(series.axes)
             if axes is None and samples.images > 1:  # neither colors nor alpha
                 found = found.replace("S", "C")
