@@ -120,7 +120,9 @@ def test_names_of_xarray_and_minutes_of_imagej_are_understood(movie: np.ndarray,
 
 def test_pages_that_are_not_described_and_damaged_sizes_are_told(movie: np.ndarray, tmp_path: Path) -> None:
     sizes = {"axes": "ZYX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
-    tifffile.imwrite(tmp_path / "a.ome.tif", movie[:3, 0], ome=True, photometric="minisblack", metadata=sizes)
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", np.stack([movie[0, 0]] * 3), ome=True, photometric="minisblack", metadata=sizes
+    )
     content = (tmp_path / "a.ome.tif").read_bytes()
     for name, old, new in (("b", b'SizeZ="3"', b'SizeZ="2"'), ("c", b'SizeX="0.25"', b'SizeX="abcd"')):
         (tmp_path / f"{name}.ome.tif").write_bytes(content.replace(old, new))
