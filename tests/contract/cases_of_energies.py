@@ -49,7 +49,7 @@ def losses(folder: Path) -> dict[str, Case]:
         "curvature.ForwardJacobian": Case(c.ForwardJacobian, {}),
         "curvature.FullHessian": Case(c.FullHessian, {}),
         "curvature.Hutchinson": Case(c.Hutchinson, {"distribution": "rademacher"}),
-        "curvature.Stein": Case(c.Stein, {"noise": samples.x(), "sigma": 0.1}),
+        "curvature.Stein": Case(c.Stein, {"noise": samples.x(), "sigma": 0.1}, quiet=True),  # the loss looks at it
         "curvature.differentiable_gradient": Case(c.differentiable_gradient, graph, local=True),
         "curvature.measured_field": Case(c.measured_field, graph),
         "curvature.method_named": Case(c.method_named, {"choice": "auto", **graph}),

@@ -69,5 +69,3 @@ def test_steins_estimate_says_what_it_can_not() -> None:
         sm.score_matching_loss(energy, x, curvature=Stein(x[:2], 1.0))
     with pytest.raises(ValueError, match="leave lam at 0"):
         sm.score_matching_loss(energy, x, lam=0.1, curvature=Stein(x, 1.0))
-    with pytest.raises(ValueError, match="noise has entries that are NaN or infinite"):
-        Stein(x * torch.nan, 1.0)

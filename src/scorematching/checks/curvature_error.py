@@ -15,7 +15,7 @@ from scorematching.curvature.auto import ApproximationWarning
 from scorematching.curvature.coloring import Coloring
 from scorematching.graph import Graph, check_graph
 from scorematching.losses.score_matching import score_matching_loss
-from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.kinds import check_arguments, check_memory
 from scorematching.runtime.validation import check_data, full_precision, warn_if_infinite
 from scorematching.sweeps import sweep1, sweep2
 
@@ -78,9 +78,10 @@ def curvature_report(energy: Graph, x: Tensor, lam: float = 0.0) -> CurvatureRep
         >>> list(report.errors)
         ['x']
     """
-    check_arguments(curvature_report, locals())
+    check_memory("x", x)
     check_data(energy, x, finite=True)
     check_graph(energy, "curvature_report")
+    check_arguments(curvature_report, locals())
     structure = exactness_report(energy, tuple(x.shape[1:]))
     unsure = [node.name for node in structure.nodes if not node.exact]
     with torch.no_grad(), full_precision(x):

@@ -32,8 +32,7 @@ class Stein(Curvature):
         sigma: Its standard deviation.
 
     Raises:
-        ValueError: ``sigma`` is not above 0, or ``noise`` not finite. When the loss is computed: the data have another
-            shape than ``noise``, or ``lam`` is above 0.
+        ValueError: When the loss is computed: the data have another shape than ``noise``, or ``lam`` is above 0.
 
     Example:
         >>> import scorematching as sm
@@ -50,8 +49,6 @@ class Stein(Curvature):
     def __post_init__(self) -> None:
         check_arguments(Stein, vars(self))
         check_positive("sigma", self.sigma)
-        if not bool(torch.isfinite(self.noise).all()):
-            raise ValueError("noise has entries that are NaN or infinite")
 
     @property
     def _scaled(self) -> Tensor:
