@@ -58,7 +58,7 @@ def bounded(array: Array[Any]) -> Array[Any]:
     for name, value in changes.items():
         object.__setattr__(metadata, name, value)  # no check of what was valid
     source = array.async_array
-    return Array(AsyncArray(metadata, source.store_path, source.config))
+    return Array(AsyncArray(metadata, source.store_path))
 
 
 def _bounded(codec: Any, most: int) -> Any:
