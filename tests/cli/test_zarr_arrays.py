@@ -70,6 +70,8 @@ def test_noise_is_found_and_axes_can_be_given(movie: np.ndarray, tmp_path: Path,
     expected = sm.denoise(np.moveaxis(color, 0, 2), data_range=float(color.max()))
     found = np.moveaxis(zarr.open_array(tmp_path / "clean.zarr", mode="r")[:], 0, 2)
     np.testing.assert_allclose(found, expected, atol=2e-2)
+    assert run("denoise", source, "-o", tmp_path / "b.zarr", "--axes", "SYX", "--sigma", 1, "--white", 255) == 0
+    assert "which is an approximation" in capsys.readouterr().out
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bits(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -166,3 +167,11 @@ def test_a_fit_that_diverges_keeps_its_start_and_says_so() -> None:
         model.fit(normal())
     found = model.score_samples([[3.0, -1.0], [5.0, -1.0]])
     assert found[1] - found[0] == pytest.approx(-0.5, abs=0.1)
+
+
+def test_a_model_that_is_not_fitted_and_negative_seeds_are_refused() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    with pytest.raises(NotFittedError):
+        EnergyModel().score(x)
+    with pytest.raises(ValueError, match=r"random_state must be from 0 to 2\*\*32 - 1, got -3"):
+        EnergyModel(random_state=np.int8(-3)).fit(x)

@@ -101,6 +101,7 @@ def test_downsampling_keeps_constants(factor: int) -> None:
     ("build", "message"),
     [
         (lambda: Mask(torch.zeros(4, 4)), "no pixel is known"),
+        (lambda: Mask(torch.full((4, 4), torch.nan)), "known has entries that are NaN"),
         (lambda: Mask(torch.ones(1, 1, 4, 4)), r"known must have shape \(H, W\), got \(1, 1, 4, 4\)"),
         (lambda: Mask(torch.ones(5, 5))(torch.ones(1, 1, 4, 5)), r"mask has shape \(5, 5\), the image has \(4, 5\)"),
         (lambda: Blur(torch.ones(4, 3)), r"odd sides, got shape \(4, 3\)"),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scorematching.cli.console import end_with, say
-from scorematching.cli.denoise_files import Job, describe_noise, described
+from scorematching.cli.denoise_files import Job, describe_noise, described, note_where_approximate
 from scorematching.cli.parts import Parts
 from scorematching.images.arrays import find_white, has_white
 from scorematching.images.axes import representative
@@ -26,7 +26,8 @@ from scorematching.images.io.microscope import (
 from scorematching.images.io.ome_zarr import Region, StoredArray
 from scorematching.images.io.resolutions import check_levels, fill_region, regions_of_level
 from scorematching.images.io.tiff_array import TiffArray, open_tiff, pixel_sizes
-from scorematching.noise import NoiseModel, as_record, from_record
+from scorematching.noise import GaussianNoise, NoiseModel, as_record, from_record
+from scorematching.restoration.choice import prior_for
 from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.plan import Options, Plan
 from scorematching.restoration.tiled import Tile, check_tiled, denoise_tile, tiles
@@ -155,8 +156,12 @@ def _create(place: Path, stored: StoredArray) -> StoredArray:
 def _compute(shared: _Shared, parts: Parts) -> dict[tuple[int, ...], NoiseModel]:
     """Write the result, tile by tile, and its coarser resolutions. Return the noise of each image."""
     source = shared.source
-    shared = replace(shared, white=_white(shared, parts))
+    white = _white(shared, parts)
+    shared = replace(shared, white=white)
     noise = _noise(shared, parts)
+    if there := [one for one in noise.values() if one != GaussianNoise(0)]:
+        prior = prior_for(np.zeros((1, 1)), shared.job.prior)  # those of gray and color images are for the same noise
+        note_where_approximate(prior, there, white)
     named = {
         f"{_name(source, image)}rows {tile.down.start} to {tile.down.stop}, columns {tile.across.start} to "
         f"{tile.across.stop}": _Part(image, tile, noise[image])

@@ -182,7 +182,7 @@ def _denoise(job: Job, source: Path, target: Path) -> tuple[list[NoiseModel], tu
     near = neighboring_pages(source, [prior for prior, _ in pages])
     for prior in dict.fromkeys(prior for prior, _ in pages):
         there = [noise for own, noise in pages if own is prior and noise != GaussianNoise(0)]
-        _note_where_approximate(prior, there, data_range)
+        note_where_approximate(prior, there, data_range)
 
     def denoised(page: np.ndarray, number: int, progress: ProgressCallback, bars: ErrorBars | None) -> np.ndarray:
         prior, noise = pages[number]
@@ -271,7 +271,7 @@ def describe_noise(noise: Sequence[NoiseModel]) -> str:
     return "; ".join(words)
 
 
-def _note_where_approximate(prior: Prior, noise: list[NoiseModel], data_range: float) -> None:
+def note_where_approximate(prior: Prior, noise: list[NoiseModel], data_range: float) -> None:
     """Print a note if the noise is outside the range that the prior was trained for."""
     if prior.noise is None:
         return

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -18,7 +17,7 @@ from torch.utils.data import DataLoader
 from scorematching.curvature import Choice
 from scorematching.domains import DomainChoice, Simplex, Sphere, domain_named
 from scorematching.estimators.named_energies import EnergyChoice, new_energy
-from scorematching.estimators.path import LAMBDAS, LINEAR, Fit, Settings
+from scorematching.estimators.path import LAMBDAS, LINEAR, Fit, Settings, generator_of
 from scorematching.estimators.preparation import InUnits, Standardization, check_columns, folds, warn_of_groups
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.repeats import repeated, warn_of_repeats
@@ -176,6 +175,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         The unit is that of the standard deviations of the fitted data. Samples get the noise of the model, so models
         with different ``noise`` can't be compared.
         """
+        check_is_fitted(self)
         z = self._units(self._array(X))
         settings = self._settings()
         if settings.domain is not None:
@@ -205,7 +205,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         """
         check_is_fitted(self)
         check_count("n_samples", n_samples)
-        generator = _generator(random_state)
+        generator = generator_of(random_state)
         start = self._starts[torch.randint(len(self._starts), (n_samples,), generator=generator)].clone()
         columns = self._given(self.n_features_in_)
         if given is not None and not columns:
@@ -290,13 +290,6 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
             batch_size=check_count("batch_size", self.batch_size),
             learning_rate=check_positive("learning_rate", self.learning_rate),
             n_iter_no_change=check_count("n_iter_no_change", self.n_iter_no_change),
-            generator=_generator(self.random_state),
+            generator=generator_of(self.random_state),
             progress=self.progress,
         )
-
-
-def _generator(random_state: int | np.random.RandomState | None) -> torch.Generator:
-    """Return a generator of PyTorch for a seed or a random state of NumPy."""
-    if isinstance(random_state, int | np.integer) and not 0 <= random_state < 2**32:
-        raise ValueError(f"random_state must be from 0 to 2**32 - 1, got {random_state}")
-    return torch.Generator().manual_seed(int(check_random_state(random_state).randint(2**31)))

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
 from scorematching.curvature import Choice
@@ -230,3 +232,16 @@ def _rescaled(progress: ProgressCallback | None, number: int, count: int) -> Cal
     if progress is None:
         return None
     return lambda state: progress(Progress((number + state.step / state.steps) * 100 / count, 100, state.figures))
+
+
+def generator_of(random_state: int | np.random.RandomState | None) -> torch.Generator:
+    """Return a generator of PyTorch for a seed or a random state of NumPy.
+
+    Example:
+        >>> generator_of(-3)
+        Traceback (most recent call last):
+        ValueError: random_state must be from 0 to 2**32 - 1, got -3
+    """
+    if isinstance(random_state, int | np.integer) and not 0 <= random_state < 2**32:
+        raise ValueError(f"random_state must be from 0 to 2**32 - 1, got {random_state}")
+    return torch.Generator().manual_seed(int(check_random_state(random_state).randint(2**31)))

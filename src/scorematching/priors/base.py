@@ -208,11 +208,9 @@ class Prior(nn.Module, ABC):
         leaf = planes.detach().requires_grad_()
         with torch.enable_grad():
             padded = self._padded(leaf) / self.level
-        energies, by_padded = planes.new_zeros(len(planes)), torch.zeros_like(padded)
-        m = self.margin
-        for rows, columns in squares(
-            padded.shape[2] - m, padded.shape[3] - m, self.tile
-        ):  # each summand belongs to one tile
+        energies, by_padded, m = planes.new_zeros(len(planes)), torch.zeros_like(padded), self.margin
+        # Each summand belongs to one tile.
+        for rows, columns in squares(padded.shape[2] - m, padded.shape[3] - m, self.tile):
             part = (..., slice(rows.start, rows.stop + m), slice(columns.start, columns.stop + m))
             energies += run(summands, self.energy, padded[part]).sum((1, 2))
             by_padded[part] += run(_gradient, self, padded[part])

@@ -52,7 +52,7 @@ class Mask:
         known: Mask of shape (H, W), True or nonzero at known pixels.
 
     Raises:
-        ValueError: ``known`` does not have two dimensions, or no pixel is known.
+        ValueError: ``known`` does not have two dimensions, or has NaN, or no pixel is known.
 
     Example:
         >>> mask = Mask(torch.tensor([[True, False, True]]))
@@ -64,6 +64,8 @@ class Mask:
         check_arguments(Mask.__init__, locals())
         if known.ndim != 2:
             raise ValueError(f"known must have shape (H, W), got {tuple(known.shape)}")
+        if bool(known.isnan().any()):
+            raise ValueError("known has entries that are NaN: the mask must be True or nonzero where a pixel is known")
         if not bool((known != 0).any()):
             raise ValueError("no pixel is known: the mask must be True where a pixel is known")
         self.known = known != 0

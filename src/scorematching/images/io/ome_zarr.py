@@ -165,14 +165,11 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
         raise FileNotFoundError(f"no such folder: {path}")
     stored = check_store(path)
     try:
-        node = zarr.open(path, mode="r")
+        node, levels, names = _described(path, zarr.open(path, mode="r"))
+        found = axes or letters_of(names)
     except Exception as error:  # damaged metadata raise many types of errors
-        raise ValueError(f"{path} can't be read as Zarr: {one_line(error)}") from None
-    try:
-        node, levels, names = _described(path, node)
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
-        raise ValueError(f"{path}: its metadata describe no image: {one_line(error)}") from None
-    found = axes or letters_of(names)
+        said = one_line(error)
+        raise ValueError(said if str(path) in said else f"{path} can't be read as Zarr: {said}") from None
     try:
         check_axes(found, node.shape)
     except ValueError as error:
