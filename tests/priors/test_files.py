@@ -50,3 +50,9 @@ def test_a_file_says_all_that_a_configuration_has(prior: sm.Prior) -> None:
     described = describe_prior(prior)
     assert described["architecture"] == {"kind": "field", **dataclasses.asdict(prior.config)}
     assert described["format"] == "prior/3"
+
+
+def test_priors_in_double_precision_are_not_saved(tmp_path: Path) -> None:
+    prior = sm.priors.FieldPrior(sm.FieldConfig(filters=4, size=3), 0.1).double()
+    with pytest.raises(TypeError, match=r"have weights of torch\.float32, got torch\.float64: save prior\.float\(\)"):
+        sm.save_prior(prior, tmp_path / "p.safetensors")

@@ -39,8 +39,11 @@ def save_prior(prior: Prior, path: str | Path) -> None:
 
     Raises:
         FileNotFoundError: The folder does not exist.
+        TypeError: The prior is in another precision than single.
     """
     check_arguments(save_prior, locals())
+    if (kind := next(prior.parameters()).dtype) != torch.float32:
+        raise TypeError(f"files of priors have weights of torch.float32, got {kind}: save prior.float()")
     write_tensors(path, prior.state_dict(), describe_prior(prior))
 
 

@@ -49,6 +49,16 @@ def test_what_a_format_cannot_store_is_refused(suffix: str, name: str, message: 
         write_image(tmp_path / f"a{suffix}", INTEGERS[name])
 
 
+def test_checksums_of_fits_are_those_of_the_result(tmp_path: Path) -> None:
+    fits = pytest.importorskip("astropy.io.fits")
+    header = fits.Header({"BLANK": -1})
+    fits.PrimaryHDU(PAGES[0].astype(np.int16), header).writeto(tmp_path / "a.fits", checksum=True)
+    write_image(tmp_path / "b.fits", PAGES[0].astype(np.float32) / 7, read_metadata(tmp_path / "a.fits"))
+    with fits.open(tmp_path / "b.fits", checksum=True) as file:  # a wrong one warns
+        assert "BLANK" not in file[0].header
+        assert file[0].header["DATASUM"] != "0"
+
+
 def test_images_beyond_any_memory_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="image does not fit in memory: ndarray of uint8"):
         write_image(tmp_path / "a.tif", np.broadcast_to(np.zeros((), np.uint8), (10**6, 10**6)))

@@ -151,8 +151,10 @@ def test_filters_make_numbers_only(tmp_path: Path) -> None:
 
 
 def test_linked_folders_and_empty_files_are_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "README.md").touch()
+    assert open_array(folder).shape == PAGES[0].shape
     chunk(folder).write_bytes(b"")
-    with pytest.raises(ValueError, match=r"a\.zarr/c/0/0 is empty"):
+    with pytest.raises(ValueError, match=r"a\.zarr/c/0/0 is empty, expected pixels"):
         open_array(folder)
     chunk(folder).parent.rename(tmp_path / "elsewhere")
     (folder / "c" / "0").symlink_to(tmp_path / "elsewhere")

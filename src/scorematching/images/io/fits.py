@@ -117,9 +117,14 @@ def write(path: Path, images: Iterable[np.ndarray], metadata: Metadata) -> None:
     """
     header = metadata.header if isinstance(metadata.header, _fits().Header) else None
     stack = stacked(images, metadata.leading)
+    summed = header is not None and not {"CHECKSUM", "DATASUM"}.isdisjoint(header)
+    if header is not None and stack.dtype.kind == "f":
+        header = header.copy()
+        header.remove("BLANK", ignore_missing=True)  # the integer that stood for NaN
     try:
         with path.open("wb") as file:
-            _fits().PrimaryHDU(stack, header=header).writeto(file, output_verify="silentfix+ignore")
+            part = _fits().PrimaryHDU(stack, header=header)
+            part.writeto(file, output_verify="silentfix+ignore", checksum=summed)
     except ValueError as error:
         raise ValueError(f"the header of the input can't be written: {one_line(error)}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from scorematching.images.io.limits import check_bytes, check_file, check_images
 
+#: Names of chunks.
+_CHUNK = re.compile(r"(c\.)?\d+(\.\d+)*")
 #: Bytes of memory for an entry in the list of the images or tiles of an array, and pixels of a tile.
 _ENTRY, _TILE = 512, 1024**2
 
@@ -20,8 +23,8 @@ def check_store(folder: str | Path) -> int:
 
     Raises:
         FileNotFoundError: Something in it is a link that leads nowhere; zarr would read it as a missing chunk.
-        ValueError: Something in it is a pipe, socket, device, or a link to a folder; or a file is empty, which zarr may
-            read as a missing chunk, too.
+        ValueError: Something in it is a pipe, socket, device, or a link to a folder; or a chunk is empty, which zarr
+            may read as a missing chunk, too.
 
     Example:
         >>> import tempfile
@@ -37,8 +40,8 @@ def check_store(folder: str | Path) -> int:
                 raise ValueError(f"{path} is a link to a folder, expected a folder: copy it")
         for path in (Path(parent, name) for name in names):
             found = check_file(path)
-            if not found and not path.name.startswith("."):
-                raise ValueError(f"{path} is empty")
+            if not found and _CHUNK.fullmatch(path.name):
+                raise ValueError(f"{path} is empty, expected pixels: copy the array again")
             size += found
     return size
 
