@@ -36,7 +36,10 @@ BAD = {
         ("inpaint", "SMALL.png", "--mask", "EYE.png", "-o", "OUT.png"),
         SMALL,
     ),
-    "deblur: even": ((*DEBLUR, "WHITE.png"), "odd sides, got shape (40, 40)"),
+    "deblur: even": (
+        (*DEBLUR, "WHITE.png"),
+        "WHITE.png: kernel must have shape (h, w) with odd sides, got shape (40, 40)",
+    ),
     "deblur: black": ((*DEBLUR, "SMALL.png"), "is black"),
     "deblur: large kernel": ((*DEBLUR, "KERNEL.png"), "is too small for a kernel"),
     "deblur: small": (
@@ -52,6 +55,7 @@ BAD = {
     "fit: no noise": (("fit", "FLAT.png", "-o", "OUT.safetensors", "--noisy"), "the noise level was found to be 0"),
     "fit: small": (("fit", "SMALL.png", "-o", "OUT.safetensors", "--sigma", "9"), "4 rows is too small to train on"),
     "fit: gray": ((*FIT, "--model", "deep", "--color"), "1 channel(s), expected red, green and blue"),
+    "fit: strong noise": ((*FIT, "--sigma", "1e9"), "the noise level 1e+09 is 3.92e+06 times the value of white, 255"),
     "fit: other clean": ((*FIT, "--clean", "EYE.png"), "clean must be the same images"),
     "report: ending": ((*BY_SELF, "--report", "OUT.htm.png"), "ends in .html"),
     "report: reference": (

@@ -69,6 +69,11 @@ def test_a_prior_of_the_image_itself_beats_one_of_white_noise(
     assert sm.psnr(clean, metric) > sm.psnr(clean, white) + 1
 
 
+def _nested(depth: int) -> str:
+    """Return JSON of a noise model whose level is a noise model, and so on."""
+    return '[{"noise": ' + depth * '{"model": "GaussianNoise", "sigma": ' + "3" + depth * "}" + "}]"
+
+
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
@@ -76,6 +81,7 @@ def test_a_prior_of_the_image_itself_beats_one_of_white_noise(
         ("[]", (), "has 0 entries, expected one noise"),
         ("{}", (), "has no list, expected one noise"),
         ('[{"noise": {"model": "odd"}}]', (), "expected the record of a noise model"),
+        (_nested(500), (), "noise.json: the record of GaussianNoise has records in records"),
         (None, (), "no such file"),
         ("[]", ("--sigma", 9), "leave out --sigma, --gain and --offset"),
     ],

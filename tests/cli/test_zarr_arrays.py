@@ -174,6 +174,24 @@ def test_a_plate_or_damaged_metadata_are_named(store: Path, tmp_path: Path, caps
     assert "no such file or folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((64, 64), 1e32, np.float32), "flat.zarr: the values, up to 1e+32"),
+        (np.ones((64, 64), np.uint8), "no noise was found in"),
+        (np.ones((64, 64), np.complex64), "flat.zarr: image must have integers of 8, 16 or 32 bits"),
+    ],
+)
+def test_values_that_cannot_be_denoised_are_named_and_leave_nothing(
+    values: np.ndarray, message: str, tmp_path: Path, capsys
+) -> None:
+    zarr.create_array(tmp_path / "flat.zarr", data=values)
+    assert run("denoise", tmp_path / "flat.zarr", "-o", tmp_path / "clean.zarr") == 1
+    error = capsys.readouterr().err.replace("\n", " ")
+    assert error.startswith("error: ") and message in error
+    assert [path.name for path in tmp_path.iterdir()] == ["flat.zarr"]
+
+
 def test_resolutions_that_are_rounded_down_are_halves_and_others_are_refused(
     tmp_path: Path, prior_file: Path, capsys
 ) -> None:

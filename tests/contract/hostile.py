@@ -41,6 +41,7 @@ def arrays(good: np.ndarray) -> list[Any]:
     found += [np.linspace(-1e300, 1e300, good.size).reshape(good.shape), np.full(good.shape, 1.7e308)]
     found += [np.geomspace(1e-300, 1e300, good.size).reshape(good.shape)]
     found += [np.asfortranarray(good), good[::-1], good[:1], good[:0], good.tolist(), torch.from_numpy(good.copy())]
+    found += [np.ma.masked_array(good), memoryview(good), *([good.view(np.matrix)] if good.ndim == 2 else [])]
     return found
 
 
@@ -55,7 +56,7 @@ def tensors(good: Tensor) -> list[Any]:
     for value in (*(one for one in ENTRIES if not math.isfinite(one) or abs(one) <= most), most, most / 4, -most):
         found += [torch.full(good.shape, value, dtype=kind), _with_one(good.to(kind), value)]
     found += [torch.linspace(-1, 1, good.numel(), dtype=kind).reshape(good.shape) * (most / 8)]
-    found += [good[:1], good[:0], good.tolist(), good.numpy(), good.to_sparse(), good.unsqueeze(0)]
+    found += [good[:1], good[:0], good.tolist(), good.numpy(), good.to_sparse(), good.to("meta"), good.unsqueeze(0)]
     return found
 
 

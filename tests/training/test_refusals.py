@@ -76,6 +76,7 @@ def test_images_are_read_where_nothing_is_wrong(photograph: np.ndarray) -> None:
         (lambda p: [p], {"model": sm.DeepConfig(color=True)}, ValueError, "array 0 has 1 channel.*red, green and blue"),
         (lambda p: [np.zeros_like(p)], {}, ValueError, "array 0: the noise level was found to be 0"),
         (lambda p: [p], {"noise": sm.GaussianNoise(0)}, ValueError, "array 0: the noise level must be above 0, got 0"),
+        (lambda p: [p], {"noise": 1e-9}, ValueError, "the noise level 1e-09 is .* times the value of white, 255"),
         (lambda p: [p], {"noise": [25, 25]}, ValueError, "one per image: got 2 for 1"),
         (lambda p: [p], {"noise": sm.PoissonGaussianNoise(2, 255)}, ValueError, "offset must be below white, 255"),
         (lambda p: [p], {"noise": 25, "clean": [np.zeros((5, 120))]}, ValueError, "must be the same images"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -43,20 +43,20 @@ def deblur(
 
     Example: [bold]scorematching deblur soft.png -o sharp.png --blur 1.6[/bold]
     """
-    from scorematching.cli.pages import restore_observation
-    from scorematching.images.arrays import to_planes
-    from scorematching.images.io.files import read_image
+    from scorematching.cli.pages import read_planes, restore_observation
     from scorematching.images.io.paths import check_output
     from scorematching.restoration.operators import Blur, gaussian_kernel
+    from scorematching.runtime.text import naming
 
     if (blur is None) == (kernel is None):
         raise ValueError("expected one of --blur and --kernel, not none or both")
     check_output(output, image, *([] if kernel is None else [kernel]), overwrite=overwrite)
-    if blur is not None:
-        weights = gaussian_kernel(blur)
+    if kernel is None:
+        operator = Blur(gaussian_kernel(cast(float, blur)))
     else:
-        weights = to_planes(read_image(str(kernel))).data[:, 0].mean(0)
+        weights = read_planes(kernel).data[:, 0].mean(0)
         if not float(weights.sum()) > 0:
             raise ValueError(f"{kernel} is black: a kernel needs a positive sum")
-        weights = weights / weights.sum()
-    restore_observation(Blur(weights), image, output, prior, sigma, white, seed, device, "removing blur")
+        with naming(kernel):
+            operator = Blur(weights / weights.sum())
+    restore_observation(operator, image, output, prior, sigma, white, seed, device, "removing blur")

@@ -32,6 +32,7 @@ from scorematching.restoration.noise_estimate import estimate_noise
 from scorematching.restoration.plan import Options, Plan
 from scorematching.restoration.tiled import Tile, check_tiled, denoise_tile, tiles
 from scorematching.runtime.journal import Journal
+from scorematching.runtime.text import naming
 from scorematching.runtime.workers import Workers
 
 #: Plan of the last image of this process, by all that it depends on.
@@ -122,7 +123,11 @@ def denoise_array(
             journal.add("created", [result.levels, result.axes, result.shape])
         levels, letters, shape = journal.done["created"]
         result = StoredArray(str(place), tuple(levels), letters, tuple(shape), stored.dtype)
-        noise = _compute(_Shared(str(description), job, stored, result, None), parts)
+        try:
+            noise = _compute(_Shared(str(description), job, stored, result, None), parts)
+        except ValueError:  # repeating the command would not help
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
     if parts.failures:
         kept = f"what was denoised is in {partial}: repeat the command with --resume to do only the rest"
         end_with([*(f"{source.name}: {failure}" for failure in parts.failures), kept])
@@ -179,10 +184,8 @@ def _compute(shared: _Shared, parts: Parts) -> dict[tuple[int, ...], NoiseModel]
 
 def _check_images(job: Job, stored: StoredArray) -> None:
     """Raise ``TypeError`` or ``ValueError`` if the images of an array can't be denoised."""
-    try:
+    with naming(Path(stored.path).name):
         check_tiled(np.dtype(stored.dtype), stored.image_shape, job.noise, job.prior)
-    except ValueError as error:
-        raise ValueError(f"{Path(stored.path).name}: {error}") from None
     check_levels(stored)
 
 
@@ -203,7 +206,8 @@ def _white(shared: _Shared, parts: Parts) -> float:
         return find_white(np.zeros((1, 1), dtype), given)
     images = {f"{_name(shared.source, image)}range": image for image in shared.source.images}
     ends = parts.run(_ends, shared, images, "looking for white")
-    return find_white(np.array(list(ends.values()) or [[0, 0]]).astype(dtype))
+    with naming(Path(shared.source.path).name):
+        return find_white(np.array(list(ends.values()) or [[0, 0]]).astype(dtype))
 
 
 def _ends(shared: _Shared, image: tuple[int, ...]) -> list[float]:

@@ -39,14 +39,12 @@ def inpaint(
 
     Example: [bold]scorematching inpaint torn.png --mask holes.png -o whole.png[/bold]
     """
-    from scorematching.cli.pages import restore_observation
-    from scorematching.images.arrays import to_planes
-    from scorematching.images.io.files import read_image
+    from scorematching.cli.pages import read_planes, restore_observation
     from scorematching.images.io.paths import check_output
     from scorematching.restoration.operators import Mask
 
     check_output(output, image, mask, overwrite=overwrite)
-    brightness = to_planes(read_image(mask))
+    brightness = read_planes(mask)
     holes = brightness.data[:, 0].amax(0) > 0.5
     if not bool(holes.any()):
         brightest = brightness.data_range * float(brightness.data.max())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scorematching.priors.names import SHIPPED
+from scorematching.runtime.text import naming
 
 if TYPE_CHECKING:
     import torch
@@ -156,10 +157,8 @@ def _noise_of_file(file: Path) -> NoiseModel:
     if not isinstance(entries, list) or len(entries) != 1 or not isinstance(entries[0], dict):
         count = f"{len(entries)} entries" if isinstance(entries, list) else "no list"
         raise ValueError(f"{file} has {count}, expected one noise: write it by scorematching noise --json for one page")
-    try:
+    with naming(file):
         return from_record(entries[0].get("noise"))
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from None
 
 
 def check_device(name: str) -> torch.device:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,15 @@ import numpy as np
 from scorematching.cli.console import progress_bar, say
 from scorematching.cli.options import check_device
 from scorematching.cli.prior_choice import named_prior
-from scorematching.images.io.files import count_pages, find_white_of_file, read_metadata, read_pages, write_pages
+from scorematching.images.arrays import Planes, to_planes
+from scorematching.images.io.files import (
+    count_pages,
+    find_white_of_file,
+    read_image,
+    read_metadata,
+    read_pages,
+    write_pages,
+)
 from scorematching.images.io.sequence import lines_of_pages
 from scorematching.images.neighbors import find_neighbors, is_blank
 from scorematching.noise import NoiseModel, as_noise_model
@@ -22,6 +29,7 @@ from scorematching.restoration.inverse import restore
 from scorematching.restoration.missing import fill_missing
 from scorematching.restoration.operators import LinearOperator
 from scorematching.runtime.progress import Progress, ProgressCallback
+from scorematching.runtime.text import naming
 
 #: A page, its number, and a progress callback; returns the restored page.
 PageFunction = Callable[[np.ndarray, int, ProgressCallback], np.ndarray]
@@ -46,7 +54,7 @@ def restore_file(source: Path, target: Path, restore: PageFunction, title: str, 
 
         def pages() -> Iterator[np.ndarray]:
             for number, image in enumerate(read_pages(source)):
-                with _naming(number + 1, count, source):
+                with naming(_place(number + 1, count, source)):
                     restored = restore(image, number, bar if count == 1 else _within(bar, number, count))
                 shapes.append(restored.shape)
                 yield restored
@@ -73,7 +81,7 @@ def check_pages(source: Path, prior: Prior | None, factor: int = 1) -> None:
     """
     count = count_pages(source)
     for number, page in enumerate(read_pages(source), 1):
-        with _naming(number, count, source):
+        with naming(_place(number, count, source)):
             planes = fill_missing(page).planes.data
             own = prior_for_planes(planes, prior)
             own.check_size(*(factor * n for n in page.shape[:2]))
@@ -92,18 +100,25 @@ def neighboring_pages(source: Path, priors: Sequence[Prior]) -> list[list[np.nda
     pages, near = list(read_pages(source)), dict[int, list[int]]()
     blank = [is_blank(page) for page in pages]
     for line in lines_of_pages(source):
-        with _naming(line[0] + 1, 1, source):
+        with naming(_place(line[0] + 1, 1, source)):
             near |= find_neighbors(line, blank, count)
     return [[pages[n] for n in near.get(number, [])] for number in range(len(pages))]
 
 
-@contextmanager
-def _naming(page: int, count: int, source: Path) -> Iterator[None]:
-    """Add the name of the file to errors, and the number of the page if there are several."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{source.name}: page {page}: {error}" if count > 1 else f"{source.name}: {error}") from None
+def _place(page: int, count: int, source: Path) -> str:
+    """Return the name of a file, and the number of the page if there are several."""
+    return f"{source.name}: page {page}" if count > 1 else source.name
+
+
+def read_planes(path: Path) -> Planes:
+    """Read an image of one page that is not to be restored, such as a mask, as planes.
+
+    Raises:
+        ValueError: The file can't be read, or has other pixels.
+    """
+    image = read_image(path)
+    with naming(path.name):
+        return to_planes(image)
 
 
 def restore_observation(

@@ -58,6 +58,8 @@ def from_record(record: Any) -> NoiseModel:
     check_arguments(from_record, locals())
     if not isinstance(record, dict) or str(record.get("model")) not in _MODELS:
         raise ValueError(f"expected the record of a noise model, with model one of {', '.join(_MODELS)}")
+    if any(isinstance(one, dict) for value in record.values() if isinstance(value, dict) for one in value.values()):
+        raise ValueError(f"the record of {record['model']} has records in records: at most one model has another in it")
     values = {
         name: from_record(value) if isinstance(value, dict) else value
         for name, value in record.items()

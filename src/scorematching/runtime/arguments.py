@@ -109,7 +109,7 @@ def shown(value: Any) -> str:
         >>> shown("3"), shown("x" * 200)[-10:]
         ("'3'", 'xxxxxxx...')
     """
-    if getattr(value, "shape", ()) != ():
+    if getattr(value, "shape", ()) != () and hasattr(value, "dtype"):
         return f"{type(value).__name__} of {value.dtype}, shape {tuple(value.shape)}"
     text = " ".join(repr(value).split())
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 3]}..."

@@ -63,8 +63,10 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
                 f"{name} must be {one_of([words for words, _ in kinds if words != 'None'])}, got {what.strip()}"
             )
         check_memory(name, value)
-        if hasattr(value, "layout") and (str(value.layout) != "torch.strided" or value.is_complex()):
-            raise TypeError(f"{name} must be dense and of real numbers, got {value.layout} and {value.dtype}")
+        if hasattr(value, "layout"):
+            _check_tensor(name, value)
+        elif hasattr(value, "ndim"):
+            _check_plain(name, value)
         if value is not None and name in _RULES:
             _RULES[name](value)
 
@@ -79,6 +81,24 @@ def check_memory(name: str, array: Any) -> None:
     count = getattr(array, "size", 0)
     if (count if isinstance(count, int) else array.numel() if callable(count) else 0) > _MOST:
         raise ValueError(f"{name} does not fit in memory: {shown(array)}")
+
+
+def _check_tensor(name: str, tensor: Any) -> None:
+    if str(tensor.layout) != "torch.strided" or tensor.is_complex() or tensor.is_nested:
+        raise TypeError(f"{name} must be dense and of real numbers, got {tensor.layout} and {tensor.dtype}")
+    if tensor.is_meta:
+        raise TypeError(f"{name} must have values, got a tensor on the device meta: move it to 'cpu' with its values")
+
+
+def _check_plain(name: str, array: Any) -> None:
+    import numpy as np
+
+    if np.iscomplexobj(array):
+        raise TypeError(f"{name} must be of real numbers, got {array.dtype}")
+    if isinstance(array, np.matrix):
+        raise TypeError(f"{name} must be a plain numpy array, got matrix: pass numpy.asarray({name})")
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be an array without a mask: pass {name}.data, or {name}.filled(numpy.nan)")
 
 
 def _error(name: str, kinds: Sequence[Kind]) -> type[Exception]:
@@ -133,10 +153,11 @@ def _kind_of_name(term: str, names: Mapping[str, Any]) -> Kind | None:
     if isinstance(named, GenericAlias):
         return _kind(str(named), names)
     if getattr(named, "_is_protocol", False):
-        methods = [
-            name for name, value in vars(named).items() if callable(value) and (name[0] != "_" or name == "__call__")
-        ]
-        return f"a {term}", lambda value: all(callable(getattr(value, name, None)) for name in methods)
+        public = {name: of_class for name, of_class in vars(named).items() if name[0] != "_" or name == "__call__"}
+        return f"a {term}", lambda value: all(
+            callable(getattr(value, name, None)) if callable(of_class) else hasattr(value, name)
+            for name, of_class in public.items()
+        )
     if inspect.isclass(named) and named is not Any:
         return _WORDS.get(term, f"a {term}"), lambda value: isinstance(value, named)
     return None
@@ -260,7 +281,7 @@ _PLAIN: dict[str, Kind] = {
     "None": ("None", lambda value: value is None),
 }
 #: Classes in words.
-_WORDS = {"NoiseModel": "a noise model such as GaussianNoise"}
+_WORDS = {"NoiseModel": "a noise model such as GaussianNoise", "LazyArray": "an array of dask, Zarr or xarray"}
 _KINDS: dict[str, Kind] = {
     **_PLAIN,
     "str": ("a string", lambda value: isinstance(value, str)),

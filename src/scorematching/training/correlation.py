@@ -13,6 +13,7 @@ from torch import Tensor
 from scorematching.images.wavelet_noise import wavelet_sigma
 from scorematching.noise import CorrelatedNoise, NoiseModel
 from scorematching.restoration.noise_estimate import estimate_noise
+from scorematching.runtime.text import naming
 from scorematching.training.planes import ImagePlanes, Plane, middle
 
 #: Maximum number of images whose noise is estimated by a prior, which takes seconds for each.
@@ -144,10 +145,8 @@ def shared_correlation(images: ImagePlanes, models: Sequence[NoiseModel], estima
 def _own_kernels(planes: Sequence[Plane], noise: CorrelatedNoise) -> list[np.ndarray]:
     """Return the autocovariance of the noise of each plane, (C, C, k, k), in the units of the image."""
     count = sum(len(plane.channels) for plane in planes)
-    try:
+    with naming(planes[0].name):
         whole = noise.for_channels(count)
-    except ValueError as error:
-        raise ValueError(f"{planes[0].name}: {error}") from None
     return [whole[np.ix_(plane.channels, plane.channels)] for plane in planes]
 
 

@@ -17,6 +17,7 @@ from scorematching.images.axes import check_axes, images_last, white_of_array
 from scorematching.images.io.sequence import lines_of_pages
 from scorematching.images.neighbors import find_neighbors, is_blank, lines
 from scorematching.runtime.arguments import shown
+from scorematching.runtime.text import naming
 from scorematching.training.planes import ImagePlanes, Neighbor, Plane
 from scorematching.training.sources import ImageFile, Store, image_file
 
@@ -161,10 +162,8 @@ def _with_neighbors(images: ImagePlanes, sequences: Sequence[Sequence[int]], cou
     blank = [is_blank(planes[0].image()) for planes in images]
     found: dict[int, list[int]] = {}
     for line in sequences:
-        try:
+        with naming(images[line[0]][0].name):
             found |= find_neighbors(line, blank, count)
-        except ValueError as error:
-            raise ValueError(f"{images[line[0]][0].name}: {error}") from None
     result = []
     for number, near in sorted(found.items()):
         image = images[number][0]
@@ -180,10 +179,8 @@ def _with_neighbors(images: ImagePlanes, sequences: Sequence[Sequence[int]], cou
 
 
 def _planes_of_array(image: np.ndarray, name: str, data_range: float | None, colors: int) -> list[Plane]:
-    try:
+    with naming(name):
         white = float(find_white(image, data_range))
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
     checksum = zlib.crc32(np.ascontiguousarray(image).data)
     return _by_channel(Plane(image, name, (), image.shape[:2], 0, white, checksum), colors)
 

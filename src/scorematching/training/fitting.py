@@ -29,7 +29,7 @@ from scorematching.training.config import TrainingConfig
 from scorematching.training.crops import CropStream, usable_planes
 from scorematching.training.data import ImageSource, listed, open_images, split
 from scorematching.training.log import Log, open_log
-from scorematching.training.noise import added_level, check_noise, with_noise
+from scorematching.training.noise import added_level, check_levels, check_noise, with_noise
 from scorematching.training.planes import ImagePlanes, Plane, size_of_files
 from scorematching.training.quality import HeldOut
 from scorematching.training.references import belonging
@@ -184,7 +184,9 @@ def _fit(
     trained = None
     if level is not None:
         correlation = known.correlation if noisy else None
-        trained = TrainedNoise(level, min(levels), max(*levels, max_level or 0.0), training.blind, correlation)
+        lowest, highest = min(levels), max(*levels, max_level or 0.0)
+        check_levels((lowest, highest), white)
+        trained = TrainedNoise(level, lowest, highest, training.blind, correlation)
     prior = build_prior(model, trained, _provenance(planes, level, noisy, training))
     train, held_out = split(planes, rows=prior.min_crop)
 

@@ -25,6 +25,8 @@ from scorematching.training.planes import ImagePlanes, Plane
 #: Number of pixels of the images whose noise is estimated at the start, about, and the least number of these images. If
 #: there are more, levels are estimated from squares of this side in the middle of images.
 _PIXELS, _IMAGES, _SIDE = 2**24, 16, 256
+#: Range of noise levels with white at 1. Others are not in the units of the images.
+_LEVELS = 1e-6, 100.0
 
 
 def check_noise(
@@ -206,3 +208,24 @@ def added_level(noise: float | NoiseModel | Sequence[float] | None, data_range: 
     if isinstance(noise, NoiseModel) and not isinstance(noise, GaussianNoise):
         raise ValueError(f"only white noise is added to clean images, got {noise}: simulate it, and pass noisy=True")
     return None if noise is None else white_level(noise, data_range)
+
+
+def check_levels(levels: Iterable[float], data_range: float) -> None:
+    """Raise ``ValueError`` unless the noise levels of a training suit the value of white.
+
+    Args:
+        levels: Standard deviations, with white at 1.
+        data_range: Value of white.
+
+    Example:
+        >>> check_levels([0.1, 0.2], 255)
+        >>> check_levels([0.1, 200], 255)
+        Traceback (most recent call last):
+        ValueError: the noise level 51000 is 200 times the value of white, 255: give it in the units of the images
+    """
+    for level in levels:
+        if not _LEVELS[0] <= level <= _LEVELS[1]:
+            raise ValueError(
+                f"the noise level {level * data_range:.4g} is {level:.3g} times the value of white, {data_range:g}: "
+                "give it in the units of the images"
+            )

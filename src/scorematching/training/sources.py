@@ -16,6 +16,7 @@ import numpy as np
 
 from scorematching.images.arrays import find_white, has_white
 from scorematching.images.io.opened import Header, OpenFile
+from scorematching.runtime.text import naming
 
 T = TypeVar("T")
 
@@ -170,10 +171,8 @@ class ImageFile:
 
     def white_of(self, image: np.ndarray, page: int) -> float:
         """Return the value of white of an image of the file, after a check of its values."""
-        try:
+        with naming(self.name(page)):
             return find_white(image, self.data_range)
-        except ValueError as error:
-            raise ValueError(f"{self.name(page)}: {error}") from None
 
     def name(self, page: int) -> str:
         """Return the name of an image of the file."""

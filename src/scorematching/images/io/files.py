@@ -19,6 +19,7 @@ from scorematching.images.io.errors import named
 from scorematching.images.io.formats import FORMATS, TIFF_SUFFIXES, check_suffix, check_writable
 from scorematching.images.io.metadata import Metadata
 from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.text import naming
 
 
 def read_image(path: str | Path, page: int | None = None) -> np.ndarray:
@@ -125,10 +126,8 @@ def find_white_of_file(
     check_arguments(find_white_of_file, locals())
     white = 0.0
     for image in read_pages(path):
-        try:
+        with naming(Path(path).name):
             found = find_own_white(image, data_range) if own else find_white(image, data_range, missing=missing)
-        except ValueError as error:
-            raise ValueError(f"{Path(path).name}: {error}") from None
         white = max(white, found)
         if has_white(image.dtype) and not own:
             break

@@ -14,6 +14,7 @@ from scorematching.images.io.formats import FORMATS
 from scorematching.images.io.stores import check_array, check_store
 from scorematching.images.sample import sample_places
 from scorematching.runtime.extras import required
+from scorematching.runtime.text import naming
 
 #: Extra that installs zarr.
 EXTRA = "large"
@@ -174,10 +175,8 @@ def open_array(path: str | Path, axes: str | None = None) -> StoredArray:
         check_axes(found, node.shape)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: pass --axes") from None
-    try:
+    with naming(path):
         check_array(bounded(node), found, stored)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
     return StoredArray(str(Path(path).absolute()), levels, found, tuple(node.shape), str(node.dtype))
 
 
