@@ -188,7 +188,8 @@ def test_values_that_cannot_be_denoised_are_named_and_leave_nothing(
     zarr.create_array(tmp_path / "flat.zarr", data=values)
     assert run("denoise", tmp_path / "flat.zarr", "-o", tmp_path / "clean.zarr") == 1
     error = capsys.readouterr().err.replace("\n", " ")
-    assert error.startswith("error: ") and message in error
+    assert error.startswith("error: ")
+    assert message in error
     assert [path.name for path in tmp_path.iterdir()] == ["flat.zarr"]
 
 

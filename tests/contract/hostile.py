@@ -41,7 +41,7 @@ def arrays(good: np.ndarray) -> list[Any]:
     found += [np.linspace(-1e300, 1e300, good.size).reshape(good.shape), np.full(good.shape, 1.7e308)]
     found += [np.geomspace(1e-300, 1e300, good.size).reshape(good.shape)]
     found += [np.asfortranarray(good), good[::-1], good[:1], good[:0], good.tolist(), torch.from_numpy(good.copy())]
-    found += [np.ma.masked_array(good), memoryview(good), *([good.view(np.matrix)] if good.ndim == 2 else [])]
+    found += [np.ma.masked_array(good), memoryview(good.tobytes()), *([good.view(np.matrix)] if good.ndim == 2 else [])]
     return found
 
 

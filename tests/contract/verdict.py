@@ -119,10 +119,8 @@ def _is_foreign(warning: warnings.WarningMessage) -> bool:
 def _moderate(value: Any) -> bool:
     """Return whether an array has values whose squares are finite."""
     if isinstance(value, Tensor):
-        largest = (
-            value.detach().to_dense().abs().amax() if value.is_floating_point() and 0 < value.numel() < 10**6 else 0
-        )
-        return bool(1e3 * largest**2 < math.inf)
+        plain = value.is_floating_point() and not value.is_meta and 0 < value.numel() < 10**6
+        return not plain or bool(1e3 * value.detach().to_dense().abs().amax() ** 2 < math.inf)
     if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size < 10**6:
         return bool((np.abs(value.astype(np.float64)) < 1e150).all())
     return True
@@ -143,8 +141,8 @@ def _finite(result: Any) -> bool:
 
 
 def _copy(value: Any) -> Any:
-    """Return a copy of an array or tensor that takes memory of its own; ``None`` for other values."""
-    if isinstance(value, Tensor) and value.numel() < 10**6 and value.layout == torch.strided:
+    """Return a copy of an array or tensor that takes memory of its own and has values; ``None`` for other values."""
+    if isinstance(value, Tensor) and value.numel() < 10**6 and value.layout == torch.strided and not value.is_meta:
         return value.detach().clone()
     return value.copy() if isinstance(value, np.ndarray) and value.size < 10**6 and value.dtype != object else None
 

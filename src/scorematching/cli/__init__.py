@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command. Invalid input prints one line on stderr and sets a non-zero exit status.
@@ -9,6 +11,8 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: Command line without the name of the program. By default that of the process.
     """
+    if os.environ.get("COLUMNS", "").strip("0") == "":  # a terminal that does not know its width
+        os.environ.pop("COLUMNS", None)
     from scorematching.cli.app import run
 
     run(arguments)

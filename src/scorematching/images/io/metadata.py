@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,8 @@ ExtraTag = tuple[int, int, int, bytes, bool]
 #: enlargement.
 IN_PIXELS = frozenset((33550, 33922, 34264, 34735, 34736, 34737, 50838, 50839))
 _INCHES = {"inch": 1.0, "centimeter": 2.54}
+#: Number of pixels per inch or centimeter that can't be stored in a TIFF.
+_MOST = 2**32
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,9 @@ class Metadata:
         resolution = self.resolution
         if resolution is not None and (self.unit != "none" or self.tiff.imagej):
             resolution = factor * resolution[0], factor * resolution[1]
+            if max(resolution) >= _MOST:
+                warnings.warn(f"a resolution of {max(resolution):g} pixels can't be stored: left out", stacklevel=2)
+                resolution = None
         pages = tuple(
             tuple(_enlarged(tag, factor) for tag in page if tag[0] not in IN_PIXELS) for page in self.tiff.pages
         )
@@ -239,5 +245,6 @@ def _enlarged(tag: ExtraTag, factor: int) -> ExtraTag:
     if is_ome(value):
         value = re.sub(rb'\bSize([XY])="(\d+)"', lambda m: b'Size%s="%d"' % (m[1], factor * int(m[2])), value)
         size = rb'\bPhysicalSize([XY])="([^"]+)"'
-        value = re.sub(size, lambda m: b'PhysicalSize%s="%r"' % (m[1], float(m[2]) / factor), value)
+        with suppress(ValueError):  # a size that is no number is kept
+            value = re.sub(size, lambda m: b'PhysicalSize%s="%r"' % (m[1], float(m[2]) / factor), value)
     return code, kind, count, value, once
