@@ -49,6 +49,16 @@ def test_bounds_and_domains_are_named() -> None:
         EnergyModel("square-root").fit(x)
 
 
+def test_columns_that_depend_on_one_another_are_named() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3)) * [1, 1e3, 1e-3]
+    EnergyModel("gaussian", lam=0.0).fit(x)
+    x[:, 2] = 5 - 2 * x[:, 0]
+    with pytest.warns(UserWarning, match="columns 0, 2 depend linearly on one another, so the data have no density"):
+        EnergyModel("gaussian", lam=0.1).fit(x)
+    EnergyModel("gaussian", lam=0.1, noise=0.1).fit(x)
+
+
 def test_given_columns_by_name() -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"cause": rng.normal(size=300), "effect": rng.normal(size=300)})
@@ -117,4 +127,4 @@ def test_constant_columns_that_are_given_or_blurred() -> None:
     for change in (np.sqrt, np.log):  # ticks of counts are no groups
         EnergyModel("gaussian", lam=0.1).fit(change(np.random.default_rng(0).poisson(400, (3000, 1))))
     with pytest.raises(ValueError, match=r"expected data of shape \(N, 2\), got"):
-        EnergyModel(sm.energies.Gaussian(2)).fit(x[:, :1] + [[0, 1, 2]])
+        EnergyModel(sm.energies.Gaussian(2)).fit(np.random.default_rng(1).normal(size=(400, 3)))

@@ -52,8 +52,28 @@ def test_a_scheduler_that_is_not_there_is_named() -> None:
         pass
 
 
-def test_damaged_lines_of_a_journal_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [b"[1]\n", b"\xff", b"[" * 10**5 + b"\n", b'00000000 ["z", 4]\n'])
+def test_a_damaged_line_of_a_journal_and_what_follows_is_done_again(damage: bytes, tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    path.write_bytes(b'{"a": 1}\n5\n["x", 1]\n[["y"], 1]\n\xff\n' + b"[" * 10**5 + b'\n["z", null]\n')
+    with Journal(path, {"a": 1}) as journal:
+        journal.add("x", 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole + damage + whole.splitlines(keepends=True)[1])
     with Journal(path, {"a": 1}, resume=True) as journal:
-        assert journal.done == {"x": 1, "z": None}
+        assert journal.done == {"x": 1}
+        journal.add("y", [2.5])
+    with Journal(path, {"a": 1}, resume=True) as journal:
+        assert journal.done == {"x": 1, "y": [2.5]}
+
+
+def test_a_bit_that_flips_in_a_journal_is_never_taken(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal(path, {"a": 1}) as journal:
+        for number in range(3):
+            journal.add(f"tile {number}", {"sigma": 20.5})
+    good = path.read_bytes()
+    for place in range(len(good)):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 1 << place % 8]) + good[place + 1 :])
+        with Journal(path, {"a": 1}, resume=True) as journal:
+            assert journal.done == {f"tile {n}": {"sigma": 20.5} for n in range(len(journal.done))}
+            assert len(journal.done) < 3

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scorematching.cli.console import end_with, say
+from scorematching.cli.console import end_with, print_error, say
 from scorematching.cli.denoise_files import Job, describe_noise, described, note_where_approximate
 from scorematching.cli.parts import Parts
 from scorematching.images.arrays import find_white, has_white
@@ -129,8 +129,8 @@ def denoise_array(
             shutil.rmtree(partial, ignore_errors=True)
             raise
     if parts.failures:
-        kept = f"what was denoised is in {partial}: repeat the command with --resume to do only the rest"
-        end_with([*(f"{source.name}: {failure}" for failure in parts.failures), kept])
+        print_error(f"note: what was denoised is in {partial}: repeat the command with --resume to do only the rest")
+        end_with([f"{source.name}: {failure}" for failure in parts.failures])
     Path(result.path).rename(target)
     parts.journal.remove()
     partial.rmdir()

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from scorematching.cli.options import NATURAL, SELF
-from scorematching.images.io.atomic import check_target
+from scorematching.images.io.atomic import check_target, whole_file
 from scorematching.images.io.files import read_metadata, write_pages
 from scorematching.images.io.formats import TIFF_SUFFIXES
 from scorematching.images.io.metadata import Metadata, TiffTags
@@ -50,7 +50,8 @@ class ErrorBars:
     def add(self, page: np.ndarray) -> None:
         """Keep the error bars of the next page."""
         self.files.append(self._folder / f"{len(self.files)}.npy")
-        np.save(self.files[-1], page)
+        with whole_file(self.files[-1]) as partial, partial.open("wb") as file:
+            np.save(file, page)
 
 
 @contextmanager

@@ -168,11 +168,9 @@ def _save(prior: Prior, job: FitJob) -> None:
             return save_prior(prior, job.output)
         except OSError as error:
             if error.errno not in _FULL or time.monotonic() - start > PATIENCE:
-                raise OSError(
-                    f"{job.output} can't be written ({error.strerror or error}); {_left(job.checkpoint)}"
-                ) from None
+                raise OSError(f"{error}; {_left(job.checkpoint)}") from None
             if time.monotonic() - start < PAUSE:
-                print_error(f"note: no room for {job.output} ({error.strerror}): waiting up to 10 minutes for some")
+                print_error(f"note: {error} (waiting up to 10 minutes for room)")
         time.sleep(PAUSE)
 
 

@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader
 
 from scorematching.curvature import Choice
 from scorematching.domains import DomainChoice, Simplex, Sphere, domain_named
+from scorematching.estimators import preparation
 from scorematching.estimators.named_energies import EnergyChoice, new_energy
 from scorematching.estimators.path import LAMBDAS, LINEAR, Fit, Settings, generator_of
-from scorematching.estimators.preparation import InUnits, Standardization, check_columns, folds, warn_of_groups
 from scorematching.losses.bounds import warn_of_bounds
 from scorematching.losses.repeats import repeated, warn_of_repeats
 from scorematching.runtime.arguments import check_count, check_positive
@@ -114,6 +114,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
 
         Warns:
             SeparatedModesWarning: The data fall into groups with little between them.
+            UserWarning: Columns depend linearly on one another.
 
         Raises:
             TypeError: The energy is neither a name, a function nor a module.
@@ -126,12 +127,13 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         if self.energy == "square-root" and settings.domain is None:
             raise ValueError("energy='square-root' is for positive data: pass domain='positive'")
         noise = 0.0 if self.noise is None else check_positive("noise", self.noise)
-        steps = torch.zeros(x.shape[1]) if noise else check_columns(x.cpu(), free)
-        units = Standardization.of(x, settings.domain, self.standardize)
+        steps = torch.zeros(x.shape[1]) if noise else preparation.check_columns(x.cpu(), free)
+        units = preparation.Standardization.of(x, settings.domain, self.standardize)
         energy = new_energy(self.energy, x.shape[1]).to(x)
         weight = torch.zeros_like(x[0]).index_fill(0, torch.tensor(free, device=x.device), 1)
         z = units(x)
-        spread = torch.ones_like(x[0]) if isinstance(settings.domain, Simplex | Sphere) else z.std(0)
+        joint = isinstance(settings.domain, Simplex | Sphere)
+        spread = torch.ones_like(x[0]) if joint else z.std(0)
         spread = torch.where(spread > 0, spread, 1.0)
         fit = Fit(energy, weight, spread, noise / units.scale * weight, steps.to(x) / units.scale)
         if settings.domain is None:
@@ -139,9 +141,11 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         else:
             settings.domain.check(energy, z)
         blurred = fit.blurred(z, settings)
+        if not joint:
+            preparation.warn_of_dependence(blurred, free)
         if len(free) == x.shape[1] and not len(repeated(blurred)):  # groups may come from what is given, or rounding
-            warn_of_groups(blurred)
-        parts = folds(z, blurred, self.validation_fraction, settings.generator)
+            preparation.warn_of_groups(blurred)
+        parts = preparation.folds(z, blurred, self.validation_fraction, settings.generator)
         lambdas = LAMBDAS if self.lam == "auto" else (check_positive("lam", self.lam, zero=True),)
         if isinstance(settings.domain, Sphere):
             if self.lam != "auto" and self.lam > 0:
@@ -153,7 +157,7 @@ class EnergyModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn is not t
         if isinstance(energy, LINEAR):  # no early stopping, so all samples can be used
             fit.curve = []
             replace(fit, path=[]).along((self.lam_,), [(z, blurred)], settings)
-        self.energy_, self.path_, self.curve_ = InUnits(energy, units), tuple(fit.path), tuple(fit.curve)
+        self.energy_, self.path_, self.curve_ = preparation.InUnits(energy, units), tuple(fit.path), tuple(fit.curve)
         self.n_iter_ = len(fit.curve)
         some = torch.randperm(len(z), generator=settings.generator)[:_STARTS].to(z.device)
         self._starts, self._units, self._fit = z[some], units, fit

@@ -15,6 +15,8 @@ from scorematching.domains import Domain, Interval
 ATOM, DISTINCT = 0.05, 0.5
 #: Number of samples that tell atoms.
 LEAST = 40
+#: Singular value of standardized columns, relative to the largest, below which it is a rounding error.
+DEPENDENT = 1e-7
 #: Number of samples that tell groups, and the part of them next to a gap.
 GROUPS, NEAR = 200, 0.05
 
@@ -112,6 +114,32 @@ def check_columns(x: Tensor, free: Sequence[int]) -> Tensor:
                 "atom has no density: leave these samples out and model their probability apart, or pass noise"
             )
     return steps
+
+
+def warn_of_dependence(z: Tensor, free: Sequence[int]) -> None:
+    """Warn if columns depend linearly on one another: the data then have no density.
+
+    Args:
+        z: Data, shape (N, D). With N of D or less, it is not told.
+        free: Columns to check.
+
+    Example:
+        >>> warn_of_dependence(torch.randn(50, 3), [0, 1, 2])
+    """
+    columns = z[:, list(free)] - z[:, list(free)].mean(0)
+    if len(columns) <= len(free):
+        return
+    columns = columns / columns.std(0).clamp_min(torch.finfo(z.dtype).tiny)
+    _, sizes, directions = torch.linalg.svd(columns, full_matrices=False)
+    if sizes[-1] > DEPENDENT * sizes[0]:
+        return
+    names = [str(free[k]) for k in (directions[-1].abs() > 0.01).nonzero().flatten().tolist()]
+    warnings.warn(
+        f"columns {', '.join(names)} depend linearly on one another, so the data have no density, and the score of the "
+        "model is arbitrary: leave one out, or pass noise",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 class SeparatedModesWarning(UserWarning):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from scorematching.runtime.locks import open_locked
 
+#: Number of letters of the checksum of a line.
+_CHECKSUM = 9
+
 
 class Journal:
-    """File that lists the finished parts of a job, one in a line, below the description of the job.
+    """File that lists the finished parts of a job, each in a line with a checksum, below the description of the job.
 
     It is a context manager, which keeps the file open and locked.
 
@@ -74,21 +79,23 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     def _read(self, job: dict[str, Any]) -> None:
-        """Read what is done, or write the description into a new journal, or one that ended in its first line."""
+        """Read what is done, or write the description into a new journal, or one that is damaged in its first line.
+
+        The first damaged line, and what follows it, is deleted: it is done again.
+        """
         self._file.seek(0)
-        text = self._file.read()
-        first, *rest = [line for line in map(_parsed, text.splitlines()) if line is not None] or [None]
-        if not isinstance(first, dict):
-            self._file.truncate(0)
+        lines = list(takewhile(_is_whole, self._file.read().splitlines(keepends=True)))
+        self._file.truncate(sum(map(len, lines)))
+        if not lines:
             self._append(job)
             return
-        if not text.endswith("\n"):
-            self._file.write("\n")
+        first, *rest = (json.loads(line[_CHECKSUM:]) for line in lines)
         self._check(first, json.loads(json.dumps(job)))
-        self.done = dict(filter(_is_part, rest))
+        self.done = dict(rest)
 
     def _append(self, line: Any) -> None:
-        self._file.write(json.dumps(line, sort_keys=True) + "\n")
+        text = json.dumps(line, sort_keys=True) + "\n"
+        self._file.write(_checksum(text) + text)
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -101,14 +108,11 @@ class Journal:
                 )
 
 
-def _is_part(line: Any) -> bool:
-    """Return whether a line is that of a finished part, and not damaged."""
-    return isinstance(line, list) and len(line) == 2 and isinstance(line[0], str)
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x} "
 
 
-def _parsed(line: str) -> Any:
-    """Return the value of a line; ``None`` if the run ended while it wrote the line."""
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
+def _is_whole(line: str) -> bool:
+    """Return whether a line has the checksum of its text: it is not damaged, and the run did not end within it."""
+    text = line[_CHECKSUM:]
+    return line[:_CHECKSUM] == _checksum(text) and text.endswith("\n")

@@ -42,7 +42,7 @@ def allowed(stored: int) -> int:
     told = os.environ.get(VARIABLE, "").strip()
     if not told:
         return min(_ANY + _RATIO * stored, _MOST)
-    if not (told.isascii() and told.isdigit() and 0 < len(told.lstrip("0")) < 20):
+    if not (told.isascii() and told.isdigit() and 0 < len(told.lstrip("0")) < 100):
         raise ValueError(f"{VARIABLE} is {told[:30]!r}, expected a positive number of bytes")
     return int(told)
 
