@@ -44,7 +44,7 @@ def test_white_of_floating_point_is_one_or_the_largest_value(largest: float, whi
 @pytest.mark.parametrize(
     ("image", "kind", "message"),
     [
-        ([[1.0]], TypeError, "numpy array, got list"),
+        ([[1.0]], TypeError, "numpy array of real numbers, got list"),
         (np.zeros((4, 4), np.int64), TypeError, "integers of 8, 16 or 32 bits or floating point, got int64"),
         (np.zeros(4, np.uint8), ValueError, r"shape \(H, W\).*got \(4,\)"),
         (np.zeros((4, 4, 5), np.uint8), ValueError, r"got \(4, 4, 5\)"),

@@ -43,7 +43,7 @@ def test_factors_that_are_no_count_are_refused(photograph: np.ndarray, prior: sm
 
 
 def test_arrays_that_are_no_image_are_refused(prior: sm.Prior) -> None:
-    with pytest.raises(TypeError, match="image must be a numpy array, got list"):
+    with pytest.raises(TypeError, match="image must be a numpy array of real numbers, got list"):
         sm.upscale([[1, 2]], 2, prior)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"image must have shape \(H, W\)"):
         sm.upscale(np.zeros(4, np.uint8), 2, prior)

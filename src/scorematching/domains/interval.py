@@ -56,8 +56,9 @@ class Interval(Domain):
 
     def __post_init__(self) -> None:
         check_arguments(Interval, vars(self))
-        if not self.low < self.high or math.inf == self.high == -self.low:
-            raise ValueError(f"an interval needs a bound, and low below high, got {self.low} and {self.high}")
+        low, high = float(self.low), float(self.high)
+        if not low < high or math.inf == high == -low:
+            raise ValueError(f"an interval needs a bound, and low below high, got {low} and {high}")
         check_shape(self.cap, self.power, self.shape)
 
     def weights(self, x: Tensor) -> Weights:

@@ -13,6 +13,7 @@ from scorematching.domains import DomainChoice, Interval, domain_named
 from scorematching.energies import PairwiseModel
 from scorematching.runtime.arguments import check_count, check_positive
 from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.validation import check_data
 from scorematching.statistics.closed_form import Moments, moments_of, write_parameters
 from scorematching.statistics.estimate import factored
 from scorematching.statistics.sample_losses import SampleLosses
@@ -107,6 +108,7 @@ def fit_l1_path(
     if not isinstance(model, PairwiseModel):
         raise TypeError(f"expected a PairwiseModel, got {type(model).__name__}")
     check_arguments(fit_l1_path, locals())
+    check_data(model, x, finite=True)
     count, dim = len(model.interaction), len(model.linear)
     if dim < 2:
         raise ValueError("a graph needs two variables or more, got one")

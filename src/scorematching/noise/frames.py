@@ -14,7 +14,7 @@ from scorematching.noise.gaussian import GaussianNoise
 from scorematching.noise.line import Blocks, VarianceLine, fit_line, joined
 from scorematching.noise.poisson_gaussian import PoissonGaussianNoise
 from scorematching.noise.saturation import saturation
-from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.kinds import check_arguments, check_memory
 
 #: Least of the largest value of frames.
 _LEAST_VALUE = 1e-30
@@ -109,6 +109,7 @@ def _as_stack(name: str, frames: np.ndarray, least: int) -> np.ndarray:
         raise TypeError(
             f"{name} must be a numpy array of numbers, got {getattr(frames, 'dtype', type(frames).__name__)}"
         )
+    check_memory(name, frames)
     if frames.ndim not in (3, 4) or len(frames) < least or min(frames.shape[1:3]) < _SIDE:
         raise ValueError(
             f"{name} must have shape (T, H, W) or (T, H, W, C) with T {least} or more and sides of {_SIDE} pixels or "

@@ -93,8 +93,6 @@ def _check_tensor(name: str, tensor: Any) -> None:
 def _check_plain(name: str, array: Any) -> None:
     import numpy as np
 
-    if np.iscomplexobj(array):
-        raise TypeError(f"{name} must be of real numbers, got {array.dtype}")
     if isinstance(array, np.matrix):
         raise TypeError(f"{name} must be a plain numpy array, got matrix: pass numpy.asarray({name})")
     if isinstance(array, np.ma.MaskedArray):
@@ -231,7 +229,7 @@ _RULES: dict[str, Callable[[Any], None]] = {
 def _is_array(value: Any) -> bool:
     import numpy as np
 
-    return isinstance(value, np.ndarray)
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
 
 
 def _is_tensor(value: Any) -> bool:
@@ -286,7 +284,7 @@ _KINDS: dict[str, Kind] = {
     **_PLAIN,
     "str": ("a string", lambda value: isinstance(value, str)),
     "Path": ("a path", _is_path),
-    "np.ndarray": ("a numpy array", _is_array),
+    "np.ndarray": ("a numpy array of real numbers", _is_array),
     "Tensor": ("a torch tensor", _is_tensor),
     "nn.Module": ("a torch module that returns energies", _is_module),
     "torch.Generator": ("a torch.Generator", _is_generator),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from scorematching.curvature.probes import draw
 from scorematching.runtime.arguments import check_count
-from scorematching.runtime.kinds import check_arguments
+from scorematching.runtime.kinds import check_arguments, check_memory
 from scorematching.runtime.progress import Progress, ProgressCallback, subtask
 from scorematching.sampling.adaptation import DualAveraging
 from scorematching.sampling.diagnostics import SamplingWarning
@@ -94,6 +94,7 @@ def log_normalizer(
     check_count("leapfrog_steps", leapfrog_steps)
     if not isinstance(mean, Tensor):
         raise TypeError(f"mean must be a tensor with the shape of a sample, got {type(mean).__name__}")
+    check_memory("mean", mean)
     evaluate = evaluator(energy, mean[None], score_allowed=False)
     check_arguments(log_normalizer, locals())
     if not isinstance(std, Tensor) or std.shape != mean.shape or not bool(((std > 0) & (std < math.inf)).all()):
