@@ -39,7 +39,7 @@ def function(
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"x": np.zeros(3)}, TypeError, "x must be a torch tensor, got ndarray ndarray of float64, shape (3,)"),
+        ({"x": np.zeros(3)}, TypeError, "x must be a torch tensor, got ndarray of float64, shape (3,)"),
         ({"x": torch.zeros(2).to_sparse()}, TypeError, "x must be dense and of real numbers"),
         ({"x": torch.zeros(()).expand(10**6, 10**6)}, ValueError, "x does not fit in memory"),
         ({"x": torch.zeros(2, device="meta")}, TypeError, "x must have values, got a tensor on the device meta"),

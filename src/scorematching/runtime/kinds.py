@@ -54,14 +54,8 @@ def check_arguments(function: Callable[..., Any], values: Mapping[str, Any]) -> 
         value = values[name]
         if not any(fits(value) for _, fits in kinds):
             error = _error(name, kinds)
-            what = (
-                f"{type(value).__name__} {'' if value is None else shown(value)}"
-                if error is TypeError
-                else shown(value)
-            )
-            raise error(
-                f"{name} must be {one_of([words for words, _ in kinds if words != 'None'])}, got {what.strip()}"
-            )
+            what = _with_type(value) if error is TypeError else shown(value)
+            raise error(f"{name} must be {one_of([words for words, _ in kinds if words != 'None'])}, got {what}")
         check_memory(name, value)
         if hasattr(value, "layout"):
             _check_tensor(name, value)
@@ -81,6 +75,12 @@ def check_memory(name: str, array: Any) -> None:
     count = getattr(array, "size", 0)
     if (count if isinstance(count, int) else array.numel() if callable(count) else 0) > _MOST:
         raise ValueError(f"{name} does not fit in memory: {shown(array)}")
+
+
+def _with_type(value: Any) -> str:
+    """Return a value for a message, with its type."""
+    kind, text = type(value).__name__, shown(value)
+    return kind if value is None else text if text.startswith(f"{kind} of ") else f"{kind} {text}"
 
 
 def _check_tensor(name: str, tensor: Any) -> None:
