@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,18 @@ def test_programs_are_kept_in_a_folder_of_the_user(tmp_path: Path, monkeypatch: 
     use_private_cache()
     assert Path(os.environ[VARIABLE]) == tmp_path / "home" / "inductor"
     assert (tmp_path / "home" / "inductor").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(("name", "kept"), [("torchinductor_someone", False), ("own", True)])
+def test_the_default_of_pytorch_is_not_taken_for_the_wish_of_the_user(
+    name: str, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch itself sets the variable when ``torch._dynamo`` is imported."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / name))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    use_private_cache()
+    assert Path(os.environ[VARIABLE]) == tmp_path / (name if kept else "home/inductor")
 
 
 def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ import torch
 
 #: Environment variable of PyTorch with the folder.
 VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
+#: Start of the name of the folder that PyTorch chooses among the temporary files. The rest is the name of the user.
+_DEFAULT = "torchinductor_"
 
 
 def use_private_cache() -> None:
@@ -19,9 +21,11 @@ def use_private_cache() -> None:
 
     By default they are in the folder for temporary files, under a name that other users can guess. Whoever creates it
     first decides what is run. If the folder of the user can't be used, a new temporary one is, until the process ends.
-    ``TORCHINDUCTOR_CACHE_DIR`` takes precedence.
+    ``TORCHINDUCTOR_CACHE_DIR`` takes precedence, unless it is that default, which PyTorch sets it to when
+    ``torch._dynamo`` is imported.
     """
-    if VARIABLE in os.environ:
+    given = Path(os.environ.get(VARIABLE, Path(tempfile.gettempdir(), _DEFAULT)))
+    if given.parent != Path(tempfile.gettempdir()).absolute() or not given.name.startswith(_DEFAULT):
         return
     folder = Path(torch.hub.get_dir()).parent / "inductor"
     if _is_private(folder):
