@@ -74,5 +74,5 @@ def test_the_byte_order_stays(frames: np.ndarray, prior: sm.Prior) -> None:
 
 
 def test_an_array_of_another_library_is_refused() -> None:
-    with pytest.raises(TypeError, match="numpy array, got list"):
+    with pytest.raises(TypeError, match="numpy array of real numbers or an array of dask, Zarr or xarray, got list"):
         sm.denoise([[[1.0]]], axes="TYX")  # type: ignore[call-overload]

@@ -152,7 +152,7 @@ def _kind_of_name(term: str, names: Mapping[str, Any]) -> Kind | None:
         return _kind(str(named), names)
     if getattr(named, "_is_protocol", False):
         public = {name: of_class for name, of_class in vars(named).items() if name[0] != "_" or name == "__call__"}
-        return f"a {term}", lambda value: all(
+        return _WORDS.get(term, f"a {term}"), lambda value: all(
             callable(getattr(value, name, None)) if callable(of_class) else hasattr(value, name)
             for name, of_class in public.items()
         )

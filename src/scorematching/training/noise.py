@@ -226,6 +226,6 @@ def check_levels(levels: Iterable[float], data_range: float) -> None:
     for level in levels:
         if not _LEVELS[0] <= level <= _LEVELS[1]:
             raise ValueError(
-                f"the noise level {level * data_range:.4g} is {level:.3g} times the value of white, {data_range:g}: "
+                f"the noise level {level * data_range:.6g} is {level:.3g} times the value of white, {data_range:g}: "
                 "give it in the units of the images"
             )
