@@ -9,6 +9,7 @@ import torch
 
 import scorematching as sm
 from scorematching import EnergyModel
+from scorematching.estimators.preparation import warn_of_dependence
 from scorematching.losses import DomainWarning
 
 
@@ -57,6 +58,11 @@ def test_columns_that_depend_on_one_another_are_named() -> None:
     with pytest.warns(UserWarning, match="columns 0, 2 depend linearly on one another, so the data have no density"):
         EnergyModel("gaussian", lam=0.1).fit(x)
     EnergyModel("gaussian", lam=0.1, noise=0.1).fit(x)
+    x[:, 2] = x[:, 0] + 1e-7 * rng.normal(size=300)
+    powers = np.linspace(0, 1, 300)[:, None] ** np.arange(1, 8)
+    outlier = np.r_[rng.normal(size=(300, 1)) + rng.normal(size=(300, 2)), [[1e8, 1e8]]]
+    for near in (x, powers, outlier):  # nearly dependent columns have a density
+        warn_of_dependence(torch.tensor(near), range(near.shape[1]))
 
 
 def test_given_columns_by_name() -> None:

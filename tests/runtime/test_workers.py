@@ -52,7 +52,7 @@ def test_a_scheduler_that_is_not_there_is_named() -> None:
         pass
 
 
-@pytest.mark.parametrize("damage", [b"[1]\n", b"\xff", b"[" * 10**5 + b"\n", b'00000000 ["z", 4]\n'])
+@pytest.mark.parametrize("damage", [b"\r\n", b"[1]\n", b"\xff", b"[" * 10**5 + b"\n", b'00000000 ["z", 4]\n'])
 def test_a_damaged_line_of_a_journal_and_what_follows_is_done_again(damage: bytes, tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with Journal(path, {"a": 1}) as journal:

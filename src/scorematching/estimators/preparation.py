@@ -16,7 +16,7 @@ ATOM, DISTINCT = 0.05, 0.5
 #: Number of samples that tell atoms.
 LEAST = 40
 #: Singular value of standardized columns, relative to the largest, below which it is a rounding error.
-DEPENDENT = 1e-7
+DEPENDENT = 1e-10
 #: Number of samples that tell groups, and the part of them next to a gap.
 GROUPS, NEAR = 200, 0.05
 

@@ -50,7 +50,7 @@ class Journal:
         self.done: dict[str, Any] = {}
         left = path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.fdopen(open_locked(path), "a+", encoding="utf-8", errors="replace")
+        self._file = os.fdopen(open_locked(path), "a+", encoding="utf-8", errors="replace", newline="\n")
         try:
             if left and not resume:
                 raise ValueError(
